@@ -1,0 +1,198 @@
+"""The API v2: reserved IPs, their actions, the old floating_ips spelling, droplets."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from lab.simulator.model import Action, Droplet, Estate, RateLimit, Refused, ReservedIP
+from lab.simulator.wire import Answer, Request, error_answer, json_answer
+
+EVERY_SCOPE = frozenset({"reserved_ip:read", "reserved_ip:update", "droplet:read", "droplet:update", "actions:read"})
+
+
+class API:
+    """Answers a request for the API.
+
+    Args:
+        estate (Estate): The droplets and reserved IPs.
+        tokens (list[str | dict]): Tokens with every scope, or `{"token": ..., "scopes": [...]}`.
+        limit (RateLimit): The rate limit for each token.
+    """
+
+    def __init__(self, estate: Estate, tokens, limit: RateLimit | None = None):
+        self._estate = estate
+        self._limit = limit or RateLimit()
+        self.set_tokens(tokens)
+        self._routes = [
+            ("GET", r"/v2/(reserved|floating)_ips", "reserved_ip:read", self._list_reserved_ips),
+            ("GET", r"/v2/(reserved|floating)_ips/([0-9.]+)", "reserved_ip:read", self._get_reserved_ip),
+            ("GET", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions", "reserved_ip:read", self._list_actions),
+            ("POST", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions", "reserved_ip:update", self._act),
+            ("GET", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions/(\d+)", "reserved_ip:read", self._get_action),
+            ("GET", r"/v2/actions/(\d+)", "actions:read", self._get_any_action),
+            ("GET", r"/v2/droplets", "droplet:read", self._list_droplets),
+            ("GET", r"/v2/droplets/(\d+)", "droplet:read", self._get_droplet),
+            ("GET", r"/v2/droplets/(\d+)/actions", "droplet:read", self._list_droplet_actions),
+        ]
+
+    def set_tokens(self, tokens) -> None:
+        """Replaces the tokens: rotation, or a revoked one."""
+        self._scopes = {
+            entry if isinstance(entry, str) else entry["token"]: EVERY_SCOPE
+            if isinstance(entry, str)
+            else frozenset(entry["scopes"])
+            for entry in tokens
+        }
+
+    def __call__(self, request: Request) -> Answer:
+        estate = self._estate
+        estate.count("calls", request.method, *(["writes"] if request.method != "GET" else []))
+        if estate.api_seconds:
+            time.sleep(estate.api_seconds)
+        fault = estate.faults.take("wire", "api", request.method, request.path)
+        if fault and fault.kind in ("hang", "slow"):
+            estate.faults.wait(fault.seconds if fault.seconds or fault.kind == "hang" else 1)
+        if fault and fault.kind == "status":
+            return error_answer(fault.status, fault.id, fault.message, fault.headers)
+        answer = self._answer(request)
+        answer.fault = fault
+        return answer
+
+    def _answer(self, request: Request) -> Answer:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if token not in self._scopes:
+            return error_answer(401, "unauthorized", "Unable to authenticate you")
+        headers, allowed = self._limit.take(token)
+        if not allowed:
+            return error_answer(429, "too_many_requests", "API Rate limit exceeded.", headers)
+        for method, pattern, scope, handler in self._routes:
+            match = re.fullmatch(pattern, request.path)
+            if match and method == request.method:
+                if scope not in self._scopes[token]:
+                    return error_answer(403, "forbidden", "You are not authorized to perform this operation", headers)
+                try:
+                    status, document = handler(request, self._scopes[token], *match.groups())
+                except Refused as error:
+                    return error_answer(error.status, error.id, error.message, headers)
+                return json_answer(document, status, headers)
+        return error_answer(404, "not_found", "The resource you were accessing could not be found.", headers)
+
+    def _list_reserved_ips(self, request, scopes, spelling):
+        entries = [self._reserved_ip(entry, scopes) for entry in self._estate.reserved_ips.values()]
+        return 200, page(f"{spelling}_ips", entries, request)
+
+    def _get_reserved_ip(self, request, scopes, spelling, ip):
+        return 200, {f"{spelling}_ip": self._reserved_ip(self._estate.reserved_ip(ip), scopes)}
+
+    def _list_actions(self, request, scopes, spelling, ip):
+        actions = [action for action in reversed(self._estate.reserved_ip(ip).actions) if not action.hidden]
+        return 200, page("actions", [self._action(action, spelling) for action in actions], request)
+
+    def _get_action(self, request, scopes, spelling, ip, id):
+        return 200, {"action": self._action(self._estate.action(int(id), ip), spelling)}
+
+    def _get_any_action(self, request, scopes, id):
+        return 200, {"action": self._action(self._estate.action(int(id)), "reserved")}
+
+    def _act(self, request, scopes, spelling, ip):
+        try:
+            body = request.json()
+            type, droplet_id = body.get("type"), body.get("droplet_id")
+            if type not in ("assign", "unassign"):
+                raise ValueError("type")
+            droplet_id = int(droplet_id) if type == "assign" else None
+        except (ValueError, TypeError):
+            raise Refused(422, "unprocessable_entity", "You specified an invalid action or droplet_id.") from None
+        return 201, {"action": self._action(self._estate.act(ip, type, droplet_id), spelling, started=True)}
+
+    def _list_droplets(self, request, scopes):
+        name, tag = request.query.get("name"), request.query.get("tag_name")
+        droplets = [
+            self._droplet(droplet)
+            for droplet in self._estate.droplets.values()
+            if name in (None, droplet.name) and (tag is None or tag in droplet.tags)
+        ]
+        return 200, page("droplets", droplets, request)
+
+    def _get_droplet(self, request, scopes, id):
+        return 200, {"droplet": self._droplet(self._estate.droplet(int(id)))}
+
+    def _list_droplet_actions(self, request, scopes, id):
+        droplet = self._estate.droplet(int(id))
+        actions = [
+            self._action(action, "reserved")
+            for reserved in self._estate.reserved_ips.values()
+            for action in reserved.actions
+            if action.droplet_id == droplet.id
+        ]
+        return 200, page("actions", actions, request)
+
+    def _reserved_ip(self, reserved: ReservedIP, scopes) -> dict:
+        fault = self._estate.faults.take("owner")
+        kind = fault.kind if fault else ("" if "droplet:read" in scopes else "owner_null")
+        entry = {
+            "ip": reserved.ip,
+            "region": self._region(),
+            "droplet": self._droplet(self._estate.droplets[reserved.droplet_id]) if reserved.droplet_id else None,
+            "locked": reserved.locked,
+            "project_id": "746c6152-2fa2-11ed-92d3-27aaa54e4988",
+        }
+        if kind == "owner_null":
+            entry["droplet"] = None
+        elif kind == "owner_absent":
+            del entry["droplet"]
+        return entry
+
+    def _action(self, action: Action, spelling: str, started: bool = False) -> dict:
+        # The answer to the request itself is written before anything has happened, however fast that is.
+        return {
+            "id": action.id,
+            "status": "in-progress" if started else action.status,
+            "type": action.type,
+            "started_at": action.started_at,
+            "completed_at": None if started else action.completed_at,
+            "resource_id": int.from_bytes(bytes(int(part) for part in action.ip.split(".")), "big"),
+            "resource_type": f"{spelling}_ip",
+            "region": self._region(),
+            "region_slug": self._estate.region,
+        }
+
+    def _droplet(self, droplet: Droplet) -> dict:
+        networks = [
+            {"ip_address": address, "netmask": "255.255.255.0", "gateway": address, "type": type}
+            for type, address in (("public", droplet.public_ip), ("private", droplet.private_ip))
+            if address
+        ]
+        return {
+            "id": droplet.id,
+            "name": droplet.name,
+            "status": droplet.status,
+            "locked": False,
+            "tags": droplet.tags,
+            "region": self._region(),
+            "networks": {"v4": networks, "v6": []},
+        }
+
+    def _region(self) -> dict:
+        return {
+            "name": self._estate.region,
+            "slug": self._estate.region,
+            "available": True,
+            "features": [],
+            "sizes": [],
+        }
+
+
+def page(key: str, entries: list, request: Request) -> dict:
+    """One page of a list, with the link to the next."""
+    size = min(200, max(1, int(request.query.get("per_page", "20"))))
+    number = max(1, int(request.query.get("page", "1")))
+    links: dict = {}
+    if number * size < len(entries):
+        others = "".join(
+            f"&{name}={value}" for name, value in request.query.items() if name not in ("page", "per_page")
+        )
+        base = f"https://{request.headers.get('host', 'api.digitalocean.com')}{request.path}"
+        links = {"pages": {"next": f"{base}?page={number + 1}&per_page={size}{others}"}}
+    return {key: entries[(number - 1) * size : number * size], "links": links, "meta": {"total": len(entries)}}
