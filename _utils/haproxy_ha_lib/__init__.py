@@ -1,0 +1,1 @@
+"""Pure functions of haproxy_ha: no I/O, no Salt."""

@@ -1,0 +1,115 @@
+"""
+The Pacemaker objects that make the system, as data in the form of `pacemaker.export`, with pillar's merged over them.
+"""
+
+from haproxy_ha_lib.schema import ROOT, Problem
+from haproxy_ha_lib.values import did_you_mean
+
+AGENT_DEFAULTS = {
+    "api_url": "https://api.digitalocean.com",
+    "metadata_url": "http://169.254.169.254",
+    "ca_file": "/etc/ssl/certs/ca-certificates.crt",
+    "token_file": "/etc/haproxy_ha/token",
+}
+"""Defaults of the agent floatip's parameters; only what differs goes into the CIB."""
+
+
+def configuration(floating_ip, given):
+    """
+    Return (configuration, problems): the built-in objects with ``given`` (sections as in pillar) merged over them.
+
+    Mappings merge, lists replace, null takes away. Empty sections are left out.
+    """
+    problems = []
+    built_in = _built_in(floating_ip)
+    if _fences(given):
+        del built_in["properties"]["stonith-enabled"]
+    merged = {section: _merged(built_in.get(section, {}), objects or {}, (ROOT, "cluster", section), problems)
+              for section, objects in given.items()}
+    merged = {section: objects for section, objects in merged.items() if objects}
+    return merged, problems + list(_dangling(merged))
+
+
+def _built_in(floating_ip):
+    return {
+        # A start that fails once is tried again; with fencing absent, nothing else may wait for it.
+        "properties": {"no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False},
+        # Above 0, so that the address never moves back by itself.
+        "resource_defaults": {"resource-stickiness": 100},
+        "primitives": {
+            "haproxy": {
+                "agent": "ocf:haproxy_ha:haproxy",
+                # After three failures the other node serves; a minute later (more than any timeout) this one may again.
+                "meta": {"migration-threshold": 3, "failure-timeout": "60s"},
+                "operations": [_operation("monitor", "5s", "10s"), _operation("start", "0s", "30s"),
+                               _operation("stop", "0s", "40s")],
+            },
+            "FloatIP": {
+                **_address_agent(floating_ip),
+                # After an outage of the API nothing stays down for ever. If two nodes claim the address (a healed
+                # split), only the surplus claim is stopped.
+                "meta": {"migration-threshold": 3, "failure-timeout": "120s", "multiple-active": "stop_unexpected"},
+                "operations": [_operation("monitor", "10s", "20s"), _operation("start", "0s", "60s"),
+                               _operation("stop", "0s", "20s")],
+            },
+        },
+        "clones": {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}},
+        "colocations": {"FloatIP-haproxy": {"resource": "FloatIP", "with": "haproxy-clone", "score": "INFINITY"}},
+        # Not symmetrical: HAProxy recovers in place without moving the address.
+        "orders": {"haproxy-before-FloatIP": {"first": "haproxy-clone", "then": "FloatIP", "kind": "Mandatory",
+                                              "symmetrical": False}},
+    }
+
+
+def _operation(name, interval, timeout):
+    return {"name": name, "interval": interval, "timeout": timeout}
+
+
+def _address_agent(floating_ip):
+    """The agent that moves the address, and its parameters."""
+    if floating_ip["agent"]:
+        params = {}
+        agent = floating_ip["agent"]
+    elif floating_ip["provider"] == "ipaddr2":
+        agent, params = "ocf:heartbeat:IPaddr2", {"ip": floating_ip["address"]}
+    else:
+        agent, params = "ocf:haproxy_ha:floatip", {"address": floating_ip["address"]}
+        params |= {key: floating_ip[key] for key, usual in AGENT_DEFAULTS.items() if floating_ip[key] != usual}
+    return {"agent": agent, "params": {**params, **floating_ip["params"]}}
+
+
+def _fences(given):
+    """Whether pillar brings a fence device: then Pacemaker's own default, fencing on, holds."""
+    return any(str((primitive or {}).get("agent", "")).startswith("stonith:")
+               for primitive in (given.get("primitives") or {}).values() if isinstance(primitive, (dict, type(None))))
+
+
+def _merged(base, over, path, problems):
+    """``over`` laid over ``base``: mappings merge, null takes away what is there."""
+    result = dict(base)
+    for key, value in over.items():
+        if value is None:
+            if key not in result:
+                problems.append(Problem((*path, key), "null takes a built-in away, and there is none of this name"
+                                        + did_you_mean(key, base)))
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key, {}), dict):
+            result[key] = _merged(result.get(key, {}), value, (*path, key), problems)
+        else:
+            result[key] = value
+    return result
+
+
+def _dangling(data):
+    """Yield a problem for each reference to a resource that is not there."""
+    resources = {name for section in ("primitives", "groups", "clones", "bundles") for name in data.get(section, {})}
+    fields = {"clones": ["resource"], "colocations": ["resource", "with"], "orders": ["first", "then"],
+              "locations": ["resource"], "groups": ["members"]}
+    for section, names in fields.items():
+        for object_id, content in data.get(section, {}).items():
+            for field in names if isinstance(content, dict) else []:
+                referred = content.get(field)
+                for name in referred if isinstance(referred, list) else [referred]:
+                    if isinstance(name, str) and name not in resources:
+                        yield Problem((ROOT, "cluster", section, object_id, field),
+                                      f"there is no resource {name}{did_you_mean(name, resources)}")

@@ -1,0 +1,38 @@
+"""nginx's files on an app server as data. Words from pillar were checked in schema.py."""
+
+from haproxy_ha_lib.values import bracketed
+
+LOG_FORMAT = {
+    "name": "haproxy_log",
+    "parts": [
+        "ProxyIP: $remote_addr - ClientIP: $http_x_forwarded_for - $remote_user [$time_local] ",
+        '"$request" $status $body_bytes_sent "$http_referer" ',
+        '"$http_user_agent"',
+    ],
+}
+"""The log format that shows both the load balancer and the client."""
+
+
+def model(settings):
+    """Return {"log_format": ..., "site": ..., "page": ...}: the model of each of nginx's files, None where it is off."""
+    nginx = settings["nginx"]
+    return {
+        "log_format": LOG_FORMAT,
+        "site": _site(settings) if nginx["site"]["enabled"] else None,
+        "page": _page(settings) if nginx["page"]["enabled"] else None,
+    }
+
+
+def _site(settings):
+    server = settings["app_servers"][settings["minion_id"]]
+    return {
+        "listen": f"{bracketed(settings['me']['private_ip'])}:{server['port']}",
+        "allow": [balancer["private_ip"] for balancer in settings["load_balancers"].values()],
+        "access_log": settings["paths"]["nginx_access_log"],
+        "log_format": LOG_FORMAT["name"],
+        "root": settings["nginx"]["page"]["document_root"],
+    }
+
+
+def _page(settings):
+    return {"hostname": settings["minion_id"], "public_ip": settings["me"]["public_ip"]}
