@@ -1,0 +1,80 @@
+"""The lab's command line; ``python3 -m lab --help``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from . import lab, network, preflight, salt
+from .machine import MACHINES, machine
+from .shell import LabError
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    try:
+        return options.action(options) or 0
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lab", description="Real hosts on one machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, action, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(action=action)
+        return sub
+
+    sub = command("up", _up, "bring the lab up; a running one is left as it is")
+    sub.add_argument("--salt", default="3008", help="Salt release (default: 3008)")
+    sub.add_argument("--debian", default="bookworm", help="Debian release (default: bookworm)")
+    sub.add_argument("--fresh", action="store_true", help="replace a running lab")
+    command("down", lambda _: lab.down(), "take the lab away")
+    command("status", _status, "list the hosts and their state")
+    command("check", lambda _: preflight.require(), "say what is missing on this machine")
+    sub = command("enter", _enter, "open a shell in a host, or run a command there")
+    sub.add_argument("host")
+    sub.add_argument("argv", nargs=argparse.REMAINDER)
+    for name, action, text in (
+        ("reboot", lambda o: machine(o.host).reboot(), "reboot a host"),
+        ("power-off", lambda o: machine(o.host).power_off(), "cut a host's power"),
+        ("power-on", lambda o: machine(o.host).power_on(), "give a host its power back"),
+    ):
+        command(name, action, text).add_argument("host")
+    for name, state in (("cut", "down"), ("mend", "up")):
+        sub = command(name, lambda o, state=state: network.set_link(o.host, o.network, state), f"{name} a host's link")
+        sub.add_argument("host")
+        sub.add_argument("network", choices=("public", "private", "internet"))
+    return parser
+
+
+def _up(options) -> None:
+    if lab.is_up() and not options.fresh:
+        print("the lab is up")
+        return
+    lab.up(options.salt, options.debian)
+    salt.sync()
+    _status(options)
+
+
+def _status(_) -> None:
+    lab.require_up()
+    for name, target in MACHINES.items():
+        host = target.host
+        addresses = [f"{kind} {getattr(host, kind)}" for kind in ("public", "private", "anchor", "internet")
+                     if getattr(host, kind)]
+        print(f"{name:10} {'up' if target.leader() else 'off':4} {', '.join(addresses)}")
+
+
+def _enter(options) -> int:
+    argv = options.argv or ["bash", "-l"]
+    command = machine(options.host).command(*argv)
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What the fabric serves to the hosts: DigitalOcean's API and metadata (the simulator), and the package archive."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from . import network
+from .image import Image
+from .machine import STATE
+from .shell import LabError, run, wait_for
+from .topology import API_ADDRESS, API_NAME, ARCHIVE_ADDRESS, FLOATING_IP, HOSTS, METADATA_ADDRESS
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+CLOUD = STATE / "cloud"
+CONTROL = CLOUD / "control.sock"
+
+
+def up(image: Image) -> None:
+    """Start the simulator and the archive in the fabric."""
+    CLOUD.mkdir(parents=True, exist_ok=True)
+    _make_certificates()
+    config = CLOUD / "simulator.json"
+    config.write_text(json.dumps(_simulator_config(), indent=2), encoding="utf-8")
+    config.chmod(0o600)
+    _start("simulator", [sys.executable, "-m", "lab.simulator", "--config", str(config)])
+    _start("archive", [sys.executable, "-m", "http.server", "--bind", ARCHIVE_ADDRESS, "--directory",
+                       str(image.archive), "80"])
+    wait_for(f"the simulator (see {CLOUD}/simulator.log)", lambda: "ready" in _log("simulator"), 20)
+
+
+def down() -> None:
+    """End what ``up`` started."""
+    for pid_file in CLOUD.glob("*.pid"):
+        pid = int(pid_file.read_text(encoding="ascii"))
+        if _is_ours(pid):
+            os.kill(pid, signal.SIGKILL)
+            wait_for(f"process {pid} to end", lambda pid=pid: not _is_ours(pid), 10)
+        pid_file.unlink()
+
+
+def api_token() -> str:
+    """The token of pillar.example, which is what the simulator accepts."""
+    pillar = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
+    return pillar["haproxy_ha"]["floating_ip"]["api_token"]
+
+
+def certificate_authority() -> str:
+    """The certificate, in PEM, that signs the API's."""
+    return (CLOUD / "ca.crt").read_text(encoding="ascii")
+
+
+def _simulator_config() -> dict:
+    droplets = [
+        {"id": host.droplet_id, "name": host.name, "public_ip": host.public, "private_ip": host.private,
+         "anchor_ip": host.anchor, "tags": []}
+        for host in HOSTS.values() if host.droplet_id
+    ]
+    return {
+        "metadata": {"listen": METADATA_ADDRESS, "port": 80},
+        "api": {"listen": API_ADDRESS, "port": 443, "certificate": str(CLOUD / "api.crt"), "key": str(CLOUD / "api.key")},
+        "control": str(CONTROL), "tokens": [api_token()], "region": "nyc3", "droplets": droplets,
+        "reserved_ips": [{"ip": FLOATING_IP, "droplet_id": None}], "assign_command": [str(HERE / "flip")],
+    }
+
+
+def _make_certificates() -> None:
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
+    run(["openssl", "req", "-x509", *key, "-keyout", str(CLOUD / "ca.key"), "-out", str(CLOUD / "ca.crt"), "-subj",
+         "/CN=The lab"])
+    run(["openssl", "req", "-x509", *key, "-keyout", str(CLOUD / "api.key"), "-out", str(CLOUD / "api.crt"), "-subj",
+         f"/CN={API_NAME}", "-addext", f"subjectAltName=DNS:{API_NAME}", "-addext", "basicConstraints=CA:FALSE",
+         "-CA", str(CLOUD / "ca.crt"), "-CAkey", str(CLOUD / "ca.key")])
+
+
+def _start(name: str, argv: list[str]) -> None:
+    with open(CLOUD / f"{name}.log", "wb") as log:
+        process = subprocess.Popen(
+            network.fabric_command(*argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONUNBUFFERED": "1",
+                                 "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    (CLOUD / f"{name}.pid").write_text(str(process.pid), encoding="ascii")
+    if process.poll() is not None:
+        raise LabError(f"{name} ended at once: {_log(name)}")
+
+
+def _log(name: str) -> str:
+    return (CLOUD / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"lab.simulator" in command or b"http.server" in command

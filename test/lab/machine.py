@@ -1,0 +1,174 @@
+"""The lab's hosts as machines: systemd containers that boot, reboot, and lose their power."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from . import network
+from .image import Image, mount_overlay
+from .shell import LabError, run, wait_for
+from .topology import HOSTS, Host, etc_hosts
+
+STATE = Path("/var/lib/haproxy_ha-lab")
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/salt/bin", "HOME": "/root",
+               "LC_ALL": "C.UTF-8", "TERM": os.environ.get("TERM", "dumb")}
+
+
+class Machine:
+    """One host: its root file system, its container, and what can be done to it."""
+
+    def __init__(self, host: Host):
+        self.host = host
+        self.directory = STATE / "hosts" / host.name
+        self.root = self.directory / "root"
+        self.upper = self.directory / "upper"  # what this host has written over its image
+
+    def prepare(self, image: Image) -> None:
+        """Give the host a fresh disk."""
+        mount_overlay(self.root, image.layers, self.upper)
+        self.write("/etc/hostname", self.host.name + "\n")
+        self.write("/etc/hosts", etc_hosts())
+        self.write("/etc/resolv.conf", "")
+        self.write("/etc/machine-id", hashlib.md5(self.host.name.encode()).hexdigest() + "\n")
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Write a file of the host from outside."""
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        target.chmod(mode)
+
+    def read(self, path: str) -> str:
+        """A file of the host, read from outside."""
+        return (self.root / path.lstrip("/")).read_text(encoding="utf-8")
+
+    def power_on(self, *binds: str) -> None:
+        """Start the container; ``wait_booted`` waits for its systemd."""
+        if self.leader():
+            raise LabError(f"{self.host.name} is running")
+        for name in self.host.links:
+            network.set_link(self.host.name, name, "up")
+        bind_file = self.directory / "binds"
+        if binds:
+            bind_file.write_text("\n".join(binds), encoding="utf-8")
+        elif bind_file.exists():
+            binds = tuple(bind_file.read_text(encoding="utf-8").split("\n"))
+        argv = [
+            "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--machine={self.host.namespace}",
+            f"--hostname={self.host.name}", f"--network-namespace-path=/run/netns/{self.host.namespace}",
+            "--directory", str(self.root), "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+            "--capability=all", *(f"--bind-ro={bind}" for bind in binds), "--boot",
+        ]
+        if Path("/run/systemd/system").is_dir():  # the machine's own systemd must leave the container's cgroups alone
+            unit = f"haproxy_ha-lab-{self.host.name}"
+            argv = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", "-p", "Delegate=yes", "-p",
+                    "KillMode=mixed", *argv]
+        with open(self.directory / "console", "ab") as console:
+            subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
+        wait_for(f"the container of {self.host.name} (see {self.directory}/console)", self.leader, 20)
+
+    def wait_booted(self, timeout: float = 60) -> None:
+        """Wait until systemd in the container has reached its default target."""
+        def booted() -> bool:
+            state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
+            return state in ("running", "degraded")
+        wait_for(f"{self.host.name} to boot (see {self.directory}/console)", booted, timeout)
+
+    def leader(self) -> int | None:
+        """The process id, on this machine, of the container's PID 1; None when the host is off."""
+        for spawn in _nspawns(self.host.namespace):
+            for child in _children(spawn):
+                if _same_file(f"/proc/{child}/ns/net", f"/run/netns/{self.host.namespace}"):
+                    return child
+        return None
+
+    def command(self, *argv: str) -> list[str]:
+        """``argv`` as it is run inside the host."""
+        leader = self.leader()
+        if not leader:
+            raise LabError(f"{self.host.name} is off")
+        environment = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
+        return ["nsenter", "--target", str(leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd",
+                "env", "-i", *environment, *argv]
+
+    def run(self, *argv: str, check: bool = True, timeout: float = 600, **kwargs) -> subprocess.CompletedProcess:
+        """Run a command inside the host."""
+        try:
+            return run(self.command(*argv), check=check, timeout=timeout, **kwargs)
+        except LabError as error:
+            raise LabError(f"on {self.host.name}: {error}") from error
+
+    def power_off(self) -> None:
+        """Cut the power: the links go down first, in the same instant, because a dead container's network namespace
+        would still answer with resets."""
+        for name in self.host.links:
+            network.set_link(self.host.name, name, "down")
+        leader = self.leader()
+        if leader:
+            os.kill(leader, signal.SIGKILL)
+        wait_for(f"the container of {self.host.name} to end", lambda: not _nspawns(self.host.namespace), 20)
+
+    def reboot(self) -> None:
+        """A reboot as an operator does it; returns when the shutdown has begun."""
+        self.run("systemctl", "reboot", "--no-block")
+
+    def destroy(self) -> None:
+        """End the container and take its mount away, whatever state they are in."""
+        leader = self.leader()
+        if leader:
+            os.kill(leader, signal.SIGKILL)
+        for spawn in _nspawns(self.host.namespace):
+            if not leader:
+                os.kill(spawn, signal.SIGKILL)
+        wait_for(f"the container of {self.host.name} to end", lambda: not _nspawns(self.host.namespace), 20)
+        for _ in range(_mounts_at(self.root)):
+            run(["umount", "--recursive", "--lazy", str(self.root)], check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+MACHINES: dict[str, Machine] = {name: Machine(host) for name, host in HOSTS.items()}
+
+
+def machine(name: str) -> Machine:
+    """The machine of a host's name."""
+    if name not in MACHINES:
+        raise LabError(f"no host {name!r} in the lab; there are: {', '.join(MACHINES)}")
+    return MACHINES[name]
+
+
+def _nspawns(name: str) -> list[int]:
+    """Process ids of the systemd-nspawn of that machine name."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0].endswith(b"systemd-nspawn") and f"--machine={name}".encode() in words:
+                found.append(int(entry.name))
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    except OSError:
+        return []
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def _mounts_at(path: Path) -> int:
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        return sum(line.split()[1] == str(path) for line in mounts)

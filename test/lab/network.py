@@ -1,0 +1,122 @@
+"""The lab's networks, all inside one namespace, the fabric: nothing of the machine's network is touched.
+
+The fabric plays the cloud: it routes, it owns the gateways, and it rewrites the destination of what is sent to the
+floating IP to the anchor IP of the droplet that owns it. The ports of the public network are isolated from one another, so
+that all traffic passes the fabric's connection tracking, as it passes the hypervisor's in the cloud.
+"""
+
+from __future__ import annotations
+
+from .shell import run
+from .topology import (
+    ANCHOR_GATEWAY,
+    API_ADDRESS,
+    ARCHIVE_ADDRESS,
+    FABRIC,
+    HOSTS,
+    INTERNET_GATEWAY,
+    METADATA_ADDRESS,
+    PUBLIC_GATEWAY,
+    REALM,
+    Host,
+    link_name,
+)
+
+RULES = f"""
+table ip cloud {{
+  map anchors {{
+    type ipv4_addr : ipv4_addr
+  }}
+  chain floating {{
+    type nat hook prerouting priority dstnat
+    dnat to ip daddr map @anchors
+  }}
+  chain forward {{
+    type filter hook forward priority filter
+    ip daddr {ANCHOR_GATEWAY}/16 ct status != dnat drop
+  }}
+}}
+"""
+
+
+def up() -> None:
+    """Make the fabric and a namespace for each host, linked to its networks."""
+    _namespace(FABRIC)
+    _fabric("ip", "link", "set", "lo", "up")
+    _fabric("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0",
+            "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.default.send_redirects=0")
+    _bridge("public", f"{PUBLIC_GATEWAY}/24", f"{API_ADDRESS}/32", f"{ARCHIVE_ADDRESS}/32", f"{ANCHOR_GATEWAY}/16",
+            f"{METADATA_ADDRESS}/32")
+    _bridge("private")
+    _bridge("internet", f"{INTERNET_GATEWAY}/24")
+    _fabric("sysctl", "-qw", "net.ipv4.conf.public.proxy_arp_pvlan=1")
+    run(["ip", "netns", "exec", FABRIC, "nft", "-f", "-"], input=RULES)
+    for host in HOSTS.values():
+        _attach(host)
+
+
+def down() -> None:
+    """Delete every namespace of the lab; their interfaces go with them."""
+    for namespace in _namespaces():
+        run(["ip", "netns", "delete", namespace])
+
+
+def is_up() -> bool:
+    """Whether the fabric is there."""
+    return FABRIC in _namespaces()
+
+
+def set_link(host: str, network: str, state: str) -> None:
+    """Cut (``state`` "down") or mend ("up") the link of a host to a network, at the fabric's end."""
+    _fabric("ip", "link", "set", link_name(host, network), state)
+
+
+def fabric_command(*argv: str) -> list[str]:
+    """``argv`` as it is run inside the fabric."""
+    return ["ip", "netns", "exec", FABRIC, *argv]
+
+
+def _fabric(*argv: str) -> None:
+    run(fabric_command(*argv))
+
+
+def _namespaces() -> list[str]:
+    words = [line.split()[0] for line in run(["ip", "netns", "list"]).stdout.splitlines() if line.strip()]
+    return [name for name in words if name.startswith(f"{REALM}-")]
+
+
+def _namespace(name: str) -> None:
+    run(["ip", "netns", "add", name])
+
+
+def _bridge(name: str, *addresses: str) -> None:
+    _fabric("ip", "link", "add", name, "type", "bridge", "forward_delay", "0")
+    for address in addresses:
+        _fabric("ip", "address", "add", address, "dev", name)
+    _fabric("ip", "link", "set", name, "up")
+
+
+def _attach(host: Host) -> None:
+    _namespace(host.namespace)
+    inside = ["ip", "-n", host.namespace]
+    run([*inside, "link", "set", "lo", "up"])
+    for network, interface in host.links.items():
+        port = link_name(host.name, network)
+        _fabric("ip", "link", "add", port, "type", "veth", "peer", "name", interface, "netns", host.namespace)
+        _fabric("ip", "link", "set", port, "master", network)
+        if network == "public":
+            _fabric("bridge", "link", "set", "dev", port, "isolated", "on")
+        _fabric("ip", "link", "set", port, "up")
+        for address in _addresses(host, network):
+            run([*inside, "address", "add", address, "dev", interface])
+        run([*inside, "link", "set", interface, "up"])
+    gateway = INTERNET_GATEWAY if host.internet else PUBLIC_GATEWAY
+    run([*inside, "route", "add", "default", "via", gateway])
+
+
+def _addresses(host: Host, network: str) -> list[str]:
+    if network == "public":
+        return [f"{host.public}/24"] + ([f"{host.anchor}/16"] if host.anchor else [])
+    if network == "private":
+        return [f"{host.private}/16"]
+    return [f"{host.internet}/24"]

@@ -1,0 +1,52 @@
+"""What the lab needs of the machine, checked before anything is made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from .shell import LabError, run
+
+# command -> Debian package
+COMMANDS = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "conntrack": "conntrack",
+    "openssl": "openssl",
+    "mmdebstrap": "mmdebstrap",
+    "systemd-nspawn": "systemd-container",
+    "nsenter": "util-linux",
+    "mount": "mount",
+    "sysctl": "procps",
+}
+
+
+def problems() -> list[str]:
+    """Every reason why the lab cannot run here, in words; empty when it can."""
+    if os.geteuid() != 0:
+        return ["not root: the lab makes network namespaces, mounts and containers"]
+    missing = [f"{command} (package {package})" for command, package in COMMANDS.items() if not shutil.which(command)]
+    if missing:
+        return [f"missing: {', '.join(missing)}"]
+    return _kernel_problems()
+
+
+def _kernel_problems() -> list[str]:
+    if run(["unshare", "--net", "--mount", "true"], check=False).returncode != 0:
+        return ["the kernel, or the container this runs in, refuses new network and mount namespaces"]
+    probe = "ip link add br0 type bridge && ip link add ve0 type veth peer name ve1 && nft add table ip t"
+    done = run(["unshare", "--net", "sh", "-ec", probe], check=False)
+    if done.returncode != 0:
+        return [f"no bridge, veth or nftables in a network namespace: {done.stderr.strip()}"]
+    with open("/proc/filesystems", encoding="ascii") as filesystems:
+        known = filesystems.read().split()
+    if "overlay" not in known and run(["modprobe", "overlay"], check=False).returncode != 0:
+        return ["the kernel has no overlayfs"]
+    return []
+
+
+def require() -> None:
+    """Raise a LabError that lists what is missing."""
+    found = problems()
+    if found:
+        raise LabError("the lab cannot run on this machine: " + "; ".join(found))
