@@ -2,7 +2,8 @@
 The Pacemaker objects that make the system, as data in the form of `pacemaker.export`, with pillar's merged over them.
 """
 
-from haproxy_ha_lib.schema import ROOT, Problem
+from haproxy_ha_lib.schema import ROOT
+from haproxy_ha_lib.shape import Problem
 from haproxy_ha_lib.values import did_you_mean
 
 AGENT_DEFAULTS = {
@@ -20,14 +21,12 @@ def configuration(floating_ip, given):
 
     Mappings merge, lists replace, null takes away. Empty sections are left out.
     """
-    problems = []
     built_in = _built_in(floating_ip)
     if _fences(given):
         del built_in["properties"]["stonith-enabled"]
-    merged = {section: _merged(built_in.get(section, {}), objects or {}, (ROOT, "cluster", section), problems)
-              for section, objects in given.items()}
+    merged = {section: _merged(built_in.get(section, {}), objects or {}) for section, objects in given.items()}
     merged = {section: objects for section, objects in merged.items() if objects}
-    return merged, problems + list(_dangling(merged))
+    return merged, [*_take_away_what_is_not_there(built_in, given), *_dangling(merged)]
 
 
 def _built_in(floating_ip):
@@ -41,16 +40,22 @@ def _built_in(floating_ip):
                 "agent": "ocf:haproxy_ha:haproxy",
                 # After three failures the other node serves; a minute later (more than any timeout) this one may again.
                 "meta": {"migration-threshold": 3, "failure-timeout": "60s"},
-                "operations": [_operation("monitor", "5s", "10s"), _operation("start", "0s", "30s"),
-                               _operation("stop", "0s", "40s")],
+                "operations": [
+                    _operation("monitor", "5s", "10s"),
+                    _operation("start", "0s", "30s"),
+                    _operation("stop", "0s", "40s"),
+                ],
             },
             "FloatIP": {
                 **_address_agent(floating_ip),
                 # After an outage of the API nothing stays down for ever. If two nodes claim the address (a healed
                 # split), only the surplus claim is stopped.
                 "meta": {"migration-threshold": 3, "failure-timeout": "120s", "multiple-active": "stop_unexpected"},
-                "operations": [_operation("monitor", "10s", "20s"), _operation("start", "0s", "60s"),
-                               _operation("stop", "0s", "20s")],
+                "operations": [
+                    _operation("monitor", "10s", "20s"),
+                    _operation("start", "0s", "60s"),
+                    _operation("stop", "0s", "20s"),
+                ],
             },
         },
         "clones": {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}},
@@ -80,36 +85,53 @@ def _address_agent(floating_ip):
 
 def _fences(given):
     """Whether pillar brings a fence device: then Pacemaker's own default, fencing on, holds."""
-    return any(str((primitive or {}).get("agent", "")).startswith("stonith:")
-               for primitive in (given.get("primitives") or {}).values() if isinstance(primitive, (dict, type(None))))
+    primitives = (given.get("primitives") or {}).values()
+    agents = [str(primitive.get("agent")) for primitive in primitives if isinstance(primitive, dict)]
+    return any(agent.startswith("stonith:") for agent in agents)
 
 
-def _merged(base, over, path, problems):
-    """``over`` laid over ``base``: mappings merge, null takes away what is there."""
+def _take_away_what_is_not_there(built_in, given):
+    """Yield a problem for each null that means no built-in object: somebody's slip of the pen."""
+    for section, objects in given.items():
+        names = built_in.get(section, {})
+        for name, value in (objects or {}).items():
+            if value is None and name not in names:
+                text = "null takes a built-in away, and there is none of this name" + did_you_mean(name, names)
+                yield Problem((ROOT, "cluster", section, name), text)
+
+
+def _merged(base, over):
+    """``over`` laid over ``base``: mappings merge, lists replace, null takes away."""
     result = dict(base)
     for key, value in over.items():
         if value is None:
-            if key not in result:
-                problems.append(Problem((*path, key), "null takes a built-in away, and there is none of this name"
-                                        + did_you_mean(key, base)))
             result.pop(key, None)
-        elif isinstance(value, dict) and isinstance(result.get(key, {}), dict):
-            result[key] = _merged(result.get(key, {}), value, (*path, key), problems)
+        elif isinstance(value, dict):
+            below = result.get(key)
+            result[key] = _merged(below if isinstance(below, dict) else {}, value)
         else:
             result[key] = value
     return result
 
 
+_REFERABLE = ("primitives", "groups", "clones", "bundles", "tags")
+_REFERENCES = {
+    "clones": ["resource"],
+    "colocations": ["resource", "with"],
+    "orders": ["first", "then"],
+    "locations": ["resource"],
+    "groups": ["members"],
+}
+
+
 def _dangling(data):
-    """Yield a problem for each reference to a resource that is not there."""
-    resources = {name for section in ("primitives", "groups", "clones", "bundles") for name in data.get(section, {})}
-    fields = {"clones": ["resource"], "colocations": ["resource", "with"], "orders": ["first", "then"],
-              "locations": ["resource"], "groups": ["members"]}
-    for section, names in fields.items():
+    """Yield a problem for each reference to a resource that is not there (a tag may stand for resources)."""
+    resources = {name for section in _REFERABLE for name in data.get(section, {})}
+    for section, fields in _REFERENCES.items():
         for object_id, content in data.get(section, {}).items():
-            for field in names if isinstance(content, dict) else []:
+            for field in fields if isinstance(content, dict) else []:
                 referred = content.get(field)
                 for name in referred if isinstance(referred, list) else [referred]:
                     if isinstance(name, str) and name not in resources:
-                        yield Problem((ROOT, "cluster", section, object_id, field),
-                                      f"there is no resource {name}{did_you_mean(name, resources)}")
+                        text = f"there is no resource {name}{did_you_mean(name, resources)}"
+                        yield Problem((ROOT, "cluster", section, object_id, field), text)

@@ -15,8 +15,11 @@ def model(settings):
 
 
 def _section(name, lines, sections=()):
-    return {"name": name, "lines": [[key, _word(value)] for key, value in lines if value is not None],
-            "sections": list(sections)}
+    return {
+        "name": name,
+        "lines": [[key, _word(value)] for key, value in lines if value is not None],
+        "sections": list(sections),
+    }
 
 
 def _word(value):
@@ -31,13 +34,7 @@ def consensus(cluster, nodes):
 
 
 def _totem(cluster, nodes):
-    link = _section("interface", [
-        ("linknumber", 0),
-        ("mcastport", cluster["port"]),
-        ("knet_ping_interval", cluster["knet_ping_interval"]),
-        ("knet_ping_timeout", cluster["knet_ping_timeout"]),
-        ("knet_pong_count", cluster["knet_pong_count"]),
-    ])
+    link = _section("interface", [("linknumber", 0), ("mcastport", cluster["port"]), *_chosen(cluster, _LINK)])
     return _section("totem", [
         ("version", 2),
         ("cluster_name", cluster["name"]),
@@ -49,11 +46,22 @@ def _totem(cluster, nodes):
     ], [link])
 
 
+_LINK = ("knet_ping_interval", "knet_ping_timeout", "knet_pong_count")
+
+
+def _chosen(mapping, keys):
+    return [(key, mapping[key]) for key in keys]
+
+
 def _nodelist(balancers):
-    return _section("nodelist", [], [
-        _section("node", [("name", name), ("nodeid", node["node_id"]), ("ring0_addr", node["private_ip"])])
-        for name, node in balancers.items()
-    ])
+    return _section(
+        "nodelist",
+        [],
+        [
+            _section("node", [("name", name), ("nodeid", node["node_id"]), ("ring0_addr", node["private_ip"])])
+            for name, node in balancers.items()
+        ],
+    )
 
 
 def _quorum(cluster, nodes):

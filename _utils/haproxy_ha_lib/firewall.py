@@ -2,7 +2,7 @@
 
 import ipaddress
 
-WILDCARDS = ("*", "0.0.0.0", "::")
+from haproxy_ha_lib.checks import EVERY_ADDRESS
 
 
 def rules(settings):
@@ -14,10 +14,9 @@ def rules(settings):
     """
     result = []
     if "load_balancer" in settings["roles"]:
-        result += _corosync(settings) + _frontends(settings)
+        result += [*_corosync(settings), *_frontends(settings)]
     if "app_server" in settings["roles"]:
-        result.append(_rule(settings["app_servers"][settings["minion_id"]]["port"], "tcp", _balancers(settings),
-                            settings["me"]["private_ip"], "the load balancers to the application"))
+        result.append(_application(settings))
     return result
 
 
@@ -26,25 +25,26 @@ def _rule(port, protocol, sources, to, comment):
 
 
 def _balancers(settings, but=None):
-    return [machine["private_ip"] for name, machine in settings["load_balancers"].items() if name != but]
+    return [entry["private_ip"] for name, entry in settings["load_balancers"].items() if name != but]
 
 
 def _corosync(settings):
     peers = _balancers(settings, but=settings["minion_id"])
-    if not peers:
-        return []
-    return [_rule(settings["cluster"]["port"], "udp", peers, settings["me"]["private_ip"], "corosync")]
+    if peers:
+        yield _rule(settings["cluster"]["port"], "udp", peers, settings["me"]["private_ip"], "corosync")
 
 
 def _frontends(settings):
     """What the world may reach: not what is bound to the private network or to loopback."""
-    return [
-        _rule(bind["port"], "tcp", None, None if bind["address"] in WILDCARDS else bind["address"], f"frontend {name}")
-        for name, frontend in settings["haproxy"]["frontends"].items()
-        for bind in frontend["bind"]
-        if bind["address"] and bind["address"] != settings["me"]["private_ip"] and not _loopback(bind["address"])
-    ]
+    for name, frontend in settings["haproxy"]["frontends"].items():
+        for bind in frontend["bind"]:
+            address = bind["address"]
+            if address in EVERY_ADDRESS:
+                yield _rule(bind["port"], "tcp", None, None, f"frontend {name}")
+            elif address and address != settings["me"]["private_ip"] and not ipaddress.ip_address(address).is_loopback:
+                yield _rule(bind["port"], "tcp", None, address, f"frontend {name}")
 
 
-def _loopback(address):
-    return address not in WILDCARDS and ipaddress.ip_address(address).is_loopback
+def _application(settings):
+    port = settings["app_servers"][settings["minion_id"]]["port"]
+    return _rule(port, "tcp", _balancers(settings), settings["me"]["private_ip"], "load balancers to the application")

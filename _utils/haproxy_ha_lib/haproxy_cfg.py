@@ -14,8 +14,10 @@ def model(settings):
         _section("global", None, haproxy["global"]),
         _section("defaults", None, haproxy["defaults"]),
         *(_section("frontend", name, _frontend(frontend)) for name, frontend in haproxy["frontends"].items()),
-        *(_section("backend", name, _backend(backend, settings["app_servers"]))
-          for name, backend in haproxy["backends"].items()),
+        *(
+            _section("backend", name, _backend(backend, settings["app_servers"]))
+            for name, backend in haproxy["backends"].items()
+        ),
     ]
 
 
@@ -24,7 +26,9 @@ def _section(kind, name, lines):
 
 
 def _frontend(frontend):
-    binds = [_words("bind", f"{bracketed(bind['address'])}:{bind['port']}", bind["options"]) for bind in frontend["bind"]]
+    binds = [
+        _words("bind", f"{bracketed(bind['address'])}:{bind['port']}", bind["options"]) for bind in frontend["bind"]
+    ]
     last = [f"default_backend {frontend['default_backend']}"] if frontend["default_backend"] else []
     return [*binds, *frontend["options"], *last]
 

@@ -11,8 +11,13 @@ def render(template_text, model):
 
     Templates are laid out with Jinja alone, without Salt; an undefined name is an error (jinja2.UndefinedError).
     """
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                                     keep_trailing_newline=True, autoescape=False)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
     return environment.from_string(template_text).render(model=model)
 
 
@@ -44,7 +49,8 @@ def page(settings):
 
 
 def _file(path, template, model, mode="0644", group="root"):
-    return {"path": path, "kind": "file", "template": template, "model": model, "mode": mode, "user": "root", "group": group}
+    return {"path": path, "kind": "file", "template": template, "model": model,
+            "mode": mode, "user": "root", "group": group}
 
 
 def _nginx(settings):
@@ -66,8 +72,8 @@ def _absent(path):
 
 def _haproxy(settings):
     """Not world-readable: raw lines may hold passwords."""
-    return [_file(settings["paths"]["haproxy_cfg"], "haproxy.cfg.jinja", haproxy_cfg.model(settings), mode="0640",
-                  group=settings["paths"]["haproxy_group"])]
+    paths, model = settings["paths"], haproxy_cfg.model(settings)
+    return [_file(paths["haproxy_cfg"], "haproxy.cfg.jinja", model, "0640", paths["haproxy_group"])]
 
 
 def _corosync(settings):

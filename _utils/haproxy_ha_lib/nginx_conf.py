@@ -14,7 +14,7 @@ LOG_FORMAT = {
 
 
 def model(settings):
-    """Return {"log_format": ..., "site": ..., "page": ...}: the model of each of nginx's files, None where it is off."""
+    """Return the model of each file of an app server, None where it is off: {"log_format", "site", "page"}."""
     nginx = settings["nginx"]
     return {
         "log_format": LOG_FORMAT,

@@ -1,9 +1,8 @@
 """
-What a boolean, a duration, a score, an address or a line of text is. Everything else asks here.
+What an address, a port, a name, a path or a line of text is in pillar, and the words for what was found instead.
 
-Two families live in this file. ``boolean``, ``duration_ms`` and ``score`` read Pacemaker's spellings, so that two
-texts with one meaning compare equal. The checks below them read pillar: each takes a value, returns it in its
-normal form, or raises :class:`Invalid`, whose text says what is allowed.
+Each check takes a value and returns it in its normal form, or raises :class:`Invalid`. What Pacemaker takes for a
+boolean, a duration or a score is in haproxy_ha_lib.cib.values.
 """
 
 import base64
@@ -13,15 +12,6 @@ import ipaddress
 import re
 import unicodedata
 
-INFINITY = 1_000_000
-"""Pacemaker's INFINITY; scores are clipped to it (Pacemaker Explained, "Scores")."""
-
-_TRUE = {"true", "on", "yes", "y", "1"}
-_FALSE = {"false", "off", "no", "n", "0"}
-_UNITS_MS = {"": 1000, "s": 1000, "sec": 1000, "ms": 1, "msec": 1, "us": 0.001, "usec": 0.001,
-             "m": 60_000, "min": 60_000, "h": 3_600_000, "hr": 3_600_000}
-_DURATION = re.compile(r"\s*(\d+)\s*([a-z]*)\s*")
-_ISO_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 _TOKEN_LIKE = re.compile(r"do[a-z]_v1_|BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z0-9+/=_-]{40}")
 
 
@@ -29,49 +19,8 @@ class Invalid(ValueError):
     """A value is not what it must be. The text says what is allowed and never repeats the value."""
 
 
-# Pacemaker's spellings
-
-def boolean(value):
-    """Return the truth of Pacemaker's boolean ``value`` (text or bool); None when it is none."""
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    return True if text in _TRUE else False if text in _FALSE else None
-
-
-def duration_ms(value):
-    """
-    Return Pacemaker's duration ``value`` in milliseconds; None when it is none.
-
-    A bare number is seconds; units are us, ms, s, m (min) and h (hr); ISO 8601 durations of weeks and smaller units
-    are read too (months and years have no fixed length).
-    """
-    if isinstance(value, bool):
-        return None
-    text = str(value).strip()
-    if match := _DURATION.fullmatch(text.lower()):
-        number, unit = match.groups()
-        return int(int(number) * _UNITS_MS[unit]) if unit in _UNITS_MS else None
-    match = _ISO_DURATION.fullmatch(text)
-    if not match or not any(match.groups()):
-        return None
-    weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return ((((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000
-
-
-def score(value):
-    """Return Pacemaker's score ``value`` as a number clipped to plus or minus INFINITY; None when it is none."""
-    if isinstance(value, bool):
-        return None
-    text = str(value).strip().lower()
-    if text.lstrip("+-") in ("infinity", "inf") and len(text) - len(text.lstrip("+-")) <= 1:
-        return -INFINITY if text.startswith("-") else INFINITY
-    if not re.fullmatch(r"[+-]?\d+", text, re.ASCII):
-        return None
-    return max(-INFINITY, min(INFINITY, int(text)))
-
-
 # Words for messages
+
 
 def near(word, allowed):
     """Return the member of ``allowed`` that ``word`` is most likely meant to be, or None."""
@@ -123,6 +72,7 @@ def shorten(value):
 
 # Checks of pillar values
 
+
 def flag(value):
     """A YAML boolean."""
     if not isinstance(value, bool):
@@ -132,10 +82,12 @@ def flag(value):
 
 def whole_number(low, high):
     """Return a check for a whole number from ``low`` to ``high``."""
+
     def check(value):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise Invalid(f"a whole number from {low} to {high}")
         return value
+
     return check
 
 
@@ -144,10 +96,12 @@ port = whole_number(1, 65535)
 
 def choice(*words):
     """Return a check for one of ``words``."""
+
     def check(value):
         if value not in words or not isinstance(value, str):
             raise Invalid("one of " + ", ".join(words) + did_you_mean(value, words).rstrip("?"))
         return value
+
     return check
 
 
@@ -159,18 +113,23 @@ def matching(pattern, allowed):
         if not isinstance(value, str) or not compiled.fullmatch(value):
             raise Invalid(allowed)
         return value
+
     return check
 
 
-name = matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", "a name of letters, digits and . _ - that begins with a letter or digit")
+name = matching(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", "a name of letters, digits and . _ - that begins with a letter or digit"
+)
 path = matching(r"(?!.*/\.\.?(/|$))(/[A-Za-z0-9._@+-]+)+/?", "an absolute path of letters, digits and . _ @ + -")
 identifier = matching(r"[A-Za-z_][A-Za-z0-9._-]{0,126}", "an id of letters, digits and . _ - that begins with a letter")
 agent = matching(r"(ocf:[A-Za-z0-9_.-]+:|[a-z]+:)[A-Za-z0-9_.@-]+", "a resource agent such as ocf:heartbeat:IPaddr2")
 https_url = matching(r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?", "an https:// address")
-http_url = matching(r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?",
-                    "an http:// or https:// address")
-repository_uri = matching(r"(https?://[A-Za-z0-9.-]+(:\d{1,5})?|file:/)(/[A-Za-z0-9._~+-]*)*",
-                          "an http://, https:// or file:/ address")
+http_url = matching(
+    r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?", "an http:// or https:// address"
+)
+repository_uri = matching(
+    r"(https?://[A-Za-z0-9.-]+(:\d{1,5})?|file:/)(/[A-Za-z0-9._~+-]*)*", "an http://, https:// or file:/ address"
+)
 api_token = matching(r"[A-Za-z0-9_.-]{20,512}", "an API token of 20 to 512 letters, digits and _ . -")
 
 
@@ -192,8 +151,14 @@ def address(value):
         parsed = ipaddress.ip_address(value if isinstance(value, str) and "%" not in value else "")
     except ValueError:
         raise Invalid("an IPv4 or IPv6 address") from None
-    if (parsed.is_unspecified or parsed.is_multicast or parsed.is_loopback or parsed.is_link_local
-            or parsed.is_reserved or getattr(parsed, "ipv4_mapped", None)):
+    if (
+        parsed.is_unspecified
+        or parsed.is_multicast
+        or parsed.is_loopback
+        or parsed.is_link_local
+        or parsed.is_reserved
+        or getattr(parsed, "ipv4_mapped", None)
+    ):
         raise Invalid("an address that a host can have: not loopback, link-local, multicast, reserved or unspecified")
     return str(parsed)
 

@@ -1,0 +1,114 @@
+"""
+Which address belongs to which machine: pillar says, or this machine's metadata service, or the mine for the others.
+
+Pure: what the metadata service and the mine say is handed in.
+"""
+
+from haproxy_ha_lib import values
+from haproxy_ha_lib.schema import ROOT
+from haproxy_ha_lib.shape import Problem
+
+NAMES = ("private_ip", "public_ip", "anchor_ip")
+
+
+def on_digitalocean(floating_ip):
+    """Return whether DigitalOcean's API moves the address, so that a load balancer has an anchor IP."""
+    return floating_ip["provider"] == "digitalocean" and not floating_ip["agent"]
+
+
+def share(balancers, apps):
+    """
+    Give a machine of both tables one set of addresses, which may be written in either. Changes both tables.
+
+    Returns the problems: addresses that differ.
+    """
+    problems = []
+    for machine in balancers.keys() & apps.keys():
+        for key in ("private_ip", "public_ip"):
+            written = [table[machine][key] for table in (balancers, apps) if table[machine][key]]
+            if len(set(written)) > 1:
+                text = f"found {written[1]}, but the same machine as a load balancer has {written[0]}"
+                problems.append(Problem((ROOT, "app_servers", machine, key), text))
+            balancers[machine][key] = apps[machine][key] = written[0] if written else None
+    return problems
+
+
+def own(read, minion_id):
+    """Return what is known of this machine from both tables: its addresses and its node_id, None where unknown."""
+    entries = [read[table][minion_id] for table in ("load_balancers", "app_servers") if minion_id in read[table]]
+    return {key: next((entry[key] for entry in entries if entry.get(key)), None) for key in (*NAMES, "node_id")}
+
+
+def fill_in(read, minion_id, roles, metadata, mine):
+    """
+    Fill in the addresses that this minion needs and pillar leaves out. Changes the tables of ``read``.
+
+    A load balancer needs its own private and anchor IP and everyone's private IP; an app server its own private IP and
+    the load balancers'. A public IP is only shown, so an unknown one is a warning. A minion without a role needs none.
+
+    Returns (problems, warnings).
+    """
+    sources = _Sources(metadata, mine if read["mine"] else None)
+    problems, warnings = [], []
+    for table in ("load_balancers", "app_servers"):
+        for machine, entry in read[table].items():
+            is_own = machine == minion_id
+            for key in _needed(read, table, is_own, roles):
+                if entry[key]:
+                    continue
+                entry[key], reason = sources.own(key) if is_own else sources.other(machine, key)
+                problem = Problem((ROOT, table, machine, key), f"missing: {reason}; set it here")
+                if entry[key] is None and key == "public_ip":
+                    warnings.append(str(problem))
+                elif entry[key] is None:
+                    problems.append(problem)
+    return problems, warnings
+
+
+def _needed(read, table, is_own, roles):
+    """The addresses of a machine of ``table`` that a minion with ``roles`` needs."""
+    if not roles:
+        return []
+    if not is_own:
+        return ["private_ip"] if table == "load_balancers" or "load_balancer" in roles else []
+    anchor = table == "load_balancers" and on_digitalocean(read["floating_ip"])
+    return ["private_ip", "anchor_ip", "public_ip"] if anchor else ["private_ip", "public_ip"]
+
+
+class _Sources:
+    """The metadata service, asked at most once and only when needed, and the mine. Both answer (address, reason)."""
+
+    def __init__(self, metadata, mine):
+        self._metadata, self._mine = metadata, mine
+        self._answer = None
+
+    def own(self, key):
+        if self._answer is None:
+            self._answer = self._ask()
+        answer, reason = self._answer
+        return _checked(answer.get(key), "the metadata service", reason or "the metadata service does not know it")
+
+    def _ask(self):
+        if self._metadata is None:
+            return {}, "there is no metadata service"
+        if not callable(self._metadata):
+            return self._metadata, None
+        try:
+            return self._metadata() or {}, None
+        except Exception as error:  # whatever stops the caller's function is the reason that the person needs
+            return {}, f"the metadata service did not answer ({error})"
+
+    def other(self, machine, key):
+        if self._mine is None:
+            return None, f"{machine} is another machine, and {ROOT}:mine is false"
+        reason = f"the mine has none of {machine} (mine function haproxy_ha.addresses)"
+        return _checked((self._mine.get(machine) or {}).get(key), "the mine", reason)
+
+
+def _checked(value, source, reason):
+    if value is None:
+        return None, reason
+    try:
+        return values.address(value), None
+    except values.Invalid as error:
+        return None, f"{source} says {values.describe(value)}, allowed: {error}"
