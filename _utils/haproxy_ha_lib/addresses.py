@@ -13,7 +13,7 @@ NAMES = ("private_ip", "public_ip", "anchor_ip")
 
 def on_digitalocean(floating_ip):
     """Return whether DigitalOcean's API moves the address, so that a load balancer has an anchor IP."""
-    return floating_ip["provider"] == "digitalocean" and not floating_ip["agent"]
+    return floating_ip["provider"] == "digitalocean"
 
 
 def share(balancers, apps):
@@ -48,7 +48,7 @@ def fill_in(read, minion_id, roles, metadata, mine):
 
     Returns (problems, warnings).
     """
-    sources = _Sources(metadata, mine if read["mine"] else None)
+    sources = _Sources(metadata, read["floating_ip"]["metadata_url"], mine if read["mine"] else None)
     problems, warnings = [], []
     for table in ("load_balancers", "app_servers"):
         for machine, entry in read[table].items():
@@ -78,8 +78,8 @@ def _needed(read, table, is_own, roles):
 class _Sources:
     """The metadata service, asked at most once and only when needed, and the mine. Both answer (address, reason)."""
 
-    def __init__(self, metadata, mine):
-        self._metadata, self._mine = metadata, mine
+    def __init__(self, metadata, url, mine):
+        self._metadata, self._url, self._mine = metadata, url, mine
         self._answer = None
 
     def own(self, key):
@@ -89,14 +89,14 @@ class _Sources:
         return _checked(answer.get(key), "the metadata service", reason or "the metadata service does not know it")
 
     def _ask(self):
-        if self._metadata is None:
-            return {}, "there is no metadata service"
+        """Returns what the service says, and why it says nothing."""
         if not callable(self._metadata):
-            return self._metadata, None
+            return self._metadata or {}, None if self._metadata else "there is no metadata service"
         try:
-            return self._metadata() or {}, None
+            answer = self._metadata(self._url)
         except Exception as error:  # whatever stops the caller's function is the reason that the person needs
-            return {}, f"the metadata service did not answer ({error})"
+            return {}, f"the metadata service {self._url} did not answer ({error})"
+        return answer or {}, None if answer else f"the metadata service {self._url} did not answer"
 
     def other(self, machine, key):
         if self._mine is None:

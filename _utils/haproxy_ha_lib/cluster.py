@@ -73,8 +73,7 @@ def _operation(name, interval, timeout):
 def _address_agent(floating_ip):
     """The agent that moves the address, and its parameters."""
     if floating_ip["agent"]:
-        params = {}
-        agent = floating_ip["agent"]
+        agent, params = floating_ip["agent"], {}
     elif floating_ip["provider"] == "ipaddr2":
         agent, params = "ocf:heartbeat:IPaddr2", {"ip": floating_ip["address"]}
     else:

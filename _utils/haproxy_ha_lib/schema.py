@@ -186,15 +186,17 @@ CONFIGURATION_SECTIONS = tuple(_CONFIGURATION)
 
 _CLUSTER = Keys("Corosync and Pacemaker.", {
     "name": Value("Name of the cluster.", _cluster_name),
-    "authkey": Value("Corosync's key in base64; `salt-call haproxy_ha.generate_authkey` prints one. Only load balancers "
-                     "need it.", values.authkey, secret=True),
+    "authkey": Value("Corosync's key in base64; `salt-call haproxy_ha.generate_authkey` prints one. Only load "
+                     "balancers need it.", values.authkey, secret=True),
     "port": Value("Corosync's UDP port.", values.port),
     "token": Value("Milliseconds without the token after which a node is suspected lost.", _milliseconds(200, 60_000)),
-    "consensus": Value("Milliseconds to agree on a new membership. Default: 0.3 of token with exactly two nodes, "
-                       "else corosync's own 1.2 of it; less than token is safe with two only.", _milliseconds(60, 120_000)),
+    "consensus": Value("Milliseconds to agree on a new membership. Default: 0.3 of token with exactly two nodes, else "
+                       "1.2 of it, as corosync has it; less than token is safe with two only.",
+                       _milliseconds(60, 120_000)),
     "knet_ping_interval": Value("Milliseconds between knet's pings of a link.", _milliseconds(10, 60_000)),
-    "knet_ping_timeout": Value("Milliseconds without an answer after which a link is down. Derived from token it "
-                               "would give false alarms under packet loss, hence set on its own.", _milliseconds(20, 120_000)),
+    "knet_ping_timeout": Value("Milliseconds without an answer after which a link is down. Derived from token "
+                               "it would give false alarms under packet loss, hence set on its own.",
+                               _milliseconds(20, 120_000)),
     "knet_pong_count": Value("Answers after which a link is up again.", values.whole_number(1, 100)),
     "wait_for_all": Value("true: after a cold start no node serves before it has seen all others.", values.flag),
     "system": Table("corosync.conf's section `system`, left out while it is empty.", "option",

@@ -12,15 +12,6 @@ from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Problem
 
 
-def with_os_family(defaults, families, os_family):
-    """
-    Return ``defaults`` (defaults.yaml) with the part of ``families`` (os_family.yaml) for the grain ``os_family``.
-
-    For a family that is not there :func:`build` reports an error.
-    """
-    return {**defaults, **families.get(os_family, {}), "os_family": os_family, "os_families": sorted(families)}
-
-
 def build(pillar, minion_id, defaults, metadata=None, mine=None):
     """
     Return the settings of a minion.
@@ -30,11 +21,11 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
     minion_id
         Id of the minion.
     defaults
-        What :func:`with_os_family` returns.
+        defaults.yaml, with the packages, services and paths that os_family.yaml has for this system.
     metadata
         What this machine's metadata service says: a mapping with private_ip, public_ip and anchor_ip, or a function
-        that returns one. It is called at most once, and only if an address of this machine is left out of pillar; what
-        it raises becomes part of the error. Default: None, there is no such service.
+        of the service's URL that returns one. It is called at most once, and only if an address of this machine is
+        left out of pillar; what it raises becomes part of the error. Default: None, there is no such service.
     mine
         What the mine function haproxy_ha.addresses returned: {minion id: mapping as above}. Default: None. It counts
         only with ``mine: true`` in pillar.
@@ -45,10 +36,12 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
     """
     read, problems = schema.read(pillar, defaults)
     roles = _roles(read, minion_id)
+    if read["floating_ip"]["agent"]:
+        read["floating_ip"]["provider"] = None
     problems += addresses.share(read["load_balancers"], read["app_servers"])
     missing, warnings = addresses.fill_in(read, minion_id, roles, metadata, mine)
     _give_node_ids(read["load_balancers"])
-    problems += [*missing, *checks.all_of(read, roles), *_unsupported(defaults)]
+    problems += [*missing, *checks.all_of(read, roles)]
 
     me = addresses.own(read, minion_id)
     haproxy, unknown = _haproxy(read, me)
@@ -88,12 +81,6 @@ def _without(mapping, key):
 def _order(problem):
     """By path; numbers of list entries count as numbers."""
     return [str(step).zfill(9) if str(step).isdigit() else str(step) for step in problem.path], problem.text
-
-
-def _unsupported(defaults):
-    if "packages" not in defaults:
-        supported = ", ".join(defaults.get("os_families", []))
-        yield Problem((ROOT,), f"found a system of the family {defaults.get('os_family')}, allowed: {supported}")
 
 
 def _roles(read, minion_id):
