@@ -1,0 +1,418 @@
+"""The rules of DigitalOcean's API, without I/O: who owns a reserved IP, how it is assigned, what is retried.
+
+A procedure is a generator: it yields what it needs next (a `Call` to make, a `Wait` to sleep) and is sent the `Reply`.
+`drive` runs one with a caller's own way to send, so the execution module (requests) and the OCF agents (http.client,
+this very file installed beside them) follow one set of rules. Standard library only, and importable alone.
+
+Sources: DigitalOcean's OpenAPI specification (reserved_ips, actions, rate limits) and its metadata documentation.
+What they leave out was seen by others: an action's status may be `done`, polling an action may answer 404 for ever, an
+assign may answer 422 for the owner that the address already has. So the address's owner is the truth, an action a hint.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, NamedTuple
+
+API_URL = "https://api.digitalocean.com"
+METADATA_URL = "http://169.254.169.254"
+SPELLINGS = {"reserved_ips": "reserved_ip", "floating_ips": "floating_ip"}
+
+# Seconds between two looks at an address that is being assigned, and between two tries after a failure.
+FIRST_POLL, LONGEST_POLL = 0.05, 1.0
+FIRST_RETRY, LONGEST_RETRY = 0.2, 5.0
+# How long an assign that is said to be completed may take to show in the address.
+SETTLE_POLLS = 8
+
+
+class Call(NamedTuple):
+    """A request to the API: method, path below the API's URL, and the body as an object."""
+
+    method: str
+    path: str
+    body: dict | None = None
+
+
+class Wait(NamedTuple):
+    """A pause in seconds, and what it waits for."""
+
+    seconds: float
+    why: str
+
+
+class Reply(NamedTuple):
+    """What came back: status 0 with a `failure` when there was no complete HTTP answer. Header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    failure: str = ""
+
+
+class ReservedIP(NamedTuple):
+    """A reserved IP as the API shows it.
+
+    `droplet_id` is None for an address that nobody owns. `visible` is False when the token may not see the owner: the
+    API then leaves the droplet out, or answers null as it does for an address without an owner.
+    """
+
+    address: str
+    droplet_id: int | None
+    visible: bool
+    locked: bool
+    region: str | None = None
+
+
+class APIError(Exception):
+    """The API did not do, or did not say, what was asked. The text names the reason, never the token."""
+
+
+class Unavailable(APIError):
+    """No usable answer in the time there was: nothing is known."""
+
+
+class TokenRefused(APIError):
+    """The token is not accepted (401), or lacks a scope (403)."""
+
+
+class NotFound(APIError):
+    """The API does not know the address or droplet: wrong, or of another account (404)."""
+
+
+class Refused(APIError):
+    """The API understood, and will not do it."""
+
+
+Steps = Generator["Call | Wait", "Reply | None", Any]
+
+
+def drive(
+    steps: Steps,
+    send: Callable[[Call, float], Reply],
+    deadline: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> Any:
+    """Runs a procedure until it returns, or the time is up.
+
+    Args:
+        steps (generator): `read_reserved_ip(...)`, `assign(...)`, ...
+        send (callable): Call and timeout in seconds -> Reply; must not raise for a failed request.
+        deadline (float): When to give up, by `clock`.
+        clock (callable): Monotonic seconds.
+        sleep (callable): Sleeps so many seconds.
+
+    Returns:
+        What the procedure returns.
+
+    Raises:
+        Unavailable: The time was up; the text says what was waited for.
+        APIError: What the procedure raises.
+    """
+    reply, waited_for = None, "the API"
+    while True:
+        try:
+            step = steps.send(reply)
+        except StopIteration as end:
+            return end.value
+        left = deadline - clock()
+        if isinstance(step, Wait):
+            waited_for = step.why
+            if step.seconds >= left:
+                raise Unavailable(f"{waited_for}; no time is left")
+            sleep(step.seconds)
+            reply = None
+        else:
+            if left <= 0:
+                raise Unavailable(f"{waited_for}; no time is left")
+            # One silent connection must leave time for a second try.
+            reply = send(step, min(10.0, max(left / 3, min(left, 1.0))))
+
+
+def read_reserved_ip(address: str, droplet_id: int | None = None, tries: int | None = None, spelling="reserved_ips") -> Steps:
+    """Reads an address.
+
+    Args:
+        address (str): The reserved IP.
+        droplet_id (int): A droplet of the account that surely exists; asked for to tell an address without an owner
+            from an owner that the token may not see. Default None: not told apart, null is believed.
+        tries (int): How many requests may fail. Default None: as many as the time allows.
+        spelling (str): `reserved_ips` (default) or `floating_ips`.
+
+    Returns:
+        ReservedIP
+    """
+    document = yield from _get(f"/v2/{spelling}/{address}", tries)
+    entry = document.get(SPELLINGS[spelling])
+    if not isinstance(entry, dict):
+        raise Unavailable(f"the API's answer about {address} holds no {SPELLINGS[spelling]}")
+    droplet = entry.get("droplet")
+    visible = "droplet" in entry
+    if droplet is None and visible and droplet_id is not None:
+        visible = yield from _may_see(droplet_id, tries)
+    region = entry.get("region")
+    return ReservedIP(
+        address=str(entry.get("ip") or address),
+        droplet_id=int(droplet["id"]) if isinstance(droplet, dict) and "id" in droplet else None,
+        visible=visible,
+        locked=bool(entry.get("locked", False)),
+        region=region.get("slug") if isinstance(region, dict) else None,
+    )
+
+
+def assign(
+    address: str,
+    droplet_id: int,
+    hint: Callable[[], bool | None] = lambda: None,
+    spelling: str = "reserved_ips",
+    jitter: Callable[[], float] = random.random,
+) -> Steps:
+    """Makes a droplet the owner of an address, and returns when the API shows it as the owner.
+
+    Asks first: the address may be there already. A 422 is no error by itself: the address, or the droplet, has a pending
+    action, or has what it asks for; who owns the address is looked up again, and the assign is repeated.
+
+    Args:
+        address (str): The reserved IP.
+        droplet_id (int): The new owner.
+        hint (callable): What the metadata service says about this droplet and address; True, False or None (unknown).
+            Believed only when the token may not see the owner. Default: unknown.
+        spelling (str): `reserved_ips` (default) or `floating_ips`.
+        jitter (callable): A number from 0 to 1; two nodes must not retry in step.
+
+    Returns:
+        ReservedIP: as last seen.
+    """
+    failures = 0
+    while True:
+        reserved = yield from read_reserved_ip(address, droplet_id, spelling=spelling)
+        if owns(reserved, droplet_id, hint):
+            return reserved
+        if reserved.locked:
+            failures += 1
+            yield Wait(backoff(failures, jitter()), f"{address} has a pending action")
+            continue
+        reply = yield Call("POST", f"/v2/{spelling}/{address}/actions", {"type": "assign", "droplet_id": droplet_id})
+        if 200 <= reply.status < 300:
+            reserved = yield from _settle(address, droplet_id, hint, spelling, _action_id(reply))
+            if reserved:
+                return reserved
+            failures += 1
+            yield Wait(backoff(failures, jitter()), f"the assign of {address} was accepted and had no effect")
+            continue
+        _raise_final(reply)
+        failures += 1
+        yield Wait(retry_delay(reply, failures, jitter()), f"assign of {address}: {describe(reply)}")
+
+
+def droplets(name: str | None = None, tag: str | None = None) -> Steps:
+    """Lists the account's droplets, all pages.
+
+    Args:
+        name (str): Only those with exactly this name. Default: all.
+        tag (str): Only those with this tag. Default: all. The API takes one of the two.
+
+    Returns:
+        list[dict]: `id`, `name`, `status`, `region`, `tags`, `public_ip`, `private_ip`.
+    """
+    query = f"&tag_name={tag}" if tag else f"&name={name}" if name else ""
+    found: list[dict] = []
+    page = 1
+    while True:
+        document = yield from _get(f"/v2/droplets?page={page}&per_page=200{query}")
+        found += [droplet_summary(entry) for entry in document.get("droplets") or []]
+        links = document.get("links") or {}
+        if not (links.get("pages") or {}).get("next"):
+            return [entry for entry in found if name in (None, entry["name"])]
+        page += 1
+
+
+def droplet(droplet_id: int) -> Steps:
+    """Reads one droplet.
+
+    Args:
+        droplet_id (int): Its id.
+
+    Returns:
+        dict: as in `droplets`.
+    """
+    document = yield from _get(f"/v2/droplets/{int(droplet_id)}")
+    return droplet_summary(document.get("droplet") or {})
+
+
+def droplet_summary(entry: Mapping[str, Any]) -> dict:
+    """The part of a droplet, as the API shows it, that matters here."""
+    addresses = {
+        network.get("type"): network.get("ip_address") for network in (entry.get("networks") or {}).get("v4") or []
+    }
+    return {
+        "id": entry.get("id"),
+        "name": entry.get("name"),
+        "status": entry.get("status"),
+        "region": (entry.get("region") or {}).get("slug"),
+        "tags": list(entry.get("tags") or []),
+        "public_ip": addresses.get("public"),
+        "private_ip": addresses.get("private"),
+    }
+
+
+def owns(reserved: ReservedIP, droplet_id: int, hint: Callable[[], bool | None]) -> bool:
+    """Whether the droplet owns the address; the metadata service decides only where the API does not show an owner."""
+    return reserved.droplet_id == droplet_id if reserved.visible else hint() is True
+
+
+def backoff(failures: int, jitter: float) -> float:
+    """Seconds to wait after so many failures in a row: doubling, bounded, half of it left to chance (0 to 1)."""
+    return min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10)) * (0.5 + jitter / 2)
+
+
+def retry_delay(reply: Reply, failures: int, jitter: float) -> float:
+    """Seconds until a failed call may be repeated: what the API asks for, else `backoff`.
+
+    A burst answers 429 with `retry-after`. Without it the hour's limit is used up, and `ratelimit-reset` is the time at
+    which the oldest request expires: one slot is free then, which is all that a retry needs.
+    """
+    if reply.status == 429 or reply.status == 503:
+        after = reply.headers.get("retry-after", "")
+        if after.strip().isdigit():
+            return float(after)
+    return backoff(failures, jitter)
+
+
+def describe(reply: Reply) -> str:
+    """A reply in one short line, for people; holds nothing of the request."""
+    if reply.failure:
+        return reply.failure
+    error = _object(reply.body) or {}
+    words = [str(error[key]) for key in ("id", "message") if isinstance(error.get(key), str) and error[key]]
+    text = ": ".join(words) or ("no JSON" if reply.body else "no body")
+    return f"HTTP {reply.status}, {' '.join(text.split())[:160]}"
+
+
+def normalise_metadata(document: Any) -> dict:
+    """The metadata document (`/metadata/v1.json`) with one name for each fact.
+
+    Args:
+        document (dict): The decoded JSON; a list of one, as the documentation's sample has it, is accepted.
+
+    Returns:
+        dict: `droplet_id`, `hostname`, `region`, `public_ip`, `private_ip`, `anchor_ip` (each None where absent) and
+        `reserved_ip` {`active`, `ip`}.
+
+    Raises:
+        ValueError: It is no metadata document.
+    """
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
+    if not isinstance(document, dict) or not isinstance(document.get("droplet_id"), int):
+        raise ValueError("no droplet_id in the metadata")
+    public, private = (_interface(document, kind) for kind in ("public", "private"))
+    reserved = {}
+    for key in ("floating_ip", "reserved_ip"):
+        entry = (document.get(key) or {}).get("ipv4") or {}
+        if entry.get("active") or not reserved:
+            reserved = entry
+    return {
+        "droplet_id": document["droplet_id"],
+        "hostname": document.get("hostname"),
+        "region": document.get("region"),
+        "public_ip": (public.get("ipv4") or {}).get("ip_address"),
+        "private_ip": (private.get("ipv4") or {}).get("ip_address"),
+        "anchor_ip": (public.get("anchor_ipv4") or {}).get("ip_address"),
+        "reserved_ip": {"active": bool(reserved.get("active")), "ip": reserved.get("ip_address")},
+    }
+
+
+def token_problem(text: str) -> str:
+    """What is wrong with a token, without showing it; "" for nothing. An odd one must not reach an HTTP header."""
+    if not text:
+        return "is empty"
+    if not (text.isascii() and text.isprintable()) or any(character.isspace() for character in text):
+        return "holds white space or characters that no token has"
+    return ""
+
+
+def _interface(document: Mapping[str, Any], kind: str) -> dict:
+    entries = (document.get("interfaces") or {}).get(kind) or [{}]
+    return entries[0]
+
+
+def _object(body: bytes) -> dict | None:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _raise_final(reply: Reply) -> None:
+    """Raises for a reply that no retry can mend."""
+    if reply.status in (401, 403):
+        raise TokenRefused(f"the API refuses the token: {describe(reply)}")
+    if reply.status == 404:
+        raise NotFound(f"the API does not know it: {describe(reply)}")
+    if 300 <= reply.status < 500 and reply.status not in (408, 409, 412, 422, 423, 425, 429):
+        raise Refused(f"the API refuses: {describe(reply)}")
+
+
+def _get(path: str, tries: int | None = None) -> Steps:
+    failures = 0
+    while True:
+        reply = yield Call("GET", path)
+        document = _object(reply.body) if 200 <= reply.status < 300 else None
+        if document is not None:
+            return document
+        _raise_final(reply)
+        failures += 1
+        if tries is not None and failures >= tries:
+            raise Unavailable(describe(reply))
+        yield Wait(retry_delay(reply, failures, random.random()), f"GET {path}: {describe(reply)}")
+
+
+def _may_see(droplet_id: int, tries: int | None) -> Steps:
+    try:
+        yield from _get(f"/v2/droplets/{droplet_id}", tries)
+    except TokenRefused:
+        return False
+    except NotFound:
+        return True
+    return True
+
+
+def _action_id(reply: Reply) -> int | None:
+    action = (_object(reply.body) or {}).get("action")
+    return action.get("id") if isinstance(action, dict) else None
+
+
+def _settle(address: str, droplet_id: int, hint: Callable[[], bool | None], spelling: str, action_id: int | None) -> Steps:
+    """Looks at the address until the droplet owns it; None when the assign ended without that."""
+    pause, ended = FIRST_POLL, 0
+    while True:
+        reserved = yield from read_reserved_ip(address, droplet_id, spelling=spelling)
+        if owns(reserved, droplet_id, hint):
+            return reserved
+        status = "" if reserved.locked else (yield from _action_status(address, action_id, spelling))
+        if status == "errored":
+            return None
+        if status == "ended":
+            if not reserved.visible and hint() is None:
+                return reserved
+            ended += 1
+            if ended > SETTLE_POLLS:
+                return None
+        yield Wait(pause, f"{address} is being assigned to droplet {droplet_id}")
+        pause = min(LONGEST_POLL, pause * 2)
+
+
+def _action_status(address: str, action_id: int | None, spelling: str) -> Steps:
+    """`in-progress`, `errored`, `ended` (any other status), or "" when the API does not show the action."""
+    if action_id is None:
+        return ""
+    reply = yield Call("GET", f"/v2/{spelling}/{address}/actions/{action_id}")
+    action = (_object(reply.body) or {}).get("action") if 200 <= reply.status < 300 else None
+    if not isinstance(action, dict):
+        return ""
+    status = action.get("status")
+    return status if status in ("in-progress", "errored") else "ended"

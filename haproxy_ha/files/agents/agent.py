@@ -1,0 +1,196 @@
+"""What every OCF resource agent of this provider needs: parameters, meta-data, codes, reasons, deadlines.
+
+Follows the Open Cluster Framework's resource agent API 1.1. Imports only what starts fast: an agent is started for each
+monitor, and python3 itself is the smaller part of that cost.
+"""
+
+import os
+import sys
+import time
+from collections import namedtuple
+
+SUCCESS = 0
+ERR_GENERIC = 1  # soft: Pacemaker tries again, here and then elsewhere
+ERR_ARGS = 2  # hard: not on this node
+ERR_UNIMPLEMENTED = 3
+ERR_PERM = 4  # hard
+ERR_INSTALLED = 5  # hard
+ERR_CONFIGURED = 6  # fatal: nowhere. Only for what is wrong on every node alike, which is the CIB's parameters
+NOT_RUNNING = 7
+DEGRADED = 190  # runs, and Pacemaker shows the reason without acting on it
+
+Parameter = namedtuple("Parameter", "name default type required unique_group reloadable short long")
+Action = namedtuple("Action", "name timeout interval")
+Description = namedtuple("Description", "name version short long parameters actions")
+
+
+class Failure(Exception):
+    """Ends an action with a code and one line that says why."""
+
+    def __init__(self, code, reason):
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class Environment:
+    """What the cluster hands to an agent.
+
+    Args:
+        description (Description): Whose parameters to read.
+        environ (dict): The environment.
+        action (str): The action; its advised timeout holds where the cluster gives none.
+    """
+
+    def __init__(self, description, environ, action):
+        self._values = {
+            parameter.name: environ.get(f"OCF_RESKEY_{parameter.name}") or parameter.default
+            for parameter in description.parameters
+        }
+        self.parameters = description.parameters
+        self.action = action
+        self.instance = environ.get("OCF_RESOURCE_INSTANCE") or description.name
+        self.check_level = int(environ.get("OCF_CHECK_LEVEL") or 0)
+        self.is_probe = action == "monitor" and environ.get("OCF_RESKEY_CRM_meta_interval", "0") == "0"
+        self.state_directory = environ.get("HA_RSCTMP") or "/run/resource-agents"
+        advised = next((entry.timeout for entry in description.actions if entry.name == action), 20)
+        timeout = int(environ.get("OCF_RESKEY_CRM_meta_timeout") or advised * 1000) / 1000
+        # The cluster kills at its timeout; a reason must be told before.
+        self.deadline = time.monotonic() + max(timeout * 0.9 - 0.5, timeout / 2)
+
+    def __getitem__(self, name):
+        return self._values[name]
+
+    @property
+    def left(self):
+        """Seconds until this action must have ended."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def seconds(self, name):
+        """A parameter as a positive number of seconds; `10`, `10s` and `500ms` are accepted."""
+        text = self._values[name].strip()
+        number, factor = (text[:-2], 0.001) if text.endswith("ms") else (text.removesuffix("s"), 1)
+        try:
+            value = float(number) * factor
+        except ValueError:
+            value = -1.0
+        if not 0 <= value < 1e9:
+            raise Failure(ERR_CONFIGURED, f"{name}: found {text!r}, allowed: seconds, such as 10 or 10s")
+        return value
+
+    def require(self):
+        """Raises for a required parameter that is not given."""
+        for parameter in self.parameters:
+            if parameter.required and not self._values[parameter.name]:
+                raise Failure(ERR_CONFIGURED, f"{parameter.name}: is required, and is not given")
+
+
+def log(text):
+    """One line for Pacemaker's log, which takes an agent's standard error."""
+    print(text, file=sys.stderr)
+
+
+def reason(text):
+    """The line that Pacemaker shows in crm_mon."""
+    print(f"ocf-exit-reason:{' '.join(text.split())}", file=sys.stderr)
+
+
+def replace_file(path, text):
+    """Writes a file as a whole, readable by all, or not at all.
+
+    Args:
+        path (str): Its directory is made where it is missing.
+        text (str): The content.
+
+    Raises:
+        Failure: The code tells a lack of permission (4) from the rest (1).
+    """
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.{os.getpid()}")
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        remove_file(temporary)
+        code = ERR_PERM if isinstance(error, PermissionError) else ERR_GENERIC
+        raise Failure(code, f"cannot write {path}: {error.strerror}") from None
+
+
+def remove_file(path):
+    """Removes a file if it is there; tells whether it was."""
+    try:
+        os.unlink(path)
+    except OSError:
+        return False
+    return True
+
+
+def read_file(path):
+    """The text of a small file; None when there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def meta_data(description):
+    """The agent's meta-data, as XML."""
+    lines = [
+        '<?xml version="1.0"?>',
+        f'<resource-agent name="{description.name}" version="{description.version}">',
+        "<version>1.1</version>",
+        f'<longdesc lang="en">{_escaped(description.long)}</longdesc>',
+        f'<shortdesc lang="en">{_escaped(description.short)}</shortdesc>',
+        "<parameters>",
+    ]
+    for parameter in description.parameters:
+        group = f' unique-group="{parameter.unique_group}"' if parameter.unique_group else ""
+        default = f' default="{_escaped(parameter.default)}"' if parameter.default else ""
+        lines += [
+            f'<parameter name="{parameter.name}" required="{int(parameter.required)}"{group}'
+            f' reloadable="{int(parameter.reloadable)}">',
+            f'<longdesc lang="en">{_escaped(parameter.long)}</longdesc>',
+            f'<shortdesc lang="en">{_escaped(parameter.short)}</shortdesc>',
+            f'<content type="{parameter.type}"{default}/>',
+            "</parameter>",
+        ]
+    lines += ["</parameters>", "<actions>"]
+    for action in description.actions:
+        interval = f' interval="{action.interval}s" depth="0"' if action.interval else ""
+        lines.append(f'<action name="{action.name}" timeout="{action.timeout}s"{interval}/>')
+    return "\n".join([*lines, "</actions>", "</resource-agent>", ""])
+
+
+def main(description, handlers, argv, environ):
+    """Runs one action.
+
+    Args:
+        description (Description): The agent.
+        handlers (dict): Action name -> function of an Environment that returns a code or raises Failure.
+        argv (list[str]): The command line; only the action counts.
+        environ (dict): The environment.
+
+    Returns:
+        int: The code to exit with.
+    """
+    action = argv[1] if len(argv) > 1 else ""
+    if action == "meta-data":
+        sys.stdout.write(meta_data(description))
+        return SUCCESS
+    if action in ("", "usage", "help"):
+        print(f"usage: {description.name} {{{'|'.join([*handlers, 'meta-data'])}}}")
+        return SUCCESS if action else ERR_ARGS
+    if action not in handlers:
+        reason(f"the agent has no action {action}")
+        return ERR_UNIMPLEMENTED
+    try:
+        return handlers[action](Environment(description, environ, action))
+    except Failure as failure:
+        reason(failure.reason)
+        return failure.code
+
+
+def _escaped(text):
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
