@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from . import lab, network, preflight, salt
+from . import demo, image, lab, network, preflight, salt, tools
 from .machine import MACHINES, machine
 from .shell import LabError
 
@@ -34,6 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--debian", default="bookworm", help="Debian release (default: bookworm)")
     sub.add_argument("--fresh", action="store_true", help="replace a running lab")
     command("down", lambda _: lab.down(), "take the lab away")
+    sub = command("demo", lambda o: demo.main(o.keep, o.salt), "the tutorial on a fresh lab, from bare hosts to failover")
+    sub.add_argument("--keep", action="store_true", help="leave the lab up")
+    sub.add_argument("--salt", default="3008", help="Salt release (default: 3008)")
+    command("image", _image, "build the cached images and nothing else")
+    sub = command("tools", lambda o: tools.run(o.argv), "run a command in the image that has the daemons' programs")
+    sub.add_argument("argv", nargs=argparse.REMAINDER)
     command("status", _status, "list the hosts and their state")
     command("check", lambda _: preflight.require(), "say what is missing on this machine")
     sub = command("enter", _enter, "open a shell in a host, or run a command there")
@@ -59,6 +65,11 @@ def _up(options) -> None:
     lab.up(options.salt, options.debian)
     salt.sync()
     _status(options)
+
+
+def _image(_) -> None:
+    preflight.require()
+    image.build_tools(image.build())
 
 
 def _status(_) -> None:

@@ -34,7 +34,7 @@ ARCHIVE_PACKAGES = (
     "nginx haproxy pacemaker pacemaker-cli-utils pacemaker-resource-agents corosync crmsh resource-agents chrony ufw "
     "nftables iptables"
 ).split()
-TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "libxml2-utils"]
+TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "libxml2-utils", "shellcheck"]
 DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
 SALT_RELEASES = {"3006": ">=3006,<3007", "3007": ">=3007,<3008", "3008": ">=3008,<3009"}
 

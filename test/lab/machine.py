@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from . import network
+from .container import nspawn
 from .image import Image, mount_overlay
 from .shell import LabError, run, wait_for
 from .topology import HOSTS, Host, etc_hosts
@@ -27,9 +28,11 @@ class Machine:
         self.directory = STATE / "hosts" / host.name
         self.root = self.directory / "root"
         self.upper = self.directory / "upper"  # what this host has written over its image
+        self.image: Image | None = None
 
     def prepare(self, image: Image) -> None:
         """Give the host a fresh disk."""
+        self.image = image
         mount_overlay(self.root, image.layers, self.upper)
         self.write("/etc/hostname", self.host.name + "\n")
         self.write("/etc/hosts", etc_hosts())
@@ -58,12 +61,10 @@ class Machine:
             bind_file.write_text("\n".join(binds), encoding="utf-8")
         elif bind_file.exists():
             binds = tuple(bind_file.read_text(encoding="utf-8").split("\n"))
-        argv = [
-            "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--machine={self.host.namespace}",
-            f"--hostname={self.host.name}", f"--network-namespace-path=/run/netns/{self.host.namespace}",
-            "--directory", str(self.root), "--resolv-conf=off", "--timezone=off", "--link-journal=no",
-            "--capability=all", *(f"--bind-ro={bind}" for bind in binds), "--boot",
-        ]
+        argv = nspawn(
+            self.host.namespace, self.root, f"--hostname={self.host.name}",
+            f"--network-namespace-path=/run/netns/{self.host.namespace}", *(f"--bind-ro={bind}" for bind in binds), "--boot",
+        )
         if Path("/run/systemd/system").is_dir():  # the machine's own systemd must leave the container's cgroups alone
             unit = f"haproxy_ha-lab-{self.host.name}"
             argv = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", "-p", "Delegate=yes", "-p",

@@ -74,9 +74,10 @@ def wait_minions(timeout: float = 120) -> None:
 
 
 def call(function: str, *arguments: str, target: str = "*", timeout: float = 600) -> dict:
-    """``salt TARGET FUNCTION ...`` on the master: minion id -> what it returned."""
+    """``salt TARGET FUNCTION ...`` on the master (a target with commas is a list): minion id -> what it returned."""
+    matcher = ["-L"] if "," in target else []
     done = machine("master").run(
-        "salt", "--out=json", "--static", "--hide-timeout", f"--timeout={int(timeout)}", target, function, *arguments,
+        "salt", "--out=json", "--static", "--hide-timeout", f"--timeout={int(timeout)}", *matcher, target, function, *arguments,
         check=False, timeout=timeout + 60,
     )
     try:

@@ -1,0 +1,43 @@
+# Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
+LAB = PYTHONPATH=test /usr/bin/python3 -m lab
+
+.PHONY: demo test test-all lint lab lab-down lab-status lab-enter lab-reboot lab-power-off lab-power-on lab-cut lab-mend
+
+demo:
+	./test/demo
+
+test:
+	./test/run
+
+test-all:
+	./test/run --all
+
+lint:
+	$(LAB) tools sh test/lint
+
+lab:
+	sh -c '. test/prepare && exec $(LAB) up'
+
+lab-down:
+	$(LAB) down
+
+lab-status:
+	$(LAB) status
+
+lab-enter:
+	$(LAB) enter $(HOST) $(CMD)
+
+lab-reboot:
+	$(LAB) reboot $(HOST)
+
+lab-power-off:
+	$(LAB) power-off $(HOST)
+
+lab-power-on:
+	$(LAB) power-on $(HOST)
+
+lab-cut:
+	$(LAB) cut $(HOST) $(LINK)
+
+lab-mend:
+	$(LAB) mend $(HOST) $(LINK)

@@ -1,0 +1,93 @@
+"""From bare hosts to the tutorial's system, the way a user runs it."""
+
+from __future__ import annotations
+
+import subprocess
+
+from lab import cloud, outcome
+from lab.machine import MACHINES, machine
+from lab.salt import call
+from lab.topology import BALANCERS, HOSTS, MINIONS
+from lab.traffic import ask
+
+
+def test_preview_writes_nothing(first_run):
+    assert first_run.preview_writes == []
+
+
+def test_preview_fails_nowhere_and_predicts_what_the_live_run_changes(first_run):
+    assert outcome.failed(first_run.preview) == []
+    for minion in MINIONS:
+        would = {state["__id__"] for state in outcome.states(first_run.preview, minion) if state["result"] is None}
+        did = {state["__id__"] for state in outcome.states(first_run.live, minion) if state["changes"]}
+        # The commit to the cluster is made by the balancer that comes first: on the other one nothing is left to change.
+        assert did <= would
+        assert would - did <= {"haproxy_ha-cluster-resources", "haproxy_ha-cluster-membership", "haproxy_ha-verified"}
+
+
+def test_first_run_succeeds_at_the_first_attempt(first_run):
+    assert set(first_run.live) == set(MINIONS)
+    assert outcome.failed(first_run.live) == []
+
+
+def test_second_run_changes_nothing(first_run):
+    assert outcome.failed(first_run.second) == []
+    assert outcome.changed(first_run.second) == []
+
+
+def test_preview_of_a_converged_system_is_empty_and_writes_nothing(first_run):
+    assert outcome.failed(first_run.after) == []
+    assert outcome.changed(first_run.after) == []
+    assert first_run.after_writes == []
+
+
+def test_answers_alternate_through_the_floating_ip(active):
+    bodies = [ask()[1] for _ in range(6)]
+    assert bodies[:2] * 3 == bodies
+    assert sorted(bodies[:2]) == [
+        "Droplet: app-1, IP Address: 203.0.113.31", "Droplet: app-2, IP Address: 203.0.113.32"
+    ]
+
+
+def test_nginx_logs_the_balancer_and_the_client(active):
+    ask()
+    ask()
+    for app in ("app-1", "app-2"):
+        line = machine(app).read("/var/log/nginx/access.log").splitlines()[-1]
+        assert line.startswith(f"ProxyIP: {HOSTS[active].private} - ClientIP: {HOSTS['client'].internet} - ")
+
+
+def test_verify_passes_on_every_minion(active):
+    for minion, answer in call("haproxy_ha.verify").items():
+        assert answer["result"] is True, f"{minion}: {answer}"
+
+
+def test_the_app_tier_answers_balancers_only(active):
+    for app in ("app-1", "app-2"):
+        assert ask(HOSTS[app].private, source="primary")[0] == 200
+        assert ask(HOSTS[app].private, source="master")[0] == 403
+        assert ask("127.0.0.1", source=app)[0] == 0
+        assert ask(HOSTS[app].public, source="primary")[0] == 0
+        assert ask(HOSTS[app].public)[0] == 0
+
+
+def test_a_balancer_answers_on_its_anchor_ip_only(active):
+    for balancer in BALANCERS:
+        assert ask(HOSTS[balancer].anchor, source=balancer)[0] == 200
+        for address in ("127.0.0.1", HOSTS[balancer].public, HOSTS[balancer].private):
+            assert ask(address, source=balancer)[0] == 0
+
+
+def test_the_api_token_is_nowhere_but_in_its_file_and_the_pillar(active):
+    roots = [str(MACHINES[name].upper) for name in HOSTS]
+    found = subprocess.run(["grep", "-rlF", "--devices=skip", cloud.api_token(), *roots], capture_output=True, text=True,
+                           check=False).stdout.split()
+    allowed = {str(MACHINES[name].upper / "etc/haproxy_ha/token") for name in BALANCERS}
+    allowed.add(str(MACHINES["master"].upper / "srv/pillar/haproxy_ha.sls"))
+    assert set(found) == allowed
+
+
+def test_haproxy_is_left_to_the_cluster_at_boot(active):
+    for balancer in BALANCERS:
+        assert machine(balancer).run("systemctl", "is-enabled", "haproxy", check=False).stdout.strip() == "disabled"
+        assert machine(balancer).run("systemctl", "is-enabled", "pacemaker").stdout.strip() == "enabled"

@@ -1,0 +1,138 @@
+"""Pillar changes on the running system: good ones lose no request, bad ones change nothing."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import yaml
+from lab import audit, outcome, salt, snapshot
+from lab.cloud import REPOSITORY
+from lab.machine import machine
+from lab.shell import wait_for
+from lab.topology import BALANCERS, MINIONS
+from lab.traffic import ask, probe
+
+EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
+
+
+def changed_pillar(change) -> str:
+    pillar = yaml.safe_load(EXAMPLE)
+    tree = copy.deepcopy(pillar["haproxy_ha"])
+    return yaml.safe_dump({"haproxy_ha": change(tree) or tree}, sort_keys=False)
+
+
+@pytest.fixture
+def pillar(active):
+    """Sets the pillar of all minions; the example's comes back, and is applied, after the test."""
+    yield lambda change: salt.set_pillar(changed_pillar(change))
+    salt.set_pillar(EXAMPLE)
+    assert outcome.failed(salt.call("state.apply", "haproxy_ha")) == []
+
+
+def main_pid(balancer: str) -> str:
+    return machine(balancer).run("systemctl", "show", "haproxy", "--property=MainPID", "--value").stdout.strip()
+
+
+def test_an_app_server_leaves_and_comes_back_without_a_lost_request(pillar, active):
+    before = {balancer: main_pid(balancer) for balancer in BALANCERS}
+    with probe(20) as record:
+        pillar(lambda tree: tree["app_servers"].pop("app-2") and None)
+        gone = salt.call("state.apply", "haproxy_ha", target="primary,secondary")
+        only = {ask()[1][:14] for _ in range(4)}
+        salt.set_pillar(EXAMPLE)
+        back = salt.call("state.apply", "haproxy_ha", target="primary,secondary")
+        both = {ask()[1][:14] for _ in range(4)}
+    assert outcome.failed(gone) == outcome.failed(back) == []
+    for run in (gone, back):
+        for balancer in BALANCERS:
+            changed = {state["__id__"] for state in outcome.states(run, balancer) if state["changes"]}
+            assert changed == {"haproxy_ha-load-balancer-config"}
+    assert only == {"Droplet: app-1"}
+    assert both == {"Droplet: app-1", "Droplet: app-2"}
+    assert {balancer: main_pid(balancer) for balancer in BALANCERS} == before  # reloaded, not restarted
+    assert record.failed == []
+    assert len(record.samples) > 100
+
+
+def put(*path, value):
+    """A change that sets the value at a path of the tree."""
+    def change(tree):
+        for key in path[:-1]:
+            tree = tree.setdefault(key, {})
+        tree[path[-1]] = value
+    return change
+
+
+def drop(*path):
+    """A change that removes what is at a path of the tree."""
+    def change(tree):
+        for key in path[:-1]:
+            tree = tree[key]
+        del tree[path[-1]]
+    return change
+
+
+WRONG = {
+    "no tree": (lambda tree: {"": None}, "haproxy_ha"),
+    "no load balancers": (drop("load_balancers"), "haproxy_ha:load_balancers"),
+    "no app servers": (drop("app_servers"), "haproxy_ha:app_servers"),
+    "empty app servers": (put("app_servers", value={}), "haproxy_ha:app_servers"),
+    "list for a mapping": (put("app_servers", value=["app-1"]), "haproxy_ha:app_servers"),
+    "mistyped key": (put("load_balancer", value={}), "haproxy_ha:load_balancer"),
+    "unknown key deep": (put("app_servers", "app-1", "prot", value=80), "haproxy_ha:app_servers:app-1:prot"),
+    "no floating address": (drop("floating_ip", "address"), "haproxy_ha:floating_ip:address"),
+    "no api token": (drop("floating_ip", "api_token"), "haproxy_ha:floating_ip:api_token"),
+    "no authkey": (drop("cluster", "authkey"), "generate_authkey"),
+    "authkey not base64": (put("cluster", "authkey", value="not base64!"), "haproxy_ha:cluster:authkey"),
+    "authkey too short": (put("cluster", "authkey", value="c2hvcnQ="), "haproxy_ha:cluster:authkey"),
+    "impossible address": (put("app_servers", "app-1", "private_ip", value="10.132.20.300"),
+                           "haproxy_ha:app_servers:app-1:private_ip"),
+    "address of another family": (put("floating_ip", "address", value="localhost"), "haproxy_ha:floating_ip:address"),
+    "duplicate private address": (put("load_balancers", "secondary", "private_ip", value="10.132.20.10"),
+                                  "10.132.20.10"),
+    "duplicate node id": (lambda tree: [entry.update(node_id=7) for entry in tree["load_balancers"].values()] and None,
+                          "node_id"),
+    "nonsense port": (put("app_servers", "app-1", "port", value="eighty"), "haproxy_ha:app_servers:app-1:port"),
+    "port out of range": (put("app_servers", "app-1", "port", value=70000), "haproxy_ha:app_servers:app-1:port"),
+    "unknown provider": (put("floating_ip", "provider", value="digital-ocean"), "haproxy_ha:floating_ip:provider"),
+    "bind without a port": (put("haproxy", "frontends", "http", "bind", value=["anchor"]),
+                            "haproxy_ha:haproxy:frontends:http:bind"),
+    "backend that is not there": (put("haproxy", "frontends", "http", "default_backend", value="pool"), "pool"),
+    "line that breaks out": (put("haproxy", "defaults", value=["mode http\nlisten evil"]), "haproxy_ha:haproxy:defaults"),
+    "option that HAProxy refuses": (put("haproxy", "defaults", value=["mode httpp"]), "mode"),
+    "string for a boolean": (put("nginx", "site", "enabled", value="maybe"), "haproxy_ha:nginx:site:enabled"),
+    "unknown firewall": (put("firewall", "backend", value="iptablez"), "haproxy_ha:firewall:backend"),
+    "dangling constraint": (put("cluster", "colocations", value={"x": {"resource": "FloatIP", "with": "ghost"}}), "ghost"),
+    "unreachable API": (put("floating_ip", "api_url", value="https://203.0.113.99"), "203.0.113.99"),
+    "refused token": (put("floating_ip", "api_token", value="dop_v1_" + "0" * 64), "401"),
+    "address of somebody else": (put("floating_ip", "address", value="203.0.113.77"), "203.0.113.77"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_pillar_says_what_is_wrong_and_changes_nothing(pillar, case):
+    change, message = WRONG[case]
+    before = snapshot.take(idle=True)
+    pillar(change)
+    returned = salt.call("state.apply", "haproxy_ha")
+    failures = outcome.failed(returned)
+    assert any(message in failure for failure in failures), failures
+    assert not any("Traceback" in failure for failure in failures)
+    assert outcome.changed(returned) == []
+    assert snapshot.difference(before, snapshot.take(idle=True)) == []
+
+
+def test_one_balancer_down_says_who_is_waited_for_and_the_next_run_finishes(pillar, active):
+    down = audit.passive()
+    machine(down).power_off()
+    try:
+        pillar(put("cluster", "expected_timeout", value=5))
+        returned = salt.call("state.apply", "haproxy_ha", target=active)
+        assert any(down in failure for failure in outcome.failed(returned))
+    finally:
+        machine(down).power_on()
+        machine(down).wait_booted()
+        audit.settle(120)
+        wait_for(f"the minion of {down}", lambda: set(salt.call("test.ping", timeout=10)) == set(MINIONS), 60)
+    assert outcome.failed(salt.call("state.apply", "haproxy_ha")) == []

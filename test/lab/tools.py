@@ -1,0 +1,45 @@
+"""A place with every program that functional tests drive: the lab's image, no network, the repository read-only.
+
+The machine itself gets none of these daemons.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import image
+from .cloud import REPOSITORY
+from .container import nspawn
+from .image import CACHE, overlay
+
+MOUNTED_AT = "/srv/haproxy_ha"
+CORPUS_AT = "/srv/corpus"
+
+
+def run(argv: list[str], salt_release: str = "3008", debian: str = "bookworm") -> int:
+    """Run a command in the repository, inside the tools' image; returns its exit code."""
+    built = image.build(debian, salt_release)
+    tools = image.build_tools(built)
+    upper, root = CACHE / f".tools-{os.getpid()}.upper", CACHE / f".tools-{os.getpid()}.root"
+    try:
+        with overlay(root, [tools, *built.layers], upper):
+            return subprocess.run(_command(root, argv), check=False).returncode
+    finally:
+        for path in (root, upper, upper.with_name(upper.name + ".work")):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _command(root: Path, argv: list[str]) -> list[str]:
+    environment = {"PATH": "/opt/salt/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE": "1",
+                   "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis", "LC_ALL": "C.UTF-8"}
+    binds = [f"--bind-ro={REPOSITORY}:{MOUNTED_AT}"]
+    corpus = os.environ.get("CIB_CORPUS")
+    if corpus:
+        binds.append(f"--bind-ro={Path(corpus).resolve()}:{CORPUS_AT}")
+        environment["CIB_CORPUS"] = CORPUS_AT
+    settings = [f"--setenv={name}={value}" for name, value in environment.items()]
+    return nspawn(f"hha-tools-{os.getpid()}", root, "--private-network", "--as-pid2", "--pipe", *binds, *settings,
+                  f"--chdir={MOUNTED_AT}", *argv)

@@ -1,0 +1,61 @@
+"""What a client sees while something happens: a probe in a host, and what its record says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .machine import machine
+from .shell import run
+from .topology import FLOATING_IP
+
+PROBE = Path(__file__).with_name("probe.py").read_text(encoding="utf-8")
+
+
+@dataclass
+class Record:
+    """The answers of one probe, in the order of their requests."""
+
+    samples: list[dict] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[dict]:
+        """The requests that got anything but a 200 within a second."""
+        return [sample for sample in self.samples if sample["status"] != 200]
+
+    @property
+    def longest_gap(self) -> float:
+        """Seconds between two good answers, at the most."""
+        ends = sorted(sample["start"] + sample["taken"] for sample in self.samples if sample["status"] == 200)
+        return max((later - earlier for earlier, later in zip(ends, ends[1:], strict=False)), default=float("inf"))
+
+    def app_servers(self) -> list[str]:
+        """Which app server answered, by the tutorial's page, request by request."""
+        return [sample["text"].partition("Droplet: ")[2].partition(",")[0]
+                for sample in self.samples if sample["status"] == 200]
+
+
+@contextlib.contextmanager
+def probe(interval_ms: int = 50, address: str = FLOATING_IP, port: int = 80, source: str = "client") -> Iterator[Record]:
+    """Ask ``address`` from the host ``source`` while the block runs; the record is complete after the block."""
+    record = Record()
+    argv = machine(source).command("python3", "-c", PROBE, address, str(port), str(interval_ms))
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        first = json.loads(process.stdout.readline())  # the probe runs before the block does
+        yield record
+    finally:
+        output, _ = process.communicate(timeout=30)
+    record.samples = sorted([first, *map(json.loads, output.splitlines())], key=lambda sample: sample["start"])
+
+
+def ask(address: str = FLOATING_IP, port: int = 80, source: str = "client", path: str = "/") -> tuple[int, str]:
+    """One request with curl from a host: the status (0: refused, reset or no answer in 3 s) and the body."""
+    argv = machine(source).command("curl", "-sS", "-m", "3", "-w", "\n%{http_code}", f"http://{address}:{port}{path}")
+    done = run(argv, check=False)
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status or 0), (body or done.stderr).strip()
