@@ -131,7 +131,9 @@ def drive(
             reply = send(step, min(10.0, max(left / 3, min(left, 1.0))))
 
 
-def read_reserved_ip(address: str, droplet_id: int | None = None, tries: int | None = None, spelling="reserved_ips") -> Steps:
+def read_reserved_ip(
+    address: str, droplet_id: int | None = None, tries: int | None = None, spelling: str = "reserved_ips"
+) -> Steps:
     """Reads an address.
 
     Args:
@@ -171,8 +173,8 @@ def assign(
 ) -> Steps:
     """Makes a droplet the owner of an address, and returns when the API shows it as the owner.
 
-    Asks first: the address may be there already. A 422 is no error by itself: the address, or the droplet, has a pending
-    action, or has what it asks for; who owns the address is looked up again, and the assign is repeated.
+    Asks first: the address may be there already. A 422 is no error by itself: the address, or the droplet, has a
+    pending action, or has what it asks for; who owns the address is looked up again, and the assign is repeated.
 
     Args:
         address (str): The reserved IP.
@@ -386,7 +388,9 @@ def _action_id(reply: Reply) -> int | None:
     return action.get("id") if isinstance(action, dict) else None
 
 
-def _settle(address: str, droplet_id: int, hint: Callable[[], bool | None], spelling: str, action_id: int | None) -> Steps:
+def _settle(
+    address: str, droplet_id: int, hint: Callable[[], bool | None], spelling: str, action_id: int | None
+) -> Steps:
     """Looks at the address until the droplet owns it; None when the assign ended without that."""
     pause, ended = FIRST_POLL, 0
     while True:

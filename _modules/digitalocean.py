@@ -1,0 +1,284 @@
+"""
+DigitalOcean's metadata service and reserved IPs (formerly floating IPs).
+
+The rules of the API (what is retried, what a 422 or 429 means, who owns an address) are in
+``haproxy_ha_lib.digitalocean``; the requests are made here. The API token is read from the pillar
+``haproxy_ha:floating_ip:api_token``, else from the token file that the resource agent reads; it is shown nowhere.
+"""
+
+import json
+import logging
+import os
+import time
+
+import requests
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+from haproxy_ha_lib import digitalocean as rules
+
+log = logging.getLogger(__name__)
+
+__virtualname__ = "digitalocean"
+
+TOKEN_FILE = "/etc/haproxy_ha/token"
+_CONTEXT_KEY = "digitalocean.metadata"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def metadata(url=None, timeout=2.0):
+    """
+    Return what the metadata service says about this droplet.
+
+    url : ``None``
+        Where the service is (str), without ``/metadata``; pillar's ``floating_ip:metadata_url``, else
+        ``http://169.254.169.254``.
+    timeout : ``2.0``
+        How long the whole request may take, in seconds (float).
+
+    Returns a dict: ``droplet_id`` (int), ``hostname``, ``region``, ``public_ip``, ``private_ip``, ``anchor_ip`` (str,
+    or None where the droplet has none) and ``reserved_ip`` (``active``, ``ip``). Asked once in a run, also when there is
+    no answer; ``reserved_ip`` is as of then, and only a hint.
+
+    Raises CommandExecutionError where there is no metadata service.
+
+    Source: https://docs.digitalocean.com/reference/api/metadata/
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call digitalocean.metadata
+    """
+    url = (url or _configured("metadata_url") or rules.METADATA_URL).rstrip("/")
+    cache = __context__.setdefault(_CONTEXT_KEY, {})
+    if url not in cache:
+        cache[url] = _read_metadata(url, float(timeout))
+    if isinstance(cache[url], str):
+        raise CommandExecutionError(cache[url])
+    return cache[url]
+
+
+def reserved_ip(address=None, api_url=None, ca_file=None, token_file=None, spelling="reserved_ips", timeout=20.0):
+    """
+    Return a reserved IP as the API shows it.
+
+    address : ``None``
+        The address (str); pillar's ``floating_ip:address`` by default.
+    api_url : ``None``
+        Where the API is (str), without ``/v2``; pillar's, else ``https://api.digitalocean.com``.
+    ca_file : ``None``
+        Certificate authorities to trust (str, a PEM file); pillar's, else those of requests.
+    token_file : ``None``
+        File with the token (str), for want of one in pillar; pillar's, else ``/etc/haproxy_ha/token``.
+    spelling : ``reserved_ips``
+        ``floating_ips`` asks the old endpoint (str).
+    timeout : ``20.0``
+        How long this may take, with all retries, in seconds (float).
+
+    Returns a dict: ``address``, ``droplet_id`` (int; None for nobody), ``visible`` (False where the token may not see
+    the owner), ``locked`` (an action is pending), ``region``.
+
+    Raises CommandExecutionError: the token is refused, the address is unknown, or there is no answer in time.
+
+    Source: https://docs.digitalocean.com/reference/api/reference/reserved-ips/
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call digitalocean.reserved_ip 203.0.113.10
+    """
+    address = _address(address)
+    me = _own_droplet_id()
+    steps = rules.read_reserved_ip(address, me, spelling=_spelling(spelling))
+    return _run(steps, api_url, ca_file, token_file, timeout)._asdict()
+
+
+def assign(
+    droplet=None, address=None, api_url=None, ca_file=None, token_file=None, spelling="reserved_ips", timeout=60.0
+):
+    """
+    Assign a reserved IP to a droplet, and return when the API shows it as the owner.
+
+    Where Pacemaker manages the address, let the cluster move it (:mod:`haproxy_ha.failover <haproxy_ha>`): it takes the
+    address back.
+
+    droplet : ``None``
+        The new owner: an id (int) or a name (str); this droplet by default.
+    address, api_url, ca_file, token_file, spelling : ``None``
+        As in :func:`reserved_ip`.
+    timeout : ``60.0``
+        How long this may take, with all retries, in seconds (float).
+
+    Returns a dict: ``old`` and ``new``, as in :func:`reserved_ip`; they are equal when nothing had to be done.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call digitalocean.assign secondary 203.0.113.10
+    """
+    address, spelling = _address(address), _spelling(spelling)
+    options = {"api_url": api_url, "ca_file": ca_file, "token_file": token_file, "timeout": timeout}
+    target = _droplet_id(droplet, options)
+    old = _run(rules.read_reserved_ip(address, target, spelling=spelling), **options)
+    if old.visible and old.droplet_id == target:
+        return {"old": old._asdict(), "new": old._asdict()}
+    new = _run(rules.assign(address, target, lambda: _metadata_hint(address, target), spelling), **options)
+    return {"old": old._asdict(), "new": new._asdict()}
+
+
+def droplets(name=None, tag=None, api_url=None, ca_file=None, token_file=None, timeout=20.0):
+    """
+    List the account's droplets.
+
+    name : ``None``
+        Only those with exactly this name (str).
+    tag : ``None``
+        Only those with this tag (str). Not together with ``name``.
+    api_url, ca_file, token_file, timeout
+        As in :func:`reserved_ip`.
+
+    Returns a list of dicts: ``id``, ``name``, ``status``, ``region``, ``tags``, ``public_ip``, ``private_ip``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call digitalocean.droplets tag=load-balancer
+    """
+    if name and tag:
+        raise SaltInvocationError("name, tag: the API filters by one of them")
+    return _run(rules.droplets(name, tag), api_url, ca_file, token_file, timeout)
+
+
+def _read_metadata(url, timeout):
+    """The metadata, or the text of the error: both are worth keeping for the run."""
+    deadline = time.monotonic() + timeout
+    try:
+        # Read in parts, for the timeout of requests holds between two of them only.
+        with _session() as session, session.get(f"{url}/metadata/v1.json", timeout=timeout, stream=True) as answer:
+            body = b""
+            for part in answer.iter_content(8192):
+                body += part
+                if time.monotonic() > deadline or len(body) > 1 << 20:
+                    return f"no metadata service at {url}: the answer does not end"
+        if answer.status_code != 200:
+            return f"no metadata service at {url}: HTTP {answer.status_code}"
+        return rules.normalise_metadata(json.loads(body))
+    except (requests.RequestException, ValueError) as error:
+        return f"no metadata service at {url}: {_short(error)}"
+
+
+def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
+    """Run a procedure of the rules with requests."""
+    url = (api_url or _configured("api_url") or rules.API_URL).rstrip("/")
+    if not url.startswith("https://"):
+        raise SaltInvocationError(f"api_url: found {url!r}, allowed: a URL with https://")
+    token = _token(token_file)
+    verify = ca_file or _configured("ca_file") or True
+    if verify is not True and not os.path.exists(verify):
+        raise CommandExecutionError(f"ca_file: {verify} is missing")
+    with _session() as session:
+        session.headers.update({"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        session.verify = verify
+
+        def send(call, seconds):
+            try:
+                answer = session.request(call.method, url + call.path, json=call.body, timeout=seconds,
+                                         allow_redirects=False)  # fmt: skip
+            except requests.RequestException as error:
+                return rules.Reply(0, {}, b"", _short(error).replace(token, "***"))
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return rules.Reply(answer.status_code, headers, answer.content)
+
+        try:
+            return rules.drive(steps, send, time.monotonic() + float(timeout), time.monotonic, time.sleep)
+        except rules.APIError as error:
+            raise CommandExecutionError(f"{url}: {error}") from None
+
+
+def _session():
+    """A session that takes neither a proxy nor credentials from the environment or ~/.netrc."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
+def _short(error):
+    """The reason at the bottom of an exception of requests, in one line."""
+    cause = error
+    while True:
+        inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
+        if not isinstance(inner, BaseException):
+            break
+        cause = inner
+    return " ".join(str(inner or cause).rpartition(">: ")[2].split())[:200] or type(error).__name__
+
+
+def _configured(key):
+    """A value of the pillar haproxy_ha:floating_ip; None without one."""
+    pillar = __pillar__.get("haproxy_ha")
+    floating_ip = pillar.get("floating_ip") if isinstance(pillar, dict) else None
+    return floating_ip.get(key) if isinstance(floating_ip, dict) else None
+
+
+def _token(token_file):
+    token = _configured("api_token")
+    source = "pillar haproxy_ha:floating_ip:api_token"
+    if not token or token_file:
+        source = token_file or _configured("token_file") or TOKEN_FILE
+        try:
+            with open(source, encoding="ascii", errors="replace") as file:
+                token = file.read(4096).strip()
+        except OSError as error:
+            raise CommandExecutionError(
+                f"no API token: haproxy_ha:floating_ip:api_token is not in pillar, and {source}: {error.strerror}"
+            ) from None
+    problem = rules.token_problem(str(token))
+    if problem:
+        raise CommandExecutionError(f"the API token of {source} {problem}")
+    return str(token)
+
+
+def _address(address):
+    address = address or _configured("address")
+    if not address:
+        raise SaltInvocationError("address: is not given, and haproxy_ha:floating_ip:address is not in pillar")
+    return str(address)
+
+
+def _spelling(spelling):
+    if spelling not in rules.SPELLINGS:
+        raise SaltInvocationError(f"spelling: found {spelling!r}, allowed: {', '.join(rules.SPELLINGS)}")
+    return spelling
+
+
+def _own_droplet_id():
+    """This droplet's id; None on a machine without a metadata service."""
+    try:
+        return metadata()["droplet_id"]
+    except CommandExecutionError:
+        return None
+
+
+def _droplet_id(droplet, options):
+    if droplet is None:
+        return metadata()["droplet_id"]
+    if str(droplet).isdigit():
+        return int(droplet)
+    found = _run(rules.droplets(str(droplet)), **options)
+    if len(found) != 1:
+        raise CommandExecutionError(f"droplet: {len(found)} droplets have the name {droplet!r}, one is needed")
+    return found[0]["id"]
+
+
+def _metadata_hint(address, target):
+    """What this machine's metadata service, asked anew, says; None when it is about another droplet."""
+    found = _read_metadata((_configured("metadata_url") or rules.METADATA_URL).rstrip("/"), 2.0)
+    if isinstance(found, str) or found["droplet_id"] != target:
+        return None
+    return found["reserved_ip"]["active"] and found["reserved_ip"]["ip"] == address
