@@ -1,0 +1,371 @@
+"""
+A whole CIB: parse it, find the objects in it, read them as data, write it out again.
+
+A ``Document`` keeps the XML tree as it was read (comments included). Whatever is not understood stays in the tree, is
+named in ``unknown``, and is never written.
+"""
+
+import copy
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from haproxy_ha_lib.cib import kinds, nvsets, values
+from haproxy_ha_lib.cib.fields import Context, children
+
+AUTOMATIC = frozenset(
+    ("cluster-infrastructure", "cluster-name", "dc-version", "have-watchdog", "last-lrm-refresh")
+)
+"""Properties that the cluster itself sets: never exported, compared or removed."""
+
+_REFERRING = {
+    "rsc_location": ("rsc",),
+    "rsc_colocation": ("rsc", "with-rsc"),
+    "rsc_order": ("first", "then"),
+    "rsc_ticket": ("rsc",),
+    "resource_ref": ("id",),
+    "acl_permission": ("reference",),
+}
+_NOT_IDS = ("node", "acl_target", "resource_ref", "obj_ref", "role")
+"""Elements whose ``id`` is no id of the document."""
+
+
+class CibError(ValueError):
+    """
+    A CIB, or a change to it, that cannot be worked with. The message never quotes XML.
+    """
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    A section of name-value sets: ``parent`` below ``configuration`` holds sets of ``tag``, or (``per_node``) one
+    element per node does.
+    """
+
+    section: str
+    name: str
+    table: str
+    parent: str
+    tag: str
+    main_id: str = ""
+    per_node: bool = False
+
+
+SETTINGS = {
+    one.section: one
+    for one in (
+        Settings(
+            "properties", "property", "properties", "crm_config", "cluster_property_set", "cib-bootstrap-options"
+        ),
+        Settings(
+            "resource_defaults", "resource_default", "meta", "rsc_defaults", "meta_attributes", "rsc_defaults-options"
+        ),
+        Settings(
+            "operation_defaults", "operation_default", "operation_meta", "op_defaults", "meta_attributes",
+            "op_defaults-options",
+        ),
+        Settings(
+            "node_attributes", "node_attribute", "node_attributes", "nodes", "instance_attributes", per_node=True
+        ),
+        Settings("utilization", "node_utilization", "utilization", "nodes", "utilization", per_node=True),
+    )
+}  # fmt: skip
+
+SECTIONS = (
+    "properties resource_defaults operation_defaults primitives groups clones bundles templates locations colocations "
+    "orders tickets fencing_levels node_attributes utilization alerts acls tags"
+).split()
+"""The sections of exported data, in order."""
+
+
+class Document:
+    """
+    A CIB. ``objects`` maps (section, id) to the element, ``settings`` maps (section, node or None) to the list of its
+    set elements in the order in which they stand.
+    """
+
+    def __init__(self, root):
+        self.root = root
+        if root.tag != "cib" or root.find("configuration") is None:
+            raise CibError("this is not a CIB: it has no element cib with a configuration in it")
+        self.configuration = root.find("configuration")
+        self.objects = {}
+        self.settings = {}
+        self._unknown = []
+        self._index()
+        everything = list(self.configuration.iter())
+        self.context = Context(
+            ids=(one.get("id") for one in everything if one.get("id") and one.tag not in _NOT_IDS),
+            referenced=_referenced(everything),
+            old_roles=self.schema < (3, 7),
+        )
+        self._data = {}
+        for key in self.objects:
+            self.data(key)
+        self.context.named = named(self.export_all())
+        self.unknown = sorted({*self._unknown, *self.context.unknown})
+
+    @classmethod
+    def parse(cls, text):
+        """
+        Read the text of a CIB. Raises CibError if it is none.
+        """
+        parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))
+        try:
+            parser.feed(text)
+            root = parser.close()
+        except ET.ParseError as problem:
+            raise CibError("the CIB is not XML: line {}, column {}".format(*problem.position)) from None
+        return cls(root)
+
+    @classmethod
+    def empty(cls):
+        """
+        The CIB of a cluster that has no configuration yet.
+        """
+        return cls.parse(
+            '<cib validate-with="pacemaker-3.7" epoch="0" num_updates="0" admin_epoch="0"><configuration><crm_config/>'
+            "<nodes/><resources/><constraints/></configuration><status/></cib>"
+        )
+
+    def copy(self):
+        """
+        An independent copy, to edit.
+        """
+        return Document(copy.deepcopy(self.root))
+
+    def text(self):
+        """
+        The CIB as XML.
+        """
+        return ET.tostring(self.root, encoding="unicode")
+
+    @property
+    def schema(self):
+        """
+        The version of the schema that the CIB declares, as (major, minor); (0, 0) if it declares none.
+        """
+        match = re.search(r"(\d+)\.(\d+)", self.root.get("validate-with", ""))
+        return tuple(int(part) for part in match.groups()) if match else (0, 0)
+
+    @property
+    def version(self):
+        """
+        (admin_epoch, epoch, num_updates).
+        """
+        return tuple(int(self.root.get(name) or 0) for name in ("admin_epoch", "epoch", "num_updates"))
+
+    def bump(self):
+        """
+        Count the epoch up, as the cluster does for every change of the configuration.
+        """
+        self.root.set("epoch", str(self.version[1] + 1))
+        self.root.set("num_updates", "0")
+
+    def section(self, path):
+        """
+        The element ``path`` below ``configuration``, made if need be.
+        """
+        found = self.configuration.find(path)
+        return ET.SubElement(self.configuration, path) if found is None else found
+
+    def parents(self):
+        """
+        {element: its parent}.
+        """
+        return {child: parent for parent in self.configuration.iter() for child in parent}
+
+    def nodes(self):
+        """
+        {name: its element} of the nodes that the configuration lists.
+        """
+        return {node.get("uname"): node for node in children(self.section("nodes"), "node") if node.get("uname")}
+
+    def data(self, key):
+        """
+        The data of the object with this (section, id).
+        """
+        if key not in self._data:
+            kind = kinds.KINDS[key[0]]
+            self._data[key] = kind.shape.read(self.objects[key], self.context, f"{kind.name} {key[1]}")
+        return self._data[key]
+
+    def sets(self, section, node=None):
+        """
+        The data of a section's sets, each with its id, automatic properties left out, empty sets too.
+        """
+        result = []
+        for element in self.settings.get((section, node), ()):
+            where = f"{SETTINGS[section].name} set {element.get('id')}"
+            one = nvsets.read_set(element, self.context, where)
+            attributes = one.get("attributes")
+            if isinstance(attributes, dict) and section == "properties":
+                attributes = {name: value for name, value in attributes.items() if name not in AUTOMATIC}
+                one["attributes"] = attributes
+            if attributes or "id-ref" in one:
+                result.append(one if "id-ref" in one else {"id": element.get("id"), **one})
+        return result
+
+    def tag(self, name):
+        """
+        The element of the tag ``name``; None if there is none.
+        """
+        return self.objects.get(("tags", name))
+
+    def is_owner_tag(self, name, owner):
+        """
+        Whether this tag records what an owner has created: the tag of ``owner``, or one that names itself.
+        """
+        element = self.tag(name)
+        return element is not None and (name == owner or any(c.get("id") == name for c in children(element)))
+
+    def export_all(self):
+        """
+        Everything as data, tags of owners too, every set with its id.
+        """
+        result = {}
+        for (section, node), _ in self.settings.items():
+            if sets := self.sets(section, node):
+                target = result.setdefault(section, {}) if node is not None else result
+                target[section if node is None else node] = sets
+        for section, name in self.objects:
+            _place(result, section, name, self.data((section, name)))
+        return result
+
+    def _index(self):
+        for parent in children(self.configuration):
+            found = children(parent)
+            for settings in SETTINGS.values():
+                if settings.parent == parent.tag and not settings.per_node:
+                    self.settings[settings.section, None] = [one for one in found if one.tag == settings.tag]
+            for element in found:
+                self._index_element(parent.tag, element)
+
+    def _index_element(self, parent, element):
+        kind = kinds.BY_TAG.get((parent, element.tag))
+        if kind is not None:
+            key = (kind.section, element.get("id"))
+            if key[1] is None or key in self.objects:
+                self._unknown.append(f"{kind.name} {key[1]}: {'no id' if key[1] is None else 'a second one'}")
+                return
+            self.objects[key] = element
+            if parent == "resources":
+                for child in children(element, "primitive", "group"):
+                    self._index_element(parent, child)
+        elif parent == "nodes" and element.tag == "node":
+            for settings in SETTINGS.values():
+                if settings.per_node:
+                    self.settings[settings.section, element.get("uname")] = children(element, settings.tag)
+        elif not any(s.parent == parent and s.tag == element.tag for s in SETTINGS.values()):
+            self._unknown.append(f"{parent}: element {element.tag}")
+
+
+def _place(result, section, name, data):
+    """Put an object's data where the exported form has it; ``acls:roles`` is the key roles below acls."""
+    target = result
+    for part in section.split(":"):
+        target = target.setdefault(part, {})
+    target[name] = data
+
+
+def _referenced(elements):
+    """The ids that something refers to."""
+    found = set()
+    for element in elements:
+        if element.get("id-ref") is not None:
+            found.add(element.get("id-ref"))
+        for attribute in _REFERRING.get(element.tag, ()) if isinstance(element.tag, str) else ():
+            found.add(element.get(attribute))
+    return found - {None}
+
+
+def named(data):
+    """
+    {id: data} of everything inside ``data`` that carries an id, to resolve what refers to it.
+    """
+    found = {}
+
+    def walk(value):
+        if isinstance(value, dict):
+            if isinstance(value.get("id"), str):
+                found.setdefault(value["id"], value)
+            for one in value.values():
+                walk(one)
+        elif isinstance(value, list):
+            for one in value:
+                walk(one)
+
+    walk(data)
+    return found
+
+
+def export(document, owner=None, secrets=True):
+    """
+    The configuration as data, in the form that plan and apply take. Tags of owners are left out.
+
+    secrets: False replaces the values of parameters that look like secrets by a marker.
+    """
+    result = {}
+    everything = document.export_all()
+    for section in SECTIONS:
+        content = everything.get(section)
+        if section in SETTINGS:
+            content = _exported_settings(SETTINGS[section], content, document)
+        elif section == "tags":
+            content = {
+                name: one["members"] for name, one in (content or {}).items() if not document.is_owner_tag(name, owner)
+            }
+        if content:
+            result[section] = copy.deepcopy(content)
+    if not secrets:
+        hide(result)
+    return result
+
+
+def _exported_settings(settings, content, document):
+    if not content:
+        return None
+    if settings.per_node:
+        return {node: _plain_or_sets(sets) for node, sets in content.items()}
+    return _plain_or_sets(content)
+
+
+def _plain_or_sets(sets):
+    """One set without conditions as a mapping; anything else as the list of sets."""
+    only = sets[0]
+    if len(sets) == 1 and set(only) == {"id", "attributes"} and isinstance(only["attributes"], dict):
+        return only["attributes"]
+    return sets
+
+
+MARKER = "(secret: its value goes here)"
+"""Stands for a secret in exported data; in desired data it means the value that the cluster has."""
+
+
+def hide(data, shown=MARKER):
+    """
+    Replace, in place, the values of all params whose names look like secrets.
+    """
+    if isinstance(data, list):
+        for one in data:
+            hide(one, shown)
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            if key == "params":
+                _hide_params(value, shown)
+            else:
+                hide(value, shown)
+
+
+def _hide_params(value, shown):
+    for one in nvsets.as_sets(value):
+        attributes = one.get("attributes")
+        if isinstance(attributes, dict):
+            for name in attributes:
+                if values.is_secret(name):
+                    attributes[name] = shown
+        else:
+            for pair in attributes or ():
+                if values.is_secret(pair.get("name") or "") and "value" in pair:
+                    pair["value"] = shown

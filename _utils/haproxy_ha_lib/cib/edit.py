@@ -1,0 +1,262 @@
+"""
+Edits of a CIB's tree: write objects, put resources where they belong, remove what goes with all that refers to it.
+"""
+
+import xml.etree.ElementTree as ET
+
+from haproxy_ha_lib.cib import desired as wanted
+from haproxy_ha_lib.cib import kinds, nvsets, values
+from haproxy_ha_lib.cib.document import SETTINGS, CibError
+from haproxy_ha_lib.cib.fields import Context, children
+
+_CONTAINERS = ("group", "clone", "master", "bundle")
+_RESOURCES = ("primitive", *_CONTAINERS)
+
+
+def write_objects(document, objects, context):
+    """
+    Make the document hold these {(section, id): data}.
+    """
+    for (section, name), data in objects.items():
+        kind = kinds.KINDS[section]
+        element = document.objects.get((section, name))
+        if element is None:
+            element = ET.SubElement(document.section(kind.parent), kind.tags[0], id=name)
+            document.objects[section, name] = element
+            context.ids.add(name)
+        kind.shape.write(element, data, context)
+    _arrange(document, objects)
+
+
+def _arrange(document, objects):
+    """Put the members of groups, clones and bundles into them, in order; what is no longer a member, outside."""
+    resources = {name: element for (section, name), element in document.objects.items() if _is_resource(section)}
+    order = {"groups": 0, "clones": 1, "bundles": 2}
+    containers = [key for key in objects if key[0] in order]
+    for section, name in sorted(containers, key=lambda key: order[key[0]]):
+        container = resources[name]
+        members = [resources[member] for member in wanted.members(section, objects[section, name])]
+        present = children(container, *_RESOURCES)
+        if present == members:
+            continue
+        parents = document.parents()
+        for child in present:
+            container.remove(child)
+            if child not in members:
+                document.section("resources").append(child)
+        for child in members:
+            parent = parents.get(child)
+            if parent is not None and parent is not container:
+                parent.remove(child)
+            container.append(child)
+
+
+def _is_resource(section):
+    return section in kinds.RESOURCE_SECTIONS
+
+
+def remove_objects(document, keys):
+    """
+    Remove objects and all that refers to them: constraints, memberships, levels, permissions; containers that would be
+    left empty go too.
+    """
+    gone = {document.objects[key] for key in keys}
+    parents = document.parents()
+    for element in gone:
+        _hoist(element, parents, document, gone)
+    for element in gone:
+        parents[element].remove(element)
+    prune(document)
+
+
+def _hoist(container, parents, document, gone):
+    """Before a container goes, its members move out, unless they go too."""
+    if container.tag not in _CONTAINERS:
+        return
+    for child in children(container, *_RESOURCES):
+        container.remove(child)
+        if child not in gone:
+            document.section("resources").append(child)
+            parents[child] = document.section("resources")
+        else:
+            parents[child] = container
+            container.append(child)
+
+
+def prune(document):
+    """
+    Remove references to what is not there (any more), and what they leave empty, until nothing dangles.
+    """
+    while _prune_once(document):
+        pass
+
+
+def _prune_once(document):
+    parents = document.parents()
+    ids = {element.get("id") for element in parents if element.get("id")}
+    doomed = [element for element in parents if isinstance(element.tag, str) and _dangles(element, ids)]
+    for element in doomed:
+        parents[element].remove(element)
+    return bool(doomed)
+
+
+def _dangles(element, ids):
+    tag = element.tag
+    if tag == "fencing-level":
+        devices = [device for device in (element.get("devices") or "").split(",") if device.strip() in ids]
+        if devices and len(devices) < len(element.get("devices").split(",")):
+            element.set("devices", ",".join(devices))
+        return not devices
+    if tag in ("resource_ref", "obj_ref"):
+        return element.get("id") not in ids
+    if tag in ("resource_set", "group", "tag") and element.get("id-ref") is None:
+        needed = {"resource_set": "resource_ref", "group": "primitive", "tag": "obj_ref"}[tag]
+        return not children(element, needed)
+    if tag in ("clone", "master"):
+        return not children(element, "primitive", "group")
+    if tag == "acl_permission":
+        return element.get("reference") is not None and element.get("reference") not in ids
+    if tag.startswith("rsc_"):
+        named = [element.get(name) for name in ("rsc", "with-rsc", "first", "then") if element.get(name) is not None]
+        placed = named or element.get("rsc-pattern") is not None or children(element, "resource_set")
+        return not placed or any(name not in ids for name in named)
+    return False
+
+
+def assign(document, section, node, sets, context):
+    """
+    For each desired set the ids of the live sets in which its values are found, the one that counts first: the set of
+    the same id; else, for a set without id or whose id is not there, those of the same condition that no other has.
+    """
+    found = document.settings.get((section, node), [])
+    given = {one.get("id") for one in sets}
+    main = SETTINGS[section].main_id
+    free = [element for element in reversed(found) if element.get("id") not in given]
+    described = {element: nvsets.read_set(element, Context(), "") for element in found}
+    free.sort(key=lambda element: (not main or element.get("id") != main, nvsets.rank(described[element])))
+    result = []
+    for one in sets:
+        same_id = [element for element in found if one.get("id") and element.get("id") == one["id"]]
+        result.append([element.get("id") for element in same_id or _alike(one, free, described, document, context)])
+    return result
+
+
+def _alike(one, elements, described, document, context):
+    """The elements with the condition of the set ``one``; without a condition, those that have none."""
+    if "score" in one or "rule" in one or "id-ref" in one:
+        condition = nvsets.condition(one, context)
+        return [e for e in elements if nvsets.condition(described[e], document.context) == condition]
+    return [e for e in elements if "rule" not in described[e] and "id-ref" not in described[e]]
+
+
+def set_elements(document, section, node, ids):
+    """
+    The elements of a section's sets with these ids, in the order of the ids.
+    """
+    by_id = {element.get("id"): element for element in document.settings.get((section, node), ())}
+    return [by_id[name] for name in ids if name in by_id]
+
+
+def find_pair(elements, table, name):
+    """
+    The nvpair that decides the value of ``name`` in these sets, the first counting first; None if there is none.
+    """
+    wanted_name = values.canonical_name(table, name)
+    for element in elements:
+        for pair in children(element, "nvpair"):
+            if pair.get("name") and values.canonical_name(table, pair.get("name")) == wanted_name:
+                return pair
+    return None
+
+
+def write_setting(document, section, node, one, ids, name, value, context):
+    """
+    Give one option a value in the sets ``ids`` of a section (a new set's id is added to them), or with None remove it.
+    """
+    table = SETTINGS[section].table
+    elements = set_elements(document, section, node, ids)
+    if value is None:
+        while (pair := find_pair(elements, table, name)) is not None:
+            _remove_pair(document, section, node, pair)
+        return
+    pair = find_pair(elements, table, name)
+    if pair is None:
+        target = next((element for element in elements if one.get("id") in (None, element.get("id"))), None)
+        if target is None:
+            target = _new_set(document, section, node, one, context)
+            ids.append(target.get("id"))
+        pair = ET.SubElement(target, "nvpair", id=context.new_id(target.get("id"), name))
+    nvsets.set_value(pair, name, value, table)
+
+
+def write_condition(document, section, node, one, ids, context):
+    """
+    Give the set with the first of ``ids`` the score and the rule of ``one``.
+    """
+    settings = SETTINGS[section]
+    for element in set_elements(document, section, node, ids[:1]):
+        attributes = nvsets.read_set(element, Context(), "").get("attributes")
+        field = nvsets.NVSets(section, settings.table, settings.tag)
+        field.write_set(element, {**one, "attributes": attributes}, context, "")
+
+
+def _new_set(document, section, node, one, context):
+    settings = SETTINGS[section]
+    parent = document.nodes()[node] if node is not None else document.section(settings.parent)
+    new = ET.SubElement(parent, settings.tag)
+    plain = "score" not in one and "rule" not in one
+    main = settings.main_id if plain and settings.main_id not in context.ids else None
+    header = {key: one[key] for key in ("score", "rule") if one.get(key) is not None}
+    header["id"] = one.get("id") or main or context.new_id(*_owner_of_set(settings, parent), settings.tag)
+    nvsets.NVSets(section, settings.table, settings.tag).write_set(new, header, context, "")
+    document.settings.setdefault((section, node), []).append(new)
+    return new
+
+
+def _owner_of_set(settings, parent):
+    return ("nodes", parent.get("id")) if settings.per_node else (settings.parent,)
+
+
+def _remove_pair(document, section, node, pair):
+    for element in list(document.settings[section, node]):
+        if pair in list(element):
+            element.remove(pair)
+            if not children(element, "nvpair") and element.get("id") != SETTINGS[section].main_id:
+                document.parents()[element].remove(element)
+                document.settings[section, node].remove(element)
+            return
+
+
+def remove_pairs(document, ids):
+    """
+    Remove the nvpairs with these ids from the sections of settings.
+    """
+    for section, node in list(document.settings):
+        for element in list(document.settings[section, node]):
+            for pair in children(element, "nvpair"):
+                if pair.get("id") in ids:
+                    _remove_pair(document, section, node, pair)
+
+
+def write_tag(document, name, refs):
+    """
+    Make the owner's tag list ``refs`` and itself; with nothing to list, remove it.
+    """
+    element = document.tag(name)
+    if not refs:
+        if element is not None:
+            document.section("tags").remove(element)
+            del document.objects["tags", name]
+        return
+    if element is None:
+        if name in document.context.ids:
+            raise CibError(f"the owner {name} cannot be recorded: its name is the id of something else")
+        element = ET.SubElement(document.section("tags"), "tag", id=name)
+        document.objects["tags", name] = element
+    listed = {child.get("id"): child for child in children(element, "obj_ref")}
+    for ref, child in listed.items():
+        if ref not in refs and ref != name:
+            element.remove(child)
+    for ref in [name, *refs]:
+        if ref not in listed:
+            ET.SubElement(element, "obj_ref", id=ref)

@@ -1,0 +1,532 @@
+"""
+How one XML element of a CIB is laid out as data: a ``Shape`` is a list of fields, and a field can read its part of an
+element, say what the data means, check it, and write it back into the element, touching nothing else.
+
+``meaning`` returns text and tuples of text: equal exactly when Pacemaker cannot tell the difference. ``write`` edits
+in place: what already means the same keeps its XML, its inner ids included.
+"""
+
+import functools
+import re
+import xml.etree.ElementTree as ET
+
+from haproxy_ha_lib.cib import values
+
+_NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+def children(element, *tags):
+    """
+    The child elements with one of ``tags`` (all if none is given), comments left out.
+    """
+    return [child for child in element if isinstance(child.tag, str) and (not tags or child.tag in tags)]
+
+
+class Context:
+    """
+    What lies outside the element at hand.
+
+    ids: every XML id in the document, so that a new one is unique.
+    referenced: the ids that something refers to; only these are part of the data of inner elements.
+    named: data by such an id, to resolve ``id-ref``.
+    unknown: what was met and is not understood, as text; it is kept as it is.
+    old_roles: whether the CIB's schema still has Master and Slave instead of Promoted and Unpromoted.
+    """
+
+    def __init__(self, ids=(), referenced=(), named=None, old_roles=False):
+        self.ids = set(ids)
+        self.referenced = frozenset(referenced)
+        self.named = dict(named or {})
+        self.unknown = []
+        self.old_roles = old_roles
+
+    def new_id(self, *parts):
+        """
+        Reserve and return an XML id made of ``parts`` that is not in use.
+        """
+        base = _NOT_IN_ID.sub("_", "-".join(parts))
+        base = base if base[:1].isalpha() or base[:1] == "_" else "_" + base
+        new, number = base, 1
+        while new in self.ids:
+            number += 1
+            new = f"{base}-{number}"
+        self.ids.add(new)
+        return new
+
+    def resolve(self, data):
+        """
+        The data that an ``id-ref`` stands for; any other data stands for itself.
+        """
+        seen = set()
+        while isinstance(data, dict) and "id-ref" in data and data["id-ref"] not in seen:
+            seen.add(data["id-ref"])
+            data = self.named.get(data["id-ref"], data)
+            if isinstance(data, dict) and data.get("id-ref") in seen:
+                break
+        return data
+
+
+class Shape:
+    """
+    One element: its fields, in the order in which the schema wants their children.
+    """
+
+    def __init__(self, *fields, suffix="", ordered=False):
+        self.fields = fields
+        self.suffix = suffix
+        self.ordered = ordered
+        self.by_key = {field.key: field for field in fields}
+        self._attributes = {"id"}.union(*(field.attributes for field in fields))
+
+    @functools.cached_property
+    def _order(self):
+        return {tag: number for number, field in enumerate(self.fields) for tag in field.tags}
+
+    def read(self, element, context, where):
+        """
+        The element's data; what no field knows goes to ``context.unknown``.
+        """
+        data = {}
+        for field in self.fields:
+            value = field.read(element, context, where)
+            if value is not None:
+                data[field.key] = value
+        context.unknown += [f"{where}: attribute {name}" for name in element.keys() if name not in self._attributes]
+        context.unknown += [f"{where}: element {child.tag}" for child in children(element) if not self._knows(child)]
+        return data
+
+    def _knows(self, child):
+        return child.tag in self._order
+
+    def meaning(self, data, context):
+        """
+        What the data means, as a tuple of (key, meaning) of the fields that are there.
+        """
+        pairs = ((field.key, field.meaning(data.get(field.key), context)) for field in self.fields)
+        return tuple(pair for pair in pairs if pair[1] is not None)
+
+    def differing(self, old, new, context):
+        """
+        The keys of the fields in which two data differ in meaning.
+        """
+        return [
+            field.key
+            for field in self.fields
+            if field.meaning(old.get(field.key), context) != field.meaning(new.get(field.key), context)
+        ]
+
+    def write(self, element, data, context):
+        """
+        Edit the element so that it means ``data``.
+        """
+        old = self.read(element, Context(referenced=context.referenced), "")
+        for key in self.differing(old, data, context):
+            self.by_key[key].write(element, data.get(key), context)
+        if self.ordered:
+            wanted = sorted(element, key=lambda child: self._order.get(child.tag, len(self._order)))
+            if wanted != list(element):
+                element[:] = wanted
+
+    def check(self, data, path, report):
+        """
+        Report (path, text) for everything in ``data`` that this element cannot hold.
+        """
+        if not isinstance(data, dict):
+            report(path, f"found {values.describe(data)}, allowed: a mapping with {', '.join(self.by_key)}")
+            return
+        for key in data:
+            if key not in self.by_key:
+                report((*path, key), f"is not known here{values.near(key, self.by_key)}")
+        for field in self.fields:
+            if data.get(field.key) is None:
+                if getattr(field, "required", False):
+                    report((*path, field.key), "is missing")
+            else:
+                field.check(data[field.key], (*path, field.key), report)
+
+
+class Attribute:
+    """
+    An XML attribute with a typed value.
+    """
+
+    tags = ()
+
+    def __init__(self, key, xml=None, kind="text", required=False, choices=()):
+        self.key = key
+        self.xml = xml or key
+        self.attributes = {self.xml}
+        self.kind = kind
+        self.required = required
+        self.choices = choices
+
+    def read(self, element, context, where):
+        value = element.get(self.xml)
+        if value is not None and self.kind == "role":
+            return values.meaning("role", value)
+        return value
+
+    def meaning(self, value, context):
+        return None if value is None else values.meaning(self.kind, value)
+
+    def write(self, element, value, context):
+        if value is None:
+            element.attrib.pop(self.xml, None)
+        else:
+            spelled = values.spelled(self.kind, value, context.old_roles)
+            known = {values.word(choice): choice for choice in self.choices}
+            element.set(self.xml, known.get(values.word(spelled), spelled))
+
+    def check(self, value, path, report):
+        wanted = values.allowed(self.kind, value)
+        if wanted is None and self.choices and values.word(value) not in {values.word(c) for c in self.choices}:
+            wanted = "one of " + ", ".join(self.choices)
+        if wanted:
+            report(path, f"found {values.describe(value)}, allowed: {wanted}")
+
+
+class Alias(Attribute):
+    """
+    An attribute that also has a former name, under which it may stand in the element.
+    """
+
+    def __init__(self, key, former, kind="text"):
+        super().__init__(key, kind=kind)
+        self.former = former
+        self.attributes = {key, former}
+
+    def read(self, element, context, where):
+        return element.get(self.xml, element.get(self.former))
+
+    def write(self, element, value, context):
+        element.attrib.pop(self.former, None)
+        super().write(element, value, context)
+
+
+class Words(Attribute):
+    """
+    An attribute that is a list of words with commas between them, in an order that counts.
+    """
+
+    def read(self, element, context, where):
+        value = element.get(self.xml)
+        return None if value is None else [word.strip() for word in value.split(",")]
+
+    def meaning(self, value, context):
+        return None if value is None else tuple(values.text(word) for word in value)
+
+    def write(self, element, value, context):
+        element.set(self.xml, ",".join(values.text(word) for word in value))
+
+    def check(self, value, path, report):
+        _check_words(value, path, report)
+
+
+class Agent:
+    """
+    The class, provider and type of an agent, as ``class:provider:type`` or ``class:type``.
+    """
+
+    key = "agent"
+    tags = ()
+    attributes = frozenset(("class", "provider", "type"))
+
+    def read(self, element, context, where):
+        parts = [element.get(name) for name in ("class", "provider", "type")]
+        return ":".join(part for part in parts if part is not None) if parts[0] else None
+
+    def meaning(self, value, context):
+        return None if value is None else values.text(value)
+
+    def write(self, element, value, context):
+        for name in self.attributes:
+            element.attrib.pop(name, None)
+        for name, part in zip(*_agent_parts(value)):
+            element.set(name, part)
+
+    def check(self, value, path, report):
+        names, parts = _agent_parts(value)
+        if len(parts) < 2 or not all(parts):
+            report(path, f"found {values.describe(value)}, allowed: class:provider:type or class:type")
+
+
+def _agent_parts(value):
+    """
+    (names of attributes, values) for an agent's name; only class ocf has a provider.
+    """
+    if value is None:
+        return (), ()
+    if values.text(value).startswith("ocf:"):
+        return ("class", "provider", "type"), tuple(values.text(value).split(":", 2))
+    return ("class", "type"), tuple(values.text(value).split(":", 1))
+
+
+class References:
+    """
+    Child elements that only carry the id of something else: ``resource_ref``, ``obj_ref``, ``role``.
+    """
+
+    required = True
+    attributes = frozenset()
+
+    def __init__(self, key, tag, ordered):
+        self.key = key
+        self.tag = tag
+        self.tags = (tag,)
+        self.ordered = ordered
+
+    def read(self, element, context, where):
+        return [child.get("id") for child in children(element, self.tag)]
+
+    def meaning(self, value, context):
+        names = [values.text(name) for name in value or ()]
+        return tuple(names if self.ordered else sorted(set(names)))
+
+    def write(self, element, value, context):
+        wanted = [values.text(name) for name in value or ()]
+        old = {child.get("id"): child for child in children(element, self.tag)}
+        for child in children(element, self.tag):
+            element.remove(child)
+        for name in wanted:
+            element.append(old[name] if name in old else ET.Element(self.tag, id=name))
+
+    def check(self, value, path, report):
+        _check_words(value, path, report)
+
+
+class Members:
+    """
+    The ids of the resources inside a group, clone or bundle. The tree itself is arranged in edit.py.
+    """
+
+    attributes = frozenset()
+
+    def __init__(self, key, *tags, many=False, required=True):
+        self.key = key
+        self.tags = tags
+        self.many = many
+        self.required = required
+
+    def read(self, element, context, where):
+        names = [child.get("id") for child in children(element, *self.tags)]
+        return names if self.many else (names[0] if names else None)
+
+    def meaning(self, value, context):
+        if self.many:
+            return tuple(values.text(name) for name in value or ())
+        return None if value is None else values.text(value)
+
+    def write(self, element, value, context):
+        """Nothing: which resource is where is arranged for the whole tree at once."""
+
+    def check(self, value, path, report):
+        if self.many:
+            _check_words(value, path, report)
+        elif not isinstance(value, str):
+            report(path, f"found {values.describe(value)}, allowed: the name of a resource")
+
+
+class Single:
+    """
+    One child element, as a mapping.
+    """
+
+    attributes = frozenset()
+
+    def __init__(self, key, shape, tag=None, empty=False):
+        self.key = key
+        self.tag = tag or key
+        self.tags = (self.tag,)
+        self.shape = shape
+        self.needs_id = not empty
+
+    def read(self, element, context, where):
+        child = element.find(self.tag)
+        return None if child is None else self.shape.read(child, context, f"{where} {self.tag}")
+
+    def meaning(self, value, context):
+        return None if value is None else ("", *self.shape.meaning(value, context))
+
+    def write(self, element, value, context):
+        child = element.find(self.tag)
+        if value is None:
+            if child is not None:
+                element.remove(child)
+            return
+        if child is None:
+            child = ET.SubElement(element, self.tag)
+            if self.needs_id:
+                child.set("id", context.new_id(element.get("id", ""), self.shape.suffix or self.tag))
+        self.shape.write(child, value, context)
+
+    def check(self, value, path, report):
+        self.shape.check(value, path, report)
+
+
+class Many:
+    """
+    Child elements of one tag, or of one of several (then each item is ``{tag: data}``), as a list; with ``keyed``, as a
+    mapping by their ids. They may lie in an element of their own (``inside``). An item may be an ``id-ref``.
+    """
+
+    attributes = frozenset()
+
+    def __init__(self, key, shapes, inside=None, ordered=False, keyed=False, same=None):
+        self.key = key
+        self.shapes = shapes if callable(shapes) else lambda: shapes
+        self.inside = inside
+        self.ordered = ordered
+        self.keyed = keyed
+        self.same = same
+        self._tags = None
+
+    @property
+    def tags(self):
+        return (self.inside,) if self.inside else tuple(self.shapes())
+
+    def _children(self, element):
+        parent = element.find(self.inside) if self.inside else element
+        return [] if parent is None else children(parent, *self.shapes())
+
+    def _read_item(self, child, context, where):
+        if child.get("id-ref") is not None:
+            data = {"id-ref": child.get("id-ref")}
+        else:
+            data = self.shapes()[child.tag].read(child, context, f"{where} {child.tag}")
+            if child.get("id") in context.referenced and not self.keyed:
+                data = {"id": child.get("id"), **data}
+        return data
+
+    def read(self, element, context, where):
+        found = self._children(element)
+        if not found:
+            return None
+        if self.keyed:
+            return {child.get("id"): self._read_item(child, context, where) for child in found}
+        items = [self._read_item(child, context, where) for child in found]
+        if len(self.shapes()) > 1:
+            return [{child.tag: item} for child, item in zip(found, items)]
+        return items
+
+    def _split(self, item):
+        """(tag, data) of an item."""
+        if len(self.shapes()) > 1:
+            return next(iter(item.items()))
+        return next(iter(self.shapes())), item
+
+    def _item_meaning(self, item, context):
+        tag, data = self._split(item)
+        data = context.resolve(data)
+        if "id-ref" in data:
+            return tag, ("id-ref", values.text(data["id-ref"]))
+        return tag, self.shapes()[tag].meaning(data, context)
+
+    def meaning(self, value, context):
+        if not value:
+            return None
+        if self.keyed:
+            return tuple(sorted((name, self._item_meaning(item, context)) for name, item in value.items()))
+        items = [self._item_meaning(item, context) for item in value]
+        return tuple(items) if self.ordered else tuple(sorted(items, key=repr))
+
+    def write(self, element, value, context):
+        parent = element.find(self.inside) if self.inside else element
+        if parent is None:
+            parent = ET.SubElement(element, self.inside)
+        found = children(parent, *self.shapes())
+        wanted = list(value.items()) if self.keyed and value else [(None, item) for item in value or ()]
+        kept = [self._take(found, name, item, context) for name, item in wanted]
+        for child in found:
+            parent.remove(child)
+        if self.ordered:
+            for child in kept:
+                if child is not None:
+                    parent.remove(child)
+        for (name, item), child in zip(wanted, kept):
+            tag, data = self._split(item)
+            if child is None or (self.ordered and child not in list(parent)):
+                child = ET.Element(tag) if child is None else child
+                parent.append(child)
+            self._write_item(element, child, name, tag, data, context)
+        if self.inside and not len(parent) and not parent.attrib:
+            element.remove(parent)
+
+    def _take(self, found, name, item, context):
+        """Take out of ``found`` the element that ``item`` is to be written to; None if there is none."""
+        tag, data = self._split(item)
+        plain = Context(referenced=context.referenced)
+
+        def same_meaning(child):
+            old = self._read_item(child, plain, "")
+            return child.tag == tag and self._item_meaning(self._joined(child.tag, old), context) == wanted
+
+        if name is not None:
+            tests = [lambda child: child.get("id") == name]
+        elif "id-ref" in data:
+            tests = [lambda child: child.get("id-ref") == data["id-ref"]]
+        else:
+            wanted = self._item_meaning(item, context)
+            tests = [lambda child: "id" in data and child.get("id") == data["id"], same_meaning]
+            if self.same:
+                tests.append(lambda child: self.same(self._read_item(child, plain, "")) == self.same(data))
+        for test in tests:
+            for child in found:
+                if test(child):
+                    found.remove(child)
+                    return child
+        return None
+
+    def _joined(self, tag, data):
+        return {tag: data} if len(self.shapes()) > 1 else data
+
+    def _write_item(self, element, child, name, tag, data, context):
+        if "id-ref" in data:
+            child.attrib.clear()
+            child[:] = []
+            child.set("id-ref", values.text(data["id-ref"]))
+            return
+        if child.get("id") is None:
+            child.attrib.pop("id-ref", None)
+            given = name or data.get("id")
+            if given:
+                context.ids.add(given)
+            shape = self.shapes()[tag]
+            suffix = shape.suffix(data) if callable(shape.suffix) else shape.suffix or tag
+            child.set("id", given or context.new_id(element.get("id", ""), suffix))
+        elif data.get("id"):
+            child.set("id", data["id"])
+        self.shapes()[tag].write(child, data, context)
+
+    def check(self, value, path, report):
+        if not isinstance(value, dict if self.keyed else list):
+            wanted = "a mapping by id" if self.keyed else "a list"
+            report(path, f"found {values.describe(value)}, allowed: {wanted}")
+            return
+        for place, item in value.items() if self.keyed else enumerate(value):
+            self._check_item(item, (*path, place), report)
+
+    def _check_item(self, item, path, report):
+        shapes = self.shapes()
+        if not isinstance(item, dict) or (len(shapes) > 1 and (len(item) != 1 or next(iter(item)) not in shapes)):
+            allowed = "one of the keys " + ", ".join(shapes) if len(shapes) > 1 else "a mapping"
+            report(path, f"found {values.describe(item)}, allowed: {allowed}")
+            return
+        tag, data = self._split(item)
+        if isinstance(data, dict) and "id-ref" in data:
+            if len(data) > 1:
+                report(path, "id-ref stands alone")
+            return
+        data = {k: v for k, v in data.items() if k != "id"} if isinstance(data, dict) else data
+        shapes[tag].check(data, path, report)
+
+
+def _check_words(value, path, report):
+    if not isinstance(value, (list, tuple)) or not value:
+        report(path, f"found {values.describe(value)}, allowed: a list of names")
+        return
+    for number, word in enumerate(value):
+        if not isinstance(word, str) or not word:
+            report((*path, number), f"found {values.describe(word)}, allowed: a name")
+    names = [word for word in value if isinstance(word, str)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        report(path, f"names {name} twice")

@@ -1,0 +1,403 @@
+"""
+Every kind of object in the configuration section: where it lies in the CIB and how it is laid out as data.
+
+The sections ``properties``, ``resource_defaults``, ``operation_defaults``, ``node_attributes`` and ``utilization`` hold
+name-value sets and are described in settings.py.
+"""
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from haproxy_ha_lib.cib import values
+from haproxy_ha_lib.cib.fields import (
+    Agent,
+    Alias,
+    Attribute,
+    Many,
+    Members,
+    References,
+    Shape,
+    Single,
+    Words,
+)
+from haproxy_ha_lib.cib.nvsets import NVSets
+from haproxy_ha_lib.cib.rules import RULE
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    One kind of object.
+
+    section: its key in the data. name: how one is called in messages. tags: its XML elements, the first for new ones.
+    parent: the path of the element that holds them, below ``configuration``. shape: its fields.
+    """
+
+    section: str
+    name: str
+    tags: tuple
+    parent: str
+    shape: Shape
+
+
+_DESCRIPTION = Attribute("description")
+_PARAMS = NVSets("params", "params", "instance_attributes")
+_META = NVSets("meta", "meta", "meta_attributes")
+
+
+def _boolean(key):
+    return Attribute(key, kind="boolean")
+
+
+def _operation_key(data):
+    """What tells one operation of a resource from another."""
+    return data.get("name"), data.get("interval", "0"), data.get("role")
+
+
+_ON_FAIL = ("ignore", "block", "demote", "stop", "restart", "standby", "fence", "restart-container")
+_OPERATION = Shape(
+    Attribute("name", required=True),
+    Attribute("interval", kind="duration"),
+    Attribute("timeout", kind="duration"),
+    Attribute("start-delay", kind="duration"),
+    Attribute("interval-origin"),
+    _boolean("enabled"),
+    _boolean("record-pending"),
+    Attribute("role", kind="role"),
+    Attribute("on-fail", kind="word", choices=_ON_FAIL),
+    _DESCRIPTION,
+    _PARAMS,
+    NVSets("meta", "operation_meta", "meta_attributes"),
+    suffix=lambda data: f"{data['name']}-{data.get('interval', '0')}",
+)
+_COMMON = (
+    _DESCRIPTION,
+    _PARAMS,
+    _META,
+    NVSets("utilization", "utilization", "utilization"),
+)
+
+
+class Operations(Many):
+    """
+    The operations of a primitive or template. Pacemaker needs an interval on each; one left out means 0.
+    """
+
+    attributes = frozenset()
+
+    def __init__(self):
+        super().__init__("operations", {"op": _OPERATION}, inside="operations", same=_operation_key)
+
+    def read(self, element, context, where):
+        parent = element.find("operations")
+        if parent is None:
+            return None
+        if parent.get("id-ref") is not None:
+            return {"id-ref": parent.get("id-ref")}
+        found = super().read(element, context, where)
+        if found and parent.get("id") in context.referenced:
+            return {"id": parent.get("id"), "operations": found}
+        return found
+
+    def meaning(self, value, context):
+        if isinstance(value, dict):
+            value = context.resolve(value)
+            if "id-ref" in value:
+                return "id-ref", value["id-ref"]
+            value = value.get("operations")
+        return super().meaning([_with_interval(item) for item in value or ()], context)
+
+    def write(self, element, value, context):
+        parent = element.find("operations")
+        if isinstance(value, dict):
+            if parent is not None and value.get("id-ref") != parent.get("id-ref"):
+                element.remove(parent)
+                parent = None
+            if "id-ref" in value:
+                if parent is None:
+                    element.append(_operations_element(**{"id-ref": value["id-ref"]}))
+                return
+            if parent is None:
+                element.append(_operations_element(id=value["id"]))
+            value = value.get("operations")
+        elif parent is not None and parent.get("id-ref") is not None:
+            element.remove(parent)
+        super().write(element, [_with_interval(item) for item in value or ()], context)
+
+    def check(self, value, path, report):
+        if isinstance(value, dict) and "id-ref" in value:
+            return
+        super().check(value.get("operations") if isinstance(value, dict) else value, path, report)
+
+
+def _with_interval(item):
+    return item if "interval" in item or "id-ref" in item else {**item, "interval": "0"}
+
+
+def _operations_element(**attributes):
+    return ET.Element("operations", attributes)
+
+
+_CONTAINER = Shape(
+    Attribute("image", required=True),
+    Attribute("replicas", kind="integer"),
+    Attribute("replicas-per-host", kind="integer"),
+    Alias("promoted-max", "masters", kind="integer"),
+    Attribute("run-command"),
+    Attribute("network"),
+    Attribute("options"),
+)
+_PORT = Shape(Attribute("port"), Attribute("internal-port"), Attribute("range"), suffix="port")
+_NETWORK = Shape(
+    Attribute("ip-range-start"),
+    Attribute("control-port"),
+    Attribute("host-interface"),
+    Attribute("host-netmask"),
+    _boolean("add-host"),
+    Many("port-mappings", {"port-mapping": _PORT}),
+)
+_STORAGE = Shape(
+    Attribute("source-dir"),
+    Attribute("source-dir-root"),
+    Attribute("target-dir", required=True),
+    Attribute("options"),
+    suffix="storage",
+)
+_SET = Shape(
+    _boolean("sequential"),
+    _boolean("require-all"),
+    Attribute("ordering", kind="word"),
+    Attribute("action", kind="word"),
+    Attribute("role", kind="role"),
+    Attribute("score", kind="score"),
+    Attribute("kind", kind="word"),
+    References("resources", "resource_ref", ordered=True),
+    suffix="set",
+)
+_SETS = Many("sets", {"resource_set": _SET}, ordered=True)
+_LIFETIME = Single("lifetime", Shape(Many("rules", {"rule": RULE})), empty=True)
+_PERMISSION = Shape(
+    Attribute("kind", required=True, kind="word", choices=("read", "write", "deny")),
+    Attribute("xpath"),
+    Attribute("reference"),
+    Attribute("object-type"),
+    Attribute("attribute"),
+    _DESCRIPTION,
+    suffix="permission",
+)
+_ALERT_META = NVSets("meta", "alert_meta", "meta_attributes")
+_RECIPIENT = Shape(_DESCRIPTION, Attribute("value", required=True), _PARAMS, _ALERT_META)
+_SELECT = Shape(
+    Many("select_attributes", {"attribute": Shape(Attribute("name", required=True))}, inside="select_attributes"),
+    Single("select_fencing", Shape(), empty=True),
+    Single("select_nodes", Shape(), empty=True),
+    Single("select_resources", Shape(), empty=True),
+)
+
+
+class OrderKind(Attribute):
+    """
+    The kind of an order; Pacemaker 3 no longer takes the score that once stood for it (0 is Optional).
+    """
+
+    def __init__(self):
+        super().__init__("kind", kind="word", choices=("Mandatory", "Optional", "Serialize"))
+        self.attributes = {"kind", "score"}
+
+    def read(self, element, context, where):
+        if element.get("kind") is None and element.get("score") is not None:
+            return "Optional" if values.meaning("score", element.get("score")) == "0" else "Mandatory"
+        return element.get("kind")
+
+    def write(self, element, value, context):
+        element.attrib.pop("score", None)
+        super().write(element, value, context)
+
+
+class Promotable(NVSets):
+    """
+    The meta attributes of a clone; the former element ``master`` is a clone with promotable=true.
+    """
+
+    def __init__(self):
+        super().__init__("meta", "meta", "meta_attributes")
+
+    def read(self, element, context, where):
+        found = super().read(element, context, where)
+        if element.tag != "master":
+            return found
+        if isinstance(found, list):
+            return [{"attributes": {"promotable": "true"}, "score": "INFINITY"}, *found]
+        return {"promotable": "true", **(found or {})}
+
+    def write(self, element, value, context):
+        element.tag = "clone"
+        super().write(element, value, context)
+
+
+_KINDS = (
+    Kind(
+        "templates",
+        "template",
+        ("template",),
+        "resources",
+        Shape(Agent(), *_COMMON, Operations()),
+    ),
+    Kind(
+        "primitives",
+        "primitive",
+        ("primitive",),
+        "resources",
+        Shape(Agent(), Attribute("template"), *_COMMON, Operations()),
+    ),
+    Kind(
+        "groups",
+        "group",
+        ("group",),
+        "resources",
+        Shape(_DESCRIPTION, Members("members", "primitive", many=True), _PARAMS, _META),
+    ),
+    Kind(
+        "clones",
+        "clone",
+        ("clone", "master"),
+        "resources",
+        Shape(_DESCRIPTION, Members("resource", "primitive", "group"), _PARAMS, Promotable()),
+    ),
+    Kind(
+        "bundles",
+        "bundle",
+        ("bundle",),
+        "resources",
+        Shape(
+            _DESCRIPTION,
+            _PARAMS,
+            _META,
+            *(Single(name, _CONTAINER, empty=True) for name in ("docker", "podman", "rkt")),
+            Single("network", _NETWORK, empty=True),
+            Many("storage", {"storage-mapping": _STORAGE}, inside="storage"),
+            Members("primitive", "primitive", required=False),
+        ),
+    ),
+    Kind(
+        "locations",
+        "location",
+        ("rsc_location",),
+        "constraints",
+        Shape(
+            Attribute("resource", "rsc"),
+            Attribute("resource-pattern", "rsc-pattern"),
+            Attribute("role", kind="role"),
+            Attribute("node"),
+            Attribute("score", kind="score"),
+            Attribute("resource-discovery", kind="word", choices=("always", "never", "exclusive")),
+            _SETS,
+            Many("rules", {"rule": RULE}),
+            _LIFETIME,
+            ordered=True,
+        ),
+    ),
+    Kind(
+        "colocations",
+        "colocation",
+        ("rsc_colocation",),
+        "constraints",
+        Shape(
+            Attribute("resource", "rsc"),
+            Attribute("with", "with-rsc"),
+            Attribute("score", kind="score"),
+            Attribute("role", "rsc-role", kind="role"),
+            Attribute("with-role", "with-rsc-role", kind="role"),
+            Attribute("node-attribute"),
+            _boolean("influence"),
+            _LIFETIME,
+            _SETS,
+            ordered=True,
+        ),
+    ),
+    Kind(
+        "orders",
+        "order",
+        ("rsc_order",),
+        "constraints",
+        Shape(
+            Attribute("first"),
+            Attribute("then"),
+            Attribute("first-action", kind="word"),
+            Attribute("then-action", kind="word"),
+            OrderKind(),
+            _boolean("symmetrical"),
+            _boolean("require-all"),
+            _LIFETIME,
+            _SETS,
+            ordered=True,
+        ),
+    ),
+    Kind(
+        "tickets",
+        "ticket",
+        ("rsc_ticket",),
+        "constraints",
+        Shape(
+            Attribute("ticket", required=True),
+            Attribute("resource", "rsc"),
+            Attribute("role", "rsc-role", kind="role"),
+            Attribute("loss-policy", kind="word", choices=("stop", "demote", "fence", "freeze")),
+            _SETS,
+        ),
+    ),
+    Kind(
+        "fencing_levels",
+        "fencing_level",
+        ("fencing-level",),
+        "fencing-topology",
+        Shape(
+            Attribute("target"),
+            Attribute("target-pattern"),
+            Attribute("target-attribute"),
+            Attribute("target-value"),
+            Attribute("index", kind="integer", required=True),
+            Words("devices", required=True),
+        ),
+    ),
+    Kind(
+        "alerts",
+        "alert",
+        ("alert",),
+        "alerts",
+        Shape(
+            _DESCRIPTION,
+            Attribute("path", required=True),
+            _PARAMS,
+            _ALERT_META,
+            Single("select", _SELECT, empty=True),
+            Many("recipients", {"recipient": _RECIPIENT}, keyed=True),
+            ordered=True,
+        ),
+    ),
+    Kind(
+        "acls:roles",
+        "acl_role",
+        ("acl_role",),
+        "acls",
+        Shape(_DESCRIPTION, Many("permissions", {"acl_permission": _PERMISSION})),
+    ),
+    Kind(
+        "acls:targets",
+        "acl_target",
+        ("acl_target",),
+        "acls",
+        Shape(Attribute("name"), References("roles", "role", ordered=False)),
+    ),
+    Kind(
+        "acls:groups",
+        "acl_group",
+        ("acl_group",),
+        "acls",
+        Shape(Attribute("name"), References("roles", "role", ordered=False)),
+    ),
+    Kind("tags", "tag", ("tag",), "tags", Shape(References("members", "obj_ref", ordered=False))),
+)
+KINDS = {kind.section: kind for kind in _KINDS}
+BY_TAG = {(kind.parent, tag): kind for kind in _KINDS for tag in kind.tags}
+RESOURCE_SECTIONS = ("primitives", "groups", "clones", "bundles")

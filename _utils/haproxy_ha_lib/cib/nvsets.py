@@ -1,0 +1,301 @@
+"""
+Sets of name-value pairs: params, meta, utilization, properties, defaults.
+
+As data: ``{name: value}`` for the usual one set without conditions; else a list of sets, each
+``{id, score, rule, attributes: {name: value}}`` or ``{id-ref: ID}``. Sets take effect by score, the highest first; of
+sets with one score Pacemaker 2.1 takes the last (measured). ``attributes`` is a list of
+``{id, name, value}`` and ``{id-ref, name}`` where single pairs are referred to.
+"""
+
+import xml.etree.ElementTree as ET
+
+from haproxy_ha_lib.cib import values
+from haproxy_ha_lib.cib.fields import Attribute, Context, Many, Shape, children
+from haproxy_ha_lib.cib.rules import RULE
+
+_HEADER = Shape(Attribute("score", kind="score"), Many("rule", {"rule": RULE}))
+
+
+def as_sets(value):
+    """
+    The list of sets for either form of the data.
+    """
+    if not value:
+        return []
+    return [{"attributes": value}] if isinstance(value, dict) else list(value)
+
+
+def pairs(attributes, context):
+    """
+    {name: value} of a set's attributes, ids resolved; of one name the first counts, and a pair without value is none.
+    """
+    items = attributes.items() if isinstance(attributes, dict) else _listed(attributes or (), context)
+    result = {}
+    for name, value in items:
+        if value is not None and name is not None:
+            result.setdefault(values.text(name), values.text(value))
+    return result
+
+
+def _listed(attributes, context):
+    for item in attributes:
+        pair = context.resolve(item)
+        yield item.get("name", pair.get("name")), pair.get("value")
+
+
+def rank(one):
+    """
+    Sort key by which sets take effect, the first first, within a list read from last to first.
+    """
+    try:
+        return -values.score(one.get("score", 0))
+    except (ValueError, TypeError):
+        return 0
+
+
+class NVSets:
+    """
+    The field for all sets of one tag in an element. ``table`` says which options have which type (values.py).
+    """
+
+    attributes = frozenset()
+
+    def __init__(self, key, table, tag):
+        self.key = key
+        self.table = table
+        self.tag = tag
+        self.tags = (tag,)
+
+    def read(self, element, context, where):
+        sets = [read_set(child, context, f"{where} {self.tag}") for child in children(element, self.tag)]
+        sets = [one for one in sets if one.get("attributes") or "id-ref" in one or "id" in one]
+        if not sets:
+            return None
+        if len(sets) == 1 and set(sets[0]) == {"attributes"} and isinstance(sets[0]["attributes"], dict):
+            return sets[0]["attributes"]
+        return sets
+
+    def meaning(self, value, context):
+        merged = []
+        resolved = [context.resolve(one) for one in as_sets(value)]
+        for one in sorted(reversed(resolved), key=rank):
+            found = {
+                values.canonical_name(self.table, name): self._value_meaning(name, text)
+                for name, text in pairs(one.get("attributes"), context).items()
+            }
+            if "id-ref" in one:
+                found = {"id-ref": one["id-ref"]}
+            if not found:
+                continue
+            rule = _HEADER.by_key["rule"].meaning(_rules(one), context)
+            if rule is None and merged and merged[-1][0] is None:
+                merged[-1] = (None, {**found, **merged[-1][1]})
+            else:
+                merged.append((rule, found))
+        return tuple((rule or "", tuple(sorted(found.items()))) for rule, found in merged) or None
+
+    def _value_meaning(self, name, text):
+        return values.meaning(values.option_type(self.table, name), text)
+
+    def write(self, element, value, context):
+        found = children(element, self.tag)
+        for one in as_sets(value):
+            child = self._take(found, one, context)
+            if child is None:
+                child = ET.SubElement(element, self.tag)
+            self.write_set(child, one, context, element.get("id") or element.get("uname") or element.tag)
+        for child in found:
+            element.remove(child)
+
+    def _take(self, found, one, context):
+        """Take out of ``found`` the set that is to hold ``one``: the same id, else the same condition."""
+        for child in found:
+            same_id = one.get("id") is not None and child.get("id") == one["id"]
+            if same_id or (one.get("id") is None and self._condition(child, context) == condition(one, context)):
+                found.remove(child)
+                return child
+        return None
+
+    def _condition(self, child, context):
+        return condition(read_set(child, Context(referenced=context.referenced), ""), context)
+
+    def write_set(self, element, one, context, owner):
+        """
+        Edit one set element so that it holds ``one`` and nothing else.
+        """
+        if "id-ref" in one:
+            element.clear()
+            element.set("id-ref", one["id-ref"])
+            return
+        new = element.get("id") is None
+        if new:
+            element.attrib.pop("id-ref", None)
+            element.set("id", one.get("id") or context.new_id(owner, self.tag))
+            context.ids.add(element.get("id"))
+        old = {"score": element.get("score"), "rule": _HEADER.by_key["rule"].read(element, Context(), "")}
+        if new or condition(old, context) != condition(one, context):
+            _HEADER.by_key["score"].write(element, one.get("score"), context)
+            _HEADER.by_key["rule"].write(element, _rules(one), context)
+        write_pairs(element, one.get("attributes"), self.table, context)
+
+    def check(self, value, path, report):
+        if isinstance(value, dict):
+            check_pairs(value, self.table, path, report)
+            return
+        if not isinstance(value, list):
+            report(path, f"found {values.describe(value)}, allowed: names and values, or a list of sets")
+            return
+        for number, one in enumerate(value):
+            check_set(one, self.table, (*path, number), report)
+
+
+def read_set(element, context, where):
+    """
+    The data of one set element.
+    """
+    if element.get("id-ref") is not None:
+        return {"id-ref": element.get("id-ref")}
+    one = {}
+    if element.get("id") in context.referenced:
+        one["id"] = element.get("id")
+    one.update({key: value for key, value in _header(element, context, where).items() if value is not None})
+    found = children(element, "nvpair")
+    special = any(pair.get("id-ref") is not None or pair.get("id") in context.referenced for pair in found)
+    one["attributes"] = _pair_list(found, context) if special else _pair_mapping(found)
+    context.unknown += [
+        f"{where}: element {child.tag}" for child in children(element) if child.tag not in ("nvpair", "rule")
+    ]
+    return one
+
+
+def _header(element, context, where):
+    rules = _HEADER.by_key["rule"].read(element, context, where)
+    return {"score": element.get("score"), "rule": rules[0] if rules and len(rules) == 1 else rules}
+
+
+def _pair_mapping(found):
+    mapping = {}
+    for pair in found:
+        if pair.get("name") is not None and pair.get("value") is not None:
+            mapping.setdefault(pair.get("name"), pair.get("value"))
+    return mapping
+
+
+def _pair_list(found, context):
+    return [
+        {
+            key: pair.get(key)
+            for key in ("id", "id-ref", "name", "value")
+            if pair.get(key) is not None and (key != "id" or pair.get("id") in context.referenced)
+        }
+        for pair in found
+    ]
+
+
+def _rules(one):
+    """The rules of a set as a list."""
+    rule = one.get("rule")
+    return [rule] if isinstance(rule, dict) else rule
+
+
+def condition(one, context):
+    """
+    When a set applies and before which others: the meaning of its score and its rule; ("0", None) for a plain set.
+    """
+    if "id-ref" in one:
+        return "id-ref", one["id-ref"]
+    return values.meaning("score", one.get("score") or 0), _HEADER.by_key["rule"].meaning(_rules(one), context)
+
+
+def write_pairs(element, attributes, table, context):
+    """
+    Make the nvpair children of a set mean ``attributes``: what is there already keeps its XML, the rest goes.
+    """
+    items = (
+        [{"name": name, "value": value} for name, value in attributes.items()]
+        if isinstance(attributes, dict)
+        else list(attributes or ())
+    )
+    found = children(element, "nvpair")
+    for item in items:
+        if item.get("value") is None and "id-ref" not in item:
+            continue
+        pair = _take_pair(found, item, table)
+        if pair is None:
+            pair = ET.SubElement(element, "nvpair")
+        _write_pair(element, pair, item, table, context)
+    for pair in found:
+        element.remove(pair)
+
+
+def _take_pair(found, item, table):
+    for pair in found:
+        same_reference = "id-ref" in item and pair.get("id-ref") == item["id-ref"]
+        same_name = "id-ref" not in item and values.canonical_name(table, pair.get("name")) == values.canonical_name(
+            table, item["name"]
+        )
+        if same_reference or same_name:
+            found.remove(pair)
+            return pair
+    return None
+
+
+def _write_pair(element, pair, item, table, context):
+    if "id-ref" in item:
+        pair.attrib.clear()
+        pair.set("id-ref", item["id-ref"])
+        if item.get("name") is not None:
+            pair.set("name", values.text(item["name"]))
+        return
+    if pair.get("id") is None or pair.get("id-ref") is not None:
+        pair.attrib.pop("id-ref", None)
+        pair.set("id", item.get("id") or context.new_id(element.get("id"), values.text(item["name"])))
+        context.ids.add(pair.get("id"))
+    set_value(pair, item["name"], item["value"], table)
+
+
+def set_value(pair, name, value, table):
+    """
+    Give an nvpair a value, unless it means that already; an option that has had several names keeps its present one.
+    """
+    if pair.get("name") is None:
+        pair.set("name", values.text(name))
+    kind = values.option_type(table, name)
+    if pair.get("value") is None or values.meaning(kind, pair.get("value")) != values.meaning(kind, value):
+        pair.set("value", values.spelled(kind if kind == "score" else "text", value))
+
+
+def check_set(one, table, path, report):
+    """
+    Report what is wrong with one set of the list form.
+    """
+    if not isinstance(one, dict):
+        report(path, f"found {values.describe(one)}, allowed: a mapping with attributes, score, rule")
+        return
+    if "id-ref" in one:
+        return
+    for key in one:
+        if key not in ("id", "score", "rule", "attributes"):
+            report((*path, key), f"is not known here{values.near(key, ('id', 'score', 'rule', 'attributes'))}")
+    if one.get("score") is not None:
+        _HEADER.by_key["score"].check(one["score"], (*path, "score"), report)
+    if one.get("rule") is not None:
+        _HEADER.by_key["rule"].check(_rules(one), (*path, "rule"), report)
+    attributes = one.get("attributes", {})
+    if isinstance(attributes, dict):
+        check_pairs(attributes, table, (*path, "attributes"), report)
+    elif not isinstance(attributes, list) or not all(isinstance(item, dict) for item in attributes):
+        report((*path, "attributes"), f"found {values.describe(attributes)}, allowed: names and values")
+
+
+def check_pairs(attributes, table, path, report):
+    """
+    Report values that are no single values, or not of the type that the option has.
+    """
+    for name, value in attributes.items():
+        if value is None:
+            continue
+        wanted = values.allowed(values.option_type(table, name), value)
+        if wanted:
+            shown = "a value" if values.is_secret(values.text(name)) else values.describe(value)
+            report((*path, name), f"found {shown}, allowed: {wanted}")

@@ -1,0 +1,345 @@
+"""
+What has to change in a CIB so that it means the desired data: the comparison, the ownership, and the new CIB.
+
+An owner's tag lists the ids of the objects and of the nvpairs that the owner has created, and itself.
+"""
+
+import copy
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from haproxy_ha_lib.cib import desired as wanted
+from haproxy_ha_lib.cib import edit, kinds, nvsets, values
+from haproxy_ha_lib.cib.document import AUTOMATIC, SETTINGS, Document, hide
+from haproxy_ha_lib.cib.fields import Context, children
+
+OPERATOR_SETTINGS = {
+    "properties": ("maintenance-mode", "stop-all-resources"),
+    "node_attributes": ("standby", "maintenance", "terminate"),
+}
+"""Settings that operators make by hand: never removed unless named."""
+
+OPERATOR_CONSTRAINTS = ("cli-ban-", "cli-prefer-", "cli-standby-")
+"""How the ids of constraints begin that crm_resource makes for operators."""
+
+
+@dataclass
+class Plan:
+    """
+    before, after: Documents; ``after`` is None when nothing is to be written.
+    changes: {"kind id": {"old": data or None, "new": data or None}}, secrets hidden, only fields that differ.
+    adoptable, foreign, unknown: sorted texts. digest: of the changes, secrets included.
+    resources: the ids of the desired resources. unresolved: params whose secrets are given nowhere.
+    agents: {primitive or template id: (agent, {param: value})} of the objects that are written.
+    """
+
+    before: Document
+    after: Document = None
+    changes: dict = field(default_factory=dict)
+    adoptable: list = field(default_factory=list)
+    foreign: list = field(default_factory=list)
+    unknown: list = field(default_factory=list)
+    digest: str = ""
+    resources: list = field(default_factory=list)
+    unresolved: list = field(default_factory=list)
+    agents: dict = field(default_factory=dict)
+
+
+def make(document, data, owner, purge=False, adopt=False, partial=False):
+    """
+    The Plan that makes ``document`` (left as it is) mean ``data``.
+
+    owner: whose objects these are. purge: remove everything else too. adopt: record equal unowned objects as the
+    owner's even if nothing else changes. partial: ``data`` names only some of the owner's objects; the others stay.
+    Raises CibError for data that cannot be.
+    """
+    return _Planner(document, data, owner, purge, adopt, partial).plan()
+
+
+class _Planner:
+    def __init__(self, document, data, owner, purge, adopt, partial):
+        self.before = document
+        self.owner = owner
+        self.purge = purge
+        self.adopt = adopt
+        self.partial = partial
+        self.desired = wanted.read(data, document)
+        self.context = self.desired.context(document)
+        tag = document.tag(owner)
+        self.owned = {child.get("id") for child in children(tag, "obj_ref")} - {owner} if tag is not None else set()
+        self.claimed = set()  # ids of nvpairs that the desired data is about
+        self.objects = {}  # what is to be written
+        self.sets = []  # every desired set: (section, node, set, ids of the live sets)
+        self.settings = []  # what is to be written in them: (section, node, set, ids, name, value)
+        self.result = Plan(before=document, unknown=document.unknown)
+
+    def plan(self):
+        self._compare_objects()
+        self._compare_settings()
+        doomed, pairs = self._removals()
+        if self.objects or self.settings or doomed or pairs or (self.adopt and self.result.adoptable):
+            self._edit(doomed, pairs)
+        self._list_foreign(doomed)
+        plan = self.result
+        plan.adoptable.sort()
+        plan.resources = sorted(
+            name
+            for (section, name), content in self.desired.objects.items()
+            if section in kinds.RESOURCE_SECTIONS and content is not None
+        )
+        return plan
+
+    def _compare_objects(self):
+        for (section, name), content in self.desired.objects.items():
+            if content is None:
+                continue
+            shape = kinds.KINDS[section].shape
+            live = self.before.data((section, name)) if (section, name) in self.before.objects else None
+            content = wanted.completed(section, content, live, self.result.unresolved)
+            if live is None or shape.meaning(live, self.before.context) != shape.meaning(content, self.context):
+                self.objects[section, name] = content
+                if section in ("primitives", "templates") and "agent" in content:
+                    self.result.agents[name] = content["agent"], self._params(content)
+            elif name not in self.owned:
+                self.result.adoptable.append(label(section, name))
+
+    def _params(self, content):
+        params = {}
+        for one in nvsets.as_sets(content.get("params")):
+            params.update(nvsets.pairs(self.context.resolve(one).get("attributes"), self.context))
+        return params
+
+    def _compare_settings(self):
+        for (section, node), sets in self.desired.settings.items():
+            assigned = edit.assign(self.before, section, node, sets, self.context)
+            for one, ids in zip(sets, assigned):
+                self.sets.append((section, node, one, ids))
+                self._compare_set(SETTINGS[section], node, one, ids)
+
+    def _compare_set(self, settings, node, one, ids):
+        elements = edit.set_elements(self.before, settings.section, node, ids)
+        if elements and ("score" in one or "rule" in one):
+            live = nvsets.read_set(elements[0], Context(), "")
+            if nvsets.condition(live, self.before.context) != nvsets.condition(one, self.context):
+                self.settings.append((settings.section, node, one, ids, None, None))
+        for name, value in _stated(one, self.context):
+            pair = edit.find_pair(elements, settings.table, name)
+            if pair is not None and value is not None:
+                self.claimed.add(pair.get("id"))
+            if not self._same(settings, name, pair, value):
+                self.settings.append((settings.section, node, one, ids, name, value))
+            elif pair is not None and pair.get("id") not in self.owned:
+                self.result.adoptable.append(setting_label(settings, node, name, one))
+
+    @staticmethod
+    def _same(settings, name, pair, value):
+        if pair is None or value is None:
+            return pair is None and value is None
+        kind = values.option_type(settings.table, name)
+        return values.meaning(kind, pair.get("value")) == values.meaning(kind, value)
+
+    def _removals(self):
+        """The keys of objects and the ids of nvpairs that go."""
+        stated = {key for key, content in self.desired.objects.items() if content is not None}
+        doomed = {
+            key
+            for key, content in self.desired.objects.items()
+            if content is None and key in self.before.objects
+        }
+        pairs = set()
+        if self.partial:
+            return doomed, pairs
+        for key in set(self.before.objects) - stated:
+            if key[1] in self.owned or (self.purge and self._purgeable(*key)):
+                doomed.add(key)
+        for settings, _, pair in self._live_pairs():
+            kept = pair.get("name") in OPERATOR_SETTINGS.get(settings.section, ())
+            if pair.get("id") not in self.claimed and (pair.get("id") in self.owned or (self.purge and not kept)):
+                pairs.add(pair.get("id"))
+        return doomed, pairs
+
+    def _purgeable(self, section, name):
+        return not (name.startswith(OPERATOR_CONSTRAINTS) or (section == "tags" and name == self.owner))
+
+    def _live_pairs(self):
+        """(settings, node, nvpair) of all that is set and is not automatic."""
+        for (section, node), elements in self.before.settings.items():
+            for element in elements:
+                for pair in children(element, "nvpair"):
+                    if not (section == "properties" and pair.get("name") in AUTOMATIC):
+                        yield SETTINGS[section], node, pair
+
+    def _edit(self, doomed, pairs):
+        after = self.before.copy()
+        context = Context(
+            ids=after.context.ids,
+            referenced=after.context.referenced | set(self.context.named),
+            named=self.context.named,
+            old_roles=after.context.old_roles,
+        )
+        refs = {key for key, content in self.desired.objects.items() if content is not None}
+        clashing = {key for key in doomed if any(key[1] == name for _, name in self.objects)}
+        _reject_clashes(self.before, self.objects, doomed)
+        if clashing:
+            edit.remove_objects(after, clashing)
+            after = Document(after.root)
+        edit.write_objects(after, self.objects, context)
+        for section, node, one, ids, name, value in self.settings:
+            if name is None:
+                edit.write_condition(after, section, node, one, ids, context)
+            else:
+                edit.write_setting(after, section, node, one, ids, name, value, context)
+        edit.remove_pairs(after, pairs)
+        if doomed - clashing:
+            edit.remove_objects(after, doomed - clashing)
+        self._write_tag(after, refs)
+        after = Document(after.root)
+        changes, real = compare(self.before, after, self.owner)
+        if self.adopt and not changes and self.result.adoptable:
+            changes[f"owner {self.owner}"] = {"old": None, "new": sorted(self.result.adoptable)}
+            real = changes
+        if changes:
+            after.bump()
+            self.result.after = after
+            self.result.changes = changes
+        self.result.digest = fingerprint(real)
+
+    def _write_tag(self, after, refs):
+        present = {name for _, name in after.objects} | {
+            pair.get("id") for sets in after.settings.values() for one in sets for pair in children(one, "nvpair")
+        }
+        mine = {name for section, name in refs if section != "acls:targets" or after.schema >= (3, 3)}
+        for section, node, one, ids in self.sets:
+            elements = edit.set_elements(after, section, node, ids)
+            for name, value in _stated(one, self.context):
+                pair = edit.find_pair(elements, SETTINGS[section].table, name) if value is not None else None
+                if pair is not None:
+                    mine.add(pair.get("id"))
+        if self.partial:
+            mine |= self.owned
+        gone = {name for _, name in set(self.before.objects) - set(Document(after.root).objects)}
+        edit.write_tag(after, self.owner, sorted((mine & present) - gone))
+
+    def _list_foreign(self, doomed):
+        stated = set(self.desired.objects) | doomed
+        for key in set(self.before.objects) - stated:
+            owner_tag = key[0] == "tags" and self.before.is_owner_tag(key[1], self.owner)
+            if key[1] not in self.owned and not owner_tag:
+                self.result.foreign.append(label(*key))
+        if not self.purge:
+            for settings, node, pair in self._live_pairs():
+                if pair.get("id") not in self.claimed | self.owned and pair.get("name"):
+                    self.result.foreign.append(setting_label(settings, node, pair.get("name"), {}))
+        self.result.foreign = sorted(set(self.result.foreign))
+
+
+def _reject_clashes(before, objects, doomed):
+    """Refuse to give an id to one kind of object while another kind has it and stays."""
+    for section, name in objects:
+        for other in kinds.KINDS:
+            if other != section and "acls:targets" not in (other, section):
+                if (other, name) in before.objects and (other, name) not in doomed:
+                    raise wanted.CibError(
+                        f"{section}:{name}: the id is in use by a {kinds.KINDS[other].name} that is not the owner's"
+                    )
+
+
+def _stated(one, context):
+    """(name, value or None) of a desired set."""
+    attributes = one.get("attributes") or {}
+    if isinstance(attributes, dict):
+        return [(values.text(name), value) for name, value in attributes.items()]
+    return list(nvsets.pairs(attributes, context).items())
+
+
+def label(section, name):
+    """
+    What an object is called in changes and lists: ``primitive FloatIP``.
+    """
+    return f"{kinds.KINDS[section].name} {name}"
+
+
+def setting_label(settings, node, name, one):
+    """
+    What a setting is called in changes and lists: ``property no-quorum-policy``, ``node_attribute primary rack``.
+    """
+    extra = f" (set {one['id']})" if one.get("id") and ("rule" in one or "score" in one) else ""
+    return " ".join(part for part in (settings.name, node, name) if part) + extra
+
+
+def compare(before, after, owner):
+    """
+    ({"kind id": {"old", "new"}} with secrets hidden, the same with them shown): all that differs in meaning.
+    """
+    shown, real = {}, {}
+    for key in sorted(set(before.objects) | set(after.objects)):
+        old = before.data(key) if key in before.objects else None
+        new = after.data(key) if key in after.objects else None
+        if key[0] == "tags" and (before.is_owner_tag(key[1], owner) or after.is_owner_tag(key[1], owner)):
+            continue
+        change = _change(key[0], old, new, before, after)
+        if change:
+            real[label(*key)] = change
+            shown[label(*key)] = _hidden(change)
+    old, new = _flat_settings(before), _flat_settings(after)
+    for name in sorted(set(old) | set(new)):
+        if old.get(name, (None, None))[0] != new.get(name, (None, None))[0]:
+            real[name] = shown[name] = {"old": old.get(name, (None, None))[1], "new": new.get(name, (None, None))[1]}
+    return shown, real
+
+
+def _change(section, old, new, before, after):
+    if old is None or new is None:
+        return {"old": old, "new": new}
+    shape = kinds.KINDS[section].shape
+    keys = [
+        field_.key
+        for field_ in shape.fields
+        if field_.meaning(old.get(field_.key), before.context) != field_.meaning(new.get(field_.key), after.context)
+    ]
+    return {"old": _picked(old, keys), "new": _picked(new, keys)} if keys else None
+
+
+def _picked(data, keys):
+    return {key: data[key] for key in keys if key in data}
+
+
+def _hidden(change):
+    old, new = copy.deepcopy(change["old"]), copy.deepcopy(change["new"])
+    hide(old, "(hidden)")
+    hide(new, "(hidden)")
+    if old == new:
+        hide(new, "(hidden, changed)")
+    return {"old": old, "new": new}
+
+
+def _flat_settings(document):
+    """{label: (meaning, value)} of every setting; of sets without condition the value that counts."""
+    flat = {}
+    for section, node in document.settings:
+        settings = SETTINGS[section]
+        ids = edit.assign(document, section, node, [{}], document.context)[0]
+        plain = edit.set_elements(document, section, node, ids)
+        conditional = [one for one in document.settings[section, node] if one not in plain]
+        for element in [*plain, *conditional]:
+            one = {"id": element.get("id"), **nvsets.read_set(element, document.context, "")}
+            header = {key: one[key] for key in ("score", "rule") if key in one} if element in conditional else {}
+            pairs = nvsets.pairs(one.get("attributes"), document.context)
+            if header and pairs:
+                name = " ".join(part for part in (f"{settings.name}_set", node, one["id"]) if part)
+                flat[name] = repr(nvsets.condition(one, document.context)), header
+            for name, value in pairs.items():
+                if section == "properties" and name in AUTOMATIC:
+                    continue
+                canonical = values.canonical_name(settings.table, name)
+                meaning = values.meaning(values.option_type(settings.table, name), value)
+                flat.setdefault(setting_label(settings, node, canonical, {**header, "id": one["id"]}), (meaning, value))
+    return flat
+
+
+def fingerprint(data):
+    """
+    A short digest of data: equal for equal data.
+    """
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]

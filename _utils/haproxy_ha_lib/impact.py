@@ -1,0 +1,282 @@
+"""
+What Pacemaker's scheduler would do, read from ``crm_simulate --output-as=xml``, and how much a change disturbs.
+
+Actions are in crm_simulate's own words: start, stop, restart, reload, move, migrate, recover, promote, demote,
+re-promote, fence.
+"""
+
+import re
+import xml.etree.ElementTree as ET
+from collections import Counter
+
+SCALE = ("nothing", "reload", "restart", "move", "stop", "any")
+"""Degrees of disruption, the least first."""
+
+_DEGREE = {
+    "start": "nothing",
+    "reload": "reload",
+    "restart": "restart",
+    "recover": "restart",
+    "promote": "restart",
+    "demote": "restart",
+    "re-promote": "restart",
+    "move": "move",
+    "migrate": "move",
+    "stop": "stop",
+    "fence": "any",
+}
+_SYNONYMS = {"migrate": "move", "recover": "restart", "promote": "restart", "demote": "restart", "none": "nothing"}
+_DETAILS = ("node", "source", "dest", "role", "next-role", "reason")
+
+
+def parse(text):
+    """
+    (status, actions) of crm_simulate's XML output.
+
+    status: {"nodes": {name: {flag: bool}}, "resources": [{...}]}. actions: {"resources": {id: [action]}, "nodes":
+    {name: [action]}}, parts that are empty left out; an action is {"action", then node, or source and dest, role,
+    next-role, reason, blocked as far as they apply}. Raises ValueError for anything that is not such output.
+    """
+    try:
+        root = ET.fromstring(text)
+    except ET.ParseError:
+        raise ValueError("crm_simulate gave no XML") from None
+    return _status(root), _actions(root)
+
+
+def _status(root):
+    nodes = {
+        node.get("name"): {
+            **{key: value == "true" for key, value in node.items() if value in ("true", "false")},
+            "type": node.get("type"),
+        }
+        for node in root.iterfind("cluster_status/nodes/node")
+    }
+    return {"nodes": nodes, "resources": resources(root.find("cluster_status/resources"))}
+
+
+def resources(parent, inside=()):
+    """
+    Every instance of every primitive below ``parent`` (the element ``resources`` of crm_simulate's or crm_mon's output):
+    {"id", "in" (its group, clone and bundle, the outermost first), "agent", "role", "nodes", "target_role" and flags}.
+    """
+    found = []
+    for element in parent if parent is not None else ():
+        if element.tag == "resource":
+            found.append(
+                {
+                    "id": element.get("id"),
+                    "in": list(inside),
+                    "agent": element.get("resource_agent"),
+                    "role": element.get("role"),
+                    "target_role": element.get("target_role"),
+                    "nodes": [node.get("name") for node in element.iterfind("node")],
+                    **{key: value == "true" for key, value in element.items() if value in ("true", "false")},
+                }
+            )
+        elif element.tag in ("clone", "group", "bundle"):
+            found += resources(element, (*inside, element.get("id")))
+        elif element.tag == "replica":
+            found += resources(element, inside)
+    return found
+
+
+def _actions(root):
+    found = {"resources": {}, "nodes": {}}
+    for element in root.iterfind("actions/*"):
+        if element.tag == "rsc_action":
+            action = {"action": element.get("action")}
+            action.update({key: element.get(key) for key in _DETAILS if element.get(key) is not None})
+            if element.get("blocked") == "true":
+                action["blocked"] = True
+            found["resources"].setdefault(element.get("resource"), []).append(_tidied(action))
+        elif element.tag == "node_action":
+            action = {"action": element.get("task", "").split(" ")[0].lower(), "task": element.get("task")}
+            if element.get("reason"):
+                action["reason"] = element.get("reason")
+            found["nodes"].setdefault(element.get("node"), []).append(action)
+    return {part: content for part, content in found.items() if content}
+
+
+def _tidied(action):
+    """One place instead of two that are the same, and ``node`` for a place that is the only one."""
+    source, dest = action.get("source"), action.get("dest")
+    if (source is None) != (dest is None):
+        action["node"] = action.pop("dest", None) or action.pop("source")
+    return action
+
+
+def difference(proposed, current):
+    """
+    The actions of ``proposed`` without those that are in ``current`` as well: what a change alone brings about.
+    """
+    result = {}
+    for part in ("resources", "nodes"):
+        for name, actions in proposed.get(part, {}).items():
+            pending = Counter(map(_key, current.get(part, {}).get(name, ())))
+            for action in actions:
+                if pending[_key(action)]:
+                    pending[_key(action)] -= 1
+                else:
+                    result.setdefault(part, {}).setdefault(name, []).append(action)
+    return result
+
+
+def _key(action):
+    """What makes two actions the same: everything but the reason."""
+    return tuple(sorted((key, str(value)) for key, value in action.items() if key != "reason"))
+
+
+def too_much(impact, allowed):
+    """
+    The actions that are worse than allowed, as sentences; an empty list if there are none.
+
+    allowed: a degree of SCALE (also migrate, recover, promote, demote, none), or {resource id: degree} with the key
+    ``default`` for all others. Raises ValueError for anything else.
+    """
+    limits = {name: _limit(degree) for name, degree in _limits(allowed).items()}
+    worse = []
+    for part in ("resources", "nodes"):
+        for name, actions in impact.get(part, {}).items():
+            limit = limits.get(name, limits.get(name.split(":")[0], limits["default"]))
+            worse += [sentence(name, one) for one in actions if _severity(one) > limit]
+    return worse
+
+
+def _limits(allowed):
+    return {"default": "any", **allowed} if isinstance(allowed, dict) else {"default": allowed}
+
+
+def _limit(degree):
+    name = _SYNONYMS.get(str(degree).lower(), str(degree).lower())
+    if name not in SCALE:
+        raise ValueError(f"max_disruption: found '{degree}', allowed: {', '.join(reversed(SCALE))}")
+    return SCALE.index(name)
+
+
+def _severity(action):
+    return SCALE.index(_DEGREE.get(action["action"], "any"))
+
+
+def sentence(name, action):
+    """
+    One action in words: ``move FloatIP from primary to secondary``.
+    """
+    if "task" in action:
+        return f"{action['task'].lower()} {name}"
+    words = f"{action['action']} {name}"
+    if "source" in action and "dest" in action:
+        words += f" from {action['source']} to {action['dest']}"
+    elif "node" in action:
+        words += f" on {action['node']}"
+    return words + (" (blocked)" if action.get("blocked") else "")
+
+
+def sentences(actions):
+    """
+    All actions in words.
+    """
+    return [
+        sentence(name, one)
+        for part in ("nodes", "resources")
+        for name, found in actions.get(part, {}).items()
+        for one in found
+    ]
+
+
+def fail_counts(cib):
+    """
+    {(resource id, node name): fail count as text} from the status section of a CIB's element tree.
+    """
+    counts = {}
+    for state in cib.iterfind("status/node_state"):
+        for pair in state.iterfind("transient_attributes//nvpair"):
+            match = _FAIL_COUNT.match(pair.get("name") or "")
+            if match and pair.get("value") not in (None, "0"):
+                counts[match.group(1).split(":")[0], state.get("uname")] = pair.get("value")
+    return counts
+
+
+def absent_nodes(cib, nodes, expected=()):
+    """
+    The sorted names of cluster nodes that are not online though nobody shut them down.
+
+    cib: element tree. nodes: the status of nodes as ``parse`` gives it. expected: names that have to be there even if
+    the cluster has not heard of them yet. A node that left in good order has ``expected="down"`` in its state.
+    """
+    left = {one.get("uname") for one in cib.iterfind("status/node_state") if one.get("expected") == "down"}
+    members = {name for name, flags in nodes.items() if flags.get("type") == "member"} | set(expected)
+    return sorted(name for name in members if not nodes.get(name, {}).get("online") and name not in left)
+
+
+def pending_nodes(nodes):
+    """
+    The sorted names of the nodes that are joining.
+    """
+    return sorted(name for name, flags in nodes.items() if flags.get("pending"))
+
+
+def problems(status, counts, wanted):
+    """
+    What is wrong with the resources ``wanted`` (ids of primitives, groups, clones, bundles), as sentences.
+
+    status: as ``parse`` gives it; counts: as ``fail_counts`` does. A resource that somebody has stopped on purpose
+    (target-role Stopped) is not wrong.
+    """
+    found = []
+    for name in sorted(set(wanted)):
+        instances = [one for one in status["resources"] if name in (_base(one["id"]), *one["in"])]
+        for primitive in sorted({_base(one["id"]) for one in instances}) or [name]:
+            mine = [one for one in instances if _base(one["id"]) == primitive]
+            found += _instance_problems(primitive, mine, status["nodes"], counts)
+    return sorted(set(found))
+
+
+def _base(resource):
+    """The id of a resource without the number of its instance."""
+    return resource.split(":")[0]
+
+
+def _instance_problems(name, instances, nodes, counts):
+    found = []
+    for one in instances:
+        where = f" on {', '.join(one['nodes'])}" if one["nodes"] else ""
+        if one.get("blocked"):
+            found.append(f"{name} is blocked{where}")
+        elif one.get("failed") and not one.get("failure_ignored"):
+            found.append(f"{name} has failed{where}")
+        if len(one["nodes"]) > 1:
+            found.append(f"{name} is active on several nodes: {', '.join(one['nodes'])}")
+    running = {node for one in instances if one.get("active") for node in one["nodes"]}
+    stopped = any((one["target_role"] or "").lower() == "stopped" for one in instances)
+    if not running and not stopped and not found:
+        found.append(f"{name} runs nowhere")
+    if stopped:
+        return found
+    cloned = len(instances) > 1
+    for (resource, node), count in sorted(counts.items()):
+        if resource == name and node not in running and (cloned or not running) and _can_run(nodes.get(node, {})):
+            found.append(f"{name} does not run on {node}, its fail count there is {count}")
+    return found
+
+
+def _can_run(flags):
+    return flags.get("online") and not flags.get("standby") and not flags.get("maintenance")
+
+
+def deliberate(status, wanted):
+    """
+    What operators have set that keeps the resources ``wanted`` from being managed or running, as sentences.
+    """
+    found = set()
+    for one in status["resources"]:
+        if set(wanted).isdisjoint((_base(one["id"]), *one["in"])):
+            continue
+        if (one["target_role"] or "").lower() == "stopped":
+            found.add(f"{_base(one['id'])} is stopped on purpose (target-role)")
+        if one.get("managed") is False:
+            found.add(f"{_base(one['id'])} is not managed")
+    return sorted(found)
+
+
+_FAIL_COUNT = re.compile(r"fail-count-(.+?)(?:#.*)?\Z")
