@@ -6,7 +6,7 @@ Pure: what the metadata service and the mine say is handed in.
 
 from haproxy_ha_lib import values
 from haproxy_ha_lib.schema import ROOT
-from haproxy_ha_lib.shape import Problem
+from haproxy_ha_lib.shape import Missing, Problem
 
 NAMES = ("private_ip", "public_ip", "anchor_ip")
 
@@ -57,7 +57,7 @@ def fill_in(read, minion_id, roles, metadata, mine):
                 if entry[key]:
                     continue
                 entry[key], reason = sources.own(key) if is_own else sources.other(machine, key)
-                problem = Problem((ROOT, table, machine, key), f"missing: {reason}; set it here")
+                problem = Missing((ROOT, table, machine, key), f"missing: {reason}; set it here")
                 if entry[key] is None and key == "public_ip":
                     warnings.append(str(problem))
                 elif entry[key] is None:

@@ -6,7 +6,7 @@ Each check takes the tree that schema.read returned and this minion's roles, and
 
 from haproxy_ha_lib import addresses, values
 from haproxy_ha_lib.schema import ROOT
-from haproxy_ha_lib.shape import Problem
+from haproxy_ha_lib.shape import Missing, Problem
 
 EVERY_ADDRESS = ("*", "0.0.0.0", "::")
 
@@ -22,10 +22,10 @@ def secrets(read, roles):
         return
     if addresses.on_digitalocean(read["floating_ip"]) and not read["floating_ip"]["api_token"]:
         text = "missing: a token of DigitalOcean's API that may read and write reserved IPs"
-        yield Problem((ROOT, "floating_ip", "api_token"), text)
+        yield Missing((ROOT, "floating_ip", "api_token"), text)
     if not read["cluster"]["authkey"]:
         text = "missing: run `salt-call haproxy_ha.generate_authkey` and put what it prints here"
-        yield Problem((ROOT, "cluster", "authkey"), text)
+        yield Missing((ROOT, "cluster", "authkey"), text)
 
 
 def floating_ip(read, roles):
@@ -33,7 +33,7 @@ def floating_ip(read, roles):
     floating, path = read["floating_ip"], (ROOT, "floating_ip", "address")
     if not floating["address"]:
         if not floating["agent"]:
-            yield Problem(path, "missing: the address that moves")
+            yield Missing(path, "missing: the address that moves")
     elif addresses.on_digitalocean(floating) and ":" in floating["address"]:
         yield Problem(path, f"found {floating['address']}, allowed: an IPv4 address (DigitalOcean's reserved IPs)")
 
@@ -44,15 +44,16 @@ def repository(read, roles):
     if not given["uri"]:
         for key in ("suite", "key", "key_url", "trusted"):
             if given[key]:
-                yield Problem((*path, "uri"), f"missing, but {key} is there")
+                yield Missing((*path, "uri"), f"missing, but {key} is there")
         return
     if not given["suite"]:
-        yield Problem((*path, "suite"), "missing: for example the distribution's code name")
+        yield Missing((*path, "suite"), "missing: for example the distribution's code name")
     if not given["components"]:
         yield Problem((*path, "components"), "empty, required: at least one, for example main")
     proofs = [key for key in ("key", "key_url", "trusted") if given[key]]
     if len(proofs) != 1:
-        yield Problem(path, f"found {', '.join(proofs) or 'none'} of key, key_url and trusted, allowed: exactly one")
+        text = f"found {', '.join(proofs) or 'none'} of key, key_url and trusted, allowed: exactly one"
+        yield Problem((*path, "key"), text)
 
 
 def timing(read, roles):
@@ -80,10 +81,13 @@ def node_ids(read, roles):
 
 def one_family(read, roles):
     """knet's links are of one address family."""
-    families = {":" in entry["private_ip"] for entry in read["load_balancers"].values() if entry["private_ip"]}
-    if len(families) > 1:
-        text = "private_ip: found IPv4 and IPv6, allowed: one of them for all load balancers"
-        yield Problem((ROOT, "load_balancers"), text)
+    first = None
+    for machine, entry in read["load_balancers"].items():
+        family = entry["private_ip"] and ("IPv6" if ":" in entry["private_ip"] else "IPv4")
+        first = first or family
+        if family != first and family:
+            text = f"found an {family} address, but those of other load balancers are {first}"
+            yield Problem((ROOT, "load_balancers", machine, "private_ip"), text)
 
 
 def distinct_addresses(read, roles):
@@ -147,7 +151,7 @@ def binds(read, roles):
     for name, frontend in read["haproxy"]["frontends"].items():
         path = (ROOT, "haproxy", "frontends", name, "bind")
         if not frontend["bind"] and not any(line.startswith("bind ") for line in frontend["options"]):
-            yield Problem(path, "missing or empty, required: at least one <address>:<port>")
+            yield Missing(path, "missing or empty, required: at least one <address>:<port>")
         for number, bind in enumerate(frontend["bind"]):
             where = f"{values.bracketed(bind['address'])}:{bind['port']}"
             first = owners.setdefault(where, (name, number))

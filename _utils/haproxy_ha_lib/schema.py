@@ -1,15 +1,16 @@
 """
 Everything that pillar's tree ``haproxy_ha`` may hold: each key, its type, what is allowed and what it does, once.
 
-Documents are checked against it (:func:`keys`). The defaults of what stands alone are in ``haproxy_ha/defaults.yaml``;
-the defaults of what stands in a table (a server, a load balancer) are here, because nobody knows how many there are.
+Documents are checked against it (:func:`every_key`). The defaults of what stands alone are in
+``haproxy_ha/defaults.yaml``; those of what stands in a table (a server, a load balancer) are here, because nobody knows
+how many there are.
 """
 
 import ipaddress
 import re
 
 from haproxy_ha_lib import shape, values
-from haproxy_ha_lib.shape import Either, Items, Keys, Table, Value
+from haproxy_ha_lib.shape import Either, Items, Keys, Problem, Table, Value
 
 ROOT = "haproxy_ha"
 
@@ -237,9 +238,12 @@ SCHEMA = Keys("The whole system.", {
 
 def read(pillar, defaults):
     """Return (tree, problems): the tree of ``pillar`` over ``defaults``, checked; every key is there."""
-    return shape.read(SCHEMA, pillar, defaults, ROOT)
+    tree, problems = shape.read(SCHEMA, pillar, defaults, ROOT)
+    if pillar is None:
+        problems.append(Problem((ROOT,), "this minion's pillar has no such tree; pillar.example shows one"))
+    return tree, problems
 
 
-def keys():
+def every_key():
     """Yield (path, node) of every key; see shape.walk."""
     return shape.walk(SCHEMA, (ROOT,))

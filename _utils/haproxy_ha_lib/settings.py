@@ -9,7 +9,7 @@ import zlib
 
 from haproxy_ha_lib import addresses, checks, cluster, firewall, schema
 from haproxy_ha_lib.schema import ROOT
-from haproxy_ha_lib.shape import Problem
+from haproxy_ha_lib.shape import Missing, Problem
 
 
 def build(pillar, minion_id, defaults, metadata=None, mine=None):
@@ -49,13 +49,10 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
     objects = {section: read["cluster"].pop(section) for section in schema.CONFIGURATION_SECTIONS}
     configuration, found = cluster.configuration(read["floating_ip"], objects)
     problems += found
-    if pillar is None:
-        problems = [Problem((ROOT,), "this minion's pillar has no such tree; pillar.example shows one")]
-
     settings = {
         "minion_id": minion_id,
         "roles": roles,
-        "errors": [str(problem) for problem in sorted(set(problems), key=_order)],
+        "errors": _errors(problems),
         "warnings": [*warnings, *_alone(read["load_balancers"])],
         "me": me,
         "load_balancers": read["load_balancers"],
@@ -76,6 +73,23 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
 
 def _without(mapping, key):
     return {name: inner for name, inner in mapping.items() if name != key}
+
+
+def _errors(problems):
+    """The messages in the order of their paths. Nothing is missing where pillar has something wrong instead."""
+    wrong = {problem.path for problem in problems if not isinstance(problem, Missing)}
+    told = {
+        problem
+        for problem in problems
+        if not isinstance(problem, Missing) or not any(_related(problem.path, path) for path in wrong)
+    }
+    return [str(problem) for problem in sorted(told, key=_order)]
+
+
+def _related(one, other):
+    """Whether one path is above the other, or is it."""
+    length = min(len(one), len(other))
+    return one[:length] == other[:length]
 
 
 def _order(problem):

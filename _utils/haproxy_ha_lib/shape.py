@@ -21,6 +21,11 @@ class Problem:
         return f"{':'.join(_step(step) for step in self.path)}: {self.text}"
 
 
+@dataclass(frozen=True)
+class Missing(Problem):
+    """Something is not there. It needs no word where pillar gave something wrong instead."""
+
+
 def _step(step):
     """A key is shown as it is unless it could garble the message, or is a secret in the wrong place."""
     plain = isinstance(step, str) and step.isprintable() and len(step) <= 60 and not values.looks_secret(step)
@@ -97,7 +102,7 @@ class Table:
             given = None
         elif self.required and not given:
             found = "missing" if given is None else "empty"
-            problems.append(Problem(path, f"{found}, required: at least one {self.label}"))
+            problems.append(Missing(path, f"{found}, required: at least one {self.label}"))
         given = given or {}
         kept = {key: inner for key, inner in given.items() if self._keeps(key, inner, default, path, problems)}
         rest = {key: None for key in default if key not in given}

@@ -122,13 +122,15 @@ name = matching(
 )
 path = matching(r"(?!.*/\.\.?(/|$))(/[A-Za-z0-9._@+-]+)+/?", "an absolute path of letters, digits and . _ @ + -")
 identifier = matching(r"[A-Za-z_][A-Za-z0-9._-]{0,126}", "an id of letters, digits and . _ - that begins with a letter")
-agent = matching(r"(ocf:[A-Za-z0-9_.-]+:|[a-z]+:)[A-Za-z0-9_.@-]+", "a resource agent such as ocf:heartbeat:IPaddr2")
+agent = matching(
+    r"(ocf:[A-Za-z0-9_.-]+:|(?!ocf:)[a-z]+:)[A-Za-z0-9_.@-]+", "a resource agent such as ocf:heartbeat:IPaddr2"
+)
 https_url = matching(r"https://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?", "an https:// address")
 http_url = matching(
     r"https?://([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?", "an http:// or https:// address"
 )
 repository_uri = matching(
-    r"(https?://[A-Za-z0-9.-]+(:\d{1,5})?|file:/)(/[A-Za-z0-9._~+-]*)*", "an http://, https:// or file:/ address"
+    r"(https?://[A-Za-z0-9.-]+(:\d{1,5})?|file:)(/[A-Za-z0-9._~+-]*)*", "an http://, https:// or file:/ address"
 )
 api_token = matching(r"[A-Za-z0-9_.-]{20,512}", "an API token of 20 to 512 letters, digits and _ . -")
 

@@ -1,0 +1,54 @@
+"""Pillars for tests: pillar.example, and it with a change."""
+
+import copy
+from pathlib import Path
+
+import yaml
+
+from haproxy_ha_lib import layout, settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FORMULA = REPOSITORY / "haproxy_ha"
+REMOVED = object()
+
+FAMILIES = yaml.safe_load((FORMULA / "os_family.yaml").read_text(encoding="utf-8"))
+DEFAULTS = {**yaml.safe_load((FORMULA / "defaults.yaml").read_text(encoding="utf-8")), **FAMILIES["Debian"]}
+EXAMPLE = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
+
+
+def changed(changes):
+    """pillar.example's tree with ``changes``: {"a:b:c": value}; REMOVED takes a key out."""
+    tree = copy.deepcopy(EXAMPLE)
+    for path, value in changes.items():
+        *above, key = path.split(":")
+        branch = tree
+        for step in above:
+            branch = branch.setdefault(step, {})
+        if value is REMOVED:
+            del branch[key]
+        else:
+            branch[key] = copy.deepcopy(value)
+    return tree
+
+
+def build(changes=None, minion_id="primary", **sources):
+    """The settings of a minion by pillar.example with ``changes``."""
+    return settings.build(changed(changes or {}), minion_id, DEFAULTS, **sources)
+
+
+def valid(changes=None, minion_id="primary", **sources):
+    """The same, which must be without errors."""
+    built = build(changes, minion_id, **sources)
+    assert built["errors"] == []
+    return built
+
+
+def rendered(entry):
+    """The text of a file entry of layout.daemon_files."""
+    return layout.render((FORMULA / "files" / entry["template"]).read_text(encoding="utf-8"), entry["model"])
+
+
+def text_of(built, daemon, path):
+    """The text of one of a daemon's files."""
+    [entry] = [entry for entry in layout.daemon_files(built)[daemon] if entry["path"] == path]
+    return rendered(entry)

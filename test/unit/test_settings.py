@@ -1,0 +1,574 @@
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from pillars import DEFAULTS, EXAMPLE, REMOVED, build, changed, valid
+
+from haproxy_ha_lib import settings, shape
+
+NODES = "haproxy_ha:load_balancers"
+APPS = "haproxy_ha:app_servers"
+HAPROXY = "haproxy_ha:haproxy"
+NAME = "a name of letters, digits and . _ - that begins with a letter or digit"
+
+# What is changed in pillar.example, and all the messages that it gives on the load balancer `primary`.
+WRONG = {
+    "no load balancers": (
+        {"load_balancers": REMOVED},
+        [f"{NODES}: missing, required: at least one minion id"],
+        "app-1",
+    ),
+    "empty load balancers": ({"load_balancers": {}}, [f"{NODES}: empty, required: at least one minion id"], "app-1"),
+    "no app servers": ({"app_servers": REMOVED}, [f"{APPS}: missing, required: at least one minion id"]),
+    "empty app servers": ({"app_servers": {}}, [f"{APPS}: empty, required: at least one minion id"]),
+    "app servers as a list": (
+        {"app_servers": ["app-1"]},
+        [f"{APPS}: found a list, allowed: a mapping from minion id to its settings"],
+    ),
+    "a server as a text": (
+        {"app_servers:app-1": "10.132.20.236"},
+        [
+            f"{APPS}:app-1: found '10.132.20.236' (a string), allowed: a mapping with private_ip, public_ip, port, "
+            "managed, weight, backup, options",
+        ],
+    ),
+    "a minion id that is a number": (
+        {"app_servers": {101: {"private_ip": "10.0.0.1"}}},
+        [f"{APPS}:101 (a whole number): found 101 (a whole number), allowed: {NAME}"],
+    ),
+    "a minion id with a line break": (
+        {"app_servers:app\nx": {"private_ip": "10.0.0.1"}},
+        [f"{APPS}:'app\\nx' (a string): found 'app\\nx' (a string), allowed: {NAME}"],
+    ),
+    "port in words": (
+        {"app_servers:app-1:port": "eighty"},
+        [f"{APPS}:app-1:port: found 'eighty' (a string), allowed: a whole number from 1 to 65535"],
+    ),
+    "port as text": (
+        {"app_servers:app-1:port": "80"},
+        [f"{APPS}:app-1:port: found '80' (a string), allowed: a whole number from 1 to 65535"],
+    ),
+    "port too large": (
+        {"app_servers:app-1:port": 65536},
+        [f"{APPS}:app-1:port: found 65536 (a whole number), allowed: a whole number from 1 to 65535"],
+    ),
+    "port zero": (
+        {"cluster:port": 0},
+        ["haproxy_ha:cluster:port: found 0 (a whole number), allowed: a whole number from 1 to 65535"],
+    ),
+    "weight too large": (
+        {"app_servers:app-2:weight": 257},
+        [f"{APPS}:app-2:weight: found 257 (a whole number), allowed: a whole number from 0 to 256"],
+    ),
+    "a word for a boolean": (
+        {"app_servers:app-1:managed": "sometimes"},
+        [f"{APPS}:app-1:managed: found 'sometimes' (a string), allowed: true or false"],
+    ),
+    "impossible address": (
+        {"load_balancers:primary:anchor_ip": "10.17.1.300"},
+        [
+            f"{NODES}:primary:anchor_ip: found '10.17.1.300' (a string), allowed: an IPv4 or IPv6 address",
+        ],
+    ),
+    "a loopback address": (
+        {"app_servers:app-1:public_ip": "127.0.0.1"},
+        [
+            f"{APPS}:app-1:public_ip: found '127.0.0.1' (a string), allowed: an address that a host can have: not "
+            "loopback, link-local, multicast, reserved or unspecified"
+        ],
+    ),
+    "a network instead of an address": (
+        {"floating_ip:address": "203.0.113.0/24"},
+        [
+            "haproxy_ha:floating_ip:address: found '203.0.113.0/24' (a string), allowed: an IPv4 or IPv6 address",
+        ],
+    ),
+    "no floating IP": (
+        {"floating_ip:address": REMOVED},
+        ["haproxy_ha:floating_ip:address: missing: the address that moves"],
+    ),
+    "a floating IPv6 address": (
+        {"floating_ip:address": "2001:db8::10"},
+        [
+            "haproxy_ha:floating_ip:address: found 2001:db8::10, allowed: an IPv4 address (DigitalOcean's reserved IPs)"
+        ],
+    ),
+    "two machines with one address": (
+        {"app_servers:app-2:private_ip": "10.132.20.236"},
+        [f"{APPS}:app-2:private_ip: 10.132.20.236 is {APPS}:app-1:private_ip too"],
+    ),
+    "a load balancer with an app server's address": (
+        {"app_servers:app-2:private_ip": "10.132.20.11"},
+        [f"{APPS}:app-2:private_ip: 10.132.20.11 is {NODES}:secondary:private_ip too"],
+    ),
+    "two anchors of one address": (
+        {"load_balancers:secondary:anchor_ip": "10.17.1.18"},
+        [f"{NODES}:secondary:anchor_ip: 10.17.1.18 is {NODES}:primary:anchor_ip too"],
+    ),
+    "the floating IP is a machine's": (
+        {"floating_ip:address": "203.0.113.21"},
+        [f"{NODES}:primary:public_ip: 203.0.113.21 is haproxy_ha:floating_ip:address too"],
+    ),
+    "two unmanaged servers on one port": (
+        {"app_servers:old": {"private_ip": "10.0.0.9", "managed": False},
+         "app_servers:older": {"private_ip": "10.0.0.9", "managed": False}},
+        [f"{APPS}:older:port: 10.0.0.9 port 80 is old's too"],
+    ),
+    "one machine with two addresses": (
+        {"app_servers:secondary": {"private_ip": "10.132.20.99", "port": 8080}},
+        [
+            f"{APPS}:secondary:private_ip: found 10.132.20.99, but the same machine as a load balancer has 10.132.20.11"
+        ],
+    ),
+    "one node id twice": (
+        {"load_balancers:primary:node_id": 7, "load_balancers:secondary:node_id": 7},
+        [f"{NODES}:secondary:node_id: 7 is primary's too; give one of them another node_id"],
+    ),
+    "a node id that knet refuses": (
+        {"load_balancers:primary:node_id": 65536},
+        [f"{NODES}:primary:node_id: found 65536 (a whole number), allowed: a whole number from 1 to 65535"],
+    ),
+    "IPv4 and IPv6 in one ring": (
+        {"load_balancers:secondary:private_ip": "fd00::11"},
+        [f"{NODES}:secondary:private_ip: found an IPv6 address, but those of other load balancers are IPv4"],
+    ),
+    "unknown key": ({"flotaing_ip": {}}, ["haproxy_ha:flotaing_ip: unknown key, did you mean floating_ip?"]),
+    "unknown key below": (
+        {"load_balancers:primary:private": "10.132.20.10"},
+        [f"{NODES}:primary:private: unknown key, did you mean private_ip?"],
+    ),
+    "unknown key like no other": (
+        {"firewall:zzz": 1},
+        ["haproxy_ha:firewall:zzz: unknown key, allowed: enabled, backend"],
+    ),
+    "unknown provider": (
+        {"floating_ip:provider": "digitalocan"},
+        [
+            "haproxy_ha:floating_ip:provider: found 'digitalocan' (a string), allowed: one of digitalocean, ipaddr2, "
+            "did you mean digitalocean"
+        ],
+    ),
+    "no token": (
+        {"floating_ip:api_token": REMOVED},
+        [
+            "haproxy_ha:floating_ip:api_token: missing: a token of DigitalOcean's API that may read and write reserved "
+            "IPs"
+        ],
+    ),
+    "a token with a line break": (
+        {"floating_ip:api_token": "dop_v1_" + "a" * 64 + "\nX"},
+        [
+            "haproxy_ha:floating_ip:api_token: found a string of 73 characters, allowed: an API token of 20 to 512 "
+            "letters, digits and _ . -",
+        ],
+    ),
+    "the API without TLS": (
+        {"floating_ip:api_url": "http://api.digitalocean.com"},
+        [
+            "haproxy_ha:floating_ip:api_url: found 'http://api.digitalocean.com' (a string), allowed: an https:// "
+            "address"
+        ],
+    ),
+    "no authkey": (
+        {"cluster:authkey": REMOVED},
+        [
+            "haproxy_ha:cluster:authkey: missing: run `salt-call haproxy_ha.generate_authkey` and put what it prints "
+            "here"
+        ],
+    ),
+    "consensus below token with three": (
+        {"load_balancers:third": {"private_ip": "10.132.20.12"}, "cluster:consensus": 300},
+        [
+            "haproxy_ha:cluster:consensus: found 300, allowed: at least token (1000) unless there are exactly two load "
+            "balancers"
+        ],
+    ),
+    "a ping that cannot come back": (
+        {"cluster:knet_ping_interval": 2000},
+        ["haproxy_ha:cluster:knet_ping_timeout: found 2000, allowed: more than knet_ping_interval (2000)"],
+    ),
+    "a raw line with a line break": (
+        {"haproxy:defaults": ["mode http\nlisten evil"]},
+        [
+            f"{HAPROXY}:defaults:0: found 'mode http\\nlisten evil' (a string), allowed: one line of text, without "
+            "control characters"
+        ],
+    ),
+    "a raw line that begins a section": (
+        {"haproxy:global": ["daemon", "listen evil"]},
+        [
+            f"{HAPROXY}:global:1: found 'listen evil' (a string), allowed: a line within its section, not one that "
+            "begins a section"
+        ],
+    ),
+    "lines that are no list": (
+        {"haproxy:defaults": "mode http"},
+        [f"{HAPROXY}:defaults: found 'mode http' (a string), allowed: a list"],
+    ),
+    "one name for two proxies": (
+        {"haproxy:backends:http": {"servers": "app_servers"}},
+        [f"{HAPROXY}:backends:http: a frontend has this name too; names are unique across frontends and backends"],
+    ),
+    "a backend that is not there": (
+        {"haproxy:frontends:http:default_backend": "app_pol"},
+        [f"{HAPROXY}:frontends:http:default_backend: there is no backend app_pol, did you mean app_pool?"],
+    ),
+    "a default backend taken away": (
+        {"haproxy:backends:app_pool": None},
+        [f"{HAPROXY}:frontends:http:default_backend: there is no backend app_pool"],
+    ),
+    "null for what is no default": (
+        {"haproxy:frontends:htpp": None},
+        [
+            f"{HAPROXY}:frontends:htpp: null takes a default away, and there is none of this name, did you mean http?"
+        ],
+    ),
+    "a server that is not there, and one twice": (
+        {"haproxy:backends:app_pool:servers": ["app-1", "app-3", "app-1"]},
+        [
+            f"{HAPROXY}:backends:app_pool:servers:1: there is no app server app-3, did you mean app-2?",
+            f"{HAPROXY}:backends:app_pool:servers:2: app-1 is in this backend already",
+        ],
+    ),
+    "a bind without port": (
+        {"haproxy:frontends:http:bind": ["anchor"]},
+        [
+            f"{HAPROXY}:frontends:http:bind:0: found 'anchor' (a string), allowed: <address>:<port> with the address "
+            "anchor, private, public, * or an IP address ([...] around IPv6)",
+        ],
+    ),
+    "a frontend that listens nowhere": (
+        {"haproxy:frontends:other": {"default_backend": "app_pool"}},
+        [f"{HAPROXY}:frontends:other:bind: missing or empty, required: at least one <address>:<port>"],
+    ),
+    "two frontends on one port": (
+        {"haproxy:frontends:other": {"bind": ["private:81", "anchor:80"]}},
+        [f"{HAPROXY}:frontends:http:bind:0: anchor:80 is bound by frontend other already"],
+    ),
+    "nginx and HAProxy on one port": (
+        {"app_servers:secondary": {"port": 8080}, "haproxy:frontends:http:bind": ["anchor:80", "*:8080"]},
+        [f"{APPS}:secondary:port: found 8080, but frontend http on the same machine listens on *:8080"],
+    ),
+    "nginx wanted and removed": (
+        {"app_servers:secondary": {"port": 8080}, "haproxy:remove_nginx": True},
+        [
+            f"{HAPROXY}:remove_nginx: found true, but secondary is an app server with nginx as well, allowed: false"
+        ],
+    ),
+    "a repository without proof": (
+        {"haproxy:repository": {"uri": "https://packages.example.com", "suite": "bookworm"}},
+        [f"{HAPROXY}:repository:key: found none of key, key_url and trusted, allowed: exactly one"],
+    ),
+    "a repository without address": (
+        {"haproxy:repository": {"suite": "bookworm"}},
+        [f"{HAPROXY}:repository:uri: missing, but suite is there"],
+    ),
+    "a document root that breaks out": (
+        {"nginx:page:document_root": "/var/www; deny all"},
+        [
+            "haproxy_ha:nginx:page:document_root: found '/var/www; deny all' (a string), allowed: an absolute path of "
+            "letters, digits and . _ @ + -"
+        ],
+    ),
+    "null for a built-in that is not there": (
+        {"cluster:primitives": {"FloatP": None}},
+        [
+            "haproxy_ha:cluster:primitives:FloatP: null takes a built-in away, and there is none of this name, did you "
+            "mean FloatIP?"
+        ],
+    ),
+    "a constraint on nothing": (
+        {"cluster:colocations": {"x": {"resource": "mail", "with": "FloatIP", "score": "INFINITY"}}},
+        ["haproxy_ha:cluster:colocations:x:resource: there is no resource mail"],
+    ),
+    "a disruption that is none": (
+        {"cluster:max_disruption": {"FloatIP": "nothng"}},
+        [
+            "haproxy_ha:cluster:max_disruption:FloatIP: found 'nothng' (a string), allowed: one of any, stop, move, "
+            "migrate, restart, recover, promote, demote, reload, nothing, did you mean nothing"
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_pillar_gives_exactly_its_messages(case):
+    changes, messages, *minion = WRONG[case]
+    assert build(changes, *minion)["errors"] == messages
+
+
+def test_pillar_example_is_right_for_every_machine():
+    for minion in ("primary", "secondary", "app-1", "app-2", "elsewhere"):
+        built = valid(minion_id=minion)
+        assert built["warnings"] == []
+
+
+def test_no_pillar_is_one_error():
+    built = settings.build(None, "primary", DEFAULTS)
+    assert built["errors"] == ["haproxy_ha: this minion's pillar has no such tree; pillar.example shows one"]
+    assert built["roles"] == []
+
+
+@pytest.mark.parametrize("tree", ["text", ["list"], 5, True])
+def test_a_pillar_that_is_no_mapping_is_an_error(tree):
+    assert "haproxy_ha: found" in "\n".join(settings.build(tree, "primary", DEFAULTS)["errors"])
+
+
+def test_all_errors_at_once_sorted_by_path_with_list_entries_in_order():
+    lines = ["daemon"] * 12
+    lines[2] = lines[10] = 5
+    errors = build({"haproxy:global": lines, "verify": 1, "app_servers:app-1:port": 0, "cluster:token": "x"})["errors"]
+    assert [error.split(": ")[0] for error in errors] == [
+        "haproxy_ha:app_servers:app-1:port",
+        "haproxy_ha:cluster:token",
+        "haproxy_ha:haproxy:global:2",
+        "haproxy_ha:haproxy:global:10",
+        "haproxy_ha:verify",
+    ]
+
+
+def test_the_pillar_and_the_defaults_are_left_as_they_were():
+    tree, defaults = copy.deepcopy(EXAMPLE), copy.deepcopy(DEFAULTS)
+    settings.build(tree, "primary", defaults)
+    assert (tree, defaults) == (EXAMPLE, DEFAULTS)
+
+
+# Roles
+
+
+@pytest.mark.parametrize("minion, roles", [
+    ("primary", ["load_balancer"]),
+    ("app-1", ["app_server"]),
+    ("secondary", ["load_balancer", "app_server"]),
+    ("legacy", []),
+    ("elsewhere", []),
+])
+def test_roles(minion, roles):
+    changes = {"app_servers:secondary": {"port": 8080},
+               "app_servers:legacy": {"private_ip": "10.132.20.9", "managed": False}}
+    assert valid(changes, minion)["roles"] == roles
+
+
+def test_a_minion_without_a_role_needs_no_address_but_its_pillar_is_checked():
+    bare = {"load_balancers": {"primary": None}, "app_servers": {"app-1": None}}
+    assert valid(bare, "elsewhere")["roles"] == []
+    assert build({**bare, "verify": 1}, "elsewhere")["errors"] != []
+
+
+def test_unmanaged_servers_may_share_a_host():
+    valid({"app_servers:old": {"private_ip": "10.0.0.9", "managed": False},
+           "app_servers:older": {"private_ip": "10.0.0.9", "port": 81, "managed": False}})
+
+
+def test_only_load_balancers_need_the_secrets():
+    without = {"floating_ip:api_token": REMOVED, "cluster:authkey": REMOVED}
+    valid(without, "app-1")
+    assert len(build(without, "primary")["errors"]) == 2
+
+
+# Where addresses come from
+
+BARE = {"load_balancers": {"primary": None, "secondary": None}, "app_servers": {"app-1": None}}
+OF_PRIMARY = {"private_ip": "10.132.20.10", "public_ip": "203.0.113.21", "anchor_ip": "10.17.1.18", "hostname": "p"}
+OF_APP = {"private_ip": "10.132.20.236", "public_ip": "203.0.113.31", "anchor_ip": "10.17.1.30"}
+IN_THE_MINE = {
+    "secondary": {"private_ip": "10.132.20.11", "public_ip": "203.0.113.22", "anchor_ip": "10.17.1.19"},
+    "app-1": OF_APP,
+}
+
+
+def test_own_addresses_from_the_metadata_service_others_from_the_mine():
+    built = valid({**BARE, "mine": True}, metadata=OF_PRIMARY, mine=IN_THE_MINE)
+    assert built["me"] == {"private_ip": "10.132.20.10", "public_ip": "203.0.113.21", "anchor_ip": "10.17.1.18",
+                           "node_id": built["load_balancers"]["primary"]["node_id"]}
+    assert built["load_balancers"]["secondary"]["private_ip"] == "10.132.20.11"
+    assert built["app_servers"]["app-1"]["private_ip"] == "10.132.20.236"
+
+
+def test_an_app_server_needs_no_other_app_server():
+    mine = {"primary": OF_PRIMARY, "secondary": IN_THE_MINE["secondary"]}
+    built = valid({**BARE, "app_servers:app-2": None, "mine": True}, "app-1", metadata=OF_APP, mine=mine)
+    assert built["app_servers"]["app-1"]["private_ip"] == "10.132.20.236"
+    assert built["app_servers"]["app-2"]["private_ip"] is None
+
+
+def test_what_nobody_knows_is_named_with_both_remedies():
+    errors = build(BARE, metadata=None)["errors"]
+    assert errors == [
+        f"{APPS}:app-1:private_ip: missing: app-1 is another machine, and haproxy_ha:mine is false; set it here",
+        f"{NODES}:primary:anchor_ip: missing: there is no metadata service; set it here",
+        f"{NODES}:primary:private_ip: missing: there is no metadata service; set it here",
+        f"{NODES}:secondary:private_ip: missing: secondary is another machine, and haproxy_ha:mine is false; set it "
+        "here",
+    ]
+
+
+def test_a_machine_that_the_mine_does_not_know_is_named():
+    errors = build({**BARE, "mine": True}, metadata=OF_PRIMARY, mine={"secondary": IN_THE_MINE["secondary"]})["errors"]
+    assert errors == [
+        f"{APPS}:app-1:private_ip: missing: the mine has none of app-1 (mine function haproxy_ha.addresses); set it "
+        "here"
+    ]
+
+
+def test_the_mine_counts_only_when_pillar_asks_for_it():
+    assert len(build(BARE, metadata=OF_PRIMARY, mine=IN_THE_MINE)["errors"]) == 2
+
+
+def test_what_the_mine_and_the_metadata_service_say_is_checked():
+    wrong = {**OF_PRIMARY, "anchor_ip": "10.17.1.18\nbind *:81"}
+    mine = {**IN_THE_MINE, "app-1": {"private_ip": "localhost"}}
+    errors = build({**BARE, "mine": True}, metadata=wrong, mine=mine)["errors"]
+    assert errors == [
+        f"{APPS}:app-1:private_ip: missing: the mine says 'localhost' (a string), allowed: an IPv4 or IPv6 address; "
+        "set it here",
+        f"{NODES}:primary:anchor_ip: missing: the metadata service says '10.17.1.18\\nbind *:81' (a string), allowed: "
+        "an IPv4 or IPv6 address; set it here",
+    ]
+
+
+def test_the_metadata_service_is_asked_once_by_its_url_and_only_when_needed():
+    asked = []
+
+    def metadata(url):
+        asked.append(url)
+        return OF_PRIMARY
+
+    valid(metadata=metadata)
+    assert asked == []
+    valid({"load_balancers:primary": None}, metadata=metadata)
+    assert asked == ["http://169.254.169.254"]
+
+
+@pytest.mark.parametrize("answer, reason", [
+    (OSError("no route to host"), " (no route to host)"),
+    (None, ""),
+])
+def test_a_metadata_service_that_does_not_answer_is_the_reason(answer, reason):
+    def metadata(url):
+        if answer:
+            raise answer
+
+    errors = build({"load_balancers:primary:anchor_ip": REMOVED}, metadata=metadata)["errors"]
+    assert errors == [
+        f"{NODES}:primary:anchor_ip: missing: the metadata service http://169.254.169.254 did not answer{reason}; "
+        "set it here"
+    ]
+
+
+def test_an_unknown_public_ip_is_a_warning():
+    built = valid({"app_servers:app-1:public_ip": REMOVED}, "app-1")
+    assert built["warnings"] == [f"{APPS}:app-1:public_ip: missing: there is no metadata service; set it here"]
+    assert built["me"]["public_ip"] is None
+
+
+def test_a_bind_on_an_unknown_public_ip_is_an_error():
+    changes = {"load_balancers:primary:public_ip": REMOVED, "haproxy:frontends:http:bind": ["anchor:80", "public:81"]}
+    assert build(changes)["errors"] == [f"{HAPROXY}:frontends:http:bind:1: the public IP of this machine is unknown"]
+
+
+def test_a_machine_in_both_roles_shares_its_addresses():
+    built = valid({"app_servers:secondary": {"port": 8080}}, "secondary")
+    assert built["app_servers"]["secondary"]["private_ip"] == "10.132.20.11"
+    assert built["me"]["anchor_ip"] == "10.17.1.19"
+
+
+def test_node_ids_depend_on_the_name_alone():
+    before = valid({"load_balancers:third": {"private_ip": "10.132.20.12"}})["load_balancers"]
+    after = valid({"load_balancers:secondary": REMOVED, "load_balancers:third": {"private_ip": "10.132.20.12"}})
+    assert before["third"]["node_id"] == after["load_balancers"]["third"]["node_id"]
+    assert all(1 <= entry["node_id"] <= 65535 for entry in before.values())
+
+
+def test_binds_name_this_machine():
+    changes = {"haproxy:frontends:http:bind": ["anchor:80", "private:81", "public:82", "*:83", "[fd00::5]:84 v6only"]}
+    bound = valid(changes, "secondary")["haproxy"]["frontends"]["http"]["bind"]
+    assert bound == [
+        {"address": "10.17.1.19", "port": 80, "options": ""},
+        {"address": "10.132.20.11", "port": 81, "options": ""},
+        {"address": "203.0.113.22", "port": 82, "options": ""},
+        {"address": "*", "port": 83, "options": ""},
+        {"address": "fd00::5", "port": 84, "options": "v6only"},
+    ]
+
+
+def test_without_an_anchor_ip_haproxy_binds_the_floating_ip_itself():
+    changes = {"floating_ip": {"address": "10.132.20.100", "provider": "ipaddr2"},
+               "load_balancers:primary:anchor_ip": REMOVED, "load_balancers:secondary:anchor_ip": REMOVED}
+    bound = valid(changes)["haproxy"]["frontends"]["http"]["bind"]
+    assert bound == [{"address": "10.132.20.100", "port": 80, "options": "transparent"}]
+
+
+def test_one_load_balancer_is_allowed_with_a_warning():
+    built = valid({"load_balancers:secondary": REMOVED})
+    assert built["warnings"] == [f"{NODES}: only one, so nothing takes over when it fails"]
+
+
+# Secrets
+
+
+def test_no_secret_is_in_the_result():
+    text = json.dumps(valid())
+    assert EXAMPLE["floating_ip"]["api_token"] not in text
+    assert "".join(EXAMPLE["cluster"]["authkey"].split()) not in text
+
+
+SECRET = "dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+PLACES = ["floating_ip", "floating_ip:address", "floating_ip:api_tokn", "floating_ip:api_url", "mine", "verify",
+          "cluster:name", "cluster:authkey", "app_servers:app-1:port", "load_balancers:primary", "haproxy:frontends",
+          "nginx:page:document_root", f"floating_ip:{SECRET}", f"app_servers:{SECRET} "]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_token_in_the_wrong_place_is_not_echoed(place):
+    errors = build({place: SECRET})["errors"]
+    assert errors
+    assert SECRET[:20] not in "\n".join(errors)
+
+
+@pytest.mark.parametrize("value", ["hunter2", 12345678, ["hunter2"], {"hunter2": "hunter2"}, "hunter2 hunter2!"])
+@pytest.mark.parametrize("place", ["floating_ip:api_token", "cluster:authkey"])
+def test_a_wrong_secret_is_not_echoed(place, value):
+    errors = "\n".join(build({place: value})["errors"])
+    assert place.split(":")[1] in errors
+    assert "hunter2" not in errors and "12345678" not in errors
+
+
+# Any pillar at all
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+ANYTHING = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3)
+                        | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=3), max_leaves=8)
+
+
+def branches(tree, path=()):
+    """Every path of a tree of mappings."""
+    yield path
+    if isinstance(tree, dict):
+        for key, inner in tree.items():
+            yield from branches(inner, (*path, key))
+
+
+@examples(max_examples=150, deadline=None)
+@given(st.sampled_from([path for path in branches(DEFAULTS | EXAMPLE) if path and path[0] not in
+                        ("packages", "services", "paths")]), ANYTHING, st.sampled_from(["primary", "app-1", "other"]))
+def test_anything_anywhere_gives_messages_and_never_a_traceback(path, value, minion):
+    built = settings.build(changed_at(path, value), minion, DEFAULTS)
+    assert all(error.startswith("haproxy_ha") and error.isprintable() for error in built["errors"])
+
+
+def changed_at(path, value):
+    tree = changed({})
+    branch = tree
+    for step in path[:-1]:
+        branch = branch.setdefault(step, {})
+    branch[path[-1]] = value
+    return tree
+
+
+def test_a_problem_is_shown_on_one_printable_line():
+    problem = shape.Problem(("haproxy_ha", "a\nb", 5, "x" * 99), "wrong")
+    assert str(problem) == "haproxy_ha:'a\\nb' (a string):5 (a whole number):a string of 99 characters: wrong"

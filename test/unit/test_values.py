@@ -1,0 +1,126 @@
+import base64
+
+import pytest
+
+from haproxy_ha_lib import values
+
+
+@pytest.mark.parametrize("text, normal", [
+    ("10.0.0.1", "10.0.0.1"),
+    ("203.0.113.10", "203.0.113.10"),
+    ("2001:DB8::0:1", "2001:db8::1"),
+])
+def test_addresses_of_hosts(text, normal):
+    assert values.address(text) == normal
+
+
+@pytest.mark.parametrize("text", [
+    "10.0.0.256", "10.0.0", "010.0.0.1", "10.0.0.1 ", "10.0.0.1/24", "example.com", "", None, 167772161, ["10.0.0.1"],
+    "0.0.0.0", "127.0.0.1", "169.254.169.254", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fe80::1%eth0",
+    "ff02::1", "::ffff:10.0.0.1", "10.0.0.1\n",
+])
+def test_what_no_host_can_have_is_no_address(text):
+    with pytest.raises(values.Invalid):
+        values.address(text)
+
+
+CHECKS = {
+    "port": (values.port, [1, 80, 65535], [0, 65536, -1, "80", 80.0, True, None]),
+    "flag": (values.flag, [True, False], ["true", 1, 0, None]),
+    "name": (
+        values.name,
+        ["app-1", "web.example.com", "1a", "a_b"],
+        ["", "-a", "a b", "a\n", "é", "a;b", 1, "a" * 128],
+    ),
+    "path": (
+        values.path,
+        ["/var/www/html", "/srv/a@b/c+d/"],
+        ["", "/", "var", "/a b", "/a;b", "/a/../b", "/a/..", "/$x", "/a\n", "/a//b", "/a{b}"],
+    ),
+    "https_url": (
+        values.https_url,
+        ["https://api.digitalocean.com", "https://10.0.0.1:8443/v2"],
+        ["http://api.digitalocean.com", "https://", "https://user@host", "https://host/ x", "https://host\n"],
+    ),
+    "http_url": (values.http_url, ["http://169.254.169.254", "http://[fd00::1]:80/x"], ["ftp://host", "http://a b"]),
+    "repository_uri": (
+        values.repository_uri,
+        ["http://10.0.0.1:8080/debian", "file:/srv/apt"],
+        ["/srv/apt", "http://a b/", "https://x/\n", "[trusted=yes] http://x"],
+    ),
+    "agent": (
+        values.agent,
+        ["ocf:heartbeat:IPaddr2", "systemd:nginx.service", "stonith:fence_xvm"],
+        ["IPaddr2", "ocf:x", "ocf::", "ocf:a:b c", 3],
+    ),
+    "line": (
+        values.line,
+        ["option forwardfor", "é"],
+        ["", "  ", "a\nb", "a\rb", "a\0b", "a\tb", "a\x85b", "a\u2028b", "\ud800", 5],
+    ),
+    "choice": (values.choice("one", "two"), ["one"], ["three", None, 1, ["one"]]),
+    "api_token": (
+        values.api_token,
+        ["dop_v1_" + "0" * 64],
+        ["", "short", "a" * 30 + "\n", "a b" * 10, "a" * 513, 5],
+    ),
+    "public_key": (
+        values.public_key,
+        ["-----BEGIN PGP PUBLIC KEY BLOCK-----\nabc\n"],
+        ["-----BEGIN PGP PRIVATE KEY BLOCK-----\n", "-----BEGIN PGP PUBLIC KEY BLOCK-----\0", 5],
+    ),
+}
+
+
+@pytest.mark.parametrize("check, value", [(check, value) for check, good, _ in CHECKS.values() for value in good])
+def test_a_check_returns_what_is_good(check, value):
+    assert check(value) == value
+
+
+@pytest.mark.parametrize("name, value", [(name, value) for name, (_, _, bad) in CHECKS.items() for value in bad])
+def test_a_check_refuses_what_is_bad(name, value):
+    check = CHECKS[name][0]
+    with pytest.raises(values.Invalid):
+        check(value)
+
+
+def test_an_authkey_may_be_folded_over_lines():
+    key = base64.b64encode(bytes(range(256))).decode()
+    assert values.authkey(f"{key[:70]}\n  {key[70:]}\n") == key
+
+
+@pytest.mark.parametrize("value, part", [
+    ("not base64!", "this is not base64"),
+    ("é" * 200, "this is not base64"),
+    (base64.b64encode(bytes(127)).decode(), "this is base64 of 127"),
+    (base64.b64encode(bytes(4097)).decode(), "this is base64 of 4097"),
+    (42, "random bytes"),
+])
+def test_why_an_authkey_is_refused(value, part):
+    with pytest.raises(values.Invalid, match=part):
+        values.authkey(value)
+
+
+@pytest.mark.parametrize("value, shown", [
+    ("eighty", "'eighty' (a string)"),
+    (80, "80 (a whole number)"),
+    (None, "nothing"),
+    ({"a": 1}, "a mapping"),
+    (["a"], "a list"),
+    ("a\nb", "'a\\nb' (a string)"),
+    ("x " * 50, "'" + "x " * 28 + "... (a string)"),
+    ("dop_v1_abc", "a string of 10 characters"),
+    ("q3VoUS4GDBFNVRJ64LcjnOwlPyIt5ChsemFcn8MdU44Yci", "a string of 46 characters"),
+])
+def test_what_was_found_in_words(value, shown):
+    assert values.describe(value) == shown
+
+
+def test_a_secret_is_described_by_its_length():
+    assert values.describe("hunter2", secret=True) == "a string of 7 characters"
+    assert values.describe(123456, secret=True) == "a whole number"
+
+
+def test_the_nearest_word():
+    assert values.did_you_mean("flotaing_ip", ["floating_ip", "firewall"]) == ", did you mean floating_ip?"
+    assert values.did_you_mean("zzz", ["floating_ip", "firewall"]) == ""
