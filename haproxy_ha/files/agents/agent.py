@@ -135,10 +135,18 @@ def read_file(path):
         return None
 
 
+# The DTD that distributions ship is that of API 1.0; its tools validate with it. What 1.1 adds is declared on top.
+DOCTYPE = """<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd" [
+<!ATTLIST parameter unique-group CDATA #IMPLIED reloadable (1|0) "0">
+<!ATTLIST action name (start|stop|monitor|validate-all|reload-agent|meta-data) #REQUIRED>
+]>"""
+
+
 def meta_data(description):
     """The agent's meta-data, as XML."""
     lines = [
         '<?xml version="1.0"?>',
+        DOCTYPE,
         f'<resource-agent name="{description.name}" version="{description.version}">',
         "<version>1.1</version>",
         f'<longdesc lang="en">{_escaped(description.long)}</longdesc>',
