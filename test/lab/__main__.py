@@ -34,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--debian", default="bookworm", help="Debian release (default: bookworm)")
     sub.add_argument("--fresh", action="store_true", help="replace a running lab")
     command("down", lambda _: lab.down(), "take the lab away")
-    sub = command("demo", lambda o: demo.main(o.keep, o.salt), "the tutorial on a fresh lab, from bare hosts to failover")
+    sub = command(
+        "demo", lambda o: demo.main(o.keep, o.salt), "the tutorial on a fresh lab, from bare hosts to failover"
+    )
     sub.add_argument("--keep", action="store_true", help="leave the lab up")
     sub.add_argument("--salt", default="3008", help="Salt release (default: 3008)")
     command("image", _image, "build the cached images and nothing else")
@@ -76,8 +78,11 @@ def _status(_) -> None:
     lab.require_up()
     for name, target in MACHINES.items():
         host = target.host
-        addresses = [f"{kind} {getattr(host, kind)}" for kind in ("public", "private", "anchor", "internet")
-                     if getattr(host, kind)]
+        addresses = [
+            f"{kind} {getattr(host, kind)}"
+            for kind in ("public", "private", "anchor", "internet")
+            if getattr(host, kind)
+        ]
         print(f"{name:10} {'up' if target.leader() else 'off':4} {', '.join(addresses)}")
 
 

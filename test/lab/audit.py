@@ -77,8 +77,11 @@ def status(name: str) -> ET.Element | None:
 
 def online(view: ET.Element) -> list[str]:
     """The nodes that are online and not standby."""
-    return [node.get("name", "") for node in view.findall("nodes/node")
-            if node.get("online") == "true" and node.get("standby") == "false" and node.get("pending") == "false"]
+    return [
+        node.get("name", "")
+        for node in view.findall("nodes/node")
+        if node.get("online") == "true" and node.get("standby") == "false" and node.get("pending") == "false"
+    ]
 
 
 def _running_on(view: ET.Element, resource: str) -> list[str]:

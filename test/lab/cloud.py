@@ -15,7 +15,15 @@ from . import network
 from .image import Image
 from .machine import STATE
 from .shell import LabError, run, wait_for
-from .topology import API_ADDRESS, API_NAME, ARCHIVE_ADDRESS, FLOATING_IP, HOSTS, METADATA_ADDRESS
+from .topology import (
+    API_ADDRESS,
+    API_NAME,
+    ARCHIVE_ADDRESS,
+    FLOATING_IP,
+    HOSTS,
+    METADATA_ADDRESS,
+    SECOND_FLOATING_IP,
+)
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
@@ -31,8 +39,10 @@ def up(image: Image) -> None:
     config.write_text(json.dumps(_simulator_config(), indent=2), encoding="utf-8")
     config.chmod(0o600)
     _start("simulator", [sys.executable, "-m", "lab.simulator", "--config", str(config)])
-    _start("archive", [sys.executable, "-m", "http.server", "--bind", ARCHIVE_ADDRESS, "--directory",
-                       str(image.archive), "80"])
+    _start(
+        "archive",
+        [sys.executable, "-m", "http.server", "--bind", ARCHIVE_ADDRESS, "--directory", str(image.archive), "80"],
+    )
     wait_for(f"the simulator (see {CLOUD}/simulator.log)", lambda: "ready" in _log("simulator"), 20)
 
 
@@ -59,33 +69,84 @@ def certificate_authority() -> str:
 
 def _simulator_config() -> dict:
     droplets = [
-        {"id": host.droplet_id, "name": host.name, "public_ip": host.public, "private_ip": host.private,
-         "anchor_ip": host.anchor, "tags": []}
-        for host in HOSTS.values() if host.droplet_id
+        {
+            "id": host.droplet_id,
+            "name": host.name,
+            "public_ip": host.public,
+            "private_ip": host.private,
+            "anchor_ip": host.anchor,
+            "tags": [],
+        }
+        for host in HOSTS.values()
+        if host.droplet_id
     ]
     return {
         "metadata": {"listen": METADATA_ADDRESS, "port": 80},
-        "api": {"listen": API_ADDRESS, "port": 443, "certificate": str(CLOUD / "api.crt"), "key": str(CLOUD / "api.key")},
-        "control": str(CONTROL), "tokens": [api_token()], "region": "nyc3", "droplets": droplets,
-        "reserved_ips": [{"ip": FLOATING_IP, "droplet_id": None}], "assign_command": [str(HERE / "flip")],
+        "api": {
+            "listen": API_ADDRESS,
+            "port": 443,
+            "certificate": str(CLOUD / "api.crt"),
+            "key": str(CLOUD / "api.key"),
+        },
+        "control": str(CONTROL),
+        "tokens": [api_token()],
+        "region": "nyc3",
+        "droplets": droplets,
+        "reserved_ips": [{"ip": ip, "droplet_id": None} for ip in (FLOATING_IP, SECOND_FLOATING_IP)],
+        "assign_command": [str(HERE / "flip")],
     }
 
 
 def _make_certificates() -> None:
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]
-    run(["openssl", "req", "-x509", *key, "-keyout", str(CLOUD / "ca.key"), "-out", str(CLOUD / "ca.crt"), "-subj",
-         "/CN=The lab"])
-    run(["openssl", "req", "-x509", *key, "-keyout", str(CLOUD / "api.key"), "-out", str(CLOUD / "api.crt"), "-subj",
-         f"/CN={API_NAME}", "-addext", f"subjectAltName=DNS:{API_NAME}", "-addext", "basicConstraints=CA:FALSE",
-         "-CA", str(CLOUD / "ca.crt"), "-CAkey", str(CLOUD / "ca.key")])
+    run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            *key,
+            "-keyout",
+            str(CLOUD / "ca.key"),
+            "-out",
+            str(CLOUD / "ca.crt"),
+            "-subj",
+            "/CN=The lab",
+        ]
+    )
+    run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            *key,
+            "-keyout",
+            str(CLOUD / "api.key"),
+            "-out",
+            str(CLOUD / "api.crt"),
+            "-subj",
+            f"/CN={API_NAME}",
+            "-addext",
+            f"subjectAltName=DNS:{API_NAME}",
+            "-addext",
+            "basicConstraints=CA:FALSE",
+            "-CA",
+            str(CLOUD / "ca.crt"),
+            "-CAkey",
+            str(CLOUD / "ca.key"),
+        ]
+    )
 
 
 def _start(name: str, argv: list[str]) -> None:
     with open(CLOUD / f"{name}.log", "wb") as log:
         process = subprocess.Popen(
-            network.fabric_command(*argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONUNBUFFERED": "1",
-                                 "PYTHONDONTWRITEBYTECODE": "1"},
+            network.fabric_command(*argv),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         )
     (CLOUD / f"{name}.pid").write_text(str(process.pid), encoding="ascii")
     if process.poll() is not None:

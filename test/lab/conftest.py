@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from lab import audit, lab, salt, snapshot
 
 
@@ -12,6 +13,8 @@ from lab import audit, lab, salt, snapshot
 class FirstRun:
     """What the first runs on bare hosts returned and wrote."""
 
+    unsynced: dict
+    unsynced_writes: list[str]
     preview: dict
     preview_writes: list[str]
     live: dict
@@ -22,17 +25,19 @@ class FirstRun:
 
 @pytest.fixture(scope="session")
 def hosts():
-    """Bare hosts, with the formula's modules synced."""
+    """Bare hosts."""
     lab.up()
-    salt.sync()
     yield
     lab.down()
 
 
 @pytest.fixture(scope="session")
 def first_run(hosts) -> FirstRun:
-    """Preview, first run, second run, preview again: on every minion at the same moment."""
+    """A run without the modules; then preview, first run, second run, preview: on all minions at the same moment."""
     bare = snapshot.take()
+    unsynced = salt.call("state.apply", "haproxy_ha")
+    unsynced_writes = snapshot.difference(bare, snapshot.take())
+    salt.sync()
     preview = salt.call("state.apply", "haproxy_ha", "test=True")
     preview_writes = snapshot.difference(bare, snapshot.take())
     live = salt.call("state.apply", "haproxy_ha")
@@ -40,7 +45,7 @@ def first_run(hosts) -> FirstRun:
     converged = snapshot.take(idle=True)
     after = salt.call("state.apply", "haproxy_ha", "test=True")
     after_writes = snapshot.difference(converged, snapshot.take(idle=True))
-    return FirstRun(preview, preview_writes, live, second, after, after_writes)
+    return FirstRun(unsynced, unsynced_writes, preview, preview_writes, live, second, after, after_writes)
 
 
 @pytest.fixture

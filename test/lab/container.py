@@ -11,7 +11,24 @@ OWN_RUN = 'mkdir -p /run/systemd/nspawn && mount -t tmpfs tmpfs /run/systemd/nsp
 def nspawn(name: str, root: Path, *options: str) -> list[str]:
     """The command that runs a container of that machine name, unregistered, with every capability inside."""
     return [
-        "unshare", "--mount", "--propagation", "private", "sh", "-c", OWN_RUN, "sh",
-        "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--machine={name}", "--directory", str(root),
-        "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--capability=all", *options,
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        OWN_RUN,
+        "sh",
+        "systemd-nspawn",
+        "--quiet",
+        "--register=no",
+        "--keep-unit",
+        f"--machine={name}",
+        "--directory",
+        str(root),
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        "--capability=all",
+        *options,
     ]

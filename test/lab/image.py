@@ -25,15 +25,13 @@ from .shell import LabError, run, say
 CACHE = Path(os.environ.get("LAB_CACHE", "/var/cache/haproxy_ha-lab"))
 TEST = Path(__file__).resolve().parent.parent
 
-BASE_PACKAGES = (
-    "systemd systemd-sysv dbus iproute2 curl ca-certificates python3 python3-venv procps iputils-ping netbase "
-    "kmod less gpgv"
-).split()
-BUILD_PACKAGES = "gcc libc6-dev python3-dev".split()  # timelib, which Salt needs, comes as source
-ARCHIVE_PACKAGES = (
-    "nginx haproxy pacemaker pacemaker-cli-utils pacemaker-resource-agents corosync crmsh resource-agents chrony ufw "
-    "nftables iptables"
-).split()
+BASE_PACKAGES = """
+systemd systemd-sysv dbus iproute2 curl ca-certificates python3 python3-venv procps iputils-ping netbase kmod less gpgv
+""".split()
+BUILD_PACKAGES = ["gcc", "libc6-dev", "python3-dev"]  # timelib, which Salt needs, comes as source
+ARCHIVE_PACKAGES = """
+nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chrony ufw nftables iptables
+""".split()
 TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "libxml2-utils", "shellcheck"]
 DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
 SALT_RELEASES = {"3006": ">=3006,<3007", "3007": ">=3007,<3008", "3008": ">=3008,<3009"}
@@ -124,17 +122,27 @@ def _layer(name: str, recipe: list, make: Callable[..., None], *arguments) -> Pa
 def _bootstrap(path: Path, debian: str) -> None:
     options = [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     run(
-        ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}", *options,
-         debian, str(path), "-"],
-        input=_apt_sources(debian), timeout=900,
+        [
+            "mmdebstrap",
+            "--mode=root",
+            "--variant=minbase",
+            f"--include={','.join(BASE_PACKAGES)}",
+            *options,
+            debian,
+            str(path),
+            "-",
+        ],
+        input=_apt_sources(debian),
+        timeout=900,
     )
 
 
 def _apt_sources(debian: str) -> str:
     """The machine's own mirror, with the suites of the release wanted."""
     files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
-    text = "\n".join(file.read_text(encoding="utf-8") for file in files if file.suffix in (".list", ".sources")
-                     and file.is_file())
+    text = "\n".join(
+        file.read_text(encoding="utf-8") for file in files if file.suffix in (".list", ".sources") and file.is_file()
+    )
     mirrors = re.findall(r"^(?:URIs:\s*|deb\s+(?:\[[^]]*\]\s+)?)(\S+)", text, re.MULTILINE)
     main = [uri for uri in mirrors if uri.rstrip("/").endswith("/debian")]
     security = [uri for uri in mirrors if "debian-security" in uri]
@@ -174,8 +182,13 @@ def _workshop(path: Path, lower: list[Path]) -> Iterator[tuple[Path, Path]]:
 def _chroot(root: Path, *argv: str) -> None:
     keep = ("PATH", "http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
     env = {name: os.environ[name] for name in keep if name in os.environ}
-    env |= {"DEBIAN_FRONTEND": "noninteractive", "HOME": "/root", "LC_ALL": "C.UTF-8",
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PIP_CERT": "/etc/ssl/certs/ca-certificates.crt"}
+    env |= {
+        "DEBIAN_FRONTEND": "noninteractive",
+        "HOME": "/root",
+        "LC_ALL": "C.UTF-8",
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "PIP_CERT": "/etc/ssl/certs/ca-certificates.crt",
+    }
     run(["chroot", str(root), *argv], env=env, timeout=1200)
 
 
@@ -185,8 +198,16 @@ def _apt_install(root: Path, *packages: str) -> None:
 
 
 def _pip_install(root: Path, *what: str) -> None:
-    _chroot(root, "/opt/salt/bin/pip", "install", "-q", "--no-compile", "--disable-pip-version-check",
-            "--no-cache-dir", *what)
+    _chroot(
+        root,
+        "/opt/salt/bin/pip",
+        "install",
+        "-q",
+        "--no-compile",
+        "--disable-pip-version-check",
+        "--no-cache-dir",
+        *what,
+    )
     _chroot(root, "python3", "-m", "compileall", "-q", "-j0", "/opt/salt/lib")
 
 
@@ -208,8 +229,12 @@ def _make_archive(path: Path, base: Path) -> None:
         _apt_install(root, "apt-utils")
         packages = root / "srv"
         run(["mount", "--bind", str(path), str(packages)])
-        _chroot(root, "sh", "-ec", "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R"
-                                   " && mv R Release")
+        _chroot(
+            root,
+            "sh",
+            "-ec",
+            "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release",
+        )
 
 
 def _install_tools(path: Path, image: Image, requirements: Path) -> None:

@@ -36,12 +36,13 @@ def _boot(built: image.Image) -> None:
 
 
 def _lab_settings(target) -> None:
-    """What a host of the lab needs that a droplet has by itself: the archive, and trust in the API's certificate."""
+    """What a host of the lab needs: packages, trust in the API's certificate, and to leave the machine alone."""
     for stale in (target.root / "etc/apt/sources.list.d").glob("*"):
         stale.unlink()
     target.write("/etc/apt/sources.list", "deb [trusted=yes] http://archive.lab/ ./\n")
     bundle = "/etc/ssl/certs/ca-certificates.crt"
     target.write(bundle, target.read(bundle) + cloud.certificate_authority())
+    target.write("/etc/default/chrony", 'DAEMON_OPTS="-F 1 -x"\n')  # the clock is the machine's: keep hands off it
 
 
 def down() -> None:

@@ -16,8 +16,12 @@ from .shell import LabError, run, wait_for
 from .topology import HOSTS, Host, etc_hosts
 
 STATE = Path("/var/lib/haproxy_ha-lab")
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/salt/bin", "HOME": "/root",
-               "LC_ALL": "C.UTF-8", "TERM": os.environ.get("TERM", "dumb")}
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/salt/bin",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+    "TERM": os.environ.get("TERM", "dumb"),
+}
 
 
 class Machine:
@@ -62,22 +66,37 @@ class Machine:
         elif bind_file.exists():
             binds = tuple(bind_file.read_text(encoding="utf-8").split("\n"))
         argv = nspawn(
-            self.host.namespace, self.root, f"--hostname={self.host.name}",
-            f"--network-namespace-path=/run/netns/{self.host.namespace}", *(f"--bind-ro={bind}" for bind in binds), "--boot",
+            self.host.namespace,
+            self.root,
+            f"--hostname={self.host.name}",
+            f"--network-namespace-path=/run/netns/{self.host.namespace}",
+            *(f"--bind-ro={bind}" for bind in binds),
+            "--boot",
         )
         if Path("/run/systemd/system").is_dir():  # the machine's own systemd must leave the container's cgroups alone
             unit = f"haproxy_ha-lab-{self.host.name}"
-            argv = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", "-p", "Delegate=yes", "-p",
-                    "KillMode=mixed", *argv]
+            argv = [
+                "systemd-run",
+                "--quiet",
+                "--collect",
+                f"--unit={unit}",
+                "-p",
+                "Delegate=yes",
+                "-p",
+                "KillMode=mixed",
+                *argv,
+            ]
         with open(self.directory / "console", "ab") as console:
             subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
         wait_for(f"the container of {self.host.name} (see {self.directory}/console)", self.leader, 20)
 
     def wait_booted(self, timeout: float = 60) -> None:
         """Wait until systemd in the container has reached its default target."""
+
         def booted() -> bool:
             state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
             return state in ("running", "degraded")
+
         wait_for(f"{self.host.name} to boot (see {self.directory}/console)", booted, timeout)
 
     def leader(self) -> int | None:
@@ -94,8 +113,22 @@ class Machine:
         if not leader:
             raise LabError(f"{self.host.name} is off")
         environment = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
-        return ["nsenter", "--target", str(leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd",
-                "env", "-i", *environment, *argv]
+        return [
+            "nsenter",
+            "--target",
+            str(leader),
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--net",
+            "--pid",
+            "--root",
+            "--wd",
+            "env",
+            "-i",
+            *environment,
+            *argv,
+        ]
 
     def run(self, *argv: str, check: bool = True, timeout: float = 600, **kwargs) -> subprocess.CompletedProcess:
         """Run a command inside the host."""

@@ -1,8 +1,8 @@
 """The lab's networks, all inside one namespace, the fabric: nothing of the machine's network is touched.
 
 The fabric plays the cloud: it routes, it owns the gateways, and it rewrites the destination of what is sent to the
-floating IP to the anchor IP of the droplet that owns it. The ports of the public network are isolated from one another, so
-that all traffic passes the fabric's connection tracking, as it passes the hypervisor's in the cloud.
+floating IP to the anchor IP of the droplet that owns it. The ports of the public network are isolated from one
+another, so that all traffic passes the fabric's connection tracking, as it passes the hypervisor's in the cloud.
 """
 
 from __future__ import annotations
@@ -43,10 +43,22 @@ def up() -> None:
     """Make the fabric and a namespace for each host, linked to its networks."""
     _namespace(FABRIC)
     _fabric("ip", "link", "set", "lo", "up")
-    _fabric("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0",
-            "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.default.send_redirects=0")
-    _bridge("public", f"{PUBLIC_GATEWAY}/24", f"{API_ADDRESS}/32", f"{ARCHIVE_ADDRESS}/32", f"{ANCHOR_GATEWAY}/16",
-            f"{METADATA_ADDRESS}/32")
+    _fabric(
+        "sysctl",
+        "-qw",
+        "net.ipv4.ip_forward=1",
+        "net.ipv4.conf.all.rp_filter=0",
+        "net.ipv4.conf.all.send_redirects=0",
+        "net.ipv4.conf.default.send_redirects=0",
+    )
+    _bridge(
+        "public",
+        f"{PUBLIC_GATEWAY}/24",
+        f"{API_ADDRESS}/32",
+        f"{ARCHIVE_ADDRESS}/32",
+        f"{ANCHOR_GATEWAY}/16",
+        f"{METADATA_ADDRESS}/32",
+    )
     _bridge("private")
     _bridge("internet", f"{INTERNET_GATEWAY}/24")
     _fabric("sysctl", "-qw", "net.ipv4.conf.public.proxy_arp_pvlan=1")

@@ -12,14 +12,22 @@ def states(returned: dict, minion: str) -> list[dict]:
 
 def failed(returned: dict) -> list[str]:
     """Every state, of all minions, that is not True or None."""
-    return [f"{minion}: {state['__id__']}: {state['comment']}"
-            for minion in returned for state in states(returned, minion) if state["result"] not in (True, None)]
+    return [
+        f"{minion}: {state['__id__']}: {state['comment']}"
+        for minion in returned
+        for state in states(returned, minion)
+        if state["result"] not in (True, None)
+    ]
 
 
 def changed(returned: dict) -> list[str]:
     """Every state, of all minions, that reports changes."""
-    return [f"{minion}: {state['__id__']}: {state['changes']}"
-            for minion in returned for state in states(returned, minion) if state["changes"]]
+    return [
+        f"{minion}: {state['__id__']}: {state['changes']}"
+        for minion in returned
+        for state in states(returned, minion)
+        if state["changes"]
+    ]
 
 
 def by_id(returned: dict, minion: str, identifier: str) -> dict:

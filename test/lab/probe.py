@@ -3,9 +3,9 @@
 
     probe.py ADDRESS PORT INTERVAL_MS [PATH]
 
-Each request has a connection of its own and starts on schedule, whatever became of those before it. Until standard input
-closes it prints one JSON line a request: start (seconds since the epoch), seconds taken, status (0 when there was
-none), body or error. A request that takes more than a second has failed.
+Each request has a connection of its own and starts on schedule, whatever became of those before it. Until standard
+input closes it prints one JSON line a request: start (seconds since the epoch), seconds taken, status (0 when there
+was none), body or error. A request that takes more than a second has failed.
 """
 
 import asyncio

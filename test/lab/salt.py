@@ -68,8 +68,11 @@ def set_pillar(text: str) -> None:
 def wait_minions(timeout: float = 120) -> None:
     """Wait until every minion answers its master."""
     keys = Path(machine("master").root, "etc/salt/pki/master/minions")
-    wait_for("the minions' keys at the master",
-             lambda: keys.is_dir() and set(MINIONS) <= {key.name for key in keys.iterdir()}, timeout)
+    wait_for(
+        "the minions' keys at the master",
+        lambda: keys.is_dir() and set(MINIONS) <= {key.name for key in keys.iterdir()},
+        timeout,
+    )
     wait_for("all minions to answer", lambda: set(call("test.ping", timeout=30)) == set(MINIONS), timeout, 1)
 
 
@@ -77,8 +80,17 @@ def call(function: str, *arguments: str, target: str = "*", timeout: float = 600
     """``salt TARGET FUNCTION ...`` on the master (a target with commas is a list): minion id -> what it returned."""
     matcher = ["-L"] if "," in target else []
     done = machine("master").run(
-        "salt", "--out=json", "--static", "--hide-timeout", f"--timeout={int(timeout)}", *matcher, target, function, *arguments,
-        check=False, timeout=timeout + 60,
+        "salt",
+        "--out=json",
+        "--static",
+        "--hide-timeout",
+        f"--timeout={int(timeout)}",
+        *matcher,
+        target,
+        function,
+        *arguments,
+        check=False,
+        timeout=timeout + 60,
     )
     try:
         return json.loads(done.stdout or "{}")

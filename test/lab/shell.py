@@ -18,9 +18,7 @@ def run(argv: Sequence[str], *, check: bool = True, timeout: float = 600, **kwar
     if "input" in kwargs:
         del kwargs["stdin"]
     try:
-        done = subprocess.run(
-            argv, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, **kwargs
-        )
+        done = subprocess.run(argv, text=True, capture_output=True, timeout=timeout, **kwargs)
     except FileNotFoundError as error:
         raise LabError(f"{argv[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:

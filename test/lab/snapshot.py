@@ -15,8 +15,20 @@ from .topology import BALANCERS, MINIONS
 # What Salt itself writes on a minion, whatever a state does.
 SALT = ("var/cache/salt", "var/log/salt", "etc/salt/pki", "var/run/salt")
 # What a host writes while it idles.
-IDLE = ("var/log", "var/lib/systemd", "var/lib/pacemaker/pengine", "var/lib/pacemaker/blackbox", "var/lib/chrony",
-        "var/lib/corosync", "var/lib/nginx", "var/lib/haproxy", "var/lib/apt/daily_lock", "tmp", "run", "var/tmp/systemd-")
+IDLE = (
+    "var/log",
+    "var/lib/systemd",
+    "var/lib/pacemaker/pengine",
+    "var/lib/pacemaker/blackbox",
+    "var/lib/chrony",
+    "var/lib/corosync",
+    "var/lib/nginx",
+    "var/lib/haproxy",
+    "var/lib/apt/daily_lock",
+    "tmp",
+    "run",
+    "var/tmp/systemd-",
+)
 
 
 def take(*, idle: bool = False) -> dict[str, str]:
@@ -31,8 +43,11 @@ def take(*, idle: bool = False) -> dict[str, str]:
 
 def difference(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """The facts that changed, in words."""
-    return [f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
-            for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+    return [
+        f"{name}: {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
 
 
 def _changed(target: Machine, ignored: tuple[str, ...]):

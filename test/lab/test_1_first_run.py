@@ -11,6 +11,14 @@ from lab.topology import BALANCERS, HOSTS, MINIONS
 from lab.traffic import ask
 
 
+def test_without_the_modules_one_state_names_the_remedy_and_nothing_is_written(first_run):
+    for minion in MINIONS:
+        (state,) = outcome.states(first_run.unsynced, minion)
+        assert state["result"] is False
+        assert f"salt '{minion}' saltutil.sync_all" in state["name"] + state["comment"]
+    assert first_run.unsynced_writes == []
+
+
 def test_preview_writes_nothing(first_run):
     assert first_run.preview_writes == []
 
@@ -20,7 +28,7 @@ def test_preview_fails_nowhere_and_predicts_what_the_live_run_changes(first_run)
     for minion in MINIONS:
         would = {state["__id__"] for state in outcome.states(first_run.preview, minion) if state["result"] is None}
         did = {state["__id__"] for state in outcome.states(first_run.live, minion) if state["changes"]}
-        # The commit to the cluster is made by the balancer that comes first: on the other one nothing is left to change.
+        # The balancer that comes first commits to the cluster: on the other one nothing is left to change.
         assert did <= would
         assert would - did <= {"haproxy_ha-cluster-resources", "haproxy_ha-cluster-membership", "haproxy_ha-verified"}
 
@@ -45,7 +53,8 @@ def test_answers_alternate_through_the_floating_ip(active):
     bodies = [ask()[1] for _ in range(6)]
     assert bodies[:2] * 3 == bodies
     assert sorted(bodies[:2]) == [
-        "Droplet: app-1, IP Address: 203.0.113.31", "Droplet: app-2, IP Address: 203.0.113.32"
+        "Droplet: app-1, IP Address: 203.0.113.31",
+        "Droplet: app-2, IP Address: 203.0.113.32",
     ]
 
 
@@ -80,8 +89,9 @@ def test_a_balancer_answers_on_its_anchor_ip_only(active):
 
 def test_the_api_token_is_nowhere_but_in_its_file_and_the_pillar(active):
     roots = [str(MACHINES[name].upper) for name in HOSTS]
-    found = subprocess.run(["grep", "-rlF", "--devices=skip", cloud.api_token(), *roots], capture_output=True, text=True,
-                           check=False).stdout.split()
+    found = subprocess.run(
+        ["grep", "-rlF", "--devices=skip", cloud.api_token(), *roots], capture_output=True, text=True, check=False
+    ).stdout.split()
     allowed = {str(MACHINES[name].upper / "etc/haproxy_ha/token") for name in BALANCERS}
     allowed.add(str(MACHINES["master"].upper / "srv/pillar/haproxy_ha.sls"))
     assert set(found) == allowed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from lab import audit
 from lab.machine import machine
 from lab.shell import wait_for
@@ -15,7 +16,9 @@ MONITOR_INTERVAL = 5  # seconds; the interval of the primitive haproxy
 
 
 def haproxy_pid(host: str) -> str:
-    return machine(host).run("systemctl", "show", "haproxy", "--property=MainPID", "--value", check=False).stdout.strip()
+    return (
+        machine(host).run("systemctl", "show", "haproxy", "--property=MainPID", "--value", check=False).stdout.strip()
+    )
 
 
 def serves(host: str) -> bool:
@@ -32,8 +35,11 @@ def test_haproxy_that_ends_runs_again(active, role, how):
         machine(victim).run("systemctl", "stop", "haproxy")
     else:
         machine(victim).run("systemctl", "kill", "--signal=SIGKILL", "haproxy")
-    wait_for("HAProxy to serve again", lambda: haproxy_pid(victim) not in ("0", before) and serves(victim),
-             MONITOR_INTERVAL + 10)
+    wait_for(
+        "HAProxy to serve again",
+        lambda: haproxy_pid(victim) not in ("0", before) and serves(victim),
+        MONITOR_INTERVAL + 10,
+    )
     assert time.monotonic() - start < MONITOR_INTERVAL + 5
     assert audit.settle() == active  # the address stays
 

@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import yaml
+
 from lab import audit, outcome, salt, snapshot
 from lab.cloud import REPOSITORY
 from lab.machine import machine
@@ -57,19 +58,23 @@ def test_an_app_server_leaves_and_comes_back_without_a_lost_request(pillar, acti
 
 def put(*path, value):
     """A change that sets the value at a path of the tree."""
+
     def change(tree):
         for key in path[:-1]:
             tree = tree.setdefault(key, {})
         tree[path[-1]] = value
+
     return change
 
 
 def drop(*path):
     """A change that removes what is at a path of the tree."""
+
     def change(tree):
         for key in path[:-1]:
             tree = tree[key]
         del tree[path[-1]]
+
     return change
 
 
@@ -86,24 +91,38 @@ WRONG = {
     "no authkey": (drop("cluster", "authkey"), "generate_authkey"),
     "authkey not base64": (put("cluster", "authkey", value="not base64!"), "haproxy_ha:cluster:authkey"),
     "authkey too short": (put("cluster", "authkey", value="c2hvcnQ="), "haproxy_ha:cluster:authkey"),
-    "impossible address": (put("app_servers", "app-1", "private_ip", value="10.132.20.300"),
-                           "haproxy_ha:app_servers:app-1:private_ip"),
+    "impossible address": (
+        put("app_servers", "app-1", "private_ip", value="10.132.20.300"),
+        "haproxy_ha:app_servers:app-1:private_ip",
+    ),
     "address of another family": (put("floating_ip", "address", value="localhost"), "haproxy_ha:floating_ip:address"),
-    "duplicate private address": (put("load_balancers", "secondary", "private_ip", value="10.132.20.10"),
-                                  "10.132.20.10"),
-    "duplicate node id": (lambda tree: [entry.update(node_id=7) for entry in tree["load_balancers"].values()] and None,
-                          "node_id"),
+    "duplicate private address": (
+        put("load_balancers", "secondary", "private_ip", value="10.132.20.10"),
+        "10.132.20.10",
+    ),
+    "duplicate node id": (
+        lambda tree: [entry.update(node_id=7) for entry in tree["load_balancers"].values()] and None,
+        "node_id",
+    ),
     "nonsense port": (put("app_servers", "app-1", "port", value="eighty"), "haproxy_ha:app_servers:app-1:port"),
     "port out of range": (put("app_servers", "app-1", "port", value=70000), "haproxy_ha:app_servers:app-1:port"),
     "unknown provider": (put("floating_ip", "provider", value="digital-ocean"), "haproxy_ha:floating_ip:provider"),
-    "bind without a port": (put("haproxy", "frontends", "http", "bind", value=["anchor"]),
-                            "haproxy_ha:haproxy:frontends:http:bind"),
+    "bind without a port": (
+        put("haproxy", "frontends", "http", "bind", value=["anchor"]),
+        "haproxy_ha:haproxy:frontends:http:bind",
+    ),
     "backend that is not there": (put("haproxy", "frontends", "http", "default_backend", value="pool"), "pool"),
-    "line that breaks out": (put("haproxy", "defaults", value=["mode http\nlisten evil"]), "haproxy_ha:haproxy:defaults"),
+    "line that breaks out": (
+        put("haproxy", "defaults", value=["mode http\nlisten evil"]),
+        "haproxy_ha:haproxy:defaults",
+    ),
     "option that HAProxy refuses": (put("haproxy", "defaults", value=["mode httpp"]), "mode"),
     "string for a boolean": (put("nginx", "site", "enabled", value="maybe"), "haproxy_ha:nginx:site:enabled"),
     "unknown firewall": (put("firewall", "backend", value="iptablez"), "haproxy_ha:firewall:backend"),
-    "dangling constraint": (put("cluster", "colocations", value={"x": {"resource": "FloatIP", "with": "ghost"}}), "ghost"),
+    "dangling constraint": (
+        put("cluster", "colocations", value={"x": {"resource": "FloatIP", "with": "ghost"}}),
+        "ghost",
+    ),
     "unreachable API": (put("floating_ip", "api_url", value="https://203.0.113.99"), "203.0.113.99"),
     "refused token": (put("floating_ip", "api_token", value="dop_v1_" + "0" * 64), "401"),
     "address of somebody else": (put("floating_ip", "address", value="203.0.113.77"), "203.0.113.77"),

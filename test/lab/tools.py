@@ -33,13 +33,26 @@ def run(argv: list[str], salt_release: str = "3008", debian: str = "bookworm") -
 
 
 def _command(root: Path, argv: list[str]) -> list[str]:
-    environment = {"PATH": "/opt/salt/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE": "1",
-                   "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis", "LC_ALL": "C.UTF-8"}
+    environment = {
+        "PATH": "/opt/salt/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis",
+        "LC_ALL": "C.UTF-8",
+    }
     binds = [f"--bind-ro={REPOSITORY}:{MOUNTED_AT}"]
     corpus = os.environ.get("CIB_CORPUS")
     if corpus:
         binds.append(f"--bind-ro={Path(corpus).resolve()}:{CORPUS_AT}")
         environment["CIB_CORPUS"] = CORPUS_AT
     settings = [f"--setenv={name}={value}" for name, value in environment.items()]
-    return nspawn(f"hha-tools-{os.getpid()}", root, "--private-network", "--as-pid2", "--pipe", *binds, *settings,
-                  f"--chdir={MOUNTED_AT}", *argv)
+    return nspawn(
+        f"hha-tools-{os.getpid()}",
+        root,
+        "--private-network",
+        "--as-pid2",
+        "--pipe",
+        *binds,
+        *settings,
+        f"--chdir={MOUNTED_AT}",
+        *argv,
+    )

@@ -35,12 +35,17 @@ class Record:
 
     def app_servers(self) -> list[str]:
         """Which app server answered, by the tutorial's page, request by request."""
-        return [sample["text"].partition("Droplet: ")[2].partition(",")[0]
-                for sample in self.samples if sample["status"] == 200]
+        return [
+            sample["text"].partition("Droplet: ")[2].partition(",")[0]
+            for sample in self.samples
+            if sample["status"] == 200
+        ]
 
 
 @contextlib.contextmanager
-def probe(interval_ms: int = 50, address: str = FLOATING_IP, port: int = 80, source: str = "client") -> Iterator[Record]:
+def probe(
+    interval_ms: int = 50, address: str = FLOATING_IP, port: int = 80, source: str = "client"
+) -> Iterator[Record]:
     """Ask ``address`` from the host ``source`` while the block runs; the record is complete after the block."""
     record = Record()
     argv = machine(source).command("python3", "-c", PROBE, address, str(port), str(interval_ms))
