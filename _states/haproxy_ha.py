@@ -1,0 +1,302 @@
+"""
+The outcomes that make a highly available HAProxy pair and its app servers.
+
+What a state is about comes from the settings (:func:`haproxy_ha.settings <haproxy_ha>`), that is from pillar; secrets
+are read here by name and are never an argument.
+"""
+
+import base64
+import functools
+
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+__virtualname__ = "haproxy_ha"
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _state(function):
+    """A state: errors become result False, and a comment in place of a traceback."""
+
+    @functools.wraps(function)
+    def wrapper(name, *args, **kwargs):
+        ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+        try:
+            ret.update(function(name, *args, **kwargs))
+        except (CommandExecutionError, SaltInvocationError, OSError) as exc:
+            ret.update(result=False, comment=str(exc))
+        return ret
+
+    return wrapper
+
+
+def _done(comment, changes=None):
+    return {"comment": comment, "changes": changes or {}}
+
+
+def _would(comment, changes=None):
+    return {"result": None, "comment": comment, "changes": changes or {}}
+
+
+@_state
+def settings_valid(name):
+    """
+    Pillar makes sense, and this minion has a part in it.
+
+    Fails with every error, each by its pillar path. A minion without a role is well, and is told so.
+
+    .. code-block:: yaml
+
+        haproxy_ha-settings:
+          haproxy_ha.settings_valid
+    """
+    ours = __salt__["haproxy_ha.settings"](__env__)
+    if ours["errors"]:
+        return {"result": False, "comment": "\n".join(["Nothing was done, because of:", *ours["errors"]])}
+    if not ours["roles"]:
+        return _done(
+            f"Nothing to do: the minion id {ours['minion_id']} is neither in haproxy_ha:load_balancers nor in "
+            "haproxy_ha:app_servers of its pillar, or it is not managed."
+        )
+    return _done("\n".join([f"This minion is: {', '.join(ours['roles'])}", *ours["warnings"]]))
+
+
+@_state
+def preflight(name):
+    """
+    Nothing is known that would stop the run later: the ports are free or their daemon's own, and the API knows the
+    floating IP. Looked at before anything is touched; see :func:`haproxy_ha.preflight <haproxy_ha>`.
+
+    .. code-block:: yaml
+
+        haproxy_ha-preflight:
+          haproxy_ha.preflight
+    """
+    ours = __salt__["haproxy_ha.settings"](__env__)
+    problems = __salt__["haproxy_ha.preflight"](["nginx"] if ours["haproxy"]["remove_nginx"] else [])
+    if problems:
+        return {"result": False, "comment": "\n".join(["Nothing was done, because:", *problems])}
+    if not __opts__["test"]:
+        __salt__["haproxy_ha.mark_floating_ip"]()
+    return _done("Nothing stands in the way")
+
+
+@_state
+def packages_installed(name, pkgs, units=()):
+    """
+    Packages are installed, and their services have not been started with the package's own configuration.
+
+    pkgs
+        Names of packages (list of str).
+    units : ``()``
+        Services to hold while packages are installed (list of str, without ``.service``); those that run are not
+        touched. A hold that a killed run left is released.
+
+    .. code-block:: yaml
+
+        haproxy_ha-app-package:
+          haproxy_ha.packages_installed:
+            - pkgs: [nginx]
+            - units: [nginx]
+    """
+    installed = __salt__["pkg.list_pkgs"]()
+    missing = [package for package in pkgs if package not in installed]
+    leftover = __salt__["haproxy_ha.held_units"]()
+    if not missing and not leftover:
+        return _done(f"Installed: {', '.join(pkgs)}")
+    changes = {package: {"old": "", "new": "installed"} for package in missing}
+    changes.update({f"{unit}.service": {"old": "held", "new": "free"} for unit in leftover})
+    if __opts__["test"]:
+        return _would(f"Would install: {', '.join(missing) or 'nothing'}", changes)
+    try:
+        if missing:
+            __salt__["haproxy_ha.hold_units"](list(units))
+            __salt__["pkg.refresh_db"]()
+            changes.update(__salt__["pkg.install"](pkgs=missing))
+    finally:
+        __salt__["haproxy_ha.release_units"]()
+    absent = [package for package in missing if package not in __salt__["pkg.list_pkgs"]()]
+    if absent:
+        return {"result": False, "comment": f"Could not be installed: {', '.join(absent)}", "changes": changes}
+    return _done(f"Installed: {', '.join(missing) or 'nothing'}", changes)
+
+
+@_state
+def disabled(name):
+    """
+    A service is not started at boot, because something else starts it.
+
+    name
+        The service (str), without ``.service``.
+
+    Unlike ``service.disabled`` it says in a dry run what a service that is not installed yet will need.
+
+    .. code-block:: yaml
+
+        haproxy_ha-load-balancer-service:
+          haproxy_ha.disabled:
+            - name: haproxy
+    """
+    changes = {name: {"old": "enabled", "new": "disabled"}}
+    if not __salt__["service.available"](name):
+        if __opts__["test"]:
+            return _would(f"{name} is not installed yet; it would be disabled", changes)
+        return {"result": False, "comment": f"The service {name} is not installed"}
+    if not __salt__["service.enabled"](name):
+        return _done(f"{name} does not start at boot")
+    if __opts__["test"]:
+        return _would(f"{name} would be disabled", changes)
+    __salt__["service.disable"](name)
+    if __salt__["service.enabled"](name):
+        return {"result": False, "comment": f"{name} still starts at boot"}
+    return _done(f"{name} no longer starts at boot", changes)
+
+
+@_state
+def files(name):
+    """
+    The files that a daemon reads are what the settings say, and the daemon has taken them if it runs.
+
+    name
+        ``haproxy``, ``nginx`` or ``corosync`` (str).
+
+    They are one set: checked together by the daemon (in a dry run too), renamed into place, taken by a reload that is
+    confirmed, or put back together. The comment of a failure is the daemon's own message, with its line.
+
+    .. code-block:: yaml
+
+        haproxy_ha-load-balancer-config:
+          haproxy_ha.files:
+            - name: haproxy
+    """
+    plan = __salt__["haproxy_ha.plan_files"](name, __env__)
+    if not plan["changes"] and not plan["unfinished"]:
+        return _done(f"The files of {name} are in place")
+    if plan["error"]:
+        return {"result": False, "comment": f"{plan['error']}\nNothing was changed."}
+    if __opts__["test"]:
+        return _would(plan["unknown"] or f"{name} accepts the new files; they would be installed", plan["changes"])
+    done = __salt__["haproxy_ha.apply_files"](name, __env__)
+    changes = done["changes"] or {name: {"old": "not taken", "new": "taken"}}
+    return _done(f"The files of {name} are in place; {done['action']}", changes)
+
+
+@_state
+def page(name):
+    """
+    The page that names the host and its public address is there.
+
+    name
+        For people; where the page is comes from ``haproxy_ha:nginx:page``.
+
+    .. code-block:: yaml
+
+        haproxy_ha-app-page:
+          haproxy_ha.page
+    """
+    return _entries(__salt__["haproxy_ha.page"](__env__), "The page is in place")
+
+
+def _entries(entries, comment, directory_mode="0755"):
+    changes = __salt__["haproxy_ha.plan_entries"](entries)
+    if not changes:
+        return _done(comment)
+    if __opts__["test"]:
+        return _would(f"Would change: {', '.join(changes)}", changes)
+    return _done(comment, __salt__["haproxy_ha.install_entries"](entries, directory_mode))
+
+
+@_state
+def secret_file(name, secret, mode="0600"):
+    """
+    A file holds a secret of pillar, and only root reads it. The secret is shown nowhere.
+
+    name
+        Absolute path (str). A directory that is missing is made, for root alone.
+    secret
+        ``api_token`` (of ``haproxy_ha:floating_ip``) or ``authkey`` (of ``haproxy_ha:cluster``; the file holds the bytes).
+    mode : ``0600``
+        Mode of the file (str).
+
+    .. code-block:: yaml
+
+        haproxy_ha-cluster-authkey:
+          haproxy_ha.secret_file:
+            - name: /etc/corosync/authkey
+            - secret: authkey
+            - mode: "0400"
+    """
+    entry = {"content": _secret(secret), "mode": mode, "user": "root", "group": "root", "secret": True}
+    return _entries({name: entry}, f"{name} holds {secret}, and only root reads it", "0700")
+
+
+def _secret(which):
+    pillar = __pillar__.get("haproxy_ha") or {}
+    if which == "api_token":
+        return str(pillar["floating_ip"]["api_token"]) + "\n"
+    if which == "authkey":
+        # Bytes as surrogates: what reads and writes files decodes and encodes them the same way.
+        return base64.b64decode(pillar["cluster"]["authkey"]).decode("utf-8", "surrogateescape")
+    raise SaltInvocationError(f"secret: found {which!r}, allowed: api_token, authkey")
+
+
+@_state
+def cluster_membership(name, nodes, timeout=120):
+    """
+    All nodes are online in Pacemaker.
+
+    nodes
+        Names of the nodes (list of str).
+    timeout : ``120``
+        How long to wait for them, in seconds (int).
+
+    .. code-block:: yaml
+
+        haproxy_ha-cluster-membership:
+          haproxy_ha.cluster_membership:
+            - nodes: [primary, secondary]
+            - timeout: 120
+    """
+    if __opts__["test"]:
+        try:
+            absent = _absent(nodes, __salt__["pacemaker.status"]()["nodes"])
+        except CommandExecutionError as exc:
+            return _would(f"Would wait for {', '.join(nodes)}: {exc}")
+        return _would(f"Would wait for {', '.join(absent)}") if absent else _done("All nodes are online")
+    __salt__["pacemaker.wait"](nodes=list(nodes), timeout=timeout)
+    return _done(f"Online: {', '.join(nodes)}")
+
+
+def _absent(nodes, present):
+    return [node for node in nodes if not present.get(node, {}).get("online")]
+
+
+@_state
+def verified(name, timeout=60):
+    """
+    The tiers work together: the probes of :func:`haproxy_ha.verify <haproxy_ha>` find what they should.
+
+    timeout : ``60``
+        How long to ask again while something is not as it should be, in seconds (int): machines that are set up at the
+        same moment are not ready at the same moment.
+
+    A dry run makes no probe.
+
+    .. code-block:: yaml
+
+        haproxy_ha-verified:
+          haproxy_ha.verified
+    """
+    if __opts__["test"]:
+        return _done("The probes are made in a live run")
+    found = __salt__["haproxy_ha.verify_wait"](timeout)
+    lines = [
+        f"{check['check']}: expected: {check['expected']}, found: {check['found']}"
+        for check in found["checks"]
+        if not check["result"]
+    ]
+    if lines:
+        return {"result": False, "comment": "\n".join([f"Not so within {timeout} s:", *lines, *found["notes"]])}
+    return _done("\n".join([f"{len(found['checks'])} probes found what they should", *found["notes"]]))

@@ -1,0 +1,88 @@
+"""
+The files that one daemon reads, as data: what differs from what is there, and how to show it.
+
+A set is a dict of absolute path to entry. An entry is one of
+
+- ``{"content": str, "mode": "0644", "secret": False}``: a file,
+- ``{"link": "target"}``: a symbolic link,
+- ``None``: nothing may be there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+HIDDEN = "(hidden)"
+
+# What daemons print around the lines that say what is wrong.
+_NOISE = re.compile(r"\[NOTICE\]|Configuration file is valid|Fatal errors found in configuration|test failed$|test is successful$")
+_PREFIX = re.compile(r"^(?:\[(?:ALERT|WARNING|NOTICE)\]\s*\([^)]*\)\s*:\s*|nginx: )")
+
+
+def entry_equal(current: dict | None, wanted: dict | None) -> bool:
+    """Whether what is there is what is wanted: the same kind, content and mode."""
+    if current is None or wanted is None:
+        return current is wanted
+    return all(current.get(key) == wanted.get(key) for key in ("content", "link", "mode"))
+
+
+def differences(current: dict, wanted: dict) -> dict:
+    """
+    What a run would change.
+
+    current, wanted
+        Two sets; every path of ``wanted`` is looked up in ``current`` (missing there means absent).
+
+    Returns ``{path: {"old": ..., "new": ...}}`` in the order of ``wanted``, empty when nothing differs. Text that
+    changed is shown as the two sides of a diff; text of a secret file never.
+    """
+    return {
+        path: _show(current.get(path), entry)
+        for path, entry in wanted.items()
+        if not entry_equal(current.get(path), entry)
+    }
+
+
+def _show(old: dict | None, new: dict | None) -> dict:
+    if old and new and "content" in old and "content" in new:
+        if old["content"] == new["content"]:
+            return {"old": f"mode {old['mode']}", "new": f"mode {new['mode']}"}
+        if not _secret(old, new):
+            before, after = _sides(old["content"], new["content"])
+            return {"old": before, "new": after}
+    return {"old": _whole(old, new), "new": _whole(new, old)}
+
+
+def _secret(*entries: dict | None) -> bool:
+    """A file that others may not read is not shown either, on whichever side."""
+    return any(e and (e.get("secret") or e.get("mode") in ("0600", "0400")) for e in entries)
+
+
+def _whole(entry: dict | None, other: dict | None) -> str | None:
+    if entry is None:
+        return None
+    if "link" in entry:
+        return f"link to {entry['link']}"
+    return HIDDEN if _secret(entry, other) else entry["content"]
+
+
+def _sides(old: str, new: str) -> tuple[str, str]:
+    """The old and the new side of a diff, one line of context, each hunk headed by its line number."""
+    before, after = [], []
+    groups = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_grouped_opcodes(1)
+    old_lines, new_lines = old.splitlines(), new.splitlines()
+    for group in groups:
+        before.append(f"@@ line {group[0][1] + 1}")
+        after.append(f"@@ line {group[0][3] + 1}")
+        for tag, i1, i2, j1, j2 in group:
+            before += [("  " if tag == "equal" else "- ") + line for line in old_lines[i1:i2]]
+            after += [("  " if tag == "equal" else "+ ") + line for line in new_lines[j1:j2]]
+    return "\n".join(before) + "\n", "\n".join(after) + "\n"
+
+
+def daemon_message(output: str) -> str:
+    """The lines of a daemon's output that say what is wrong and where, without prefixes and repetitions."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    kept = [_PREFIX.sub("", line) for line in lines if not _NOISE.search(line)]
+    return "\n".join(dict.fromkeys(kept or lines))

@@ -1,0 +1,28 @@
+# The resource agents, which run without Salt: DigitalOcean's rules are installed beside them, so that they stand once.
+{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+
+include:
+  - haproxy_ha.cluster.package
+
+{% if "load_balancer" in roles %}
+haproxy_ha-cluster-agents:
+  file.managed:
+    - names:
+      - {{ settings.paths.agents_dir }}/floatip:
+        - source: salt://haproxy_ha/files/agents/floatip
+        - mode: "0755"
+      - {{ settings.paths.agents_dir }}/haproxy:
+        - source: salt://haproxy_ha/files/agents/haproxy
+        - mode: "0755"
+      - {{ settings.paths.agents_dir }}/agent.py:
+        - source: salt://haproxy_ha/files/agents/agent.py
+        - mode: "0644"
+      - {{ settings.paths.agents_dir }}/digitalocean.py:
+        - source: salt://_utils/haproxy_ha_lib/digitalocean.py
+        - mode: "0644"
+    - user: root
+    - group: root
+    - makedirs: true
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-package
+{% endif %}

@@ -1,0 +1,22 @@
+# Corosync, Pacemaker, the agents and crmsh (for people), and a clock that is kept: installed without starting the package's one-node cluster.
+{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+
+include:
+  - haproxy_ha.preflight
+
+{% if "load_balancer" in roles %}
+{% set clock = salt["haproxy_ha.time_service"]() %}
+haproxy_ha-cluster-package:
+  haproxy_ha.packages_installed:
+    - pkgs: {{ (settings.packages.cluster + settings.packages.agents + clock.packages) | json }}
+    - units: {{ [settings.services.corosync, settings.services.pacemaker, clock.unit] | json }}
+    - require:
+      - haproxy_ha: haproxy_ha-preflight
+
+haproxy_ha-cluster-time:
+  service.running:
+    - name: {{ clock.unit | json }}
+    - enable: true
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-package
+{% endif %}

@@ -1,0 +1,31 @@
+# Corosync and Pacemaker run, now and after a boot. They start last of all that is local: a node that is online in the cluster is ready to run everything.
+{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+
+include:
+  - haproxy_ha.load_balancer
+  - haproxy_ha.cluster.config
+  - haproxy_ha.cluster.agents
+  - haproxy_ha.cluster.token
+
+{% if "load_balancer" in roles %}
+haproxy_ha-cluster-corosync:
+  service.running:
+    - name: {{ settings.services.corosync | json }}
+    - enable: true
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-config
+      - haproxy_ha: haproxy_ha-load-balancer-config
+      - haproxy_ha: haproxy_ha-load-balancer-service
+      - service: haproxy_ha-cluster-time
+      - file: haproxy_ha-cluster-agents
+{% if settings.floating_ip.provider == "digitalocean" %}
+      - haproxy_ha: haproxy_ha-cluster-token
+{% endif %}
+
+haproxy_ha-cluster-pacemaker:
+  service.running:
+    - name: {{ settings.services.pacemaker | json }}
+    - enable: true
+    - require:
+      - service: haproxy_ha-cluster-corosync
+{% endif %}

@@ -1,0 +1,15 @@
+# The API token of the floating IP, in a file that only root reads: it is in no cluster configuration.
+{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+
+include:
+  - haproxy_ha.preflight
+
+{% if "load_balancer" in roles and settings.floating_ip.provider == "digitalocean" %}
+haproxy_ha-cluster-token:
+  haproxy_ha.secret_file:
+    - name: {{ settings.floating_ip.token_file | json }}
+    - secret: api_token
+    - mode: "0600"
+    - require:
+      - haproxy_ha: haproxy_ha-preflight
+{% endif %}

@@ -1,0 +1,12 @@
+# The package repository that HAProxy comes from (optional; else the distribution's own).
+{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+
+include:
+  - haproxy_ha.preflight
+
+{% if "load_balancer" in roles and settings.haproxy.repository %}
+haproxy_ha-load-balancer-repository:
+  haproxy_ha.repository:
+    - require:
+      - haproxy_ha: haproxy_ha-preflight
+{% endif %}

@@ -1,0 +1,23 @@
+# Proof that the tiers work together: the tutorial's own probes, from where it makes them.
+{% from "haproxy_ha/map.jinja" import roles with context %}
+
+include:
+{% if "app_server" in roles %}
+  - haproxy_ha.app.service
+{% endif %}
+{% if "load_balancer" in roles %}
+  - haproxy_ha.cluster.resources
+{% endif %}
+  - haproxy_ha.guard
+
+{% if roles %}
+haproxy_ha-verified:
+  haproxy_ha.verified:
+    - require:
+{% if "app_server" in roles %}
+      - service: haproxy_ha-app-service
+{% endif %}
+{% if "load_balancer" in roles %}
+      - pacemaker: haproxy_ha-cluster-resources
+{% endif %}
+{% endif %}
