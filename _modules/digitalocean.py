@@ -216,7 +216,7 @@ def _short(error):
         if not isinstance(inner, BaseException):
             break
         cause = inner
-    return " ".join(str(inner or cause).rpartition(">: ")[2].split())[:200] or type(error).__name__
+    return " ".join(str(cause).rpartition(">: ")[2].split())[:200] or type(error).__name__
 
 
 def _configured(key):
