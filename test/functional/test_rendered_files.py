@@ -1,0 +1,126 @@
+"""The rendered files, read by the real daemons. Needs haproxy, nginx and corosync: run it where they are installed."""
+
+import base64
+import subprocess
+from pathlib import Path
+
+import pytest
+from pillars import EXAMPLE, REMOVED, text_of, valid
+
+from haproxy_ha_lib import layout
+
+CFG = "/etc/haproxy/haproxy.cfg"
+CONF = "/etc/corosync/corosync.conf"
+
+
+def run(*command):
+    """Run a command; returns its exit status and what it said."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def run_on_a_host(addresses, *command):
+    """The same in a network namespace of its own that has ``addresses``: nginx and corosync look for theirs."""
+    add = " && ".join(["ip link set lo up", *(f"ip address add {address} dev lo" for address in addresses)])
+    return run("unshare", "--net", "sh", "-c", f'{add} && exec "$@"', "sh", *command)
+
+
+HAPROXY = {
+    "pillar.example": {},
+    "unmanaged, weighted, backup and IPv6 servers": {
+        "app_servers:v6": {"private_ip": "fd00::9", "managed": False, "weight": 0, "options": ["inter 2s", "fall 3"]},
+        "app_servers:late": {"private_ip": "10.0.0.9", "port": 8080, "managed": False, "backup": True},
+    },
+    "several frontends and backends": {
+        "haproxy:frontends": {
+            "http": {"options": ["acl api path_beg /api", "use_backend api if api"]},
+            "private": {"bind": ["private:8080", "127.0.0.1:8081", "[::1]:8081"], "default_backend": "api"},
+        },
+        "haproxy:backends": {"api": {"servers": ["app-2"], "options": ["balance leastconn", "option httpchk"]}},
+    },
+    "a virtual IP on a LAN": {"floating_ip": {"address": "10.132.20.100", "provider": "ipaddr2"},
+                              "load_balancers:primary:anchor_ip": REMOVED},
+    "TCP": {"haproxy:defaults": ["log global", "mode tcp", "option tcplog", "timeout connect 5s", "timeout client 50s",
+                                 "timeout server 50s"]},
+    "no server": {"haproxy:backends:app_pool": {"servers": []}},
+}
+
+
+def check_haproxy(text, tmp_path):
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(text, encoding="utf-8")
+    return run("haproxy", "-c", "-dW", "-f", str(path))
+
+
+@pytest.mark.parametrize("minion", ["primary", "secondary"])
+@pytest.mark.parametrize("case", HAPROXY)
+def test_haproxy_takes_its_file_without_a_warning(case, minion, tmp_path):
+    status, said = check_haproxy(text_of(valid(HAPROXY[case], minion), "haproxy", CFG), tmp_path)
+    assert (status, said) == (0, "Configuration file is valid\n")
+
+
+def test_haproxy_s_word_on_a_wrong_raw_line_is_heard(tmp_path):
+    text = text_of(valid({"haproxy:backends:app_pool:options": ["balance nonsense"]}), "haproxy", CFG)
+    status, said = check_haproxy(text, tmp_path)
+    assert status != 0
+    assert "balance only supports 'roundrobin'" in said
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """Checks the files of an app server as nginx's own nginx.conf includes them."""
+    def check(built):
+        Path(tmp_path, "conf.d").mkdir()
+        Path(tmp_path, "sites").mkdir()
+        for entry in layout.daemon_files(built)["nginx"]:
+            if entry["kind"] == "file":
+                below = "conf.d/x.conf" if "conf.d" in entry["path"] else "sites/x"
+                Path(tmp_path, below).write_text(text_of(built, "nginx", entry["path"]), encoding="utf-8")
+        Path(tmp_path, "nginx.conf").write_text(
+            f"pid {tmp_path}/pid; events {{}} http {{ include conf.d/*.conf; include sites/*; }}\n", encoding="utf-8")
+        command = ["nginx", "-t", "-q", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+        return run_on_a_host([built["me"]["private_ip"]], *command)
+    return check
+
+
+@pytest.mark.parametrize("changes", [
+    {},
+    {"app_servers:app-1:port": 8080, "nginx:page:document_root": "/srv/www"},
+    {"app_servers:app-1:private_ip": "fd00::236"},
+    {"nginx": {"site": {"enabled": False}}},
+], ids=["pillar.example", "port and root", "IPv6", "no site"])
+def test_nginx_takes_its_files(changes, nginx):
+    assert nginx(valid(changes, "app-1")) == (0, "")
+
+
+COROSYNC = {
+    "pillar.example": {},
+    "one node": {"load_balancers:secondary": REMOVED},
+    "three nodes": {"load_balancers:third": {"private_ip": "10.132.20.12"}},
+    "IPv6": {"load_balancers:primary:private_ip": "fd00::10", "load_balancers:secondary:private_ip": "fd00::11"},
+    "tuned": {"cluster:token": 300, "cluster:consensus": 150, "cluster:port": 5500, "cluster:wait_for_all": True},
+    "system": {"cluster:system": {"sched_rr": False, "move_to_root_cgroup": "no", "priority": "max"}},
+}
+
+
+def check_corosync(built, text, tmp_path):
+    key = tmp_path / "authkey"
+    key.write_bytes(base64.b64decode("".join(EXAMPLE["cluster"]["authkey"].split())))
+    path = tmp_path / "corosync.conf"
+    path.write_text(text.replace("totem {", f"totem {{\n    keyfile: {key}", 1), encoding="utf-8")
+    return run_on_a_host([built["me"]["private_ip"]], "corosync", "-t", "-f", "-c", str(path))
+
+
+@pytest.mark.parametrize("case", COROSYNC)
+def test_corosync_takes_its_file(case, tmp_path):
+    built = valid(COROSYNC[case])
+    status, said = check_corosync(built, text_of(built, "corosync", CONF), tmp_path)
+    assert (status, said) == (0, "notice  [MAIN  ] Corosync Cluster Engine exiting normally\n")
+
+
+def test_corosync_gives_its_reason_where_it_refuses(tmp_path):
+    built = valid()
+    text = text_of(built, "corosync", CONF).replace("nodeid: ", "nodeid: 99")
+    status, said = check_corosync(built, text, tmp_path)
+    assert status != 0
+    assert "nodeid" in said

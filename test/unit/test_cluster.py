@@ -1,0 +1,113 @@
+import pytest
+from pillars import DEFAULTS, valid
+
+from haproxy_ha_lib import cluster
+
+
+def configuration(changes=None):
+    return valid(changes)["cluster"]["configuration"]
+
+
+def timeouts(primitive):
+    return {one["name"]: (one["interval"], one["timeout"]) for one in primitive["operations"]}
+
+
+def test_the_built_in_objects():
+    built_in = configuration()
+    assert set(built_in) == {"properties", "resource_defaults", "primitives", "clones", "colocations", "orders"}
+    assert built_in["properties"] == {
+        "no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
+    }
+    assert built_in["resource_defaults"] == {"resource-stickiness": 100}
+    assert built_in["clones"] == {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}}
+    assert built_in["colocations"] == {
+        "FloatIP-haproxy": {"resource": "FloatIP", "with": "haproxy-clone", "score": "INFINITY"}
+    }
+    assert built_in["orders"] == {
+        "haproxy-before-FloatIP": {
+            "first": "haproxy-clone", "then": "FloatIP", "kind": "Mandatory", "symmetrical": False,
+        }
+    }
+
+
+def test_the_built_in_primitives():
+    primitives = configuration()["primitives"]
+    assert list(primitives) == ["haproxy", "FloatIP"]
+    assert primitives["haproxy"]["agent"] == "ocf:haproxy_ha:haproxy"
+    assert timeouts(primitives["haproxy"]) == {"monitor": ("5s", "10s"), "start": ("0s", "30s"), "stop": ("0s", "40s")}
+    assert primitives["FloatIP"]["agent"] == "ocf:haproxy_ha:floatip"
+    assert primitives["FloatIP"]["params"] == {"address": "203.0.113.10"}
+    assert timeouts(primitives["FloatIP"]) == {"monitor": ("10s", "20s"), "start": ("0s", "60s"), "stop": ("0s", "20s")}
+
+
+@pytest.mark.parametrize("name", ["haproxy", "FloatIP"])
+def test_a_failure_is_forgotten_only_after_the_longest_operation(name):
+    primitive = configuration()["primitives"][name]
+    longest = max(int(timeout.rstrip("s")) for _, timeout in timeouts(primitive).values())
+    assert int(primitive["meta"]["failure-timeout"].rstrip("s")) > longest
+    assert primitive["meta"]["migration-threshold"] > 0
+
+
+def test_every_node_has_the_same_configuration():
+    assert configuration() == valid(minion_id="secondary")["cluster"]["configuration"]
+
+
+def test_only_parameters_that_differ_from_the_agent_s_defaults_are_given():
+    changes = {"floating_ip:api_url": "https://10.0.0.1:8443", "floating_ip:metadata_url": "http://169.254.169.254",
+               "floating_ip:params": {"extra": 5}}
+    assert configuration(changes)["primitives"]["FloatIP"]["params"] == {
+        "address": "203.0.113.10", "api_url": "https://10.0.0.1:8443", "extra": 5,
+    }
+
+
+def test_the_agent_s_defaults_are_pillar_s_defaults():
+    assert {key: DEFAULTS["floating_ip"][key] for key in cluster.AGENT_DEFAULTS} == cluster.AGENT_DEFAULTS
+
+
+@pytest.mark.parametrize("floating_ip, agent, params", [
+    ({"address": "10.132.20.100", "provider": "ipaddr2", "params": {"nic": "eth1"}},
+     "ocf:heartbeat:IPaddr2", {"ip": "10.132.20.100", "nic": "eth1"}),
+    ({"agent": "ocf:example:elastic", "params": {"allocation": "x-1"}}, "ocf:example:elastic", {"allocation": "x-1"}),
+])
+def test_another_provider_is_one_line(floating_ip, agent, params):
+    primitive = configuration({"floating_ip": floating_ip})["primitives"]["FloatIP"]
+    assert (primitive["agent"], primitive["params"]) == (agent, params)
+    assert set(timeouts(primitive)) == {"monitor", "start", "stop"}
+
+
+def test_pillar_s_objects_are_merged_over_the_built_in_ones():
+    changed = configuration({
+        "cluster:properties": {"cluster-delay": "30s", "no-quorum-policy": "freeze", "start-failure-is-fatal": None},
+        "cluster:primitives": {
+            "haproxy": {"meta": {"failure-timeout": "5min", "migration-threshold": None},
+                        "operations": [{"name": "monitor", "interval": "15s"}]},
+            "mail": {"agent": "ocf:heartbeat:MailTo", "params": None},
+        },
+        "cluster:groups": {"extra": {"members": ["mail"]}},
+    })
+    assert changed["properties"] == {
+        "no-quorum-policy": "freeze", "stonith-enabled": False, "cluster-delay": "30s",
+    }
+    assert changed["primitives"]["haproxy"] == {
+        "agent": "ocf:haproxy_ha:haproxy",
+        "meta": {"failure-timeout": "5min"},
+        "operations": [{"name": "monitor", "interval": "15s"}],
+    }
+    assert changed["primitives"]["mail"] == {"agent": "ocf:heartbeat:MailTo"}
+    assert changed["groups"] == {"extra": {"members": ["mail"]}}
+
+
+def test_null_takes_a_built_in_away():
+    changed = configuration({"cluster:orders": {"haproxy-before-FloatIP": None}})
+    assert "orders" not in changed
+
+
+def test_with_a_fence_device_fencing_is_left_on():
+    fence = {"cluster:primitives": {"fence": {"agent": "stonith:fence_xvm"}}}
+    assert "stonith-enabled" not in configuration(fence)["properties"]
+
+
+def test_a_constraint_may_name_a_tag():
+    changes = {"cluster:tags": {"ours": ["FloatIP"]},
+               "cluster:locations": {"x": {"resource": "ours", "node": "primary", "score": 50}}}
+    assert configuration(changes)["locations"]["x"]["resource"] == "ours"

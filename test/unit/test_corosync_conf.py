@@ -1,0 +1,79 @@
+import pytest
+from pillars import REMOVED, text_of, valid
+
+from haproxy_ha_lib import corosync_conf
+
+THIRD = {"load_balancers:third": {"private_ip": "10.132.20.12", "node_id": 3}}
+ALONE = {"load_balancers:secondary": REMOVED}
+
+
+def section(built, name):
+    """One section of corosync.conf as (lines, sections below)."""
+    [found] = [one for one in corosync_conf.model(built) if one["name"] == name]
+    return dict(found["lines"]), [dict(inner["lines"]) for inner in found["sections"]]
+
+
+def test_the_ring_is_encrypted_over_knet():
+    lines, [link] = section(valid(), "totem")
+    assert lines == {
+        "version": "2", "cluster_name": "haproxy_ha", "transport": "knet", "crypto_cipher": "aes256",
+        "crypto_hash": "sha256", "token": "1000", "consensus": "300",
+    }
+    assert link == {
+        "linknumber": "0", "mcastport": "5405", "knet_ping_interval": "200", "knet_ping_timeout": "2000",
+        "knet_pong_count": "1",
+    }
+
+
+def test_nodes_are_in_pillar_s_order_with_their_ids():
+    balancers = {"zulu": {"private_ip": "10.0.0.1", "node_id": 7}, "alpha": {"private_ip": "fd00::2"}}
+    balancers["alpha"]["private_ip"] = "10.0.0.2"
+    _, nodes = section(valid({"load_balancers": balancers}, "app-1"), "nodelist")
+    assert [(node["name"], node["ring0_addr"]) for node in nodes] == [("zulu", "10.0.0.1"), ("alpha", "10.0.0.2")]
+    assert nodes[0]["nodeid"] == "7"
+
+
+def test_the_file_is_the_same_on_every_node():
+    path = "/etc/corosync/corosync.conf"
+    one, other = (text_of(valid(minion_id=minion), "corosync", path) for minion in ("primary", "secondary"))
+    assert one == other
+
+
+@pytest.mark.parametrize("changes, lines", [
+    ({}, {"provider": "corosync_votequorum", "two_node": "1", "wait_for_all": "0"}),
+    ({"cluster:wait_for_all": True}, {"provider": "corosync_votequorum", "two_node": "1", "wait_for_all": "1"}),
+    (ALONE, {"provider": "corosync_votequorum"}),
+    (THIRD, {"provider": "corosync_votequorum"}),
+    ({**THIRD, "cluster:wait_for_all": True}, {"provider": "corosync_votequorum", "wait_for_all": "1"}),
+])
+def test_quorum_follows_the_number_of_nodes(changes, lines):
+    assert section(valid(changes), "quorum")[0] == lines
+
+
+@pytest.mark.parametrize("changes, consensus", [
+    ({}, "300"),
+    ({"cluster:token": 3000}, "900"),
+    ({"cluster:token": 200}, "60"),
+    ({"cluster:consensus": 1500}, "1500"),
+    (THIRD, None),
+    (ALONE, None),
+    ({**THIRD, "cluster:consensus": 1500}, "1500"),
+])
+def test_consensus_is_below_token_with_two_nodes_only(changes, consensus):
+    assert section(valid(changes), "totem")[0].get("consensus") == consensus
+
+
+def test_the_system_section_is_there_only_when_pillar_says_so():
+    assert "system" not in [one["name"] for one in corosync_conf.model(valid())]
+    built = valid({"cluster:system": {"sched_rr": False, "move_to_root_cgroup": "auto", "priority": 5}})
+    assert section(built, "system")[0] == {"sched_rr": "no", "move_to_root_cgroup": "auto", "priority": "5"}
+
+
+def test_sections_are_nested_by_indentation():
+    text = text_of(valid(), "corosync", "/etc/corosync/corosync.conf")
+    assert """
+nodelist {
+    node {
+        name: primary
+""" in text
+    assert text.count("{") == text.count("}") == 7

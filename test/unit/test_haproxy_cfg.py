@@ -1,0 +1,128 @@
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from pillars import DEFAULTS, changed, text_of, valid
+
+from haproxy_ha_lib import haproxy_cfg, settings
+
+CFG = "/etc/haproxy/haproxy.cfg"
+
+
+def section(built, kind, name=None):
+    """The lines of one section of haproxy.cfg."""
+    [found] = [one for one in haproxy_cfg.model(built) if (one["type"], one["name"]) == (kind, name)]
+    return found["lines"]
+
+
+@pytest.mark.parametrize("minion, anchor", [("primary", "10.17.1.18"), ("secondary", "10.17.1.19")])
+def test_the_tutorial_s_proxies(minion, anchor):
+    text = text_of(valid(minion_id=minion), "haproxy", CFG)
+    assert text.endswith(f"""
+frontend http
+    bind {anchor}:80
+    default_backend app_pool
+
+backend app_pool
+    server app-1 10.132.20.236:80 check
+    server app-2 10.132.20.237:80 check
+""")
+
+
+def test_the_tutorial_s_options_are_defaults():
+    lines = section(valid(), "defaults")
+    assert "option forwardfor" in lines
+    assert "option http-server-close" in lines
+    assert "option idle-close-on-response" in lines
+
+
+def test_two_load_balancers_differ_in_the_anchor_ip_alone():
+    one, other = (text_of(valid(minion_id=minion), "haproxy", CFG) for minion in ("primary", "secondary"))
+    assert one.replace("10.17.1.18", "10.17.1.19") == other
+
+
+@pytest.mark.parametrize("server, line", [
+    ({}, "server x 10.0.0.9:80 check"),
+    ({"port": 8080}, "server x 10.0.0.9:8080 check"),
+    ({"weight": 0}, "server x 10.0.0.9:80 check weight 0"),
+    ({"backup": True}, "server x 10.0.0.9:80 check backup"),
+    ({"weight": 10, "backup": True, "options": ["inter 2s", "maxconn 9"]},
+     "server x 10.0.0.9:80 check weight 10 backup inter 2s maxconn 9"),
+    ({"private_ip": "fd00::9"}, "server x [fd00::9]:80 check"),
+])
+def test_the_line_of_a_server(server, line):
+    built = valid({"app_servers:x": {"private_ip": "10.0.0.9", "managed": False, **server}})
+    assert section(built, "backend", "app_pool")[-1] == line
+
+
+@pytest.mark.parametrize("bind, line", [
+    ("anchor:80", "bind 10.17.1.18:80"),
+    ("*:443 ssl crt /etc/haproxy/site.pem alpn h2", "bind *:443 ssl crt /etc/haproxy/site.pem alpn h2"),
+    ("[2001:db8::1]:80", "bind [2001:db8::1]:80"),
+])
+def test_the_line_of_a_bind(bind, line):
+    built = valid({"haproxy:frontends:http:bind": [bind]})
+    assert section(built, "frontend", "http") == [line, "default_backend app_pool"]
+
+
+def test_sections_servers_and_raw_lines_keep_their_order():
+    changes = {
+        "app_servers": {name: {"private_ip": f"10.0.0.{number}"} for number, name in enumerate("zya", 1)},
+        "haproxy:frontends": {
+            "zulu": {"bind": ["anchor:81"], "options": ["http-request set-header Z 1", "http-request set-header A 2"]},
+            "http": {"default_backend": "main"},
+        },
+        "haproxy:backends": {"main": {"servers": ["a", "z"], "options": ["balance leastconn"]}, "all": {}},
+    }
+    built = valid({**changes, "haproxy:backends:all": {"servers": "app_servers"}})
+    assert [(one["type"], one["name"]) for one in haproxy_cfg.model(built)] == [
+        ("global", None), ("defaults", None), ("frontend", "zulu"), ("frontend", "http"),
+        ("backend", "main"), ("backend", "all"), ("backend", "app_pool"),
+    ]
+    assert section(built, "frontend", "zulu")[1:] == ["http-request set-header Z 1", "http-request set-header A 2"]
+    assert section(built, "backend", "main") == [
+        "balance leastconn", "server a 10.0.0.3:80 check", "server z 10.0.0.1:80 check",
+    ]
+    assert [line.split()[1] for line in section(built, "backend", "all")] == ["z", "y", "a"]
+
+
+SERVER = {"private_ip": "10.0.0.9"}
+PLACES = {
+    "name of a server": lambda word: {"app_servers": {word: SERVER}},
+    "address of a server": lambda word: {"app_servers": {"x": {"private_ip": word}}},
+    "name of a frontend": lambda word: {"haproxy": {"frontends": {word: {"bind": ["anchor:81"]}}}},
+    "name of a backend": lambda word: {"haproxy": {"backends": {word: {"servers": []}}}},
+    "default backend": lambda word: {
+        "haproxy": {"backends": {word: {}}, "frontends": {"http": {"default_backend": word}}}
+    },
+    "address of a bind": lambda word: {"haproxy": {"frontends": {"http": {"bind": [f"{word}:80"]}}}},
+}
+SPECIAL = set("#'\"\\$`{}|;\t\r\0")
+WORDS = st.text(st.sampled_from("ab1.-_:* \t\r\n\0#'\"\\${}|;") | st.characters(), max_size=12) | st.sampled_from(
+    ["a.b-c_d", "10.9.8.7", "fd00::9", "[fd00::9]", "*", "anchor", "private", "anchor:80 ssl\nlisten x", "global"]
+)
+
+
+def layout_of(place, word):
+    """How many words each line of haproxy.cfg has with ``word`` in a place, and the lines; None if it is refused."""
+    built = settings.build(changed(PLACES[place](word)), "primary", DEFAULTS)
+    if built["errors"]:
+        return None
+    lines = text_of(built, "haproxy", CFG).split("\n")
+    return [len(line.split()) for line in lines], lines
+
+
+@pytest.mark.parametrize("place", PLACES)
+@examples(max_examples=25, deadline=None)
+@given(word=WORDS)
+def test_no_value_but_a_raw_one_leaves_its_word(place, word):
+    harmless = layout_of(place, "10.9.9.9" if "address" in place else "harmless")
+    accepted = layout_of(place, word)
+    if accepted and not (place == "address of a bind" and " " in word.strip()):
+        assert accepted[0] == harmless[0]
+        assert not SPECIAL & set("".join(set(accepted[1]) - set(harmless[1])))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_takes_a_harmless_word(place):
+    assert layout_of(place, "10.9.9.9" if "address" in place else "harmless")

@@ -1,0 +1,79 @@
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from pillars import DEFAULTS, REMOVED, changed, rendered, text_of, valid
+
+from haproxy_ha_lib import layout, settings
+
+SITE = "/etc/nginx/sites-available/haproxy_ha"
+LOG_FORMAT = "/etc/nginx/conf.d/haproxy_ha.conf"
+
+
+def statements(text):
+    """The statements of an nginx file, without comments and spacing."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return [" ".join(statement.split()) for statement in " ".join(lines).replace("{", ";").replace("}", ";").split(";")]
+
+
+def test_the_site_listens_on_the_private_ip_alone_and_answers_the_load_balancers_alone():
+    found = statements(text_of(valid(minion_id="app-1"), "nginx", SITE))
+    assert [one for one in found if one.startswith("listen")] == ["listen 10.132.20.236:80"]
+    assert [one for one in found if one.split(" ")[0] in ("allow", "deny")] == [
+        "allow 10.132.20.10", "allow 10.132.20.11", "deny all",
+    ]
+    assert "access_log /var/log/nginx/access.log haproxy_log" in found
+    assert "root /var/www/html" in found
+    assert "try_files $uri $uri/ =404" in found
+
+
+def test_balancers_are_allowed_in_pillar_s_order():
+    balancers = {name: {"private_ip": f"10.0.0.{number}"} for number, name in enumerate("cab", 1)}
+    found = statements(text_of(valid({"load_balancers": balancers}, "app-1"), "nginx", SITE))
+    assert [one for one in found if one.startswith("allow")] == ["allow 10.0.0.1", "allow 10.0.0.2", "allow 10.0.0.3"]
+
+
+@pytest.mark.parametrize("server, listen", [
+    ({"port": 8080}, "listen 10.132.20.236:8080"),
+    ({"private_ip": "fd00::236"}, "listen [fd00::236]:80"),
+])
+def test_where_the_site_listens(server, listen):
+    built = valid({f"app_servers:app-1:{key}": value for key, value in server.items()}, "app-1")
+    assert listen in statements(text_of(built, "nginx", SITE))
+
+
+def test_the_log_format_is_the_tutorial_s():
+    assert statements(text_of(valid(minion_id="app-1"), "nginx", LOG_FORMAT))[0] == (
+        "log_format haproxy_log "
+        "'ProxyIP: $remote_addr - ClientIP: $http_x_forwarded_for - $remote_user [$time_local] ' "
+        "'\"$request\" $status $body_bytes_sent \"$http_referer\" ' "
+        "'\"$http_user_agent\"'"
+    )
+
+
+@pytest.mark.parametrize("changes, text", [
+    ({}, "Droplet: app-1, IP Address: 203.0.113.31\n"),
+    ({"app_servers:app-1:public_ip": REMOVED}, "Droplet: app-1\n"),
+])
+def test_the_page(changes, text):
+    entry = layout.page(valid(changes, "app-1"))
+    assert entry["path"] == "/var/www/html/index.html"
+    assert rendered(entry) == text
+
+
+@pytest.mark.parametrize("place, word", [
+    ("nginx:page:document_root", "/srv"), ("app_servers:app-1:private_ip", "10.0.0.9"),
+    ("load_balancers:primary:private_ip", "10.0.0.9"),
+])
+@examples(max_examples=25, deadline=None)
+@given(hostile=st.text(st.sampled_from("/a1.:;{}$#'\"\\ \n\r\t\0") | st.characters(), max_size=15)
+       | st.sampled_from(["/srv/www", "/a;deny all", "/a}", "/a\n", "10.0.0.9;allow all", "fd00::9", "/$a", "/a b"]))
+def test_no_value_leaves_its_directive(place, word, hostile):
+    def shape(value):
+        built = settings.build(changed({place: value}), "app-1", DEFAULTS)
+        return None if built["errors"] else [
+            line.split()[0] for line in text_of(built, "nginx", SITE).split("\n") if line.strip()
+        ]
+
+    assert shape(word)
+    assert shape(hostile) in (None, shape(word))
