@@ -2,6 +2,8 @@
 The Pacemaker objects that make the system, as data in the form of `pacemaker.export`, with pillar's merged over them.
 """
 
+from haproxy_ha_lib.cib import desired
+from haproxy_ha_lib.cib.document import CibError, Document
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Problem
 from haproxy_ha_lib.values import did_you_mean
@@ -17,16 +19,17 @@ AGENT_DEFAULTS = {
 
 def configuration(floating_ip, given):
     """
-    Return (configuration, problems): the built-in objects with ``given`` (sections as in pillar) merged over them.
+    Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
 
     Mappings merge, lists replace, null takes away. Empty sections are left out.
     """
     built_in = _built_in(floating_ip)
     if _fences(given):
         del built_in["properties"]["stonith-enabled"]
-    merged = {section: _merged(built_in.get(section, {}), objects or {}) for section, objects in given.items()}
+    merged = {section: _laid_over(built_in.get(section, {}), objects) for section, objects in given.items()}
     merged = {section: objects for section, objects in merged.items() if objects}
-    return merged, [*_take_away_what_is_not_there(built_in, given), *_dangling(merged)]
+    problems, warnings = _check(merged)
+    return merged, [*_take_away_what_is_not_there(built_in, given), *problems], warnings
 
 
 def _built_in(floating_ip):
@@ -84,7 +87,7 @@ def _address_agent(floating_ip):
 
 def _fences(given):
     """Whether pillar brings a fence device: then Pacemaker's own default, fencing on, holds."""
-    primitives = (given.get("primitives") or {}).values()
+    primitives = given["primitives"].values()
     agents = [str(primitive.get("agent")) for primitive in primitives if isinstance(primitive, dict)]
     return any(agent.startswith("stonith:") for agent in agents)
 
@@ -93,44 +96,37 @@ def _take_away_what_is_not_there(built_in, given):
     """Yield a problem for each null that means no built-in object: somebody's slip of the pen."""
     for section, objects in given.items():
         names = built_in.get(section, {})
-        for name, value in (objects or {}).items():
+        for name, value in objects.items() if isinstance(objects, dict) else ():
             if value is None and name not in names:
                 text = "null takes a built-in away, and there is none of this name" + did_you_mean(name, names)
                 yield Problem((ROOT, "cluster", section, name), text)
 
 
-def _merged(base, over):
-    """``over`` laid over ``base``: mappings merge, lists replace, null takes away."""
-    result = dict(base)
+def _laid_over(base, over):
+    """``over`` laid over ``base``: mappings merge, null takes away, anything else replaces."""
+    if not isinstance(over, dict):
+        return over
+    result = dict(base) if isinstance(base, dict) else {}
     for key, value in over.items():
         if value is None:
             result.pop(key, None)
-        elif isinstance(value, dict):
-            below = result.get(key)
-            result[key] = _merged(below if isinstance(below, dict) else {}, value)
         else:
-            result[key] = value
+            result[key] = _laid_over(result.get(key), value)
     return result
 
 
-_REFERABLE = ("primitives", "groups", "clones", "bundles", "tags")
-_REFERENCES = {
-    "clones": ["resource"],
-    "colocations": ["resource", "with"],
-    "orders": ["first", "then"],
-    "locations": ["resource"],
-    "groups": ["members"],
-}
+def _check(data):
+    """
+    Return (problems, warnings) of a configuration that has to stand on its own: what it refers to is in it. A value
+    that Pacemaker would not understand is a warning, because an adopted cluster may have it.
+    """
+    try:
+        doubts = desired.read(data, Document.empty()).doubts.values()
+    except CibError as error:
+        return [_problem(line) for line in str(error).splitlines()], []
+    return [], [str(_problem(line)) for lines in doubts for line in lines]
 
 
-def _dangling(data):
-    """Yield a problem for each reference to a resource that is not there (a tag may stand for resources)."""
-    resources = {name for section in _REFERABLE for name in data.get(section, {})}
-    for section, fields in _REFERENCES.items():
-        for object_id, content in data.get(section, {}).items():
-            for field in fields if isinstance(content, dict) else []:
-                referred = content.get(field)
-                for name in referred if isinstance(referred, list) else [referred]:
-                    if isinstance(name, str) and name not in resources:
-                        text = f"there is no resource {name}{did_you_mean(name, resources)}"
-                        yield Problem((ROOT, "cluster", section, object_id, field), text)
+def _problem(line):
+    path, _, text = line.partition(": ")
+    return Problem((ROOT, "cluster", *path.split(":")), text)

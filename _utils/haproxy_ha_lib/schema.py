@@ -182,8 +182,19 @@ _CONFIGURATION = {
     "acls": "ACL roles, users and groups.",
     "tags": "Tags.",
 }
+_OPTIONS = ("properties", "resource_defaults", "operation_defaults")
 CONFIGURATION_SECTIONS = tuple(_CONFIGURATION)
 """Keys of ``cluster`` that hold Pacemaker's objects, in the form of pacemaker.export."""
+
+
+def _objects(section, doc):
+    """Pacemaker's options may also be a list of sets, each with its own rule; everything else is named."""
+    item = Value(doc, plain_data)
+    table = Table(doc + " Merged over the built-in ones; null takes one away.", "id", item, key=_object_id)
+    if section not in _OPTIONS:
+        return table
+    return Either(table.doc, table, listing=Items("Sets of options: {attributes, rule, score}.", item))
+
 
 _CLUSTER = Keys("Corosync and Pacemaker.", {
     "name": Value("Name of the cluster.", _cluster_name),
@@ -211,9 +222,7 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     ),
     "purge": Value("true: objects that nobody here created are removed too.", values.flag),
     "expected_timeout": Value("Seconds to wait for the other load balancers to join.", values.whole_number(0, 3600)),
-    **{section: Table(doc + " Merged over the built-in ones; null takes one away.", "id", Value(doc, plain_data),
-                      key=_object_id)
-       for section, doc in _CONFIGURATION.items()},
+    **{section: _objects(section, doc) for section, doc in _CONFIGURATION.items()},
 })
 
 _FIREWALL = Keys("Rules that let pass exactly what the system needs.", {

@@ -47,13 +47,13 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
     haproxy, unknown = _haproxy(read, me)
     problems += unknown if "load_balancer" in roles else []
     objects = {section: read["cluster"].pop(section) for section in schema.CONFIGURATION_SECTIONS}
-    configuration, found = cluster.configuration(read["floating_ip"], objects)
+    configuration, found, doubts = cluster.configuration(read["floating_ip"], objects)
     problems += found
     settings = {
         "minion_id": minion_id,
         "roles": roles,
         "errors": _errors(problems),
-        "warnings": [*warnings, *_alone(read["load_balancers"])],
+        "warnings": [*warnings, *doubts, *_alone(read["load_balancers"])],
         "me": me,
         "load_balancers": read["load_balancers"],
         "app_servers": read["app_servers"],

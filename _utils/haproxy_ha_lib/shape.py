@@ -153,7 +153,7 @@ class Either:
     """``mapping`` for a mapping, ``listing`` for a list, else ``single``."""
 
     doc: str
-    single: Value
+    single: Any
     listing: Any = None
     mapping: Any = None
 

@@ -97,6 +97,11 @@ def test_pillar_s_objects_are_merged_over_the_built_in_ones():
     assert changed["groups"] == {"extra": {"members": ["mail"]}}
 
 
+def test_options_may_be_sets_with_rules():
+    sets = [{"attributes": {"resource-stickiness": 0}, "score": 10}]
+    assert configuration({"cluster:resource_defaults": sets})["resource_defaults"] == sets
+
+
 def test_null_takes_a_built_in_away():
     changed = configuration({"cluster:orders": {"haproxy-before-FloatIP": None}})
     assert "orders" not in changed

@@ -284,6 +284,17 @@ WRONG = {
         {"cluster:colocations": {"x": {"resource": "mail", "with": "FloatIP", "score": "INFINITY"}}},
         ["haproxy_ha:cluster:colocations:x:resource: there is no resource mail"],
     ),
+    "a primitive without agent, and a key that is none": (
+        {"cluster:primitives": {"mail": {"metta": {}}}},
+        [
+            "haproxy_ha:cluster:primitives:mail: needs an agent, or else a template",
+            "haproxy_ha:cluster:primitives:mail:metta: is not known here; did you mean meta?",
+        ],
+    ),
+    "options that are no mapping": (
+        {"cluster:properties": "stop"},
+        ["haproxy_ha:cluster:properties: found 'stop' (a string), allowed: a mapping from id to its settings"],
+    ),
     "a disruption that is none": (
         {"cluster:max_disruption": {"FloatIP": "nothng"}},
         [
@@ -500,6 +511,11 @@ def test_without_an_anchor_ip_haproxy_binds_the_floating_ip_itself():
                "load_balancers:primary:anchor_ip": REMOVED, "load_balancers:secondary:anchor_ip": REMOVED}
     bound = valid(changes)["haproxy"]["frontends"]["http"]["bind"]
     assert bound == [{"address": "10.132.20.100", "port": 80, "options": "transparent"}]
+
+
+def test_what_pacemaker_would_not_understand_is_a_warning_because_an_adopted_cluster_may_have_it():
+    [warning] = valid({"cluster:properties": {"stonith-enabled": "maybe"}})["warnings"]
+    assert warning.startswith("haproxy_ha:cluster:properties:") and "allowed: true or false" in warning
 
 
 def test_one_load_balancer_is_allowed_with_a_warning():
