@@ -21,9 +21,10 @@ import tempfile
 import time
 
 import salt.utils.yaml
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
 from haproxy_ha_lib import fileset, layout, runtime, sockets
 from haproxy_ha_lib import settings as lib_settings
-from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 log = logging.getLogger(__name__)
 
@@ -814,7 +815,7 @@ def _read_text(path):
 
 def page(saltenv=None):
     """
-    Return the page of this app server and where it is: ``{path: entry}`` as :func:`daemon_files`; empty where it is off.
+    Return the page of this app server: ``{path: entry}`` as :func:`daemon_files`; empty where it is off.
 
     saltenv : ``None``
         The environment whose template is used (str); see :func:`settings`.
@@ -1003,7 +1004,8 @@ def _answers(address, port, web=True):
         found = _connect(address, port)
         return _check(f"{address} port {port}", "connects", found, found == "connects")
     found = _get(address, port)
-    return _check(f"http://{address}:{port}/", "answers", found, isinstance(found, int) and found < 500 and found != 403)
+    well = isinstance(found, int) and found < 500 and found != 403
+    return _check(f"http://{address}:{port}/", "answers", found, well)
 
 
 def _connect(address, port, timeout=2.0):
@@ -1013,7 +1015,7 @@ def _connect(address, port, timeout=2.0):
             return "connects"
     except ConnectionRefusedError:
         return "refused"
-    except (TimeoutError, socket.timeout):
+    except TimeoutError:
         return "timed out"
     except OSError:
         return "unreachable"
@@ -1027,7 +1029,7 @@ def _get(address, port, timeout=5.0):
         return connection.getresponse().status
     except ConnectionRefusedError:
         return "refused"
-    except (TimeoutError, socket.timeout):
+    except TimeoutError:
         return "timed out"
     except (OSError, http.client.HTTPException) as exc:
         return type(exc).__name__
@@ -1044,7 +1046,7 @@ def _verify_app_server(ours):
     if "load_balancer" in ours["roles"]:
         return [*checks, _answers(private, port)]
     found = _get(private, port)
-    return [*checks, _check(f"http://{private}:{port}/ from this machine", "403, for it is no load balancer", found, found == 403)]
+    return [*checks, _check(f"http://{private}:{port}/", "403 to what is no load balancer", found, found == 403)]
 
 
 def _binds(ours):
@@ -1109,7 +1111,8 @@ def _verify_shares(ours, path):
         after = {s["server"]: s["sessions"] for s in _servers(path) if s["backend"] == frontend["default_backend"]}
         shares = {name: after.get(name, 0) - before[name]["sessions"] for name in turns}
         found = ", ".join(f"{name} {share}" for name, share in shares.items())
-        yield _check(f"{requests} requests to {address}:{port}", "every server that is up gets some", found, all(shares.values()))
+        said = f"{requests} requests to {address}:{port}"
+        yield _check(said, "every server that is up gets some", found, all(shares.values()))
 
 
 def _servers(path):
@@ -1147,7 +1150,7 @@ def _verify_cluster(ours):
             owner = __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"])["droplet_id"]
             mine = __salt__["digitalocean.metadata"](ours["floating_ip"]["metadata_url"])["droplet_id"]
             agrees = (owner == mine) == (ours["minion_id"] in active)
-            said = f"droplet {owner} ({'this machine' if owner == mine else 'another machine'}); active: {', '.join(active)}"
+            said = f"droplet {owner}, {'this' if owner == mine else 'another'} machine; active: {', '.join(active)}"
             checks.append(_check("owner of the floating IP", "the active node", said, agrees))
         except CommandExecutionError as exc:
             checks.append(_check("owner of the floating IP", "the active node", exc, False))
@@ -1156,9 +1159,11 @@ def _verify_cluster(ours):
 
 def status():
     """
-    Return who is who in the cluster now: ``{"active": [node], "haproxy": [node], "offline": [node], "failures": [...]}``.
+    Return who is who in the cluster now.
 
-    ``active`` are the nodes on which FloatIP runs (one, when all is well), ``haproxy`` those on which HAProxy runs.
+    Returns ``{"active": [node], "haproxy": [node], "offline": [node], "failures": [...]}``: ``active`` are the nodes on
+    which
+    FloatIP runs (one, when all is well), ``haproxy`` those on which HAProxy runs.
 
     CLI Example:
 
@@ -1169,12 +1174,13 @@ def status():
     cluster = __salt__["pacemaker.status"]()
     resources = cluster["resources"]
 
-    def nodes(*names):
-        return sorted({node for name in names for node in resources.get(name, {}).get("nodes", [])})
+    def nodes(wanted):
+        found = [one for name, one in resources.items() if wanted in (name, *one["in"]) and one["active"]]
+        return sorted({node for one in found for node in one["nodes"]})
 
     return {
         "active": nodes("FloatIP"),
-        "haproxy": nodes("haproxy-clone", "haproxy"),
+        "haproxy": nodes("haproxy-clone"),
         "offline": sorted(name for name, node in cluster["nodes"].items() if not node["online"]),
         "failures": cluster["failures"],
     }
@@ -1209,10 +1215,8 @@ def failover(to=None, timeout=60):
         return {"old": old, "new": old}
     if target not in before["haproxy"]:
         raise CommandExecutionError(f"to: found {target!r}, allowed: {', '.join(candidates)}")
-    __salt__["pacemaker.move"]("FloatIP", target)
     try:
-        if not _await(lambda: status()["active"] == [target], timeout, 0.25):
-            raise CommandExecutionError(f"the floating IP did not reach {target} within {timeout} s: {status()}")
+        __salt__["pacemaker.move"]("FloatIP", target, timeout=timeout)
     finally:
-        __salt__["pacemaker.clear"]("FloatIP")
+        __salt__["pacemaker.clear"]("FloatIP", timeout=timeout)
     return {"old": old, "new": target}

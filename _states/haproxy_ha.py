@@ -216,7 +216,7 @@ def secret_file(name, secret, mode="0600"):
     name
         Absolute path (str). A directory that is missing is made, for root alone.
     secret
-        ``api_token`` (of ``haproxy_ha:floating_ip``) or ``authkey`` (of ``haproxy_ha:cluster``; the file holds the bytes).
+        ``api_token`` of ``haproxy_ha:floating_ip``, or ``authkey`` of ``haproxy_ha:cluster`` (its bytes).
     mode : ``0600``
         Mode of the file (str).
 

@@ -16,8 +16,15 @@ import re
 HIDDEN = "(hidden)"
 
 # What daemons print around the lines that say what is wrong.
-_NOISE = re.compile(r"\[NOTICE\]|Configuration file is valid|Fatal errors found in configuration|test failed$|test is successful$")
-_PREFIX = re.compile(r"^(?:\[(?:ALERT|WARNING|NOTICE)\]\s*\([^)]*\)\s*:\s*|nginx: )")
+_NOISE = re.compile(
+    r"\[NOTICE\]|Configuration file is valid|Fatal errors found in configuration|Error\(s\) found in configuration"
+    r"|test failed$|test is successful$|exiting with status"
+)
+_PREFIX = re.compile(
+    r"^(?:\[(?:ALERT|WARNING)\]\s*\([^)]*\)\s*:\s*(?:config : )?"  # HAProxy
+    r"|nginx: |\d{4}/\d\d/\d\d [\d:]+ (?=\[)"  # nginx
+    r"|\w{3} \d\d [\d:.]+ \w+\s+\[\w+\s*\] )"  # corosync
+)
 
 
 def entry_equal(current: dict | None, wanted: dict | None) -> bool:

@@ -33,8 +33,8 @@ def parse_show_stat(text: str) -> list[dict]:
     """
     Read the servers of ``show stat``.
 
-    Returns ``[{"backend", "server", "status", "sessions", "weight", "backup", "check"}]`` in HAProxy's order; ``status``
-    is HAProxy's own word (``UP``, ``DOWN``, ``MAINT``, ``no check`` ...), ``check`` the last check's text.
+    Returns ``[{"backend", "server", "status", "sessions", "weight", "backup", "check"}]`` in HAProxy's order;
+    ``status`` is HAProxy's own word (``UP``, ``DOWN``, ``MAINT``, ``no check`` ...), ``check`` the last check's text.
     """
     servers = []
     for row in csv.DictReader(text.lstrip("# ").splitlines()):

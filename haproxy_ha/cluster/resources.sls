@@ -10,6 +10,7 @@ haproxy_ha-cluster-resources:
     - name: haproxy_ha
     - configuration: {{ settings.cluster.configuration | json }}
     - purge: {{ settings.cluster.purge | json }}
+    - expected_nodes: {{ settings.load_balancers | list | json }}
     - max_disruption: {{ settings.cluster.max_disruption | json }}
     - require:
       - haproxy_ha: haproxy_ha-cluster-membership
