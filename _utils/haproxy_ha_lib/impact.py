@@ -280,3 +280,86 @@ def deliberate(status, wanted):
 
 
 _FAIL_COUNT = re.compile(r"fail-count-(.+?)(?:#.*)?\Z")
+
+
+def executable(actions):
+    """
+    The actions that the scheduler would carry out now: those that nothing blocks.
+    """
+    result = {}
+    for part, named in actions.items():
+        for name, found in named.items():
+            free = [one for one in found if not one.get("blocked")]
+            if free:
+                result.setdefault(part, {})[name] = free
+    return result
+
+
+def summary(root):
+    """
+    The state of a cluster from crm_mon's XML output (its root element), in the form of ``pacemaker.status``.
+    """
+    dc = root.find("summary/current_dc")
+    return {
+        "dc": dc.get("name") if dc is not None and dc.get("present") == "true" else None,
+        "quorum": dc is not None and dc.get("with_quorum") == "true",
+        "nodes": {
+            node.get("name"): {key: value == "true" for key, value in node.items() if value in ("true", "false")}
+            for node in root.iterfind("nodes/node")
+        },
+        "resources": _by_id(resources(root.find("resources"))),
+        "failures": [
+            {
+                "resource": one.get("op_key", one.get("id", "")).rsplit("_", 2)[0],
+                "operation": one.get("task", ""),
+                "node": one.get("node", ""),
+                "status": one.get("exitstatus") or one.get("status", ""),
+                "reason": one.get("exitreason", ""),
+            }
+            for one in root.iterfind("failures/failure")
+        ],
+    }
+
+
+def _by_id(instances):
+    """One entry per resource for the instances of all."""
+    result = {}
+    for one in instances:
+        entry = result.setdefault(
+            _base(one["id"]),
+            {
+                "role": None,
+                "active": False,
+                "failed": False,
+                "blocked": False,
+                "managed": True,
+                "nodes": [],
+                "in": one["in"],
+            },
+        )
+        roles = {role for role in (entry["role"], one["role"]) if role}
+        entry["role"] = next((role for role in ("Promoted", "Master", "Started") if role in roles), one["role"])
+        for flag in ("active", "failed", "blocked"):
+            entry[flag] = entry[flag] or bool(one.get(flag))
+        entry["managed"] = entry["managed"] and one.get("managed", True)
+        entry["nodes"] = sorted({*entry["nodes"], *one["nodes"]})
+    return result
+
+
+def missing(status, nodes=None):
+    """
+    What keeps a cluster (in the form of ``pacemaker.status``) from being complete, as text; empty if nothing does.
+
+    nodes: names that have to be online; by default those that the cluster expects to be.
+    """
+    if nodes is None:
+        nodes = [name for name, flags in status["nodes"].items() if flags.get("expected_up")]
+    absent = sorted(name for name in nodes if not status["nodes"].get(name, {}).get("online"))
+    joining = sorted(name for name in nodes if status["nodes"].get(name, {}).get("pending"))
+    parts = [
+        "absent: " + ", ".join(absent) if absent else "",
+        "still joining: " + ", ".join(joining) if joining else "",
+        "" if status["dc"] else "there is no DC",
+        "" if status["quorum"] else "there is no quorum",
+    ]
+    return "; ".join(part for part in parts if part)

@@ -32,10 +32,13 @@ _REFERENCES = {
 class Desired:
     """
     objects: {(section, id): data, or None for what must not be there}. settings: {(section, node or None): sets}.
+    doubts: by the same keys, texts about values that Pacemaker would not understand; it would keep them all the same,
+    so that they matter only where something is written.
     """
 
     objects: dict = field(default_factory=dict)
     settings: dict = field(default_factory=dict)
+    doubts: dict = field(default_factory=dict)
 
     def context(self, document):
         """
@@ -51,21 +54,23 @@ def read(data, document):
 
     Raises CibError with all that is wrong, one line each, by path.
     """
-    problems = []
+    problems, doubts = [], []
 
-    def report(path, text):
-        problems.append(f"{':'.join(str(part) for part in path)}: {text}")
+    def report(path, text, value_only=False):
+        (doubts if value_only else problems).append(f"{':'.join(str(part) for part in path)}: {text}")
 
     desired = _normalised(data, report)
-    for (section, name), content in desired.objects.items():
+    for key, content in desired.objects.items():
         if content is not None:
-            path = (*section.split(":"), name)
-            kinds.KINDS[section].shape.check(content, path, report)
+            path = (*key[0].split(":"), key[1])
+            kinds.KINDS[key[0]].shape.check(content, path, report)
             if isinstance(content, dict):
-                _check_object(section, content, path, report)
-    for (section, node), sets in desired.settings.items():
-        path = (section,) if node is None else (section, node)
-        _check_settings(section, node, sets, path, document, report)
+                _check_object(key[0], content, path, report)
+            desired.doubts[key], doubts = doubts, []
+    for key, sets in desired.settings.items():
+        path = tuple(part for part in key if part is not None)
+        _check_settings(*key, sets, path, document, report)
+        desired.doubts[key], doubts = doubts, []
     if not problems:
         _check_references(desired, document, report)
         _check_ids(desired, document, report)

@@ -141,6 +141,22 @@ class Document:
         """
         return ET.tostring(self.root, encoding="unicode")
 
+    def judged_text(self):
+        """
+        The CIB as XML for a judgement of its configuration alone: without status, and, if it has no resources, without
+        the complaint that they cannot start for want of fencing.
+        """
+        root = ET.Element(self.root.tag, self.root.attrib)
+        root.append(copy.deepcopy(self.configuration))
+        ET.SubElement(root, "status")
+        if not any(section in kinds.RESOURCE_SECTIONS for section, _ in self.objects):
+            found = root.find("configuration/crm_config")
+            extra = ET.SubElement(found, "cluster_property_set", id="cib-bootstrap-options-judged", score="INFINITY")
+            ET.SubElement(extra, "nvpair", id="judged-stonith-enabled", name="stonith-enabled", value="false")
+            for pair in found.iterfind(".//nvpair[@name='stonith-enabled']"):
+                pair.set("value", "false")
+        return ET.tostring(root, encoding="unicode")
+
     @property
     def schema(self):
         """

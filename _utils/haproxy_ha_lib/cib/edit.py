@@ -11,6 +11,7 @@ from haproxy_ha_lib.cib.fields import Context, children
 
 _CONTAINERS = ("group", "clone", "master", "bundle")
 _RESOURCES = ("primitive", *_CONTAINERS)
+_CONSTRAINTS = ("rsc_location", "rsc_colocation", "rsc_order", "rsc_ticket")
 
 
 def write_objects(document, objects, context):
@@ -116,7 +117,7 @@ def _dangles(element, ids):
         return not children(element, "primitive", "group")
     if tag == "acl_permission":
         return element.get("reference") is not None and element.get("reference") not in ids
-    if tag.startswith("rsc_"):
+    if tag in _CONSTRAINTS:
         named = [element.get(name) for name in ("rsc", "with-rsc", "first", "then") if element.get(name) is not None]
         placed = named or element.get("rsc-pattern") is not None or children(element, "resource_set")
         return not placed or any(name not in ids for name in named)

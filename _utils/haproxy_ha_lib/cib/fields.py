@@ -182,7 +182,7 @@ class Attribute:
         if wanted is None and self.choices and values.word(value) not in {values.word(c) for c in self.choices}:
             wanted = "one of " + ", ".join(self.choices)
         if wanted:
-            report(path, f"found {values.describe(value)}, allowed: {wanted}")
+            report(path, f"found {values.describe(value)}, allowed: {wanted}", value_only=True)
 
 
 class Alias(Attribute):

@@ -298,4 +298,4 @@ def check_pairs(attributes, table, path, report):
         wanted = values.allowed(values.option_type(table, name), value)
         if wanted:
             shown = "a value" if values.is_secret(values.text(name)) else values.describe(value)
-            report((*path, name), f"found {shown}, allowed: {wanted}")
+            report((*path, name), f"found {shown}, allowed: {wanted}", value_only=True)

@@ -7,6 +7,7 @@ An owner's tag lists the ids of the objects and of the nvpairs that the owner ha
 import copy
 import hashlib
 import json
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 
 from haproxy_ha_lib.cib import desired as wanted
@@ -32,6 +33,7 @@ class Plan:
     adoptable, foreign, unknown: sorted texts. digest: of the changes, secrets included.
     resources: the ids of the desired resources. unresolved: params whose secrets are given nowhere.
     agents: {primitive or template id: (agent, {param: value})} of the objects that are written.
+    doubts: texts about written values that Pacemaker would not understand.
     """
 
     before: Document
@@ -44,6 +46,7 @@ class Plan:
     resources: list = field(default_factory=list)
     unresolved: list = field(default_factory=list)
     agents: dict = field(default_factory=dict)
+    doubts: list = field(default_factory=list)
 
 
 def make(document, data, owner, purge=False, adopt=False, partial=False):
@@ -83,6 +86,8 @@ class _Planner:
         self._list_foreign(doomed)
         plan = self.result
         plan.adoptable.sort()
+        written = {*self.objects, *(change[:2] for change in self.settings)}
+        plan.doubts = sorted(text for key in written for text in self.desired.doubts.get(key, ()))
         plan.resources = sorted(
             name
             for (section, name), content in self.desired.objects.items()
@@ -343,3 +348,30 @@ def fingerprint(data):
     A short digest of data: equal for equal data.
     """
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def parameter_problems(agent, metadata, params, template=False):
+    """
+    What is wrong with the params of a primitive, by its agent's metadata (XML): unknown and missing names, as texts.
+
+    A template may leave required params to the primitives that use it. Agents of classes without parameters
+    (systemd, service, lsb) are not judged. The fencer itself takes pcmk_* and crm_* on every fence device.
+    """
+    kind = agent.split(":")[0]
+    if kind not in ("ocf", "stonith"):
+        return []
+    try:
+        root = ET.fromstring(metadata[metadata.index("<") :])
+    except (ET.ParseError, ValueError):
+        return [f"the metadata of the agent {agent} cannot be read"]
+    known = {one.get("name"): one for one in root.iter("parameter")}
+    problems = [
+        f"the agent {agent} has no parameter {name}{values.near(name, known)}"
+        for name in sorted(params)
+        if name not in known and not (kind == "stonith" and name.startswith(("pcmk_", "crm_", "provides", "priority")))
+    ]
+    for name, one in known.items():
+        given = {name, one.get("deprecated"), one.get("obsoletes")} & set(params)
+        if one.get("required") in ("1", "true") and not given and not template and one.find("content[@default]") is None:
+            problems.append(f"the agent {agent} needs the parameter {name}")
+    return problems

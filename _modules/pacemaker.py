@@ -1,0 +1,957 @@
+"""
+The configuration of a Pacemaker cluster as data, and what operators do with a running one.
+
+Every function that reads or plans takes ``cib_file``, the path of a saved CIB, and then needs no cluster. Changes are
+written with Pacemaker's own tools (cibadmin, crm_diff, crm_simulate, crm_verify); neither crmsh nor pcs is used. What
+``crm`` would do is named at each function.
+
+The form of the data
+--------------------
+``export`` prints it; ``plan`` and ``apply`` take it. Sections that are empty are left out. All names are Pacemaker's.
+
+.. code-block:: yaml
+
+    properties: {no-quorum-policy: stop}          # cluster options
+    resource_defaults: {resource-stickiness: 100}
+    operation_defaults: {timeout: 20s}
+    templates:
+      web: {agent: "ocf:heartbeat:apache", operations: [{name: monitor, interval: 10s}]}
+    primitives:
+      ip:
+        agent: "ocf:heartbeat:IPaddr2"            # class:provider:type or class:type; or else template: web
+        description: an address
+        params: {ip: 192.0.2.1}
+        meta: {migration-threshold: 3}
+        utilization: {cpu: 1}
+        operations:                               # also start-delay, enabled, role, on-fail, record-pending, params, meta
+          - {name: monitor, interval: 10s, timeout: 20s}
+    groups: {g: {members: [ip, other], meta: {}}}
+    clones: {c: {resource: haproxy, meta: {interleave: true}}}          # promotable: meta promotable: true
+    bundles:
+      b:
+        docker: {image: "app:1", replicas: 3, network: host}            # or podman, rkt
+        network: {control-port: 3121, port-mappings: [{port: 80, internal-port: 8080}]}
+        storage: [{source-dir: /srv, target-dir: /data, options: rw}]
+        primitive: app
+    locations:
+      l1: {resource: ip, node: primary, score: 50, resource-discovery: exclusive}
+      l2:                                         # resource-pattern instead of resource; role
+        resource: ip
+        rules:
+          - score: -INFINITY                      # or score-attribute; boolean-op, role
+            expressions:
+              - expression: {attribute: gateway, operation: lt, value: 1, type: number}
+              - date_expression: {operation: date_spec, date_spec: {hours: 9-16}}     # in_range, gt, lt: start, end, duration
+              - rsc_expression: {class: ocf, provider: heartbeat, type: IPaddr2}
+              - op_expression: {name: monitor, interval: 10s}
+              - rule: {boolean-op: or, expressions: []}
+    colocations:
+      c1: {resource: ip, with: c, score: INFINITY}                      # role, with-role, node-attribute, influence
+      c2: {score: 10, sets: [{resources: [ip, other], sequential: false}]}
+    orders:
+      o1: {first: c, then: ip, kind: Mandatory, symmetrical: false}     # first-action, then-action, require-all
+      o2: {sets: [{resources: [a, b]}, {resources: [c], action: start, require-all: false}]}
+    tickets: {t1: {ticket: site, resource: ip, role: Started, loss-policy: stop}}
+    fencing_levels: {f1: {target: primary, index: 1, devices: [ipmi]}}  # target-pattern; target-attribute, target-value
+    node_attributes: {primary: {rack: 1}}
+    utilization: {primary: {cpu: 8}}
+    alerts: {a1: {path: /usr/local/bin/alert, params: {}, meta: {}, recipients: {a1-r: {value: ops}}}}
+    acls:
+      roles: {read: {permissions: [{kind: read, xpath: /cib}]}}
+      targets: {alice: {roles: [read]}}
+      groups: {ops: {roles: [read]}}
+    tags: {all: [ip, haproxy]}
+
+``params``, ``meta``, ``utilization``, ``properties`` and the defaults are one set of names and values, or, where there
+are several sets or conditions, a list: ``[{score: 2, rule: {...}, attributes: {...}}, {id-ref: other-set}]``.
+``null`` instead of an object, or of a value in the key by key sections (properties, defaults, node attributes), means
+that it must not be there.
+
+An owner's objects are listed in a CIB tag named after the owner. Each owner removes only what it has created and no
+longer names; see ``plan``.
+"""
+
+import contextlib
+import logging
+import os
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+
+from haproxy_ha_lib import impact as lib_impact
+from haproxy_ha_lib.cib import document as lib_document
+from haproxy_ha_lib.cib import plan as lib_plan
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+log = logging.getLogger(__name__)
+
+__virtualname__ = "pacemaker"
+
+# Salt's own PATH may lack the directories of daemons.
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_COMMAND_SECONDS = 60
+_ATTEMPTS = 20
+# Lost races in a row for which only the status of resources has moved: these need no new plan.
+_STATUS_ATTEMPTS = 10
+_POLL_SECONDS = 0.5
+
+_ERROR = re.compile(r"error ?:")
+# Exit codes of Pacemaker's tools (crm_error -l -X).
+_OLD_DATA = 103
+_MEANINGS = {
+    77: "no permission: Pacemaker's tools need root",
+    78: "Pacemaker refuses the configuration: it breaks the schema or refers to something that is not there",
+    76: "the CIB's feature set is newer than the tools on this node",
+    102: "Pacemaker is not running on this node",
+    105: "no such object",
+    106: "the cluster has no quorum",
+    124: "the cluster did not answer in time",
+}
+
+
+def __virtual__():
+    return __virtualname__
+
+
+# Commands
+
+
+def _run(*command, stdin=None, timeout=_COMMAND_SECONDS):
+    """
+    Run a command; every external command of this module is run here. Return (exit code, standard output, errors).
+
+    Nothing is logged but the name: input and output may hold the whole CIB.
+    """
+    binary = shutil.which(command[0], path=_PATH)
+    if binary is None:
+        raise CommandExecutionError(f"{command[0]} is not installed on this machine (package pacemaker-cli-utils)")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("LD_", "CIB_"))},
+        "LC_ALL": "C",
+        "PATH": _PATH,
+    }
+    log.debug("Running %s", command[0])
+    try:
+        done = subprocess.run(
+            [binary, *command[1:]],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandExecutionError(f"{command[0]} did not end within {timeout:.0f} s") from None
+    return done.returncode, done.stdout, done.stderr
+
+
+def _failed(what, code):
+    """An error for a command that failed, without its output."""
+    return CommandExecutionError(f"{what}: {_MEANINGS.get(code, f'exit code {code}')}")
+
+
+def _cib_text(cib_file=None):
+    """The CIB as XML."""
+    if cib_file is not None:
+        try:
+            with open(cib_file, encoding="utf-8") as file:
+                return file.read()
+        except (OSError, UnicodeDecodeError) as problem:
+            raise CommandExecutionError(f"The CIB file {cib_file} cannot be read: {problem}") from None
+    for name in ("CIB_shadow", "CIB_file"):
+        if os.environ.get(name):
+            raise CommandExecutionError(
+                f"{name} is set in the environment: Pacemaker's tools would not work on the live cluster. Unset it, "
+                "or give cib_file."
+            )
+    code, output, _ = _run("cibadmin", "--query")
+    if code:
+        raise _failed("The cluster's configuration cannot be read", code)
+    return output
+
+
+def _document(text):
+    try:
+        return lib_document.Document.parse(text)
+    except lib_document.CibError as problem:
+        raise CommandExecutionError(f"The CIB cannot be worked with: {problem}") from None
+
+
+def _simulated(text):
+    """(status, actions) of the scheduler for a CIB."""
+    code, output, _ = _run("crm_simulate", "--run", "--xml-pipe", "--output-as=xml", stdin=text)
+    try:
+        return lib_impact.parse(output)
+    except ValueError:
+        raise _failed("The scheduler cannot work with this configuration", code) from None
+
+
+# Reading and planning
+
+
+def export(cib_file=None, secrets=False):
+    """
+    Return the cluster's configuration as data; a run of ``pacemaker.configured`` with it changes nothing.
+
+    The tutorial's cluster, built by hand, is adopted this way: paste the output into pillar. Compare
+    ``crm configure show``.
+
+    cib_file : ``None``
+        A saved CIB (path) instead of the live cluster.
+    secrets : ``False``
+        True shows the values of parameters whose names look like secrets. Otherwise a marker stands there, which in
+        desired data means "the value that the cluster has".
+
+    Returns a dict of sections; see the form of the data above. Raises CommandExecutionError when there is no CIB.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.export --out=yaml
+    """
+    return lib_document.export(_document(_cib_text(cib_file)), owner="haproxy_ha", secrets=secrets)
+
+
+def simulate(cib_file=None):
+    """
+    Return what the scheduler would do now with the configuration as it is. Compare ``crm_simulate -R -L``.
+
+    cib_file : ``None``
+        A saved CIB (path) instead of the live cluster.
+
+    Returns ``{"resources": {id: [action]}, "nodes": {name: [action]}}``; parts without actions are left out. An action
+    is ``{"action": "move", "source": ..., "dest": ...}`` in crm_simulate's own terms (start, stop, restart, reload,
+    move, migrate, recover, promote, demote, re-promote, fence), with ``node`` where there is one place, and ``role``,
+    ``next-role``, ``reason``, ``blocked`` where they apply.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.simulate
+    """
+    return _simulated(_cib_text(cib_file))[1]
+
+
+def plan(
+    desired,
+    cib_file=None,
+    owner="haproxy_ha",
+    purge=False,
+    max_disruption="any",
+    expect=None,
+    allow_partition=False,
+    expected_nodes=None,
+    adopt=False,
+    partial=False,
+    from_nothing=False,
+):
+    """
+    Return what ``apply`` would change, and what the cluster would then do. Nothing is written.
+
+    desired
+        The configuration (dict) in the form of ``export``.
+    cib_file : ``None``
+        A saved CIB (path) instead of the live cluster.
+    owner : ``haproxy_ha``
+        Whose objects these are. What this owner has created and ``desired`` no longer names is removed.
+    purge : ``False``
+        True: everything else is removed too, but not what operators set (cli-ban, cli-prefer, standby, maintenance).
+    max_disruption : ``any``
+        The worst that the change may do: any, stop, move, restart, reload or nothing; or a dict by resource id, with
+        ``default`` for the others.
+    expect : ``None``
+        The digest of the plan that was reviewed; another plan is refused.
+    allow_partition : ``False``
+        True: a commit may be made while a node is absent or there is no quorum.
+    expected_nodes : ``None``
+        Names of nodes (list) that have to be there, beside those that the cluster knows.
+    adopt : ``False``
+        True: objects that are as desired but were created by somebody else become the owner's at once.
+    partial : ``False``
+        True: ``desired`` names only some of the owner's objects; the others stay.
+    from_nothing : ``False``
+        True: plan for a cluster without any configuration, with no command run and no impact.
+
+    Returns ``changes`` ({"kind id": {"old", "new"}}, only the parts that differ), ``impact`` (simulate of the result
+    less simulate of what is), ``foreign`` and ``adoptable`` (names of objects of others; of unowned ones that are as
+    desired), ``unknown`` (what was met and not understood; it is left alone), ``resources`` (the ids of the desired
+    resources), ``digest``, and ``refused`` (why ``apply`` would not commit this now). Raises SaltInvocationError for
+    desired data that cannot be, CommandExecutionError for a change that Pacemaker would refuse.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.plan '{properties: {no-quorum-policy: stop}}' owner=me
+    """
+    options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial)
+    if from_nothing:
+        return _result(_made(lib_document.Document.empty(), desired, options), {}, [])
+    text = _cib_text(cib_file)
+    made, impact, refused = _judged(text, desired, options, live=cib_file is None)
+    return _result(made, impact, refused)
+
+
+class _Options:
+    """What plan and apply have been told."""
+
+    def __init__(self, owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial):
+        self.owner = owner
+        self.purge = purge
+        self.max_disruption = max_disruption
+        self.expect = expect
+        self.allow_partition = allow_partition
+        self.expected_nodes = tuple(expected_nodes or ())
+        self.adopt = adopt
+        self.partial = partial
+        try:
+            lib_impact.too_much({}, max_disruption)
+        except ValueError as problem:
+            raise SaltInvocationError(str(problem)) from None
+
+
+def _made(document, desired, options):
+    try:
+        return lib_plan.make(
+            document, desired, options.owner, purge=options.purge, adopt=options.adopt, partial=options.partial
+        )
+    except lib_document.CibError as problem:
+        raise SaltInvocationError(f"The desired configuration cannot be:\n{problem}") from None
+
+
+def _judged(text, desired, options, live):
+    """(Plan, impact, reasons not to commit it now) for the CIB ``text``."""
+    document = _document(text)
+    made = _made(document, desired, options)
+    if made.after is None:
+        return made, {}, []
+    _verify_configuration(document, made.after)
+    status, current = _simulated(text)
+    impact = lib_impact.difference(_simulated(made.after.text())[1], current)
+    refused = []
+    if live:
+        refused += _not_ready(document, status, options) + _agent_problems(made)
+        if made.unresolved:
+            refused.append("no value is given anywhere for the secret " + ", ".join(sorted(set(made.unresolved))))
+        refused += made.doubts
+    worse = lib_impact.too_much(impact, options.max_disruption)
+    if worse:
+        refused.append(f"more than max_disruption allows ({options.max_disruption}): " + ", ".join(worse))
+    if options.expect is not None and options.expect != _digest(made, impact):
+        refused.append(f"this is not the plan that was reviewed: its digest is {_digest(made, impact)}")
+    return made, impact, refused
+
+
+def _digest(made, impact):
+    return lib_plan.fingerprint([made.digest, lib_impact.sentences(impact)])
+
+
+def _result(made, impact, refused):
+    return {
+        "changes": made.changes,
+        "impact": impact,
+        "foreign": made.foreign,
+        "adoptable": made.adoptable,
+        "unknown": made.unknown,
+        "resources": made.resources,
+        "digest": _digest(made, impact),
+        "refused": refused,
+    }
+
+
+def _not_ready(document, status, options):
+    """Why the cluster is in no state to take a commit."""
+    root = document.root
+    if not root.get("dc-uuid"):
+        return ["the cluster has no DC yet"]
+    reasons = []
+    if options.allow_partition:
+        return reasons
+    if root.get("have-quorum") not in ("1", "true"):
+        reasons.append("the cluster has no quorum")
+    absent = lib_impact.absent_nodes(root, status["nodes"], options.expected_nodes)
+    if absent:
+        reasons.append(
+            f"absent: {', '.join(absent)}. A commit made without it may be lost when it returns "
+            "(allow_partition: true makes it all the same)"
+        )
+    pending = lib_impact.pending_nodes(status["nodes"])
+    if pending:
+        reasons.append(f"still joining: {', '.join(pending)}")
+    return reasons
+
+
+def _verify_configuration(before, after):
+    """Refuse a configuration in which Pacemaker finds errors that were not there before."""
+    code, _, errors = _run("crm_verify", "--xml-pipe", "--verbose", stdin=after.judged_text())
+    if not code:
+        return
+    old_code, _, old_errors = _run("crm_verify", "--xml-pipe", "--verbose", stdin=before.judged_text())
+    added = [line for line in _complaints(errors) if line not in _complaints(old_errors)]
+    if added or not old_code:
+        raise CommandExecutionError("Pacemaker would refuse the configuration: " + ("; ".join(added) or _MEANINGS[78]))
+
+
+def _complaints(errors):
+    """The messages of crm_verify without positions, and without lines that could quote the CIB."""
+    lines = [re.split(r"error ?:", line, maxsplit=1)[1].strip() for line in errors.splitlines() if _ERROR.search(line)]
+    return sorted({line for line in lines if line and "<" not in line and '"' not in line})
+
+
+def _agent_problems(made):
+    """Agents of new and changed primitives that are not installed here, and parameters that they do not take."""
+    found = []
+    for name, (agent, params) in sorted(made.agents.items()):
+        code, output, _ = _run("crm_resource", "--show-metadata", agent)
+        if code:
+            found.append(f"the agent {agent} of {name} is not installed on this node")
+            continue
+        template = ("templates", name) in made.after.objects
+        found += [f"{name}: {text}" for text in lib_plan.parameter_problems(agent, output, params, template)]
+    return found
+
+
+# Committing
+
+
+def apply(
+    desired,
+    cib_file=None,
+    owner="haproxy_ha",
+    purge=False,
+    max_disruption="any",
+    expect=None,
+    allow_partition=False,
+    expected_nodes=None,
+    adopt=False,
+    partial=False,
+    timeout=0,
+):
+    """
+    Make the cluster's configuration mean ``desired``, in one commit or not at all. Compare ``crm configure load``.
+
+    The commit holds only if nobody has changed the CIB since it was read; else it is read and planned anew, at most 20
+    times. The parameters and the result are those of ``plan``, and:
+
+    cib_file : ``None``
+        A saved CIB (path): it is rewritten, in place of the live cluster.
+    timeout : ``0``
+        Seconds to wait for a DC, for quorum, and for nodes that are absent or still joining, when there is something to
+        commit.
+
+    Raises SaltInvocationError and CommandExecutionError as ``plan`` does, and CommandExecutionError when the plan is
+    refused; nothing has been written then.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.apply '{properties: {no-quorum-policy: stop}}' owner=me max_disruption=nothing
+    """
+    options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial)
+    deadline = time.monotonic() + timeout
+    for attempt in range(_ATTEMPTS):
+        text, (made, impact, refused) = _ready(desired, options, cib_file, deadline)
+        if made.after is None:
+            return _result(made, impact, [])
+        if refused:
+            raise CommandExecutionError("Nothing was written: " + "; ".join(refused))
+        if cib_file is not None:
+            _write_file(cib_file, made.after.text())
+            return _result(made, impact, [])
+        if _commit(text, made.after):
+            return _result(made, impact, [])
+        time.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
+    raise CommandExecutionError(
+        f"Nothing was written: others changed the configuration each of the {_ATTEMPTS} times between reading and writing"
+    )
+
+
+def _ready(desired, options, cib_file, deadline):
+    """The CIB and the judged plan, as soon as the cluster can take a commit or the deadline has passed."""
+    while True:
+        try:
+            text = _cib_text(cib_file)
+            judged = _judged(text, desired, options, live=cib_file is None)
+        except CommandExecutionError:
+            starting = cib_file is None and shutil.which("cibadmin", path=_PATH) and not running()
+            if not starting or time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+            continue
+        if not judged[2] or cib_file is not None or time.monotonic() >= deadline or not _may_pass(text, options):
+            return text, judged
+        time.sleep(_POLL_SECONDS)
+
+
+def _may_pass(text, options):
+    """Whether a refusal may pass by itself: the cluster is still forming."""
+    return bool(_not_ready(_document(text), _simulated(text)[0], options))
+
+
+def _commit(text, after):
+    """
+    Write ``after`` if the configuration is still that of ``text``. False: it is not, plan again.
+
+    A resource that starts or fails counts up the CIB's version too; then the same change is offered again at once.
+    """
+    planned = after.version[:2]
+    for _ in range(_STATUS_ATTEMPTS):
+        code = _patch(text, after.text())
+        if code == 0:
+            return True
+        if code != _OLD_DATA:
+            raise _failed("Nothing was written", code)
+        text = _cib_text()
+        fresh = _document(text)
+        if (fresh.version[0], fresh.version[1] + 1) != planned:
+            return False
+        fresh.root.remove(fresh.configuration)
+        fresh.root.insert(0, after.configuration)
+        fresh.bump()
+        after = lib_document.Document(fresh.root)
+    return False
+
+
+def _patch(old, new):
+    """Send the difference of two CIBs, bound to the version of the first; the exit code of cibadmin."""
+    with tempfile.TemporaryDirectory(prefix=".pacemaker-") as folder:  # mode 0700
+        paths = []
+        for name, text in (("old", old), ("new", new)):
+            paths.append(os.path.join(folder, name))
+            with open(os.open(paths[-1], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+        code, patch, _ = _run("crm_diff", "--cib", "--original", paths[0], "--new", paths[1])
+    if code == 0:
+        return 0
+    if code != 1 or not patch:
+        raise _failed("The change cannot be put into a patch", code)
+    return _run("cibadmin", "--patch", "--sync-call", "--xml-pipe", stdin=patch)[0]
+
+
+def _write_file(path, text):
+    """Replace a saved CIB, keeping its mode and owner; a reader sees the old or the new one."""
+    try:
+        old = os.stat(path)
+        handle, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(os.path.abspath(path)))
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, old.st_mode & 0o7777)
+            with contextlib.suppress(PermissionError):
+                os.chown(temporary, old.st_uid, old.st_gid)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as problem:
+        raise CommandExecutionError(f"The CIB file {path} cannot be written: {problem}") from None
+
+
+# Looking
+
+
+def running():
+    """
+    Whether Pacemaker runs on this machine, so that its CIB can be read.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.running
+    """
+    try:
+        return _run("cibadmin", "--query", "--local", "--no-children")[0] == 0
+    except CommandExecutionError:
+        return False
+
+
+def status():
+    """
+    Return the cluster's state, from crm_mon. Compare ``crm status``.
+
+    Returns ``{"dc": name or None, "quorum": bool, "nodes": {name: {"online", "standby", "maintenance", "pending",
+    ...}}, "resources": {id: {"role", "active", "failed", "blocked", "managed", "nodes"}}, "failures": [{"resource",
+    "operation", "node", "status", "reason"}]}``. A resource with several instances has the roles of all, and flags
+    that hold for any (``managed`` for all).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.status
+    """
+    code, output, _ = _run("crm_mon", "--one-shot", "--inactive", "--output-as=xml")
+    try:
+        root = ET.fromstring(output)
+    except ET.ParseError:
+        raise _failed("The cluster's state cannot be read", code or 102) from None
+    if code:
+        raise _failed("The cluster's state cannot be read", code)
+    return lib_impact.summary(root)
+
+
+def wait(nodes=None, timeout=120):
+    """
+    Wait until there is a DC and a quorum and all nodes are online, none joining.
+
+    nodes : ``None``
+        Names of nodes (list) to wait for; by default those that the cluster knows and nobody has shut down.
+    timeout : ``120``
+        Seconds.
+
+    Returns the ``status``. Raises CommandExecutionError that says who or what is missing when time is up.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.wait '[primary, secondary]' timeout=60
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            now = status()
+            missing = lib_impact.missing(now, nodes)
+        except CommandExecutionError as problem:
+            missing = str(problem)
+        if not missing:
+            return now
+        if time.monotonic() >= deadline:
+            raise CommandExecutionError(f"After {timeout} s the cluster is not complete: {missing}")
+        time.sleep(_POLL_SECONDS)
+
+
+def settle(resources=None, timeout=120):
+    """
+    Wait until the cluster has nothing left to do, then say what is wrong with its resources.
+
+    resources : ``None``
+        Ids of resources (list) to look at; all by default.
+    timeout : ``120``
+        Seconds.
+
+    Returns ``{"pending": [text], "problems": [text], "deliberate": [text]}``: what the scheduler still wants done when
+    time is up; resources that are not running, failed or blocked; and what is stopped or unmanaged on purpose.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.settle '[FloatIP]' timeout=60
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        text = _cib_text()
+        state, actions = _simulated(text)
+        document = _document(text)
+        wanted = list(resources) if resources is not None else [one["id"] for one in state["resources"]]
+        pending = lib_impact.sentences(lib_impact.executable(actions))
+        left = deadline - time.monotonic()
+        if not pending or left <= 0:
+            break
+        with contextlib.suppress(CommandExecutionError):
+            _run("crm_resource", "--wait", f"--timeout={max(1, int(left))}s", timeout=left + 5)
+        time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+    return {
+        "pending": pending,
+        "problems": _explained(lib_impact.problems(state, lib_impact.fail_counts(document.root), wanted)),
+        "deliberate": lib_impact.deliberate(state, wanted),
+    }
+
+
+def _explained(problems):
+    """Problems, with what the agents said on failing."""
+    if not problems:
+        return []
+    failures = status()["failures"]
+    explained = []
+    for problem in problems:
+        name = problem.split(" ")[0]
+        reasons = [
+            f"{one['operation']} on {one['node']}: {one['status']}" + (f" ({one['reason']})" if one["reason"] else "")
+            for one in failures
+            if one["resource"].split(":")[0] == name
+        ]
+        explained.append(f"{problem} [{'; '.join(reasons)}]" if reasons else problem)
+    return explained
+
+
+def node_name():
+    """
+    Return this machine's name in the cluster.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.node_name
+    """
+    code, output, _ = _run("crm_node", "--name")
+    if code or not output.strip():
+        raise _failed("This node's name is not known", code or 102)
+    return output.strip()
+
+
+# Operating
+
+
+def standby(node=None, timeout=120):
+    """
+    Let a node run no resources; they move away. Compare ``crm node standby``.
+
+    node : ``None``
+        The node's name; this node by default.
+    timeout : ``120``
+        Seconds to wait until the cluster has settled.
+
+    Returns True if something was changed, False if the node was in standby. Raises CommandExecutionError.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.standby secondary
+    """
+    return _set_standby(node, True, timeout)
+
+
+def online(node=None, timeout=120):
+    """
+    Let a node that is in standby run resources again. Compare ``crm node online``.
+
+    node : ``None``
+        The node's name; this node by default.
+    timeout : ``120``
+        Seconds to wait until the cluster has settled.
+
+    Returns True if something was changed, False if the node was not in standby. Raises CommandExecutionError.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.online secondary
+    """
+    return _set_standby(node, False, timeout)
+
+
+def _set_standby(node, wanted, timeout):
+    node = node or node_name()
+    if _known_node(node)["standby"] == wanted:
+        return False
+    change = ["--update", "on"] if wanted else ["--delete"]
+    _do(f"The node {node}", "crm_attribute", "--node", node, "--name", "standby", "--lifetime", "forever", *change)
+    _settled(timeout)
+    if status()["nodes"][node]["standby"] != wanted:
+        raise CommandExecutionError(f"The node {node} is {'not' if wanted else 'still'} in standby")
+    return True
+
+
+def _known_node(name):
+    nodes = status()["nodes"]
+    if name not in nodes:
+        raise SaltInvocationError(f"The cluster has no node {name}; it has {', '.join(sorted(nodes)) or 'none'}")
+    return nodes[name]
+
+
+def _known_resource(name):
+    document = _document(_cib_text())
+    known = {key[1] for key in document.objects if key[0] in ("primitives", "groups", "clones", "bundles")}
+    if name not in known:
+        raise SaltInvocationError(f"The cluster has no resource {name}; it has {', '.join(sorted(known)) or 'none'}")
+    return document
+
+
+def _do(what, *command):
+    code, _, _ = _run(*command)
+    if code:
+        raise _failed(what, code)
+
+
+def _settled(timeout):
+    """Wait until the cluster is idle; CommandExecutionError if it is not in time."""
+    pending = settle(resources=[], timeout=timeout)["pending"]
+    if pending:
+        raise CommandExecutionError(f"After {timeout} s the cluster still has to {', '.join(pending)}")
+
+
+def move(resource, node, timeout=120):
+    """
+    Move a resource to a node and keep it there until ``clear``. Compare ``crm resource move``.
+
+    resource
+        The id of the resource.
+    node
+        The name of the node.
+    timeout : ``120``
+        Seconds to wait until the cluster has settled.
+
+    Returns True if something was changed, False if the resource was kept there already. Raises CommandExecutionError if
+    it does not run there afterwards.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.move FloatIP secondary
+    """
+    _known_node(node)
+    preferred = _known_resource(resource).objects.get(("locations", f"cli-prefer-{resource}"))
+    changed = preferred is None or preferred.get("node") != node
+    if changed:
+        _do(f"The resource {resource}", "crm_resource", "--resource", resource, "--move", "--node", node)
+    _settled(timeout)
+    where = _running_on(resource)
+    if node not in where:
+        raise CommandExecutionError(f"{resource} does not run on {node}; it runs on {', '.join(where) or 'no node'}")
+    return changed
+
+
+def _running_on(resource):
+    return sorted(
+        {
+            node
+            for name, one in status()["resources"].items()
+            if resource in (name, *one["in"])
+            for node in one["nodes"]
+            if one["active"]
+        }
+    )
+
+
+def clear(resource, timeout=120):
+    """
+    Forget where ``move`` (or a ban) has put a resource. Compare ``crm resource clear``.
+
+    resource
+        The id of the resource.
+    timeout : ``120``
+        Seconds to wait until the cluster has settled.
+
+    Returns True if something was changed, False if there was nothing to forget. Raises CommandExecutionError.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.clear FloatIP
+    """
+    document = _known_resource(resource)
+    made = [
+        name
+        for section, name in document.objects
+        if section == "locations"
+        and name.startswith(("cli-prefer-", "cli-ban-"))
+        and document.data((section, name)).get("resource") == resource
+    ]
+    if not made:
+        return False
+    _do(f"The resource {resource}", "crm_resource", "--resource", resource, "--clear")
+    _settled(timeout)
+    return True
+
+
+def cleanup(resource=None, node=None, timeout=120):
+    """
+    Forget failures, so that the cluster tries again. Compare ``crm resource cleanup``.
+
+    resource : ``None``
+        The id of one resource; all by default.
+    node : ``None``
+        The name of one node; all by default.
+    timeout : ``120``
+        Seconds to wait until the cluster has settled.
+
+    Returns True if there were failures, False if there was nothing to forget. Raises CommandExecutionError.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.cleanup haproxy-clone
+    """
+    if node is not None:
+        _known_node(node)
+    if resource is not None:
+        _known_resource(resource)
+    if not _failures(resource, node):
+        return False
+    command = ["crm_resource", "--cleanup"]
+    command += ["--resource", resource] if resource else []
+    command += ["--node", node] if node else []
+    _do("The failures", *command)
+    _settled(timeout)
+    return True
+
+
+def _failures(resource, node):
+    """Whether failures are recorded for a resource (or any) on a node (or any)."""
+    now = status()
+    inside = {name for name, one in now["resources"].items() if resource in (None, name, *one["in"])}
+    recorded = {(one["resource"].split(":")[0], one["node"]) for one in now["failures"]}
+    recorded |= set(lib_impact.fail_counts(_document(_cib_text()).root))
+    return any((resource is None or name in inside) and node in (None, place) for name, place in recorded)
+
+
+def maintenance(enabled=True, node=None, timeout=120):
+    """
+    Let the cluster leave everything (or one node) alone, or care for it again. Compare ``crm maintenance``.
+
+    enabled : ``True``
+        False ends it.
+    node : ``None``
+        The name of one node; the whole cluster by default.
+    timeout : ``120``
+        Seconds to wait, when it ends, until the cluster has settled.
+
+    Returns True if something was changed. Raises CommandExecutionError.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.maintenance False
+    """
+    if node is None:
+        command = ["crm_attribute", "--type", "crm_config", "--name", "maintenance-mode"]
+        live = _document(_cib_text()).sets("properties")
+        values = [one["attributes"].get("maintenance-mode") for one in live if isinstance(one.get("attributes"), dict)]
+        now = any(value is not None and value.lower() in ("true", "yes", "on", "1", "y") for value in values)
+    else:
+        command = ["crm_attribute", "--node", node, "--name", "maintenance", "--lifetime", "forever"]
+        now = _known_node(node)["maintenance"]
+    if now == bool(enabled):
+        return False
+    _do("Maintenance", *command, *(["--update", "true"] if enabled else ["--delete"]))
+    if not enabled:
+        _settled(timeout)
+    return True
+
+
+def describe(actions):
+    """
+    Return the actions of ``simulate``, or the impact of ``plan``, in words.
+
+    actions
+        ``{"resources": {...}, "nodes": {...}}`` (dict).
+
+    Returns a list of texts such as ``move FloatIP from primary to secondary``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.describe '{resources: {FloatIP: [{action: start, node: primary}]}}'
+    """
+    return lib_impact.sentences(actions)
