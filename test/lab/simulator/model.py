@@ -197,7 +197,6 @@ class Estate:
         with self.lock:
             self.faults.clear()
             self.assign_seconds = self.api_seconds = 0.0
-            self.counts.clear()
             for timer in self._timers:
                 timer.cancel()
             self._timers.clear()
@@ -207,6 +206,7 @@ class Estate:
                         action.status, action.completed_at = "errored", now()
                 if owners and reserved.droplet_id != self._first_owners[reserved.ip]:
                     self._move(reserved, self._first_owners[reserved.ip])
+            self.counts.clear()
 
     def state(self) -> dict:
         """Owners, actions, delays, faults and counts, for tests."""
