@@ -14,16 +14,18 @@ import logging
 import os
 import re
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 
+import requests
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_lib import fileset, layout, runtime, sockets
+from haproxy_ha_lib import fileset, layout, packet_filter, runtime, sockets
 from haproxy_ha_lib import settings as lib_settings
 
 log = logging.getLogger(__name__)
@@ -1162,8 +1164,7 @@ def status():
     Return who is who in the cluster now.
 
     Returns ``{"active": [node], "haproxy": [node], "offline": [node], "failures": [...]}``: ``active`` are the nodes on
-    which
-    FloatIP runs (one, when all is well), ``haproxy`` those on which HAProxy runs.
+    which FloatIP runs (one, when all is well), ``haproxy`` those on which HAProxy runs.
 
     CLI Example:
 
@@ -1220,3 +1221,291 @@ def failover(to=None, timeout=60):
     finally:
         __salt__["pacemaker.clear"]("FloatIP", timeout=timeout)
     return {"old": old, "new": target}
+
+
+# Taking away
+
+
+def remains(part):
+    """
+    Return what of a part is on this machine, for :func:`remove`.
+
+    part
+        ``cluster``, ``load_balancer`` or ``app_server``: what this formula has put there, known by its own files,
+        whatever pillar says now; or ``nginx``: any nginx (str).
+
+    Returns ``{"packages": [...], "units": [...], "kept": [...], "files": [...]}``, empty when nothing is there: packages
+    to purge, services to stop, directories to keep a copy of, and files to delete.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.remains cluster
+    """
+    ours = settings()
+    if "paths" not in ours:
+        raise CommandExecutionError("\n".join(ours["errors"]))
+    traces = _traces(part, ours)
+    if not traces.pop("here"):
+        return {}
+    installed = __salt__["pkg.list_pkgs"]()
+    pattern = re.compile("|".join(traces["packages"]))
+    return {
+        "packages": [name for name in installed if pattern.fullmatch(name)],
+        "units": [unit for unit in traces["units"] if __salt__["service.available"](unit)],
+        "kept": [path for path in traces["kept"] if os.path.isdir(path)],
+        "files": [path for path in traces["files"] if os.path.lexists(path)],
+    }
+
+
+def _traces(part, ours):
+    paths, packages, services = ours["paths"], ours["packages"], ours["services"]
+    nginx = {
+        "packages": ["nginx(-.+)?", "libnginx-mod-.+"],
+        "units": [services["nginx"]],
+        "kept": [paths["nginx_dir"]],
+        "files": [],
+    }
+    if part == "nginx":
+        return {**nginx, "here": os.path.isdir(paths["nginx_dir"]) or __salt__["service.available"](services["nginx"])}
+    if part == "app_server":
+        return {**nginx, "here": os.path.exists(paths["nginx_site"])}
+    if part == "load_balancer":
+        return {
+            "here": _MANAGED in (_read_text(paths["haproxy_cfg"]) or ""),
+            "packages": [re.escape(name) for name in packages["haproxy"]],
+            "units": [services["haproxy"]],
+            "kept": [paths["haproxy_dir"]],
+            "files": [paths["apt_sources"], paths["apt_keyring"]],
+        }
+    if part == "cluster":
+        return {
+            "here": os.path.isdir(paths["agents_dir"]),
+            "packages": [re.escape(name) for name in packages["cluster"]],
+            "units": [services["pacemaker"], services["corosync"]],
+            "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
+            "files": [os.path.dirname(_token_file(ours)), paths["agents_dir"], "/var/lib/pacemaker"],
+        }
+    raise SaltInvocationError(f"part: found {part!r}, allowed: cluster, load_balancer, app_server, nginx")
+
+
+_MANAGED = "Managed by Salt (haproxy_ha)"
+
+
+def _token_file(ours):
+    return ours["floating_ip"]["token_file"]
+
+
+def remove(part):
+    """
+    Take a part away that :func:`remains` found: services stopped, a copy of the configuration kept, packages purged.
+
+    part
+        As in :func:`remains` (str). ``cluster`` first moves the floating IP to another load balancer, if there is one.
+
+    Returns ``{"changes": {thing: {"old", "new"}}, "kept": directory or None}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.remove cluster
+    """
+    found = remains(part)
+    if not found:
+        return {"changes": {}, "kept": None}
+    if part == "cluster":
+        _hand_over()
+    changes = {}
+    for unit in found["units"]:
+        if unit_running(unit):
+            _systemctl("stop", unit, timeout=600)
+            changes[f"{unit}.service"] = {"old": "running", "new": "stopped"}
+    kept = _keep_copies(part, found["kept"])
+    if found["packages"]:
+        __salt__["pkg.purge"](pkgs=found["packages"])
+        left = [name for name in found["packages"] if name in __salt__["pkg.list_pkgs"]()]
+        if left:
+            raise CommandExecutionError(f"could not be purged: {', '.join(left)}; the configuration is kept in {kept}")
+        changes.update({name: {"old": "installed", "new": None} for name in found["packages"]})
+    for path in [*found["kept"], *found["files"]]:
+        changes[path] = {"old": "present", "new": None}
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif os.path.lexists(path):
+            os.unlink(path)
+    return {"changes": changes, "kept": kept}
+
+
+def _hand_over():
+    """Let another load balancer have the floating IP, if one can, before this one leaves."""
+    try:
+        if status()["active"] == [__salt__["pacemaker.node_name"]()]:
+            failover()
+    except CommandExecutionError as exc:
+        log.warning("haproxy_ha: the floating IP is not handed over: %s", exc)
+
+
+def _keep_copies(part, directories):
+    """Copy directories to a place of their own, for root alone; returns it."""
+    if not directories:
+        return None
+    target = f"{_STATE_DIR}/backup/{part}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    os.makedirs(target, mode=0o700)
+    os.chmod(_STATE_DIR, 0o700)
+    for directory in directories:
+        shutil.copytree(directory, target + directory, symlinks=True)
+    return target
+
+
+# The package repository
+
+
+def repository():
+    """
+    Return the files of the package repository that HAProxy comes from: ``{path: entry}`` as :func:`daemon_files`; empty
+    where pillar names none.
+
+    The key of ``key_url`` is fetched once: the file that is there stays.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.repository
+    """
+    ours = _valid_settings()
+    wanted, paths = ours["haproxy"]["repository"], ours["paths"]
+    if not wanted:
+        return {}
+    entries = {}
+    option = "trusted=yes" if wanted["trusted"] else f"signed-by={paths['apt_keyring']}"
+    if not wanted["trusted"]:
+        key = wanted["key"] or _read_text(paths["apt_keyring"]) or _fetch(wanted["key_url"])
+        entries[paths["apt_keyring"]] = _plain(key if key.endswith("\n") else key + "\n")
+    line = f"deb [{option}] {wanted['uri']} {wanted['suite']} {' '.join(wanted['components'])}".rstrip()
+    entries[paths["apt_sources"]] = _plain(f"# {_MANAGED}.\n{line}\n")
+    return entries
+
+
+def _plain(content):
+    return {"content": content, "mode": "0644", "user": "root", "group": "root"}
+
+
+def _fetch(url):
+    try:
+        answer = requests.get(url, timeout=20)
+        answer.raise_for_status()
+    except requests.RequestException as exc:
+        raise CommandExecutionError(f"haproxy_ha:haproxy:repository:key_url: {exc}") from None
+    return answer.text
+
+
+# The firewall
+
+
+def firewall_plan():
+    """
+    Return what is missing from the host's firewall, and which rules of ours should no longer be there.
+
+    Returns ``{"add": [text], "remove": [text], "installed": bool, "active": bool}``; a text is a rule in the words of
+    ufw(8) or nft(8).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.firewall_plan
+    """
+    ours = _valid_settings()
+    backend = _FIREWALLS[ours["firewall"]["backend"]]
+    rules = [rule for entry in ours["firewall"]["rules"] for rule in backend["rules"](entry)]
+    if not _program(backend["program"]):
+        return {"add": [" ".join(rule) for rule in rules], "remove": [], "installed": False, "active": False}
+    present, active = backend["present"]()
+    wanted = {backend["name"](rule): rule for rule in rules}
+    return {
+        "add": [" ".join(rule) for name, rule in wanted.items() if name not in present],
+        "remove": [name for name in present if name not in wanted],
+        "installed": True,
+        "active": active,
+    }
+
+
+def firewall_apply():
+    """
+    Add the rules that :func:`firewall_plan` misses, take those away that it finds too many, and return the plan.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.firewall_apply
+    """
+    plan = firewall_plan()
+    ours = _valid_settings()
+    backend = _FIREWALLS[ours["firewall"]["backend"]]
+    if not plan["installed"]:
+        raise CommandExecutionError(f"{backend['program']} is not installed")
+    rules = [rule for entry in ours["firewall"]["rules"] for rule in backend["rules"](entry)]
+    backend["apply"]([rule for rule in rules if " ".join(rule) in plan["add"]], plan["remove"], rules)
+    return plan
+
+
+def _succeed(*argv):
+    code, output = _run(list(argv))
+    if code:
+        raise CommandExecutionError(f"{' '.join(argv)}: {output.strip()}")
+    return output
+
+
+def _ufw_present():
+    rules = packet_filter.ufw_present(_succeed("ufw", "show", "added"))
+    return {shlex.join(rule): rule for rule in rules}, "inactive" not in _succeed("ufw", "status")
+
+
+def _ufw_apply(add, remove, _all):
+    for rule in add:
+        _succeed("ufw", *rule)
+    for rule in remove:
+        _succeed("ufw", "delete", *shlex.split(rule))
+
+
+def _nft_present():
+    code, output = _run(["nft", "--json", "--handle", "list", "chain", *packet_filter.NFT_CHAIN])
+    if code:
+        raise CommandExecutionError(
+            f"nftables has no chain {' '.join(packet_filter.NFT_CHAIN)} to put rules into; the distribution's "
+            "/etc/nftables.conf has it, and `systemctl enable --now nftables` loads that"
+        )
+    return packet_filter.nft_present(output), True
+
+
+def _nft_apply(add, remove, every):
+    """The running rules, and the same for the next boot: a file that the distribution's configuration includes."""
+    handles = _nft_present()[0]
+    for name in remove:
+        _succeed("nft", "delete", "rule", *packet_filter.NFT_CHAIN, "handle", str(handles[name]))
+    for rule in add:
+        _succeed("nft", "insert", "rule", *packet_filter.NFT_CHAIN, *rule)
+    lines = [f"insert rule {' '.join(packet_filter.NFT_CHAIN)} {' '.join(rule)}" for rule in every]
+    _install({_NFT_RULES: _plain("\n".join([f"# {_MANAGED}.", *lines]) + "\n")})
+    configuration = _read_entry("/etc/nftables.conf")
+    include = f'include "{_NFT_RULES}"'
+    if configuration and include not in configuration["content"]:
+        content = f"{configuration['content'].rstrip()}\n\n{include}\n"
+        _install({"/etc/nftables.conf": {**configuration, "content": content}})
+
+
+_NFT_RULES = "/etc/haproxy_ha/firewall.nft"
+_FIREWALLS = {
+    "ufw": {
+        "program": "ufw", "rules": packet_filter.ufw_rules, "name": shlex.join,
+        "present": _ufw_present, "apply": _ufw_apply,
+    },
+    "nftables": {
+        "program": "nft", "rules": packet_filter.nft_rules, "name": packet_filter.nft_comment,
+        "present": _nft_present, "apply": _nft_apply,
+    },
+}

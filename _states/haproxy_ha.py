@@ -243,6 +243,104 @@ def _secret(which):
 
 
 @_state
+def nginx_removed(name):
+    """
+    There is no nginx on this machine: not in the cluster, not as a service, not as a package.
+
+    As the tutorial removes it: the cluster's nginx resources with whatever refers to them, then the service, the
+    packages and ``/etc/nginx``, of which a copy is kept.
+
+    .. code-block:: yaml
+
+        haproxy_ha-load-balancer-nginx-removed:
+          haproxy_ha.nginx_removed
+    """
+    changes = {}
+    for resource in _nginx_resources():
+        ret = __states__["pacemaker.primitive_absent"](name=resource)
+        changes.update(ret["changes"])
+        if ret["result"] is False:
+            return {"result": False, "comment": ret["comment"], "changes": changes}
+    return _removed("nginx", changes)
+
+
+def _nginx_resources():
+    """The cluster's resources whose agent is nginx's."""
+    if not __salt__["pacemaker.running"]():
+        return []
+    primitives = __salt__["pacemaker.export"]().get("primitives", {})
+    return [name for name, one in primitives.items() if one.get("agent", "").split(":")[-1].split(".")[0] == "nginx"]
+
+
+@_state
+def removed(name):
+    """
+    A part of the formula is no longer on this machine.
+
+    name
+        ``cluster``, ``load_balancer`` or ``app_server`` (str). What is there is known by the formula's own files,
+        whatever pillar says now. ``cluster`` hands the floating IP over first.
+
+    Services are stopped, packages purged, and a copy of the configuration is kept; the comment says where.
+
+    .. code-block:: yaml
+
+        haproxy_ha-clean-cluster:
+          haproxy_ha.removed:
+            - name: cluster
+    """
+    return _removed(name, {})
+
+
+def _removed(part, changes):
+    found = __salt__["haproxy_ha.remains"](part)
+    if not found and not changes:
+        return _done(f"Nothing of {part} is here")
+    if __opts__["test"]:
+        things = [*found.get("packages", []), *found.get("kept", []), *found.get("files", [])]
+        return _would(f"{part} would be removed", {**changes, **{x: {"old": "present", "new": None} for x in things}})
+    done = __salt__["haproxy_ha.remove"](part)
+    kept = f"; a copy of its configuration is kept in {done['kept']}" if done["kept"] else ""
+    return _done(f"{part} is removed{kept}", {**changes, **done["changes"]})
+
+
+@_state
+def repository(name):
+    """
+    apt knows the repository of ``haproxy_ha:haproxy:repository``, and the key that signs it.
+
+    .. code-block:: yaml
+
+        haproxy_ha-load-balancer-repository:
+          haproxy_ha.repository
+    """
+    return _entries(__salt__["haproxy_ha.repository"](), "The repository is in place")
+
+
+@_state
+def firewall(name):
+    """
+    The host's firewall lets pass what this minion serves: the rules of the settings, and no rule of ours beyond them.
+
+    Rules of others, and whether the firewall is active, are left alone.
+
+    .. code-block:: yaml
+
+        haproxy_ha-firewall:
+          haproxy_ha.firewall
+    """
+    plan = __salt__["haproxy_ha.firewall_plan"]()
+    said = "" if plan["active"] else "; the firewall is not active, and they count once it is"
+    if not plan["add"] and not plan["remove"]:
+        return _done(f"The rules are in place{said}")
+    changes = {"rules": {"old": plan["remove"], "new": plan["add"]}}
+    if __opts__["test"]:
+        return _would(f"The rules would change{said}", changes)
+    __salt__["haproxy_ha.firewall_apply"]()
+    return _done(f"The rules are in place{said}", changes)
+
+
+@_state
 def cluster_membership(name, nodes, timeout=120):
     """
     All nodes are online in Pacemaker.

@@ -2,9 +2,17 @@
 {% from "haproxy_ha/map.jinja" import roles, settings with context %}
 
 include:
-  - haproxy_ha.guard
+  - haproxy_ha.preflight
 
 {% if roles and settings.firewall.enabled %}
+haproxy_ha-firewall-package:
+  haproxy_ha.packages_installed:
+    - pkgs: {{ settings.packages.firewall[settings.firewall.backend] | json }}
+    - require:
+      - haproxy_ha: haproxy_ha-preflight
+
 haproxy_ha-firewall:
-  haproxy_ha.firewall: []
+  haproxy_ha.firewall:
+    - require:
+      - haproxy_ha: haproxy_ha-firewall-package
 {% endif %}

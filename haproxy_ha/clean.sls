@@ -1,0 +1,21 @@
+# Takes this machine out again, the cluster first: the floating IP goes to another load balancer before anything stops. What is there counts, not pillar.
+{% from "haproxy_ha/map.jinja" import missing with context %}
+
+{% if missing %}
+include:
+  - haproxy_ha.guard
+{% else %}
+haproxy_ha-clean-cluster:
+  haproxy_ha.removed:
+    - name: cluster
+
+haproxy_ha-clean-load-balancer:
+  haproxy_ha.removed:
+    - name: load_balancer
+    - require:
+      - haproxy_ha: haproxy_ha-clean-cluster
+
+haproxy_ha-clean-app:
+  haproxy_ha.removed:
+    - name: app_server
+{% endif %}
