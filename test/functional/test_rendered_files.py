@@ -5,9 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pillars import EXAMPLE, REMOVED, text_of, valid
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from pillars import DEFAULTS, EXAMPLE, REMOVED, changed, text_of, valid
 
-from haproxy_ha_lib import layout
+from haproxy_ha_lib import layout, settings
 
 CFG = "/etc/haproxy/haproxy.cfg"
 CONF = "/etc/corosync/corosync.conf"
@@ -64,6 +67,35 @@ def test_haproxy_s_word_on_a_wrong_raw_line_is_heard(tmp_path):
     status, said = check_haproxy(text, tmp_path)
     assert status != 0
     assert "balance only supports 'roundrobin'" in said
+
+
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True) | st.sampled_from(
+    ["global", "defaults", "listen", "http", "app_pool", "MASTER", "GLOBAL", "a" * 127, "1", "default"]
+)
+ADDRESSES = (st.ip_addresses(network="10.0.0.0/8") | st.ip_addresses(network="fd00::/8")).map(str)
+PORTS = st.integers(1, 65535)
+SERVERS = st.dictionaries(NAMES, st.fixed_dictionaries(
+    {"private_ip": ADDRESSES, "managed": st.just(False)},
+    optional={"port": PORTS, "weight": st.integers(0, 256), "backup": st.booleans()},
+), min_size=1, max_size=4)
+BINDS = st.lists(st.builds(
+    lambda host, port: f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+    st.sampled_from(["anchor", "private", "public", "*"]) | ADDRESSES, PORTS), min_size=1, max_size=3)
+
+
+@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(servers=SERVERS, backends=st.lists(NAMES, max_size=3), frontends=st.dictionaries(NAMES, BINDS, max_size=3))
+def test_haproxy_takes_every_file_whose_pillar_is_accepted(servers, backends, frontends, tmp_path):
+    tree = changed({
+        "app_servers": servers,
+        "haproxy:backends": {name: {"servers": list(servers)} for name in backends},
+        "haproxy:frontends": {
+            name: {"bind": binds, "default_backend": "app_pool"} for name, binds in frontends.items()
+        },
+    })
+    built = settings.build(tree, "primary", DEFAULTS)
+    if not built["errors"]:
+        assert check_haproxy(text_of(built, "haproxy", CFG), tmp_path) == (0, "Configuration file is valid\n")
 
 
 @pytest.fixture

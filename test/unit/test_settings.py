@@ -252,6 +252,10 @@ WRONG = {
         {"app_servers:secondary": {"port": 8080}, "haproxy:frontends:http:bind": ["anchor:80", "*:8080"]},
         [f"{APPS}:secondary:port: found 8080, but frontend http on the same machine listens on *:8080"],
     ),
+    "nginx and HAProxy on one private port": (
+        {"app_servers:secondary": {"port": 8080}, "haproxy:frontends:http:bind": ["anchor:80", "private:8080"]},
+        [f"{APPS}:secondary:port: found 8080, but frontend http on the same machine listens on private:8080"],
+    ),
     "nginx wanted and removed": (
         {"app_servers:secondary": {"port": 8080}, "haproxy:remove_nginx": True},
         [
@@ -535,7 +539,7 @@ def test_no_secret_is_in_the_result():
 SECRET = "dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 PLACES = ["floating_ip", "floating_ip:address", "floating_ip:api_tokn", "floating_ip:api_url", "mine", "verify",
           "cluster:name", "cluster:authkey", "app_servers:app-1:port", "load_balancers:primary", "haproxy:frontends",
-          "nginx:page:document_root", f"floating_ip:{SECRET}", f"app_servers:{SECRET} "]
+          "nginx:page:document_root", f"floating_ip:{SECRET[:40]}", f"app_servers:{SECRET[:40]} "]
 
 
 @pytest.mark.parametrize("place", PLACES)
