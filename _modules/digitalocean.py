@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 __virtualname__ = "digitalocean"
 
 TOKEN_FILE = "/etc/haproxy_ha/token"
+SYSTEM_CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 _CONTEXT_KEY = "digitalocean.metadata"
 
 
@@ -70,7 +71,7 @@ def reserved_ip(address=None, api_url=None, ca_file=None, token_file=None, spell
     api_url : ``None``
         Where the API is (str), without ``/v2``; pillar's, else ``https://api.digitalocean.com``.
     ca_file : ``None``
-        Certificate authorities to trust (str, a PEM file); pillar's, else those of requests.
+        Certificate authorities to trust (str, a PEM file); pillar's, else the system's.
     token_file : ``None``
         File with the token (str), for want of one in pillar; pillar's, else ``/etc/haproxy_ha/token``.
     spelling : ``reserved_ips``
@@ -179,7 +180,8 @@ def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
     if not url.startswith("https://"):
         raise SaltInvocationError(f"api_url: found {url!r}, allowed: a URL with https://")
     token = _token(token_file)
-    verify = ca_file or _configured("ca_file") or True
+    # certifi, the default of requests, knows nothing of an authority that this machine's owner trusts.
+    verify = ca_file or _configured("ca_file") or (SYSTEM_CA_FILE if os.path.exists(SYSTEM_CA_FILE) else True)
     if verify is not True and not os.path.exists(verify):
         raise CommandExecutionError(f"ca_file: {verify} is missing")
     with _session() as session:
