@@ -7,6 +7,8 @@ another, so that all traffic passes the fabric's connection tracking, as it pass
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .shell import run
 from .topology import (
     ANCHOR_GATEWAY,
@@ -33,7 +35,8 @@ table ip cloud {{
   }}
   chain forward {{
     type filter hook forward priority filter
-    ip daddr {ANCHOR_GATEWAY}/16 ct status != dnat drop
+    ct status dnat accept
+    ip daddr {ANCHOR_GATEWAY}/16 drop
   }}
 }}
 """
@@ -51,6 +54,9 @@ def up() -> None:
         "net.ipv4.conf.all.send_redirects=0",
         "net.ipv4.conf.default.send_redirects=0",
     )
+    # Where the kernel hands bridged packets to the IP rules, the floating IP would be rewritten below the routing.
+    if Path("/proc/sys/net/bridge").is_dir():
+        _fabric("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0")
     _bridge(
         "public",
         f"{PUBLIC_GATEWAY}/24",
