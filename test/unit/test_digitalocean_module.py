@@ -1,0 +1,187 @@
+"""The execution module digitalocean against the simulator."""
+
+import importlib.util
+import os
+import time
+from pathlib import Path
+
+import pytest
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
+
+SOURCE = Path(__file__).resolve().parents[2] / "_modules" / "digitalocean.py"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with simulator(tmp_path_factory.mktemp("simulator")) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def cloud(running):
+    running.reset()
+    running.tokens(TOKEN)
+    return running
+
+
+@pytest.fixture
+def module(cloud):
+    """The module as Salt's loader would hand it out, on the droplet `primary`."""
+    spec = importlib.util.spec_from_file_location("module_under_test", SOURCE)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    loaded.__context__ = {}
+    floating_ip = {"address": ADDRESS, "api_token": TOKEN, "api_url": cloud.api_url, "ca_file": cloud.ca_file}
+    loaded.__pillar__ = {"haproxy_ha": {"floating_ip": {**floating_ip, "metadata_url": cloud.metadata_url}}}
+    return loaded
+
+
+def settings(module):
+    return module.__pillar__["haproxy_ha"]["floating_ip"]
+
+
+def test_metadata_is_asked_once_in_a_run(module, cloud):
+    assert module.metadata() == module.metadata()
+    assert module.metadata()["anchor_ip"] == "10.17.1.18"
+    assert cloud.counts()["metadata"] == 1
+
+
+def test_no_metadata_is_clear_and_asked_once_too(module, cloud):
+    cloud.fault("status", service="metadata", status=404)
+    for _ in range(2):
+        with pytest.raises(CommandExecutionError, match=f"no metadata service at {cloud.metadata_url}: HTTP 404"):
+            module.metadata()
+    assert cloud.counts()["metadata"] == 1
+
+
+@pytest.mark.parametrize("kind", ["hang", "truncated", "invalid_json", "reset"])
+def test_bad_metadata_is_bounded(module, cloud, kind):
+    cloud.fault(kind, service="metadata")
+    start = time.monotonic()
+    with pytest.raises(CommandExecutionError, match="no metadata service at"):
+        module.metadata(timeout=0.5)
+    assert time.monotonic() - start < 1
+
+
+def test_metadata_of_a_droplet_without_an_anchor_ip(module, cloud):
+    cloud.fault("no_anchor")
+    assert module.metadata()["anchor_ip"] is None
+
+
+def test_reserved_ip(module):
+    assert module.reserved_ip() == {
+        "address": ADDRESS, "droplet_id": PRIMARY, "visible": True, "locked": False, "region": "nyc3",
+    }  # fmt: skip
+    assert module.reserved_ip(spelling="floating_ips")["droplet_id"] == PRIMARY
+
+
+def test_assign_by_name_by_id_and_to_this_droplet(module, cloud):
+    assert module.assign("secondary")["new"]["droplet_id"] == SECONDARY
+    assert module.assign(1003)["old"]["droplet_id"] == SECONDARY
+    assert module.assign()["new"]["droplet_id"] == PRIMARY
+    unchanged = module.assign(PRIMARY)
+    assert unchanged["old"] == unchanged["new"]
+    assert cloud.counts()["writes"] == 3
+
+
+def test_assign_waits_for_the_owner(module, cloud):
+    cloud.delay(assign_seconds=0.5)
+    module.assign(SECONDARY)
+    assert cloud.owner() == SECONDARY
+
+
+def test_assign_with_a_token_that_sees_no_droplets(module, cloud):
+    cloud.tokens({"token": TOKEN, "scopes": ["reserved_ip:read", "reserved_ip:update"]})
+    cloud.assign(SECONDARY)
+    assert module.assign()["new"]["visible"] is False
+    assert cloud.owner() == PRIMARY
+
+
+def test_droplets(module):
+    assert [entry["name"] for entry in module.droplets(tag="lb")] == ["primary", "secondary"]
+    assert module.droplets("secondary")[0]["private_ip"] == "10.132.20.11"
+    with pytest.raises(CommandExecutionError, match="0 droplets have the name 'nobody'"):
+        module.assign("nobody")
+
+
+@pytest.mark.parametrize("kind", ["reset", "truncated", "html", "invalid_json"])
+def test_what_passes_is_repeated(module, cloud, kind):
+    cloud.fault(kind, times=2)
+    assert module.reserved_ip()["droplet_id"] == PRIMARY
+
+
+@pytest.mark.parametrize(
+    ("fault", "options", "text"),
+    [
+        ({"kind": "status", "status": 401, "id": "unauthorized"}, {}, "refuses the token: HTTP 401, unauthorized"),
+        ({"kind": "status", "status": 403, "id": "forbidden"}, {}, "refuses the token: HTTP 403, forbidden"),
+        ({"kind": "hang"}, {"timeout": 1}, "timed out"),
+        ({"kind": "status", "status": 500}, {"timeout": 1}, "HTTP 500"),
+        ({"kind": "status", "status": 429, "headers": {"retry-after": "60"}}, {"timeout": 1}, "HTTP 429"),
+        (None, {"address": "203.0.113.99"}, "HTTP 404"),
+        (None, {"api_url": "https://127.0.0.1:1", "timeout": 1}, "Connection refused"),
+        (None, {"api_url": "https://simulator.invalid", "timeout": 1}, "resolve"),
+        (None, {"ca_file": "/nonexistent"}, "ca_file: /nonexistent is missing"),
+        (None, {"ca_file": "/etc/ssl/certs/ca-certificates.crt", "timeout": 1}, "CERTIFICATE_VERIFY_FAILED"),
+        (None, {"token_file": "/nonexistent"}, "no API token"),
+    ],
+)
+def test_failures_have_one_clear_line_without_the_token(module, cloud, fault, options, text):
+    if fault:
+        cloud.fault(**fault)
+    start = time.monotonic()
+    with pytest.raises(CommandExecutionError) as error:
+        module.reserved_ip(**options)
+    assert text in str(error.value)
+    assert TOKEN not in str(error.value)
+    assert "\n" not in str(error.value)
+    assert time.monotonic() - start < 3
+
+
+def test_the_token_is_read_from_the_file_for_want_of_one_in_pillar(module, tmp_path):
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n")
+    settings(module).update(api_token=None, token_file=str(path))
+    assert module.reserved_ip()["droplet_id"] == PRIMARY
+
+
+def test_a_token_that_is_none_never_reaches_the_wire(module, cloud):
+    settings(module)["api_token"] = "dop_v1 \r\nx: y"
+    with pytest.raises(CommandExecutionError, match="white space") as error:
+        module.reserved_ip()
+    assert "dop_v1" not in str(error.value)
+    assert cloud.counts()["calls"] == 0
+
+
+def test_nothing_of_the_environment_redirects_the_token(module, monkeypatch, tmp_path):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert module.reserved_ip()["droplet_id"] == PRIMARY
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda module: module.reserved_ip(api_url="http://127.0.0.1"), "https://"),
+        (lambda module: module.reserved_ip(spelling="ips"), "spelling"),
+        (lambda module: module.droplets("a", "b"), "one of them"),
+    ],
+)
+def test_wrong_arguments_are_named(module, call, text):
+    with pytest.raises(SaltInvocationError, match=text):
+        call(module)
+
+
+@pytest.mark.parametrize("pillar", [{}, {"haproxy_ha": None}, {"haproxy_ha": {"floating_ip": "x"}}])
+def test_without_pillar_the_address_is_asked_for(module, pillar):
+    module.__pillar__ = pillar
+    module.__context__[module._CONTEXT_KEY] = {}
+    with pytest.raises(SaltInvocationError, match="haproxy_ha:floating_ip:address"):
+        module.reserved_ip()
+
+
+def test_no_binary_is_needed_to_load(module, monkeypatch):
+    monkeypatch.setattr(os, "environ", {})
+    assert module.__virtual__() == "digitalocean"

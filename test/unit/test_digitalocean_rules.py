@@ -1,0 +1,364 @@
+"""The rules of DigitalOcean's API: what is asked, what is retried, and when it is given up."""
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from haproxy_ha_lib import digitalocean as rules
+from haproxy_ha_lib.digitalocean import Call, Reply
+
+ADDRESS = "203.0.113.10"
+ME, OTHER = 1001, 1002
+READ = f"/v2/reserved_ips/{ADDRESS}"
+ASSIGN = f"{READ}/actions"
+
+
+class Script:
+    """Answers with the given replies in order, the last one for ever; keeps the calls and the time that passed."""
+
+    def __init__(self, *replies):
+        self.replies = list(replies)
+        self.calls = []
+        self.timeouts = []
+        self.now = 100.0
+        self.waits = []
+
+    def send(self, call, timeout):
+        self.calls.append(call)
+        self.timeouts.append(timeout)
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        return reply
+
+    def sleep(self, seconds):
+        self.waits.append(seconds)
+        self.now += seconds
+
+    def run(self, steps, timeout=60.0):
+        return rules.drive(steps, self.send, self.now + timeout, lambda: self.now, self.sleep)
+
+    @property
+    def posts(self):
+        return [call for call in self.calls if call.method == "POST"]
+
+
+def reply(document=None, status=200, **headers):
+    body = b"" if document is None else json.dumps(document).encode()
+    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+def shows(owner, locked=False):
+    entry = {"ip": ADDRESS, "droplet": {"id": owner} if owner else None, "locked": locked, "region": {"slug": "nyc3"}}
+    return reply({"reserved_ip": entry})
+
+
+def error(status, id="server_error", message="no", **headers):
+    return reply({"id": id, "message": message}, status, **headers)
+
+
+def action(status="in-progress", http=200):
+    return reply({"action": {"id": 7, "status": status}}, http)
+
+
+HTML = Reply(502, {}, b"<html>502 Bad Gateway</html>")
+RESET = Reply(0, {}, b"", "connection reset by peer")
+HIDDEN = reply({"reserved_ip": {"ip": ADDRESS, "locked": False}})
+ACCEPTED = action(http=201)
+PENDING = error(422, "unprocessable_entity", "The floating IP already has a pending event.")
+
+
+def test_runs_beside_the_agents_with_the_standard_library_alone():
+    tree = ast.parse(Path(rules.__file__).read_text())
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    assert imported <= set(sys.stdlib_module_names)
+
+
+# Reading
+
+
+def test_read_reserved_ip():
+    script = Script(shows(OTHER, locked=True))
+    assert script.run(rules.read_reserved_ip(ADDRESS, ME)) == rules.ReservedIP(ADDRESS, OTHER, True, True, "nyc3")
+    assert script.calls == [Call("GET", READ)]
+
+
+def test_old_spelling():
+    script = Script(reply({"floating_ip": {"ip": ADDRESS, "droplet": {"id": ME}}}))
+    assert script.run(rules.read_reserved_ip(ADDRESS, spelling="floating_ips")).droplet_id == ME
+    assert script.calls[0].path == f"/v2/floating_ips/{ADDRESS}"
+
+
+@pytest.mark.parametrize(
+    ("replies", "visible", "calls"),
+    [
+        ([shows(None), reply({"droplet": {"id": ME}})], True, 2),  # a token that sees droplets: nobody owns it
+        ([shows(None), error(403, "forbidden")], False, 2),  # null, and droplets are not to be seen
+        ([HIDDEN], False, 1),  # the droplet left out
+    ],
+)
+def test_nobody_is_told_from_an_owner_out_of_sight(replies, visible, calls):
+    script = Script(*replies)
+    reserved = script.run(rules.read_reserved_ip(ADDRESS, ME))
+    assert (reserved.droplet_id, reserved.visible, len(script.calls)) == (None, visible, calls)
+
+
+@pytest.mark.parametrize(
+    "bad", [error(500), HTML, RESET, Reply(200, {}, b'{"reserved'), Reply(200, {}, b"[]"), Reply(200, {}, b"")]
+)
+def test_read_is_repeated_after_what_passes(bad):
+    script = Script(bad, bad, shows(ME))
+    assert script.run(rules.read_reserved_ip(ADDRESS)).droplet_id == ME
+    assert len(script.waits) == 2
+    assert script.waits[1] > script.waits[0] / 2
+
+
+def test_one_try_is_one_call():
+    script = Script(RESET)
+    with pytest.raises(rules.Unavailable, match="connection reset by peer"):
+        script.run(rules.read_reserved_ip(ADDRESS, tries=1))
+    assert len(script.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "exception"),
+    [
+        (error(401, "unauthorized", "Unable to authenticate you"), rules.TokenRefused),
+        (error(403, "forbidden"), rules.TokenRefused),
+        (error(404, "not_found"), rules.NotFound),
+        (error(400, "bad_request"), rules.Refused),
+        (reply(None, 301), rules.Refused),
+    ],
+)
+def test_what_no_retry_mends_is_told_at_once(answer, exception):
+    for steps in (rules.read_reserved_ip(ADDRESS), rules.assign(ADDRESS, ME)):
+        script = Script(answer)
+        with pytest.raises(exception):
+            script.run(steps)
+        assert (len(script.calls), script.waits) == (1, [])
+
+
+def test_an_unreadable_body_names_what_is_missing():
+    with pytest.raises(rules.Unavailable, match="holds no reserved_ip"):
+        Script(reply({"other": 1})).run(rules.read_reserved_ip(ADDRESS))
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    ("answer", "waits"),
+    [
+        (error(429, "too_many_requests", retry_after="7"), 7.0),
+        (error(503, retry_after="3"), 3.0),
+        (error(429, "too_many_requests", ratelimit_reset="4600"), None),
+        (error(429, "too_many_requests", retry_after="soon"), None),
+    ],
+)
+def test_the_api_s_own_hint_is_followed(answer, waits):
+    script = Script(answer, shows(ME))
+    script.run(rules.read_reserved_ip(ADDRESS))
+    if waits:
+        assert script.waits == [waits]
+    else:
+        assert 0 < script.waits[0] <= rules.FIRST_RETRY
+
+
+def test_a_hint_beyond_the_deadline_gives_up_at_once_and_says_what_was_waited_for():
+    script = Script(error(429, "too_many_requests", "API Rate limit exceeded.", retry_after="61"))
+    with pytest.raises(rules.Unavailable, match="API Rate limit exceeded"):
+        script.run(rules.read_reserved_ip(ADDRESS), timeout=60)
+    assert script.waits == []
+
+
+@pytest.mark.parametrize("answer", [RESET, HTML, error(500), PENDING])
+def test_every_wait_ends_before_the_deadline(answer):
+    script = Script(shows(OTHER), answer) if answer is PENDING else Script(answer)
+    with pytest.raises(rules.APIError):
+        script.run(rules.assign(ADDRESS, ME), timeout=20)
+    assert script.now < 120
+    assert len(script.calls) < 30
+
+
+def test_one_silent_connection_leaves_time_for_another():
+    script = Script(RESET, shows(ME))
+    script.run(rules.read_reserved_ip(ADDRESS), timeout=20)
+    assert script.timeouts[0] < 20 / 2
+    long = Script(shows(ME))
+    long.run(rules.read_reserved_ip(ADDRESS), timeout=600)
+    assert long.timeouts == [10.0]
+
+
+def test_back_off_doubles_is_bounded_and_never_runs_in_step():
+    assert [rules.backoff(number, 1.0) for number in range(1, 7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0]
+    assert rules.backoff(1000, 0.0) == rules.LONGEST_RETRY / 2
+    assert rules.backoff(3, 0.0) < rules.backoff(3, 0.5) < rules.backoff(3, 1.0)
+
+
+# Assigning
+
+
+def test_an_address_that_is_here_needs_one_call():
+    script = Script(shows(ME))
+    assert script.run(rules.assign(ADDRESS, ME)).droplet_id == ME
+    assert script.posts == []
+
+
+def test_assign_returns_when_the_address_shows_the_owner():
+    script = Script(shows(OTHER), ACCEPTED, shows(OTHER, locked=True), shows(OTHER, locked=True), shows(ME))
+    assert script.run(rules.assign(ADDRESS, ME)).droplet_id == ME
+    assert script.posts == [Call("POST", ASSIGN, {"type": "assign", "droplet_id": ME})]
+    assert script.waits == [0.05, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("story", "posts"),
+    [
+        pytest.param([shows(OTHER), PENDING, shows(ME)], 1, id="422 for the owner that it has"),
+        pytest.param([shows(OTHER), PENDING, shows(OTHER), ACCEPTED, shows(ME)], 2, id="422 pending, then accepted"),
+        pytest.param([shows(OTHER, locked=True), shows(OTHER), ACCEPTED, shows(ME)], 1, id="locked first"),
+        pytest.param([shows(OTHER), RESET, shows(ME)], 1, id="reset, and yet done"),
+        pytest.param([shows(OTHER), HTML, shows(OTHER), ACCEPTED, shows(ME)], 2, id="HTML, then accepted"),
+        pytest.param([shows(OTHER), ACCEPTED, shows(OTHER), action("done"), shows(ME)], 1, id="status done"),
+        pytest.param([shows(OTHER), ACCEPTED, shows(OTHER), error(404), shows(ME)], 1, id="the action answers 404"),
+        pytest.param(
+            [shows(OTHER), ACCEPTED, shows(OTHER), action("errored"), shows(OTHER), ACCEPTED, shows(ME)], 2,
+            id="errored, then accepted",
+        ),
+        pytest.param([shows(OTHER), Reply(200, {}, b""), shows(ME)], 1, id="200 without a body"),
+    ],
+)  # fmt: skip
+def test_assign_gets_there(story, posts):
+    script = Script(*story)
+    assert script.run(rules.assign(ADDRESS, ME)).droplet_id == ME
+    assert len(script.posts) == posts
+
+
+@pytest.mark.parametrize(
+    ("story", "text"),
+    [
+        pytest.param([shows(OTHER), ACCEPTED, shows(OTHER, locked=True)], "is being assigned", id="stuck"),
+        pytest.param([shows(OTHER, locked=True)], "has a pending action", id="locked for ever"),
+        pytest.param([shows(OTHER), PENDING, shows(OTHER), PENDING] * 50, "pending event", id="422 for ever"),
+    ],
+)
+def test_assign_gives_up_and_says_why(story, text):
+    with pytest.raises(rules.Unavailable, match=text):
+        Script(*story).run(rules.assign(ADDRESS, ME), timeout=30)
+
+
+def test_completed_without_effect_is_assigned_again():
+    unchanged = [shows(OTHER), action("completed")] * (rules.SETTLE_POLLS + 1)
+    script = Script(shows(OTHER), ACCEPTED, *unchanged, shows(OTHER), ACCEPTED, shows(ME))
+    assert script.run(rules.assign(ADDRESS, ME)).droplet_id == ME
+    assert len(script.posts) == 2
+
+
+def test_a_revoked_token_between_two_calls_is_told():
+    with pytest.raises(rules.TokenRefused):
+        Script(shows(OTHER), error(401)).run(rules.assign(ADDRESS, ME))
+
+
+@pytest.mark.parametrize(
+    ("hints", "posts"),
+    [
+        ([True], 0),  # here already, by the metadata service
+        ([False, True], 1),  # assigned, and the metadata service agrees
+        ([None, None, None], 1),  # nobody tells: what the API completed is believed
+    ],
+)
+def test_an_owner_out_of_sight_is_taken_from_the_metadata(hints, posts):
+    hints = iter(hints)
+    script = Script(HIDDEN) if not posts else Script(HIDDEN, ACCEPTED, HIDDEN, action("completed"))
+    script.run(rules.assign(ADDRESS, ME, lambda: next(hints)))
+    assert len(script.posts) == posts
+
+
+def test_the_metadata_never_outvotes_the_api():
+    script = Script(shows(OTHER), ACCEPTED, shows(ME))
+    script.run(rules.assign(ADDRESS, ME, lambda: True))
+    assert len(script.posts) == 1
+
+
+# Droplets, metadata, words
+
+
+def test_droplets_come_from_all_pages_and_by_their_whole_name():
+    first = {"droplets": [{"id": 1, "name": "lb"}], "links": {"pages": {"next": "https://x"}}}
+    second = {"droplets": [{"id": 2, "name": "lb-2"}], "links": {}}
+    script = Script(reply(first), reply(second))
+    assert [entry["id"] for entry in script.run(rules.droplets("lb"))] == [1]
+    assert [call.path for call in script.calls] == [
+        f"/v2/droplets?page={number}&per_page=200&name=lb" for number in (1, 2)
+    ]
+
+
+METADATA = {
+    "droplet_id": ME,
+    "hostname": "primary",
+    "region": "nyc3",
+    "interfaces": {
+        "public": [{"ipv4": {"ip_address": "203.0.113.21"}, "anchor_ipv4": {"ip_address": "10.17.1.18"}}],
+        "private": [{"ipv4": {"ip_address": "10.132.20.10"}}],
+    },
+    "reserved_ip": {"ipv4": {"active": True, "ip_address": ADDRESS}},
+}
+
+
+def test_metadata():
+    assert rules.normalise_metadata(METADATA) == {
+        "droplet_id": ME,
+        "hostname": "primary",
+        "region": "nyc3",
+        "public_ip": "203.0.113.21",
+        "private_ip": "10.132.20.10",
+        "anchor_ip": "10.17.1.18",
+        "reserved_ip": {"active": True, "ip": ADDRESS},
+    }
+    assert rules.normalise_metadata([METADATA]) == rules.normalise_metadata(METADATA)
+
+
+def test_metadata_of_a_bare_droplet():
+    found = rules.normalise_metadata({"droplet_id": ME})
+    assert found["reserved_ip"] == {"active": False, "ip": None}
+    assert {found[key] for key in ("public_ip", "private_ip", "anchor_ip")} == {None}
+
+
+def test_metadata_in_the_old_spelling():
+    old = {"droplet_id": ME, "floating_ip": {"ipv4": {"active": True, "ip_address": ADDRESS}}}
+    assert rules.normalise_metadata(old)["reserved_ip"] == {"active": True, "ip": ADDRESS}
+
+
+@pytest.mark.parametrize("document", [None, [], "x", {}, {"droplet_id": "1"}, [{"droplet_id": 1}, {"droplet_id": 2}]])
+def test_no_metadata(document):
+    with pytest.raises(ValueError, match="droplet_id"):
+        rules.normalise_metadata(document)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (error(422, "unprocessable_entity", "a\n b"), "HTTP 422, unprocessable_entity: a b"),
+        (HTML, "HTTP 502, no JSON"),
+        (Reply(500, {}, b""), "HTTP 500, no body"),
+        (RESET, "connection reset by peer"),
+    ],
+)
+def test_replies_in_words(answer, text):
+    assert rules.describe(answer) == text
+
+
+@pytest.mark.parametrize(
+    ("token", "good"),
+    [("dop_v1_0a", True), ("", False), ("two words", False), ("line\n", False), ("ümlaut", False), ("nul\0", False)],
+)
+def test_tokens(token, good):
+    problem = rules.token_problem(token)
+    assert (problem == "") is good
+    assert not token or token not in problem
