@@ -23,7 +23,7 @@ The form of the data
         params: {ip: 192.0.2.1}
         meta: {migration-threshold: 3}
         utilization: {cpu: 1}
-        operations:                               # also start-delay, enabled, role, on-fail, record-pending, params, meta
+        operations:                               # also start-delay, enabled, role, on-fail, params, meta
           - {name: monitor, interval: 10s, timeout: 20s}
     groups: {g: {members: [ip, other], meta: {}}}
     clones: {c: {resource: haproxy, meta: {interleave: true}}}          # promotable: meta promotable: true
@@ -41,7 +41,7 @@ The form of the data
           - score: -INFINITY                      # or score-attribute; boolean-op, role
             expressions:
               - expression: {attribute: gateway, operation: lt, value: 1, type: number}
-              - date_expression: {operation: date_spec, date_spec: {hours: 9-16}}     # in_range, gt, lt: start, end, duration
+              - date_expression: {operation: date_spec, date_spec: {hours: 9-16}}   # in_range, gt, lt: start, end
               - rsc_expression: {class: ocf, provider: heartbeat, type: IPaddr2}
               - op_expression: {name: monitor, interval: 10s}
               - rule: {boolean-op: or, expressions: []}
@@ -82,10 +82,11 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
 from haproxy_ha_lib import impact as lib_impact
 from haproxy_ha_lib.cib import document as lib_document
 from haproxy_ha_lib.cib import plan as lib_plan
-from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 log = logging.getLogger(__name__)
 
@@ -282,7 +283,8 @@ def plan(
     Returns ``changes`` ({"kind id": {"old", "new"}}, only the parts that differ), ``impact`` (simulate of the result
     less simulate of what is), ``foreign`` and ``adoptable`` (names of objects of others; of unowned ones that are as
     desired), ``unknown`` (what was met and not understood; it is left alone), ``resources`` (the ids of the desired
-    resources), ``digest``, and ``refused`` (why ``apply`` would not commit this now). Raises SaltInvocationError for
+    resources), ``digest``, ``refused`` (why ``apply`` would not commit this), and ``waiting`` (what ``apply`` would wait
+    for before it commits: a DC, quorum, absent and joining nodes). Raises SaltInvocationError for
     desired data that cannot be, CommandExecutionError for a change that Pacemaker would refuse.
 
     CLI Example:
@@ -293,10 +295,8 @@ def plan(
     """
     options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial)
     if from_nothing:
-        return _result(_made(lib_document.Document.empty(), desired, options), {}, [])
-    text = _cib_text(cib_file)
-    made, impact, refused = _judged(text, desired, options, live=cib_file is None)
-    return _result(made, impact, refused)
+        return _result(_Judgement(_made(lib_document.Document.empty(), desired, options)))
+    return _result(_judged(_cib_text(cib_file), desired, options, live=cib_file is None))
 
 
 class _Options:
@@ -317,6 +317,17 @@ class _Options:
             raise SaltInvocationError(str(problem)) from None
 
 
+class _Judgement:
+    """A Plan, what the cluster would do, and what is in the way of a commit: for good, or only for now."""
+
+    def __init__(self, plan, impact=None, refused=(), waiting=()):
+        self.plan = plan
+        self.impact = impact or {}
+        self.refused = list(refused)
+        self.waiting = list(waiting)
+        self.digest = lib_plan.fingerprint([plan.digest, lib_impact.sentences(self.impact)])
+
+
 def _made(document, desired, options):
     try:
         return lib_plan.make(
@@ -327,42 +338,46 @@ def _made(document, desired, options):
 
 
 def _judged(text, desired, options, live):
-    """(Plan, impact, reasons not to commit it now) for the CIB ``text``."""
+    """The _Judgement of the desired data on the CIB ``text``."""
     document = _document(text)
     made = _made(document, desired, options)
     if made.after is None:
-        return made, {}, []
+        return _Judgement(made)
     _verify_configuration(document, made.after)
     status, current = _simulated(text)
-    impact = lib_impact.difference(_simulated(made.after.text())[1], current)
-    refused = []
+    then, proposed = _simulated(made.after.text())
+    judgement = _Judgement(made, lib_impact.difference(proposed, current))
     if live:
-        refused += _not_ready(document, status, options) + _agent_problems(made)
+        judgement.waiting = _not_ready(document, status, options)
+        judgement.refused += _agent_problems(made) + made.doubts
         if made.unresolved:
-            refused.append("no value is given anywhere for the secret " + ", ".join(sorted(set(made.unresolved))))
-        refused += made.doubts
-    worse = lib_impact.too_much(impact, options.max_disruption)
+            judgement.refused.append("no value is given anywhere for the secret " + ", ".join(made.unresolved))
+        left = lib_impact.left_running(then, proposed, made.after.sets("properties"))
+        if left:
+            judgement.refused.append(
+                f"would be left running: {', '.join(left)}. Without a fence device Pacemaker stops nothing unless "
+                "stonith-enabled is false: keep that property until the resources are gone"
+            )
+    worse = lib_impact.too_much(judgement.impact, options.max_disruption)
     if worse:
-        refused.append(f"more than max_disruption allows ({options.max_disruption}): " + ", ".join(worse))
-    if options.expect is not None and options.expect != _digest(made, impact):
-        refused.append(f"this is not the plan that was reviewed: its digest is {_digest(made, impact)}")
-    return made, impact, refused
+        judgement.refused.append(f"more than max_disruption allows ({options.max_disruption}): {', '.join(worse)}")
+    if options.expect is not None and options.expect != judgement.digest:
+        judgement.refused.append(f"this is not the plan that was reviewed: its digest is {judgement.digest}")
+    return judgement
 
 
-def _digest(made, impact):
-    return lib_plan.fingerprint([made.digest, lib_impact.sentences(impact)])
-
-
-def _result(made, impact, refused):
+def _result(judgement):
+    made = judgement.plan
     return {
         "changes": made.changes,
-        "impact": impact,
+        "impact": judgement.impact,
         "foreign": made.foreign,
         "adoptable": made.adoptable,
         "unknown": made.unknown,
         "resources": made.resources,
-        "digest": _digest(made, impact),
-        "refused": refused,
+        "digest": judgement.digest,
+        "refused": judgement.refused,
+        "waiting": judgement.waiting,
     }
 
 
@@ -458,42 +473,36 @@ def apply(
     options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial)
     deadline = time.monotonic() + timeout
     for attempt in range(_ATTEMPTS):
-        text, (made, impact, refused) = _ready(desired, options, cib_file, deadline)
-        if made.after is None:
-            return _result(made, impact, [])
-        if refused:
-            raise CommandExecutionError("Nothing was written: " + "; ".join(refused))
+        text, judgement = _ready(desired, options, cib_file, deadline)
+        if judgement.plan.after is None:
+            return _result(judgement)
+        against = judgement.refused + judgement.waiting
+        if against:
+            raise CommandExecutionError("Nothing was written: " + "; ".join(against))
         if cib_file is not None:
-            _write_file(cib_file, made.after.text())
-            return _result(made, impact, [])
-        if _commit(text, made.after):
-            return _result(made, impact, [])
+            _write_file(cib_file, judgement.plan.after.text())
+            return _result(judgement)
+        if _commit(text, judgement.plan.after):
+            return _result(judgement)
         time.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
     raise CommandExecutionError(
-        f"Nothing was written: others changed the configuration each of the {_ATTEMPTS} times between reading and writing"
+        f"Nothing was written: {_ATTEMPTS} times others changed the configuration between reading and writing"
     )
 
 
 def _ready(desired, options, cib_file, deadline):
-    """The CIB and the judged plan, as soon as the cluster can take a commit or the deadline has passed."""
+    """The CIB and its _Judgement, as soon as the cluster can take a commit or the deadline has passed."""
     while True:
         try:
             text = _cib_text(cib_file)
-            judged = _judged(text, desired, options, live=cib_file is None)
+            judgement = _judged(text, desired, options, live=cib_file is None)
+            if not judgement.waiting or judgement.refused or time.monotonic() >= deadline:
+                return text, judgement
         except CommandExecutionError:
             starting = cib_file is None and shutil.which("cibadmin", path=_PATH) and not running()
             if not starting or time.monotonic() >= deadline:
                 raise
-            time.sleep(_POLL_SECONDS)
-            continue
-        if not judged[2] or cib_file is not None or time.monotonic() >= deadline or not _may_pass(text, options):
-            return text, judged
         time.sleep(_POLL_SECONDS)
-
-
-def _may_pass(text, options):
-    """Whether a refusal may pass by itself: the cluster is still forming."""
-    return bool(_not_ready(_document(text), _simulated(text)[0], options))
 
 
 def _commit(text, after):

@@ -57,7 +57,7 @@ def _status(root):
 
 def resources(parent, inside=()):
     """
-    Every instance of every primitive below ``parent`` (the element ``resources`` of crm_simulate's or crm_mon's output):
+    Every instance of every primitive below ``parent`` (the element ``resources`` of what crm_simulate and crm_mon print):
     {"id", "in" (its group, clone and bundle, the outermost first), "agent", "role", "nodes", "target_role" and flags}.
     """
     found = []
@@ -277,6 +277,28 @@ def deliberate(status, wanted):
         if one.get("managed") is False:
             found.add(f"{_base(one['id'])} is not managed")
     return sorted(found)
+
+
+def left_running(status, actions, properties):
+    """
+    The ids of resources that are no longer configured and yet would not be stopped, though nobody has asked for that.
+
+    status, actions: as ``parse`` gives them for the proposed CIB. properties: its property sets.
+    """
+    for one in properties:
+        attributes = one.get("attributes")
+        value = attributes.get("stop-orphan-resources") if isinstance(attributes, dict) else None
+        if value is not None and value.lower() not in ("true", "yes", "on", "y", "1"):
+            return []
+    stopped = {_base(name) for name in actions.get("resources", {})}
+    return sorted(
+        {
+            _base(one["id"])
+            for one in status["resources"]
+            if (one.get("orphaned") or one.get("removed")) and one.get("active") and one.get("managed")
+        }
+        - stopped
+    )
 
 
 _FAIL_COUNT = re.compile(r"fail-count-(.+?)(?:#.*)?\Z")

@@ -252,8 +252,7 @@ def _fill_secrets(data, live, unresolved):
         elif isinstance(inner, list):
             olds = old if isinstance(old, list) else []
             data[key] = [
-                _copied(one, olds[number] if number < len(olds) else {}, unresolved)
-                for number, one in enumerate(inner)
+                _copied(one, olds[number] if number < len(olds) else {}, unresolved) for number, one in enumerate(inner)
             ]
 
 

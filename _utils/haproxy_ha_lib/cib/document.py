@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from haproxy_ha_lib.cib import kinds, nvsets, values
 from haproxy_ha_lib.cib.fields import Context, children
 
-AUTOMATIC = frozenset(
-    ("cluster-infrastructure", "cluster-name", "dc-version", "have-watchdog", "last-lrm-refresh")
-)
+AUTOMATIC = frozenset(("cluster-infrastructure", "cluster-name", "dc-version", "have-watchdog", "last-lrm-refresh"))
 """Properties that the cluster itself sets: never exported, compared or removed."""
 
 _REFERRING = {
@@ -26,7 +24,7 @@ _REFERRING = {
     "resource_ref": ("id",),
     "acl_permission": ("reference",),
 }
-_NOT_IDS = ("node", "acl_target", "resource_ref", "obj_ref", "role")
+NOT_IDS = ("node", "acl_target", "resource_ref", "obj_ref", "role")
 """Elements whose ``id`` is no id of the document."""
 
 
@@ -96,7 +94,7 @@ class Document:
         self._index()
         everything = list(self.configuration.iter())
         self.context = Context(
-            ids=(one.get("id") for one in everything if one.get("id") and one.tag not in _NOT_IDS),
+            ids=(one.get("id") for one in everything if one.get("id") and one.tag not in NOT_IDS),
             referenced=_referenced(everything),
             old_roles=self.schema < (3, 7),
         )

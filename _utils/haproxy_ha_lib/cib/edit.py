@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 from haproxy_ha_lib.cib import desired as wanted
 from haproxy_ha_lib.cib import kinds, nvsets, values
-from haproxy_ha_lib.cib.document import SETTINGS, CibError
+from haproxy_ha_lib.cib.document import NOT_IDS, SETTINGS, CibError
 from haproxy_ha_lib.cib.fields import Context, children
 
 _CONTAINERS = ("group", "clone", "master", "bundle")
@@ -94,7 +94,7 @@ def prune(document):
 
 def _prune_once(document):
     parents = document.parents()
-    ids = {element.get("id") for element in parents if element.get("id")}
+    ids = {element.get("id") for element in parents if element.tag not in NOT_IDS}
     doomed = [element for element in parents if isinstance(element.tag, str) and _dangles(element, ids)]
     for element in doomed:
         parents[element].remove(element)
@@ -243,17 +243,16 @@ def write_tag(document, name, refs):
     """
     Make the owner's tag list ``refs`` and itself; with nothing to list, remove it.
     """
-    element = document.tag(name)
+    tags = document.section("tags")
+    element = next((one for one in children(tags, "tag") if one.get("id") == name), None)
     if not refs:
         if element is not None:
-            document.section("tags").remove(element)
-            del document.objects["tags", name]
+            tags.remove(element)
         return
     if element is None:
         if name in document.context.ids:
             raise CibError(f"the owner {name} cannot be recorded: its name is the id of something else")
-        element = ET.SubElement(document.section("tags"), "tag", id=name)
-        document.objects["tags", name] = element
+        element = ET.SubElement(tags, "tag", id=name)
     listed = {child.get("id"): child for child in children(element, "obj_ref")}
     for ref, child in listed.items():
         if ref not in refs and ref != name:

@@ -91,7 +91,7 @@ class Shape:
             value = field.read(element, context, where)
             if value is not None:
                 data[field.key] = value
-        context.unknown += [f"{where}: attribute {name}" for name in element.keys() if name not in self._attributes]
+        context.unknown += [f"{where}: attribute {name}" for name in element.attrib if name not in self._attributes]
         context.unknown += [f"{where}: element {child.tag}" for child in children(element) if not self._knows(child)]
         return data
 
@@ -182,7 +182,8 @@ class Attribute:
         if wanted is None and self.choices and values.word(value) not in {values.word(c) for c in self.choices}:
             wanted = "one of " + ", ".join(self.choices)
         if wanted:
-            report(path, f"found {values.describe(value)}, allowed: {wanted}", value_only=True)
+            only = not isinstance(value, (dict, list))
+            report(path, f"found {values.describe(value)}, allowed: {wanted}", value_only=only)
 
 
 class Alias(Attribute):
@@ -241,7 +242,7 @@ class Agent:
     def write(self, element, value, context):
         for name in self.attributes:
             element.attrib.pop(name, None)
-        for name, part in zip(*_agent_parts(value)):
+        for name, part in zip(*_agent_parts(value), strict=False):
             element.set(name, part)
 
     def check(self, value, path, report):
@@ -405,7 +406,7 @@ class Many:
             return {child.get("id"): self._read_item(child, context, where) for child in found}
         items = [self._read_item(child, context, where) for child in found]
         if len(self.shapes()) > 1:
-            return [{child.tag: item} for child, item in zip(found, items)]
+            return [{child.tag: item} for child, item in zip(found, items, strict=True)]
         return items
 
     def _split(self, item):
@@ -442,7 +443,7 @@ class Many:
             for child in kept:
                 if child is not None:
                     parent.remove(child)
-        for (name, item), child in zip(wanted, kept):
+        for (name, item), child in zip(wanted, kept, strict=True):
             tag, data = self._split(item)
             if child is None or (self.ordered and child not in list(parent)):
                 child = ET.Element(tag) if child is None else child

@@ -45,7 +45,7 @@ def _listed(attributes, context):
 
 def rank(one):
     """
-    Sort key by which sets take effect, the first first, within a list read from last to first.
+    Sort key that puts the set that counts first to the front, in a list read from last to first.
     """
     try:
         return -values.score(one.get("score", 0))
@@ -77,8 +77,9 @@ class NVSets:
 
     def meaning(self, value, context):
         merged = []
-        resolved = [context.resolve(one) for one in as_sets(value)]
-        for one in sorted(reversed(resolved), key=rank):
+        in_effect = [context.resolve(one) for one in reversed(as_sets(value))]
+        in_effect.sort(key=rank)
+        for one in in_effect:
             found = {
                 values.canonical_name(self.table, name): self._value_meaning(name, text)
                 for name, text in pairs(one.get("attributes"), context).items()
@@ -298,4 +299,4 @@ def check_pairs(attributes, table, path, report):
         wanted = values.allowed(values.option_type(table, name), value)
         if wanted:
             shown = "a value" if values.is_secret(values.text(name)) else values.describe(value)
-            report((*path, name), f"found {shown}, allowed: {wanted}", value_only=True)
+            report((*path, name), f"found {shown}, allowed: {wanted}", value_only=not isinstance(value, (dict, list)))

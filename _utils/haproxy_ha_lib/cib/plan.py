@@ -118,7 +118,7 @@ class _Planner:
     def _compare_settings(self):
         for (section, node), sets in self.desired.settings.items():
             assigned = edit.assign(self.before, section, node, sets, self.context)
-            for one, ids in zip(sets, assigned):
+            for one, ids in zip(sets, assigned, strict=True):
                 self.sets.append((section, node, one, ids))
                 self._compare_set(SETTINGS[section], node, one, ids)
 
@@ -148,9 +148,7 @@ class _Planner:
         """The keys of objects and the ids of nvpairs that go."""
         stated = {key for key, content in self.desired.objects.items() if content is not None}
         doomed = {
-            key
-            for key, content in self.desired.objects.items()
-            if content is None and key in self.before.objects
+            key for key, content in self.desired.objects.items() if content is None and key in self.before.objects
         }
         pairs = set()
         if self.partial:
@@ -241,13 +239,14 @@ class _Planner:
 
 def _reject_clashes(before, objects, doomed):
     """Refuse to give an id to one kind of object while another kind has it and stays."""
+    staying = {}
+    for section, name in set(before.objects) - doomed:
+        if section != "acls:targets":
+            staying[name] = section
     for section, name in objects:
-        for other in kinds.KINDS:
-            if other != section and "acls:targets" not in (other, section):
-                if (other, name) in before.objects and (other, name) not in doomed:
-                    raise wanted.CibError(
-                        f"{section}:{name}: the id is in use by a {kinds.KINDS[other].name} that is not the owner's"
-                    )
+        if section != "acls:targets" and staying.get(name, section) != section:
+            other = kinds.KINDS[staying[name]].name
+            raise wanted.CibError(f"{section}:{name}: the id is in use by a {other} that is not the owner's")
 
 
 def _stated(one, context):
@@ -370,8 +369,13 @@ def parameter_problems(agent, metadata, params, template=False):
         for name in sorted(params)
         if name not in known and not (kind == "stonith" and name.startswith(("pcmk_", "crm_", "provides", "priority")))
     ]
-    for name, one in known.items():
-        given = {name, one.get("deprecated"), one.get("obsoletes")} & set(params)
-        if one.get("required") in ("1", "true") and not given and not template and one.find("content[@default]") is None:
-            problems.append(f"the agent {agent} needs the parameter {name}")
+    problems += [
+        f"the agent {agent} needs the parameter {name}"
+        for name, one in known.items()
+        if not template and _is_needed(one) and {name, one.get("deprecated"), one.get("obsoletes")}.isdisjoint(params)
+    ]
     return problems
+
+
+def _is_needed(parameter):
+    return parameter.get("required") in ("1", "true") and parameter.find("content[@default]") is None

@@ -77,7 +77,7 @@ def duration(value):
         return int(int(match.group(1)) * _UNIT_MS[match.group(2).lower()])
     match = _ISO_DURATION.match(word)
     if match and any(match.groups()):
-        return sum(int(n or 0) * seconds for n, seconds in zip(match.groups(), _ISO_SECONDS)) * 1000
+        return sum(int(n or 0) * seconds for n, seconds in zip(match.groups(), _ISO_SECONDS, strict=True)) * 1000
     raise ValueError("a duration such as 10s, 500ms, 2min or PT1H")
 
 

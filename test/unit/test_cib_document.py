@@ -1,0 +1,170 @@
+"""A CIB as data, and back."""
+
+import copy
+
+import pytest
+
+from haproxy_ha_lib.cib import plan
+from haproxy_ha_lib.cib.document import MARKER, CibError, Document, export
+
+WIDE = {
+    "properties": {"no-quorum-policy": "stop", "stonith-enabled": "false"},
+    "resource_defaults": [
+        {"id": "night", "score": "2", "rule": {"expressions": [{"rsc_expression": {"type": "Dummy"}}]},
+         "attributes": {"resource-stickiness": "5"}},
+        {"id": "rsc_defaults-options", "attributes": {"resource-stickiness": "100"}},
+    ],
+    "operation_defaults": {"timeout": "20s"},
+    "primitives": {
+        "a": {"agent": "ocf:heartbeat:Dummy", "description": "first", "params": {"state": "/run/a"},
+              "meta": {"priority": "3"}, "utilization": {"cpu": "1"},
+              "operations": [
+                  {"name": "monitor", "interval": "10s", "timeout": "20s", "on-fail": "restart",
+                   "params": {"OCF_CHECK_LEVEL": "10"}, "meta": {"enabled": "true"}},
+                  {"name": "monitor", "interval": "5s", "role": "Promoted"}]},
+        "b": {"template": "t"},
+        "c": {"agent": "systemd:thing"},
+        "d": {"agent": "ocf:pacemaker:Stateful",
+              "params": [{"id": "shared", "attributes": {"x": "1"}},
+                         {"score": "3", "rule": {"score": "0", "boolean-op": "or", "expressions": [
+                             {"expression": {"attribute": "#uname", "operation": "eq", "value": "n1"}},
+                             {"date_expression": {"operation": "date_spec", "date_spec": {"hours": "9-16"}}}]},
+                          "attributes": {"y": "2"}}]},
+        "e": {"agent": "ocf:heartbeat:Dummy", "params": [{"id-ref": "shared"}]},
+        "f": {"agent": "stonith:fence_x"},
+        "in-bundle": {"agent": "ocf:pacemaker:remote-thing"},
+    },
+    "groups": {"g": {"members": ["b", "a"], "meta": {"target-role": "Started"}}},
+    "clones": {"d-clone": {"resource": "d", "meta": {"promotable": "true", "promoted-max": "1"}}},
+    "bundles": {"box": {"docker": {"image": "x:1", "replicas": "2", "promoted-max": "1"},
+                        "network": {"control-port": "3121", "port-mappings": [{"port": "80"}]},
+                        "storage": [{"source-dir": "/s", "target-dir": "/t", "options": "rw"}],
+                        "primitive": "in-bundle"}},
+    "templates": {"t": {"agent": "ocf:heartbeat:Dummy", "operations": [{"name": "monitor", "interval": "7s"}]}},
+    "locations": {
+        "l1": {"resource": "a", "node": "n1", "score": "50", "resource-discovery": "never"},
+        "l2": {"resource-pattern": "^x", "rules": [
+            {"score": "-INFINITY", "role": "Promoted", "expressions": [
+                {"expression": {"attribute": "p", "operation": "lt", "value": "1", "type": "number"}},
+                {"rule": {"boolean-op": "and", "expressions": [{"date_expression": {
+                    "operation": "in_range", "start": "2026-01-01", "duration": {"months": "2"}}}]}}]}]},
+        "l3": {"sets": [{"resources": ["a", "c"]}], "node": "n2", "score": "1"},
+    },
+    "colocations": {
+        "c1": {"resource": "c", "with": "d-clone", "score": "INFINITY", "with-role": "Promoted", "influence": "false"},
+        "c2": {"score": "10", "sets": [{"resources": ["c", "a"], "sequential": "false"}, {"resources": ["g"]}]},
+    },
+    "orders": {
+        "o1": {"first": "d-clone", "then": "c", "first-action": "promote", "kind": "Mandatory", "symmetrical": "false"},
+        "o2": {"kind": "Serialize", "sets": [{"resources": ["c", "g"], "require-all": "false", "action": "start"}]},
+    },
+    "tickets": {"k1": {"ticket": "site", "resource": "c", "role": "Started", "loss-policy": "stop"}},
+    "fencing_levels": {"f1": {"target": "n1", "index": "1", "devices": ["f"]}},
+    "node_attributes": {"n1": {"rack": "3"}},
+    "utilization": {"n2": {"cpu": "8"}},
+    "alerts": {"al": {"path": "/bin/alert", "meta": {"timeout": "15s"}, "select": {"select_nodes": {}},
+                      "recipients": {"al-r": {"value": "ops", "params": {"x": "1"}}}}},
+    "acls": {"roles": {"reader": {"permissions": [{"kind": "read", "xpath": "/cib"},
+                                                  {"kind": "deny", "reference": "a"}]}},
+             "targets": {"alice": {"roles": ["reader"]}},
+             "groups": {"ops": {"roles": ["reader"]}}},
+    "tags": {"all": ["a", "c"]},
+}  # fmt: skip
+"""At least one of everything."""
+
+EMPTY = """<cib validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0"><configuration><crm_config/>
+<nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes><resources/><constraints/></configuration>
+<status/></cib>"""
+
+
+def empty():
+    return Document.parse(EMPTY)
+
+
+def made(data, document=None, **options):
+    """The document after data is applied."""
+    return plan.make(document or empty(), data, options.pop("owner", "haproxy_ha"), **options).after
+
+
+def test_everything_comes_back_as_it_was_given():
+    assert export(made(WIDE)) == WIDE
+
+
+def test_what_was_applied_is_not_applied_again():
+    again = plan.make(made(WIDE), WIDE, "haproxy_ha")
+    assert (again.after, again.changes, again.adoptable, again.unknown) == (None, {}, [], [])
+
+
+def test_without_its_tag_everything_is_adoptable_and_nothing_changes():
+    document = made(WIDE)
+    other = plan.make(document, WIDE, "somebody")
+    assert other.changes == {}
+    assert {"primitive a", "property no-quorum-policy", "node_attribute n1 rack", "acl_role reader"} <= set(
+        other.adoptable
+    )
+
+
+def test_comments_and_unknown_parts_stay_and_are_reported():
+    text = EMPTY.replace(
+        "<resources/>",
+        '<resources><!-- mine --><primitive id="x" class="ocf" provider="p" type="t" new="1"><future/></primitive>'
+        "<thing/></resources>",
+    )
+    document = Document.parse(text)
+    assert document.unknown == ["primitive x: attribute new", "primitive x: element future", "resources: element thing"]
+    after = made({"primitives": {"x": {"agent": "ocf:p:t", "meta": {"priority": 1}}}}, document).text()
+    assert "<!-- mine -->" in after
+    assert 'new="1"' in after
+    assert "<future />" in after
+    assert "<thing />" in after
+
+
+@pytest.mark.parametrize("text", ["", "<cib", "<other/>", "<cib/>", "no xml at all"])
+def test_what_is_no_cib_is_refused(text):
+    with pytest.raises(CibError):
+        Document.parse(text)
+
+
+def test_a_master_is_a_promotable_clone():
+    text = EMPTY.replace(
+        "<resources/>",
+        '<resources><master id="m"><primitive id="x" class="ocf" provider="p" type="t"/><meta_attributes id="mm">'
+        '<nvpair id="mmm" name="master-max" value="1"/></meta_attributes></master></resources>',
+    )
+    document = Document.parse(text)
+    assert export(document)["clones"] == {"m": {"resource": "x", "meta": {"promotable": "true", "master-max": "1"}}}
+    data = {"clones": {"m": {"resource": "x", "meta": {"promotable": True, "promoted-max": 1}}}}
+    assert plan.make(document, data, "o").changes == {}
+
+
+def test_an_order_by_score_is_an_order_by_kind():
+    text = EMPTY.replace("<resources/>", '<resources><primitive id="x" class="service" type="t"/></resources>').replace(
+        "<constraints/>", '<constraints><rsc_order id="o" first="x" then="x" score="0"/></constraints>'
+    )
+    assert export(Document.parse(text))["orders"]["o"]["kind"] == "Optional"
+
+
+def test_secrets_are_replaced_by_a_marker_that_means_what_is_there():
+    data = {"primitives": {"p": {"agent": "stonith:x", "params": {"passwd": "hunter2", "ip": "1"}}}}
+    document = made(data)
+    shown = export(document, secrets=False)
+    assert shown["primitives"]["p"]["params"] == {"passwd": MARKER, "ip": "1"}
+    assert plan.make(document, shown, "haproxy_ha").changes == {}
+    changed = copy.deepcopy(shown)
+    changed["primitives"]["p"]["params"]["ip"] = "2"
+    after = plan.make(document, changed, "haproxy_ha").after
+    assert export(after)["primitives"]["p"]["params"] == {"passwd": "hunter2", "ip": "2"}
+
+
+def test_a_secret_that_is_known_nowhere_is_named():
+    data = {"primitives": {"p": {"agent": "stonith:x", "params": {"passwd": MARKER}}}}
+    assert plan.make(empty(), data, "o").unresolved == ["passwd"]
+
+
+def test_secrets_are_hidden_in_changes_even_when_they_change():
+    data = {"primitives": {"p": {"agent": "stonith:x", "params": {"passwd": "hunter2"}}}}
+    document = made(data)
+    data["primitives"]["p"]["params"]["passwd"] = "hunter3"
+    result = plan.make(document, data, "haproxy_ha")
+    assert "hunter" not in repr(result.changes)
+    assert result.changes["primitive p"]["new"] != result.changes["primitive p"]["old"]

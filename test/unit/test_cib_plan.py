@@ -1,0 +1,321 @@
+"""Comparison and ownership."""
+
+import copy
+import random
+
+import pytest
+from unit.test_cib_document import EMPTY, WIDE, empty, made
+
+from haproxy_ha_lib.cib import plan
+from haproxy_ha_lib.cib.document import CibError, Document, export
+
+BASE = {
+    "properties": {"stonith-enabled": False, "no-quorum-policy": "stop"},
+    "primitives": {
+        "ip": {
+            "agent": "ocf:heartbeat:IPaddr2",
+            "params": {"ip": "192.0.2.1"},
+            "operations": [{"name": "monitor", "interval": "10s", "timeout": "20s"}],
+        },
+        "web": {"agent": "systemd:web"},
+    },
+    "clones": {"webs": {"resource": "web", "meta": {"interleave": True}}},
+    "colocations": {"ip-webs": {"resource": "ip", "with": "webs", "score": "INFINITY"}},
+}
+
+
+def changed(path, value):
+    """BASE with one value replaced, or taken out by KeyError."""
+    data = copy.deepcopy(BASE)
+    target = data
+    for part in path[:-1]:
+        target = target[part]
+    if value is KeyError:
+        del target[path[-1]]
+    else:
+        target[path[-1]] = value
+    return data
+
+
+SAME = [
+    (("primitives", "ip", "operations", 0, "interval"), 10),
+    (("primitives", "ip", "operations", 0, "timeout"), "20000ms"),
+    (("clones", "webs", "meta", "interleave"), "yes"),
+    (("colocations", "ip-webs", "score"), "+INFINITY"),
+    (("properties", "stonith-enabled"), "off"),
+    (("primitives", "web", "params"), {}),
+    (("primitives", "web", "meta"), []),
+]
+DIFFERENT = [
+    (("primitives", "ip", "operations", 0, "interval"), "11s", "primitive ip"),
+    (("primitives", "ip", "operations"), KeyError, "primitive ip"),
+    (("primitives", "ip", "params", "ip"), "192.0.2.2", "primitive ip"),
+    (("primitives", "ip", "params", "nic"), "eth0", "primitive ip"),
+    (("primitives", "ip", "agent"), "ocf:heartbeat:IPaddr", "primitive ip"),
+    (("clones", "webs", "meta", "interleave"), False, "clone webs"),
+    (("colocations", "ip-webs", "score"), "-INFINITY", "colocation ip-webs"),
+    (("colocations", "ip-webs"), KeyError, "colocation ip-webs"),
+    (("properties", "no-quorum-policy"), "ignore", "property no-quorum-policy"),
+    (("properties", "no-quorum-policy"), KeyError, "property no-quorum-policy"),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), SAME, ids=str)
+def test_another_spelling_changes_nothing(path, value):
+    assert plan.make(made(BASE), changed(path, value), "haproxy_ha").changes == {}
+
+
+@pytest.mark.parametrize(("path", "value", "what"), DIFFERENT, ids=str)
+def test_another_meaning_is_exactly_one_change_and_then_none(path, value, what):
+    data = changed(path, value)
+    result = plan.make(made(BASE), data, "haproxy_ha")
+    assert list(result.changes) == [what]
+    assert plan.make(result.after, data, "haproxy_ha").changes == {}
+
+
+def test_params_are_compared_as_text():
+    data = copy.deepcopy(BASE)
+    data["primitives"]["ip"]["params"]["flag"] = "yes"
+    document = made(data)
+    data["primitives"]["ip"]["params"]["flag"] = "true"
+    assert list(plan.make(document, data, "haproxy_ha").changes) == ["primitive ip"]
+
+
+def shuffled(value, rng):
+    """The same data with the keys of all mappings in another order."""
+    if isinstance(value, dict):
+        keys = list(value)
+        rng.shuffle(keys)
+        return {key: shuffled(value[key], rng) for key in keys}
+    return [shuffled(one, rng) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_xml_does_not_count(seed):
+    rng = random.Random(seed)
+    document = made(WIDE)
+    for element in document.root.iter():
+        if element.tag not in ("group", "resource_set", "rsc_order", "rsc_colocation", "rule", "nodes"):
+            kept = list(element)
+            sets = [one for one in kept if one.tag in ("instance_attributes", "meta_attributes")]
+            if len(sets) < 2:
+                rng.shuffle(kept)
+                element[:] = kept
+    assert plan.make(Document.parse(document.text()), shuffled(WIDE, rng), "haproxy_ha").changes == {}
+
+
+@pytest.mark.parametrize("members", [["a", "b"], ["b"]])
+def test_the_order_of_members_counts(members):
+    data = copy.deepcopy(WIDE)
+    data["groups"]["g"]["members"] = members
+    assert list(plan.make(made(WIDE), data, "haproxy_ha").changes) == ["group g"]
+
+
+def test_inner_ids_do_not_count():
+    text = made(BASE).text()
+    for number, name in enumerate(("ip-instance_attributes", "ip-monitor-10s", "webs-meta_attributes-interleave")):
+        assert name in text
+        text = text.replace(name, f"other{number}")
+    assert plan.make(Document.parse(text), BASE, "haproxy_ha").changes == {}
+
+
+def test_an_inner_id_that_stays_is_kept():
+    text = made(BASE).text().replace("ip-instance_attributes-ip", "my-own-id")
+    result = plan.make(Document.parse(text), changed(("primitives", "ip", "params", "ip"), "192.0.2.9"), "haproxy_ha")
+    assert 'id="my-own-id" name="ip" value="192.0.2.9"' in result.after.text()
+
+
+def test_what_is_dropped_goes_with_what_refers_to_it():
+    foreign = {
+        "colocations": {"mine": {"resource": "ip", "with": "web", "score": 5}},
+        "orders": {"both": {"sets": [{"resources": ["ip", "web"]}]}},
+        "tags": {"t": ["ip", "web"]},
+    }
+    document = made(foreign, made(BASE), owner="operator", partial=True)
+    data = changed(("primitives", "ip"), KeyError)
+    del data["colocations"]
+    result = plan.make(document, data, "haproxy_ha")
+    assert set(result.changes) == {"primitive ip", "colocation ip-webs", "colocation mine", "order both", "tag t"}
+    assert export(result.after, "haproxy_ha")["orders"]["both"]["sets"] == [{"resources": ["web"]}]
+
+
+def test_a_clone_goes_with_its_only_resource():
+    result = plan.make(made(BASE), {"primitives": {"web": None}}, "haproxy_ha", partial=True)
+    assert set(result.changes) == {"primitive web", "clone webs", "colocation ip-webs"}
+
+
+def test_what_others_made_stays_as_it_was_and_is_listed():
+    document = made(
+        {"primitives": {"theirs": {"agent": "systemd:x"}}, "properties": {"cluster-delay": "60s"}}, owner="they"
+    )
+    after = made(BASE, document)
+    data = changed(("primitives", "ip", "params", "ip"), "192.0.2.7")
+    result = plan.make(after, data, "haproxy_ha")
+    assert result.foreign == ["primitive theirs", "property cluster-delay"]
+    assert export(result.after)["primitives"]["theirs"] == {"agent": "systemd:x"}
+    assert plan.make(result.after, {}, "haproxy_ha").after is not None
+    rest = export(plan.make(result.after, {}, "haproxy_ha").after)
+    assert rest == {"properties": {"cluster-delay": "60s"}, "primitives": {"theirs": {"agent": "systemd:x"}}}
+
+
+def test_tags_of_owners_are_no_part_of_the_configuration():
+    document = made({"primitives": {"theirs": {"agent": "systemd:x"}}}, owner="they")
+    assert "tags" not in export(document)
+    assert plan.make(document, {}, "me").foreign == ["primitive theirs"]
+
+
+def test_purge_removes_what_others_made_but_not_what_operators_set():
+    document = made(
+        {
+            "primitives": {"theirs": {"agent": "systemd:x"}},
+            "properties": {"cluster-delay": "60s", "maintenance-mode": "true"},
+            "node_attributes": {"n1": {"standby": "on", "rack": "1"}},
+            "locations": {"cli-prefer-ip": {"resource": "ip", "node": "n1", "score": "INFINITY"}},
+        },
+        made(BASE),
+        owner="they",
+        partial=True,
+    )
+    result = plan.make(document, BASE, "haproxy_ha", purge=True)
+    assert set(result.changes) == {"primitive theirs", "property cluster-delay", "node_attribute n1 rack"}
+
+
+@pytest.mark.parametrize("name", ["target-role", "is-managed", "maintenance"])
+def test_what_an_operator_set_by_hand_stays_unless_it_is_stated(name):
+    data = copy.deepcopy(BASE)
+    data["primitives"]["ip"]["meta"] = {name: "false"}
+    document = made(data)
+    assert plan.make(document, BASE, "haproxy_ha").changes == {}
+    after = made(changed(("primitives", "ip", "params", "ip"), "192.0.2.3"), document)
+    assert export(after)["primitives"]["ip"]["meta"] == {name: "false"}
+    stated = copy.deepcopy(BASE)
+    stated["primitives"]["ip"]["meta"] = {name: "true"}
+    assert list(plan.make(document, stated, "haproxy_ha").changes) == ["primitive ip"]
+
+
+def test_an_object_is_adopted_by_the_next_commit_or_on_request():
+    document = made(BASE, owner="somebody")
+    assert plan.make(document, BASE, "haproxy_ha").after is None
+    adopted = plan.make(document, BASE, "haproxy_ha", adopt=True)
+    assert list(adopted.changes) == ["owner haproxy_ha"]
+    assert plan.make(adopted.after, BASE, "haproxy_ha", adopt=True).changes == {}
+    later = made(changed(("primitives", "ip", "params", "ip"), "192.0.2.3"), document)
+    assert plan.make(later, changed(("primitives", "ip", "params", "ip"), "192.0.2.3"), "haproxy_ha").adoptable == []
+
+
+def test_partial_data_leaves_the_owners_other_objects():
+    result = plan.make(made(BASE), {"primitives": {"ip": None}}, "haproxy_ha", partial=True)
+    assert set(result.changes) == {"primitive ip", "colocation ip-webs"}
+    assert (
+        plan.make(result.after, changed(("primitives", "ip"), KeyError) | {"colocations": {}}, "haproxy_ha").changes
+        == {}
+    )
+
+
+def test_resources_move_in_and_out_of_groups():
+    grouped = {"primitives": BASE["primitives"], "groups": {"g": {"members": ["ip", "web"]}}}
+    alone = {"primitives": BASE["primitives"]}
+    document = made(grouped)
+    assert [one.tag for one in document.section("resources")] == ["group"]
+    result = plan.make(document, alone, "haproxy_ha")
+    assert list(result.changes) == ["group g"]
+    assert {one.get("id") for one in result.after.section("resources")} == {"ip", "web"}
+
+
+def test_the_epoch_counts_up_once():
+    assert made(BASE).version == (0, 2, 0)
+
+
+def test_defaults_set_with_several_conditions_change_one_by_one():
+    data = copy.deepcopy(WIDE)
+    data["resource_defaults"][0]["attributes"]["resource-stickiness"] = "6"
+    result = plan.make(made(WIDE), data, "haproxy_ha")
+    assert list(result.changes) == ["resource_default resource-stickiness (set night)"]
+    assert plan.make(result.after, data, "haproxy_ha").changes == {}
+
+
+def test_a_removed_object_leaves_the_settings_alone():
+    data = {**BASE, "resource_defaults": {"resource-stickiness": 100}}
+    result = plan.make(made(data), {**data, "colocations": {}}, "haproxy_ha")
+    assert list(result.changes) == ["colocation ip-webs"]
+
+
+WRONG = [
+    ({"primitive": {}}, "primitive: is not a section; did you mean primitives?"),
+    ({"primitives": {"x": {}}}, "primitives:x: needs an agent, or else a template"),
+    ({"primitives": {"x": {"agent": "Dummy"}}}, "primitives:x:agent: found 'Dummy' (text)"),
+    ({"primitives": {"x": {"agent": "ocf:a:b", "parms": {}}}}, "did you mean params?"),
+    ({"primitives": {"x": {"agent": "ocf:a:b", "operations": [{"interval": "1s"}]}}}, "operations:0:name: is missing"),
+    ({"primitives": {"x": {"agent": "ocf:a:b", "params": {"a": [1]}}}}, "primitives:x:params:a"),
+    ({"primitives": {"x": {"template": "t"}}}, "primitives:x:template: there is no template t"),
+    ({"primitives": []}, "primitives: found a list"),
+    ({"primitives": {"x": "ocf:a:b"}}, "primitives:x: found 'ocf:a:b' (text)"),
+    ({"clones": {"c": {"resource": "x"}}}, "clones:c:resource: there is no resource x"),
+    ({"groups": {"g": {"members": []}}}, "groups:g:members: found a list, allowed: a list of names"),
+    ({"colocations": {"c": {"resource": "ip"}}}, "colocations:c:with: is missing"),
+    ({"orders": {"o": {"first": "ip", "then": "webz"}}}, "orders:o:then: there is no resource webz; did you mean web"),
+    ({"locations": {"l": {"resource": "ip"}}}, "locations:l: needs a node with a score, or else rules"),
+    ({"locations": {"l": {"node": "n1", "score": 1}}}, "locations:l: needs one of resource"),
+    ({"node_attributes": {"n9": {"a": 1}}}, "node_attributes:n9: the cluster has no node of this name"),
+    ({"properties": {"dc-version": "1"}}, "properties:dc-version: is set by the cluster itself"),
+    ({"properties": [1]}, "properties"),
+    ({"clones": {"ip": {"resource": "web"}}}, "clones:ip: the id is in use by a primitive"),
+    ({"acls": {"rolls": {}}}, "acls:rolls"),
+    ({"groups": {"g": {"members": ["ip"]}, "h": {"members": ["ip"]}}}, "primitives:ip: is in g and in h"),
+    ([], "configuration: found a list"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), WRONG, ids=str)
+def test_what_cannot_be_is_refused_by_path(data, message):
+    with pytest.raises(CibError) as problem:
+        plan.make(made(BASE), data, "somebody", partial=True)
+    assert message in str(problem.value)
+
+
+def test_all_errors_are_told_at_once():
+    with pytest.raises(CibError) as problem:
+        plan.make(empty(), {"primitives": {"x": {}, "y": {}}, "what": {}}, "o")
+    assert len(str(problem.value).splitlines()) == 3
+
+
+def test_a_value_that_pacemaker_would_not_understand_is_doubted_where_it_is_written():
+    data = changed(("primitives", "ip", "operations", 0, "timeout"), "soon")
+    result = plan.make(empty(), data, "haproxy_ha")
+    assert result.doubts == [
+        "primitives:ip:operations:0:timeout: found 'soon' (text), allowed: a duration such as 10s, 500ms, 2min or PT1H"
+    ]
+    assert plan.make(result.after, data, "haproxy_ha").doubts == []
+
+
+METADATA = """<resource-agent><parameters><parameter name="ip" required="1"><content type="string"/></parameter>
+<parameter name="nic"><content type="string" default="eth0"/></parameter></parameters></resource-agent>"""
+
+
+@pytest.mark.parametrize(
+    ("agent", "params", "expected"),
+    [
+        ("ocf:a:b", {"ip": "1"}, []),
+        ("ocf:a:b", {"ip": "1", "nik": "x"}, ["the agent ocf:a:b has no parameter nik; did you mean nic?"]),
+        ("ocf:a:b", {}, ["the agent ocf:a:b needs the parameter ip"]),
+        ("stonith:x", {"ip": "1", "pcmk_host_list": "n1"}, []),
+        ("systemd:x", {"anything": "1"}, []),
+    ],
+)
+def test_params_are_checked_against_the_agents_metadata(agent, params, expected):
+    assert plan.parameter_problems(agent, METADATA, params) == expected
+
+
+def test_the_digest_is_of_the_change():
+    one = plan.make(made(BASE), changed(("primitives", "ip", "params", "ip"), "192.0.2.3"), "haproxy_ha").digest
+    same = plan.make(made(BASE), changed(("primitives", "ip", "params", "ip"), "192.0.2.3"), "haproxy_ha").digest
+    other = plan.make(made(BASE), changed(("primitives", "ip", "params", "ip"), "192.0.2.4"), "haproxy_ha").digest
+    assert one == same
+    assert one != other
+
+
+def test_a_tag_without_its_mark_is_an_owners_when_it_has_the_owners_name():
+    text = EMPTY.replace("<resources/>", '<resources><primitive id="x" class="service" type="t"/></resources>').replace(
+        "<constraints/>", '<constraints/><tags><tag id="me"><obj_ref id="x"/></tag></tags>'
+    )
+    assert list(plan.make(Document.parse(text), {}, "me").changes) == ["primitive x"]
