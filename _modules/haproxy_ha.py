@@ -1,40 +1,31 @@
 """
 The machines of a highly available HAProxy pair and its app servers: what each should be, and whether it is.
 
-Every command, socket and file of the two HTTP tiers is touched here; what is decided about them is in the package
-``haproxy_ha_lib``. :mod:`pacemaker` has the cluster, :mod:`digitalocean` the floating IP.
+What is decided about them is in the package ``haproxy_ha_lib``; commands, sockets and files are touched by the package
+``haproxy_ha_host``, for this module. :mod:`pacemaker` has the cluster, :mod:`digitalocean` the floating IP.
 """
 
 import base64
-import contextlib
 import hashlib
-import http.client
 import json
 import logging
 import os
 import re
 import secrets
-import shlex
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
 
 import requests
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_lib import fileset, layout, packet_filter, runtime, sockets
+from haproxy_ha_host import daemons, files, net, packet_filter, probes, system
+from haproxy_ha_lib import fileset, layout
 from haproxy_ha_lib import settings as lib_settings
 
 log = logging.getLogger(__name__)
 
 __virtualname__ = "haproxy_ha"
 
-# Salt's own PATH may lack the directories of daemons.
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_STATE_DIR = "/var/lib/haproxy_ha"
 # A run renders its files within about a second; settings older than this are made anew.
 _SETTINGS_SECONDS = 10
 _CLOCK_UNITS = ("chrony", "chronyd", "systemd-timesyncd", "ntpsec", "ntp", "ntpd", "openntpd")
@@ -63,7 +54,7 @@ def settings(saltenv=None):
 
         salt primary haproxy_ha.settings
     """
-    saltenv = saltenv or __opts__.get("saltenv") or "base"
+    saltenv = _environment(saltenv)
     pillar = __pillar__.get("haproxy_ha")
     key = hashlib.sha256(json.dumps([saltenv, __opts__["id"], pillar], default=str).encode()).hexdigest()
     made, result = __context__.get("haproxy_ha.settings", {}).get(key, (None, None))
@@ -90,14 +81,23 @@ def _build_settings(pillar, saltenv):
         return {"minion_id": __opts__["id"], "roles": [], "errors": [str(exc)], "warnings": []}
 
 
+def _environment(saltenv):
+    return saltenv or __opts__.get("saltenv") or "base"
+
+
 def _formula_data(name, saltenv):
-    """Read a data file of the formula from Salt's file server."""
+    """Read a data file of the formula."""
+    return salt.utils.yaml.safe_load(_formula_text(name, saltenv))
+
+
+def _formula_text(name, saltenv):
+    """Read a file of the formula from Salt's file server."""
     source = f"salt://haproxy_ha/{name}"
     path = __salt__["cp.cache_file"](source, saltenv=saltenv)
     if not path:
         raise CommandExecutionError(f"{source} is not on Salt's file server in the environment {saltenv}")
     with open(path, encoding="utf-8") as handle:
-        return salt.utils.yaml.safe_load(handle)
+        return handle.read()
 
 
 def _mine(pillar):
@@ -170,66 +170,7 @@ def generate_authkey():
     return base64.b64encode(secrets.token_bytes(256)).decode()
 
 
-# Programs, processes and units
-
-
-def _program(name):
-    return shutil.which(name, path=_PATH)
-
-
-def _run(argv, timeout=60, env=None):
-    """Run a program that exists; return (exit code, output). A program that does not end in time is an error."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("HAPROXY_")}
-    environment.update({"PATH": _PATH, "LC_ALL": "C", **(env or {})})
-    try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=timeout, env=environment, check=False,
-        )
-    except FileNotFoundError:
-        raise CommandExecutionError(f"{argv[0]} is not installed") from None
-    except subprocess.TimeoutExpired:
-        raise CommandExecutionError(f"{' '.join(argv)} did not end within {timeout} s") from None
-    return done.returncode, done.stdout.decode("utf-8", "replace")
-
-
-def _await(condition, timeout, interval=0.1):
-    """Return the first true value of ``condition()``, or its last value when ``timeout`` seconds are over."""
-    deadline = time.monotonic() + timeout
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(interval)
-    return found
-
-
-def _systemctl(*arguments, timeout=120):
-    code, output = _run(["systemctl", *arguments], timeout=timeout)
-    if code:
-        raise CommandExecutionError(output.strip() or f"systemctl {' '.join(arguments)} failed with {code}")
-
-
-def _unit_property(unit, name):
-    return _run(["systemctl", "show", "--property", name, "--value", f"{unit}.service"])[1].strip()
-
-
-def _systemd():
-    """Whether systemd is this machine's init (sd_booted(3))."""
-    return os.path.isdir("/run/systemd/system")
-
-
-def unit_running(unit):
-    """
-    Whether a unit runs (or is reloading).
-
-    unit
-        Name of the service, without ``.service`` (str).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.unit_running haproxy
-    """
-    return _systemd() and _unit_property(unit, "ActiveState") in ("active", "reloading")
+# The machine as it is
 
 
 def time_service():
@@ -246,27 +187,10 @@ def time_service():
     """
     ours = settings()
     unit = ours["services"]["time_sync"]
-    others = [name for name in (unit, *_CLOCK_UNITS) if unit_running(name)]
-    if others and others[0] != unit:
-        return {"unit": others[0], "active": True, "packages": []}
-    return {"unit": unit, "active": bool(others), "packages": ours["packages"]["time_sync"]}
-
-
-def _children(pid):
-    """The processes whose parent is ``pid``, with their command lines."""
-    children = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as handle:
-                    parent = int(handle.read().rpartition(")")[2].split()[1])
-                if parent == pid:
-                    with open(f"/proc/{entry}/cmdline", encoding="utf-8", errors="replace") as handle:
-                        children[int(entry)] = handle.read().replace("\0", " ").strip()
-    return children
-
-
-# Listeners
+    active = [name for name in (unit, *_CLOCK_UNITS) if system.running(name)]
+    if active and active[0] != unit:
+        return {"unit": active[0], "active": True, "packages": []}
+    return {"unit": unit, "active": bool(active), "packages": ours["packages"]["time_sync"]}
 
 
 def listeners():
@@ -279,20 +203,16 @@ def listeners():
 
         salt '*' haproxy_ha.listeners
     """
-    found = []
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(FileNotFoundError), open(table, encoding="ascii") as handle:
-            found += sockets.parse(handle.read())
-    return found
+    return net.listeners()
 
 
 def port_holders(binds):
     """
-    Return who listens where somebody else wants to: ``[{"address", "port", "holder", "program", "pid"}]``.
+    Return who listens where somebody wants to: ``[{"address", "port", "held", "program", "pid"}]``.
 
     binds
-        List of ``[address, port]`` that are wanted. ``address``/``port`` of the answer are these, ``holder`` is the
-        address that is held; ``program`` and ``pid`` are None where the kernel does not tell.
+        List of ``[address, port]`` that are wanted. ``held`` is the address of the listener that is in the way;
+        ``program`` and ``pid`` are None where the kernel does not tell.
 
     CLI Example:
 
@@ -300,97 +220,108 @@ def port_holders(binds):
 
         salt primary haproxy_ha.port_holders '[["10.17.1.18", 80]]'
     """
-    held = [
-        (address, port, listener)
-        for address, port in binds
-        for listener in listeners()
-        if listener["port"] == port and sockets.overlap(address, listener["address"])
-    ]
-    owners = _socket_owners({listener["inode"] for _, _, listener in held}) if held else {}
-    holders = []
-    for address, port, listener in held:
-        pid, program = owners.get(listener["inode"], (None, None))
-        holders.append(
-            {"address": address, "port": port, "holder": listener["address"], "program": program, "pid": pid}
-        )
-    return holders
+    return net.holders(binds)
 
 
-def _socket_owners(inodes):
-    """Map the inodes of sockets to the (pid, program) that has them open."""
-    names = {f"socket:[{inode}]": inode for inode in inodes}
-    owners = {}
-    for pid in sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
-        with contextlib.suppress(OSError):
-            for descriptor in os.scandir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
-                    inode = names.get(os.readlink(descriptor.path))
-                    if inode is not None and inode not in owners:
-                        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as handle:
-                            owners[inode] = (pid, handle.read().strip())
-        if len(owners) == len(names):
-            break
-    return owners
+def _listeners_of(name, ours):
+    """Where a daemon has to listen by the settings: ((address, port), ...)."""
+    if name == "haproxy" and "load_balancer" in ours["roles"]:
+        binds = [bind for frontend in ours["haproxy"]["frontends"].values() for bind in frontend["bind"]]
+        return tuple(("0.0.0.0" if bind["address"] == "*" else bind["address"], bind["port"]) for bind in binds)
+    if name == "nginx" and "app_server" in ours["roles"] and ours["nginx"]["site"]["enabled"]:
+        return ((ours["me"]["private_ip"], ours["app_servers"][ours["minion_id"]]["port"]),)
+    return ()
 
 
-def expected_listeners(daemon):
+# Before anything is touched
+
+
+def preflight():
     """
-    Return where a daemon listens by the settings: ``[[address, port], ...]``, for ``haproxy`` or ``nginx``.
+    Return what is certain to stop a run on this minion, before it touches anything: a list of texts, empty when nothing
+    is.
+
+    A port that another program holds; a floating IP that the API does not know, a token that it refuses, an API that
+    does not answer. An API that cannot be reached is no error where the same address, token and URL worked before: an
+    outage of the provider must not keep anybody from changing HAProxy's configuration.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt primary haproxy_ha.expected_listeners haproxy
-    """
-    return _listeners_of(daemon, _valid_settings())
-
-
-def blocked_ports(ignore=()):
-    """
-    Return who holds the ports that this minion's roles need, other than their own daemons; see :func:`port_holders`.
-
-    ignore : ``()``
-        Programs that may hold them too (list of str), because they are about to go.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt '*' haproxy_ha.blocked_ports
+        salt primary haproxy_ha.preflight
     """
     ours = _valid_settings()
-    blocked = []
-    for role, daemon in (("app_server", "nginx"), ("load_balancer", "haproxy")):
-        if role in ours["roles"]:
-            holders = port_holders(_listeners_of(daemon, ours))
-            blocked += [holder for holder in holders if holder["program"] not in (daemon, *ignore)]
-    return blocked
+    going = ["nginx"] if ours["haproxy"]["remove_nginx"] else []
+    problems = []
+    for daemon in ("nginx", "haproxy"):
+        for held in net.holders(_listeners_of(daemon, ours)):
+            if held["program"] not in (daemon, *going):
+                who = f"{held['program']} (process {held['pid']})" if held["program"] else "another program"
+                problems.append(
+                    f"{who} listens on {held['held']} port {held['port']}; {daemon} has to listen on {held['address']}"
+                )
+    return problems + (_floating_ip_problems(ours) if _uses_api(ours) else [])
 
 
-# The files of daemons
+def _uses_api(ours):
+    return "load_balancer" in ours["roles"] and ours["floating_ip"]["provider"] == "digitalocean"
 
 
-def _wanted_files(daemon, ours, saltenv):
-    """The set of files of a daemon, rendered: {path: entry}, entries as in haproxy_ha_lib.fileset."""
-    entries = layout.daemon_files(ours)
-    if daemon not in entries:
-        raise SaltInvocationError(f"daemon: found {daemon!r}, allowed: {', '.join(entries)}")
-    return {entry["path"]: _rendered(entry, saltenv) for entry in entries[daemon]}
+def _floating_ip_problems(ours):
+    try:
+        __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"], timeout=10)
+    except CommandExecutionError as exc:
+        final = re.search(r"\b(?:400|401|403|404)\b", str(exc))  # the API answered, and said no
+        if final or _floating_ip_mark(ours) != files.text(_MARK):
+            return [f"floating IP {ours['floating_ip']['address']}: {exc}"]
+        log.warning("haproxy_ha: the floating IP was not checked: %s", exc)
+    return []
+
+
+_MARK = f"{system.STATE}/floating_ip_checked"
+
+
+def _floating_ip_mark(ours):
+    """Stands for the address, token and URL, and tells none of them."""
+    token = __pillar__["haproxy_ha"]["floating_ip"].get("api_token")
+    parts = [ours["floating_ip"][key] for key in ("address", "api_url", "ca_file")]
+    return hashlib.sha256(json.dumps([*parts, token]).encode()).hexdigest()
+
+
+def mark_floating_ip():
+    """
+    Remember that the API knows the floating IP with the present settings; see :func:`preflight`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.mark_floating_ip
+    """
+    ours = _valid_settings()
+    if _uses_api(ours) and files.text(_MARK) != _floating_ip_mark(ours):
+        files.put_private(_MARK, _floating_ip_mark(ours))
+
+
+# Files
 
 
 def _rendered(entry, saltenv):
+    """An entry of haproxy_ha_lib.layout as one of haproxy_ha_lib.fileset."""
     if entry["kind"] == "absent":
         return None
     if entry["kind"] == "symlink":
         return {"link": entry["target"]}
-    source = f"salt://haproxy_ha/files/{entry['template']}"
-    path = __salt__["cp.cache_file"](source, saltenv=saltenv)
-    if not path:
-        raise CommandExecutionError(f"{source} is not on Salt's file server in the environment {saltenv}")
-    with open(path, encoding="utf-8") as handle:
-        content = layout.render(handle.read(), entry["model"])
+    content = layout.render(_formula_text(f"files/{entry['template']}", saltenv), entry["model"])
     return {"content": content, **{key: entry[key] for key in ("mode", "user", "group")}}
+
+
+def _files_of(daemon, ours, saltenv):
+    sets = layout.daemon_files(ours)
+    if daemon not in sets:
+        raise SaltInvocationError(f"daemon: found {daemon!r}, allowed: {', '.join(sets)}")
+    return {entry["path"]: _rendered(entry, _environment(saltenv)) for entry in sets[daemon]}
 
 
 def daemon_files(daemon, saltenv=None):
@@ -410,12 +341,18 @@ def daemon_files(daemon, saltenv=None):
 
         salt primary haproxy_ha.daemon_files haproxy
     """
-    ours = _valid_settings(saltenv)
-    return _wanted_files(daemon, ours, _environment(saltenv))
+    return _files_of(daemon, _valid_settings(saltenv), saltenv)
 
 
-def _environment(saltenv):
-    return saltenv or __opts__.get("saltenv") or "base"
+def _daemon(name, ours):
+    """A daemon as haproxy_ha_host.daemons knows it."""
+    paths = ours["paths"]
+    root, check = {
+        "haproxy": (paths["haproxy_dir"], ("-c", "-f", paths["haproxy_cfg"])),
+        "nginx": (paths["nginx_dir"], ("-t", "-c", os.path.join(paths["nginx_dir"], "nginx.conf"))),
+        "corosync": (os.path.dirname(paths["corosync_conf"]), ("-t", "-c", paths["corosync_conf"])),
+    }[name]
+    return daemons.Daemon(name, ours["services"][name], root, check, _listeners_of(name, ours))
 
 
 def plan_files(daemon, saltenv=None):
@@ -427,9 +364,9 @@ def plan_files(daemon, saltenv=None):
     saltenv : ``None``
         The environment whose templates are used (str); see :func:`settings`.
 
-    Returns ``{"changes": {path: {"old", "new"}}, "error": text or None, "unknown": text or None, "unfinished": bool}``.
-    ``error`` is the daemon's own message if it refuses the new set; ``unknown`` says why it could not be asked;
-    ``unfinished`` is True after a run that was killed between installing a set and the daemon taking it.
+    Returns ``{"changes": {path: {"old", "new"}}, "refusal", "unknown", "unfinished"}``: ``refusal`` is the daemon's own
+    message to the new set (str or None); ``unknown`` says why it could not be asked (str or None);
+    ``unfinished`` (bool) tells that a run was killed between installing a set and the daemon taking it.
 
     CLI Example:
 
@@ -438,16 +375,27 @@ def plan_files(daemon, saltenv=None):
         salt primary haproxy_ha.plan_files haproxy
     """
     ours = _valid_settings(saltenv)
-    wanted = _wanted_files(daemon, ours, _environment(saltenv))
-    changes = fileset.differences(_snapshot(wanted), wanted)
-    unfinished = _last_good(daemon).get("unfinished", False)
-    error = unknown = None
-    if changes or unfinished:
-        if _program(_DAEMONS[daemon]["test"][0]):
-            error = _refusal(daemon, ours, wanted)
+    return _plan_files(_daemon(daemon, ours), _files_of(daemon, ours, saltenv), ours)
+
+
+def _plan_files(daemon, wanted, ours):
+    plan = {
+        "changes": fileset.differences(files.snapshot(wanted), wanted),
+        "unfinished": daemons.unfinished(daemon),
+        "refusal": None,
+        "unknown": None,
+    }
+    if plan["changes"] or plan["unfinished"]:
+        if daemons.installed(daemon):
+            plan["refusal"] = daemons.refusal(daemon, {**wanted, **_seen_too(daemon, ours)})
         else:
-            unknown = f"{daemon} is not installed yet; once it is, it checks these files before they are installed"
-    return {"changes": changes, "error": error, "unknown": unknown, "unfinished": unfinished}
+            plan["unknown"] = f"{daemon.name} is not installed yet; it will check these files before they are installed"
+    return plan
+
+
+def _seen_too(daemon, ours):
+    """What the daemon reads when it checks its files, though another state installs it."""
+    return {ours["paths"]["corosync_authkey"]: {"content": "0" * 256}} if daemon.name == "corosync" else {}
 
 
 def apply_files(daemon, saltenv=None):
@@ -460,7 +408,7 @@ def apply_files(daemon, saltenv=None):
     saltenv : ``None``
         The environment whose templates are used (str); see :func:`settings`.
 
-    Returns ``{"changes": {path: {"old", "new"}}, "action": text}``. Raises CommandExecutionError with the daemon's own
+    Returns ``{"changes": {path: {"old", "new"}}, "done": text}``. Raises CommandExecutionError with the daemon's own
     message if it refuses the set; what was there before is then there again.
 
     CLI Example:
@@ -469,350 +417,17 @@ def apply_files(daemon, saltenv=None):
 
         salt primary haproxy_ha.apply_files haproxy
     """
-    plan = plan_files(daemon, saltenv)
-    for problem in (plan["error"], plan["unknown"]):
-        if problem:
-            raise CommandExecutionError(problem)
-    if not plan["changes"] and not plan["unfinished"]:
-        return {"changes": {}, "action": ""}
     ours = _valid_settings(saltenv)
-    wanted = _wanted_files(daemon, ours, _environment(saltenv))
-    before = _last_good(daemon)["files"] if plan["unfinished"] else _snapshot(wanted)
-    _keep_last_good(daemon, before, unfinished=True)
-    try:
-        _install(wanted)
-        action = _activate(daemon, ours)
-    except (CommandExecutionError, OSError) as exc:
-        _install(before)
-        restored = _reactivate(daemon)
-        _keep_last_good(daemon, before, unfinished=False)
-        raise CommandExecutionError(f"{exc}\nThe files of before are back in place{restored}.") from exc
-    _keep_last_good(daemon, before, unfinished=False)
-    return {"changes": plan["changes"], "action": action}
-
-
-def _reactivate(daemon):
-    """Let a running daemon take the files that were put back; says so if even that fails."""
-    unit = settings()["services"][daemon]
-    if not unit_running(unit):
-        return ""
-    try:
-        _DAEMONS[daemon]["reload"](unit)
-    except CommandExecutionError as exc:
-        return f", but {daemon} did not take them: {exc}"
-    return f", and {daemon} has taken them"
-
-
-def _snapshot(paths):
-    """What is at each path now, as entries."""
-    return {path: _read_entry(path) for path in paths}
-
-
-def _read_entry(path):
-    if os.path.islink(path):
-        return {"link": os.readlink(path)}
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as handle:
-            content, status = handle.read(), os.fstat(handle.fileno())
-    except FileNotFoundError:
-        return None
-    except OSError as exc:
-        raise CommandExecutionError(f"{path}: {exc.strerror}") from exc
-    return {
-        "content": content,
-        "mode": f"{status.st_mode & 0o7777:04o}",
-        "user": __salt__["file.uid_to_user"](status.st_uid),
-        "group": __salt__["file.gid_to_group"](status.st_gid),
-    }
-
-
-def _install(entries):
-    for path, entry in entries.items():
-        if not fileset.entry_equal(_read_entry(path), entry):
-            _install_entry(path, entry)
-
-
-def _install_entry(path, entry):
-    """Replace what is at a path in one step: a reader sees the old or the new. The name before the rename begins with
-    a dot, because daemons load whatever lies in their directories."""
-    directory, name = os.path.split(path)
-    if entry is None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        return
-    os.makedirs(directory, mode=0o755, exist_ok=True)
-    temporary = os.path.join(directory, f".{name}.haproxy_ha")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
-    try:
-        if "link" in entry:
-            os.symlink(entry["link"], temporary)
-        else:
-            _write_file(temporary, entry)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_file(path, entry):
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as handle:
-        handle.write(entry["content"])
-        handle.flush()
-        shutil.chown(path, entry.get("user", "root"), entry.get("group", "root"))
-        os.fchmod(handle.fileno(), int(entry.get("mode", "0644"), 8))
-        os.fsync(handle.fileno())
-
-
-def _last_good_path(daemon):
-    return f"{_STATE_DIR}/last_good/{daemon}.json"
-
-
-def _last_good(daemon):
-    """The set that was replaced last: ``{"files": {path: entry}, "unfinished": bool}``, or nothing."""
-    try:
-        with open(_last_good_path(daemon), encoding="utf-8") as handle:
-            return json.load(handle)
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def _keep_last_good(daemon, files, unfinished):
-    os.makedirs(_STATE_DIR, mode=0o700, exist_ok=True)
-    content = json.dumps({"files": files, "unfinished": unfinished}, indent=1) + "\n"
-    _install_entry(_last_good_path(daemon), {"content": content, "mode": "0600"})
-
-
-def _refusal(daemon, ours, wanted):
-    """
-    What the daemon says against a set of files, or None.
-
-    It sees the set where production has it: in a mount namespace of its own, a copy of its directory with the set in it
-    lies over the real one, so that every path, include and relative name means what it will mean.
-    """
-    root, command = _DAEMONS[daemon]["root"], _DAEMONS[daemon]["test"]
-    stage = tempfile.mkdtemp(prefix="haproxy_ha-", dir="/run" if os.access("/run", os.W_OK) else None)
-    try:
-        shutil.copytree(root, stage, symlinks=True, dirs_exist_ok=True)
-        for path, entry in {**wanted, **_validation_files(daemon, ours)}.items():
-            _install_entry(os.path.join(stage, os.path.relpath(path, root)), entry)
-        code, output = _run(["unshare", "--mount", "--propagation", "private", "--", "sh", "-c", _OVERLAID, "sh",
-                             stage, root, _program(command[0]), *command[1:]])
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-    return None if code == 0 else f"{daemon} refuses its new configuration:\n{fileset.daemon_message(output)}"
-
-
-# $1 is laid over $2, then the rest is run: a constant text, and every value an argument.
-_OVERLAID = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
-
-
-def _validation_files(daemon, ours):
-    """Files that a daemon wants to see when it checks the set, though another state installs them."""
-    if daemon != "corosync":
-        return {}
-    return {ours["paths"]["corosync_authkey"]: {"content": "0" * 256, "mode": "0400"}}
-
-
-# How daemons take their files
-
-
-def _activate(daemon, ours):
-    """Make a running daemon take its files; returns what was done, in words."""
-    unit = ours["services"][daemon]
-    if not unit_running(unit):
-        return f"{daemon} is not running"
-    return _DAEMONS[daemon]["activate"](unit, ours)
-
-
-def _reload_unit(unit):
-    _systemctl("reload", unit)
-
-
-def _activate_haproxy(unit, ours):
-    """Reload, and see that a new worker runs; the master says at once when it does not."""
-    master_socket = "/run/haproxy-master.sock"
-    if not os.path.exists(master_socket):
-        return _activate_workers(unit, ours, "haproxy")
-    before = runtime.parse_show_proc(_ask_socket(master_socket, "show proc"))
-    _reload_unit(unit)
-
-    def outcome():
-        with contextlib.suppress(OSError):
-            now = runtime.parse_show_proc(_ask_socket(master_socket, "show proc"))
-            if now["reloads"] != before["reloads"]:
-                return now
-        return None
-
-    now = _await(outcome, 15)
-    if now is None:
-        raise CommandExecutionError("HAProxy's master did not answer within 15 s of the reload")
-    if now["failed"] or not set(now["workers"]) - set(before["workers"]):
-        raise CommandExecutionError(f"HAProxy could not start a worker with the new configuration:\n{_journal(unit)}")
-    return "HAProxy was reloaded"
-
-
-def _activate_nginx(unit, ours):
-    return _activate_workers(unit, ours, "nginx")
-
-
-def _activate_workers(unit, ours, daemon):
-    """
-    Reload, and see that new workers listen where they should.
-
-    A socket on ``*:80`` and one on ``address:80`` cannot both exist, so the master cannot go from one to the other by a
-    reload: then the daemon is restarted.
-    """
-    expected = _listeners_of(daemon, ours)
-    pid = int(_unit_property(unit, "MainPID") or 0)
-    if [held for held in port_holders(expected) if held["holder"] != held["address"] and held["program"] == daemon]:
-        return _restart(unit, daemon, expected)
-    before = set(_children(pid))
-    _reload_unit(unit)
-    if _await(lambda: set(_children(pid)) - before and not sockets.missing(expected, listeners()), 10):
-        return f"{daemon} was reloaded"
-    return _restart(unit, daemon, expected)
-
-
-def _restart(unit, daemon, expected):
-    _systemctl("restart", unit)
-    if not _await(lambda: unit_running(unit) and not sockets.missing(expected, listeners()), 10):
-        raise CommandExecutionError(f"{daemon} does not listen where it should after a restart:\n{_journal(unit)}")
-    return f"{daemon} was restarted, because a reload cannot change these listeners"
-
-
-def _reload_corosync(_unit):
-    code, output = _run(["corosync-cfgtool", "-R"])
-    if code:
-        raise CommandExecutionError(f"corosync did not reload its configuration:\n{output.strip()}")
-
-
-def _activate_corosync(unit, ours):
-    _reload_corosync(unit)
-    return "corosync was reloaded"
-
-
-def _journal(unit, lines=10):
-    return _run(["journalctl", "--unit", unit, "--lines", str(lines), "--output", "cat", "--no-pager"])[1].strip()
-
-
-def _listeners_of(daemon, ours):
-    """Where a daemon listens by settings that are at hand; see :func:`expected_listeners`."""
-    if daemon == "haproxy":
-        binds = [bind for frontend in ours["haproxy"]["frontends"].values() for bind in frontend["bind"]]
-        return [["0.0.0.0" if bind["address"] == "*" else bind["address"], bind["port"]] for bind in binds]
-    if daemon == "nginx" and ours["nginx"]["site"]["enabled"]:
-        return [[ours["me"]["private_ip"], ours["app_servers"][ours["minion_id"]]["port"]]]
-    return []
-
-
-_DAEMONS = {
-    "haproxy": {
-        "root": "/etc/haproxy",
-        "test": ["haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg"],
-        "reload": _reload_unit,
-        "activate": _activate_haproxy,
-    },
-    "nginx": {
-        "root": "/etc/nginx",
-        "test": ["nginx", "-t", "-c", "/etc/nginx/nginx.conf"],
-        "reload": _reload_unit,
-        "activate": _activate_nginx,
-    },
-    "corosync": {
-        "root": "/etc/corosync",
-        "test": ["corosync", "-t", "-c", "/etc/corosync/corosync.conf"],
-        "reload": _reload_corosync,
-        "activate": _activate_corosync,
-    },
-}
-
-
-# Before anything is touched
-
-
-def preflight(ignore=()):
-    """
-    Return what is certain to stop a run on this minion, before it touches anything: a list of texts, empty when nothing
-    is.
-
-    ignore : ``()``
-        Programs that may hold the ports too (list of str), because they are about to go.
-
-    A port that another program holds; a floating IP that the API does not know, a token that it refuses, an API that
-    does not answer. An API that cannot be reached is no error where the same address, token and URL worked before: an
-    outage of the provider must not keep anybody from changing HAProxy's configuration.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.preflight
-    """
-    ours = _valid_settings()
-    problems = []
-    for held in blocked_ports(ignore):
-        who = f"{held['program']} (process {held['pid']})" if held["program"] else "another program"
-        problems.append(f"{who} listens on {held['holder']} port {held['port']}, which is wanted for {held['address']}")
-    if "load_balancer" in ours["roles"] and ours["floating_ip"]["provider"] == "digitalocean":
-        problems += _floating_ip_problems(ours)
-    return problems
-
-
-def _floating_ip_problems(ours):
-    try:
-        __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"], timeout=10)
-    except CommandExecutionError as exc:
-        # The API answered, and said no.
-        final = re.search(r"\b(?:400|401|403|404)\b", str(exc))
-        if final or _floating_ip_mark(ours) != _read_text(_MARK):
-            return [f"floating IP {ours['floating_ip']['address']}: {exc}"]
-        log.warning("haproxy_ha: floating IP not checked: %s", exc)
-    return []
-
-
-_MARK = f"{_STATE_DIR}/floating_ip_checked"
-
-
-def _floating_ip_mark(ours):
-    """Stands for the address, token and URL, and tells none of them."""
-    token = (__pillar__["haproxy_ha"].get("floating_ip") or {}).get("api_token")
-    parts = [ours["floating_ip"][key] for key in ("address", "api_url", "ca_file")]
-    return hashlib.sha256(json.dumps([*parts, token]).encode()).hexdigest()
-
-
-def mark_floating_ip():
-    """
-    Remember that the API knows the floating IP with the present settings; see :func:`preflight`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.mark_floating_ip
-    """
-    ours = _valid_settings()
-    if "load_balancer" in ours["roles"] and ours["floating_ip"]["provider"] == "digitalocean":
-        mark = _floating_ip_mark(ours)
-        if _read_text(_MARK) != mark:
-            os.makedirs(_STATE_DIR, mode=0o700, exist_ok=True)
-            _install_entry(_MARK, {"content": mark, "mode": "0600"})
-
-
-def _read_text(path):
-    with contextlib.suppress(OSError), open(path, encoding="utf-8") as handle:
-        return handle.read()
-    return None
-
-
-# Files of single states
+    wanted, target = _files_of(daemon, ours, saltenv), _daemon(daemon, ours)
+    plan = _plan_files(target, wanted, ours)
+    if plan["refusal"]:
+        raise CommandExecutionError(f"{plan['refusal']}\nNothing was changed.")
+    if plan["unknown"]:
+        raise CommandExecutionError(f"{daemon} is not installed")
+    if not plan["changes"] and not plan["unfinished"]:
+        return {"changes": {}, "done": ""}
+    done = daemons.install(target, wanted)
+    return {"changes": plan["changes"] or {daemon: {"old": "not taken", "new": "taken"}}, "done": done}
 
 
 def page(saltenv=None):
@@ -832,6 +447,42 @@ def page(saltenv=None):
     return {entry["path"]: _rendered(entry, _environment(saltenv))} if entry else {}
 
 
+def repository():
+    """
+    Return the files of the package repository that HAProxy comes from: ``{path: entry}`` as :func:`daemon_files`; empty
+    where pillar names none.
+
+    The key of ``key_url`` is fetched once: the file that is there stays.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.repository
+    """
+    ours = _valid_settings()
+    wanted, paths = ours["haproxy"]["repository"], ours["paths"]
+    if not wanted:
+        return {}
+    entries = {}
+    option = "trusted=yes" if wanted["trusted"] else f"signed-by={paths['apt_keyring']}"
+    if not wanted["trusted"]:
+        key = wanted["key"] or files.text(paths["apt_keyring"]) or _fetch(wanted["key_url"])
+        entries[paths["apt_keyring"]] = {"content": key.rstrip() + "\n", "mode": "0644"}
+    line = f"deb [{option}] {wanted['uri']} {wanted['suite']} {' '.join(wanted['components'])}".rstrip()
+    entries[paths["apt_sources"]] = {"content": f"# {_MANAGED}.\n{line}\n", "mode": "0644"}
+    return entries
+
+
+def _fetch(url):
+    try:
+        answer = requests.get(url, timeout=20)
+        answer.raise_for_status()
+    except requests.RequestException as exc:
+        raise CommandExecutionError(f"haproxy_ha:haproxy:repository:key_url: {exc}") from None
+    return answer.text
+
+
 def plan_entries(entries):
     """
     Return what :func:`install_entries` would change: ``{path: {"old", "new"}}``, secrets hidden.
@@ -845,7 +496,7 @@ def plan_entries(entries):
 
         salt app-1 haproxy_ha.plan_entries '{"/tmp/x": null}'
     """
-    return fileset.differences(_snapshot(entries), entries)
+    return fileset.differences(files.snapshot(entries), entries)
 
 
 def install_entries(entries, directory_mode="0755"):
@@ -864,10 +515,7 @@ def install_entries(entries, directory_mode="0755"):
         salt app-1 haproxy_ha.install_entries '{"/tmp/x": null}'
     """
     changes = plan_entries(entries)
-    for path in changes:
-        if entries[path] is not None:
-            os.makedirs(os.path.dirname(path), mode=int(directory_mode, 8), exist_ok=True)
-        _install_entry(path, entries[path])
+    files.install(entries, int(directory_mode, 8))
     return changes
 
 
@@ -876,12 +524,11 @@ def install_entries(entries, directory_mode="0755"):
 
 def hold_units(units):
     """
-    Keep units from being started, until :func:`release_units` or the next boot. A unit that runs is left alone.
+    Keep services from being started, until :func:`release_units` or the next boot; return them. One that runs is left
+    alone.
 
     units
         Names of services (list of str).
-
-    Returns those that are held. ``systemctl mask --runtime`` is what a package's scripts respect.
 
     CLI Example:
 
@@ -889,19 +536,12 @@ def hold_units(units):
 
         salt primary haproxy_ha.hold_units '[haproxy]'
     """
-    held = [unit for unit in units if _systemd() and not unit_running(unit)]
-    if held:
-        os.makedirs(_HELD, mode=0o700, exist_ok=True)
-        for unit in held:
-            with open(os.path.join(_HELD, unit), "w", encoding="ascii"):
-                pass
-        _systemctl("mask", "--runtime", *(f"{unit}.service" for unit in held))
-    return held
+    return system.hold(units)
 
 
 def release_units():
     """
-    Let units be started again that :func:`hold_units` held, also in a run that was killed; returns them.
+    Let services be started again that :func:`hold_units` held, also in a run that was killed; return them.
 
     CLI Example:
 
@@ -909,17 +549,12 @@ def release_units():
 
         salt primary haproxy_ha.release_units
     """
-    held = held_units()
-    if held:
-        _systemctl("unmask", "--runtime", *(f"{unit}.service" for unit in held))
-        for unit in held:
-            os.unlink(os.path.join(_HELD, unit))
-    return held
+    return system.release()
 
 
 def held_units():
     """
-    Return the units that :func:`hold_units` keeps from being started.
+    Return the services that :func:`hold_units` keeps from being started.
 
     CLI Example:
 
@@ -927,21 +562,87 @@ def held_units():
 
         salt primary haproxy_ha.held_units
     """
-    with contextlib.suppress(FileNotFoundError):
-        return sorted(os.listdir(_HELD))
-    return []
+    return system.held()
 
 
-# As the masks themselves, this is gone after a boot.
-_HELD = "/run/haproxy_ha/held"
+def unit_running(unit):
+    """
+    Whether a service runs (or is reloading).
+
+    unit
+        Its name (str), without ``.service``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.unit_running haproxy
+    """
+    return system.running(unit)
+
+
+# The firewall
+
+
+def firewall(wanted=True):
+    """
+    Return which of our rules are missing from the host's firewall, and which should no longer be there.
+
+    wanted : ``True``
+        False: none should be there.
+
+    Returns ``{"add": [text], "remove": [text], "installed": bool, "active": bool}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.firewall
+    """
+    backend, rules = _firewall(wanted)
+    if not system.program(backend.program):
+        return {"add": list(rules), "remove": [], "installed": False, "active": False}
+    present = backend.present()
+    return {
+        "add": [name for name in rules if name not in present],
+        "remove": [name for name in present if name not in rules],
+        "installed": True,
+        "active": backend.active(),
+    }
+
+
+def _firewall(wanted):
+    ours = settings()["firewall"]
+    backend = packet_filter.BACKENDS[ours["backend"]]
+    return backend, backend.named(ours["rules"]) if wanted else {}
+
+
+def firewall_apply(wanted=True):
+    """
+    Make our rules in the host's firewall those of the settings; rules of others stay.
+
+    wanted : ``True``
+        False: take all of ours away.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.firewall_apply
+    """
+    backend, rules = _firewall(wanted)
+    backend.apply(rules, backend.present())
 
 
 # Proof
 
 
-def verify():
+def verify(timeout=0):
     """
     Make the tutorial's probes from this minion, and return what they found.
+
+    timeout : ``0``
+        How long to make them again while one does not find what it should, in seconds (int).
 
     On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away, because
     it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
@@ -956,182 +657,25 @@ def verify():
 
         salt '*' haproxy_ha.verify
     """
-    ours = _valid_settings()
-    checks, notes = [], []
-    if "app_server" in ours["roles"]:
-        checks += _verify_app_server(ours)
-    if "load_balancer" in ours["roles"]:
-        checks += _verify_binds(ours)
-        found, said = _verify_servers(ours)
-        checks += found
-        notes += said
-        checks += _verify_cluster(ours)
-    return {"result": all(check["result"] for check in checks), "checks": checks, "notes": notes}
-
-
-def verify_wait(timeout=60):
-    """
-    Make the probes of :func:`verify` until all find what they should, at most for a time; return the last outcome.
-
-    timeout : ``60``
-        In seconds (int).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt '*' haproxy_ha.verify_wait 120
-    """
-    last = {}
+    outcomes = []
 
     def passed():
-        last.update(verify())
-        return last["result"]
+        outcomes.append(_verify(_valid_settings()))
+        return outcomes[-1]["result"]
 
-    _await(passed, float(timeout), 1.0)
-    return last
-
-
-def _check(check, expected, found, result):
-    return {"check": check, "expected": expected, "found": str(found), "result": bool(result)}
+    system.wait_for(passed, float(timeout), 1.0)
+    return outcomes[-1]
 
 
-def _closed(address, port):
-    found = _connect(address, port)
-    return _check(f"{address} port {port}", "refuses", found, found in ("refused", "timed out", "unreachable"))
-
-
-def _answers(address, port, web=True):
-    if not web:
-        found = _connect(address, port)
-        return _check(f"{address} port {port}", "connects", found, found == "connects")
-    found = _get(address, port)
-    well = isinstance(found, int) and found < 500 and found != 403
-    return _check(f"http://{address}:{port}/", "answers", found, well)
-
-
-def _connect(address, port, timeout=2.0):
-    """What a connection attempt meets: connects, refused, timed out or unreachable."""
-    try:
-        with socket.create_connection((address, port), timeout):
-            return "connects"
-    except ConnectionRefusedError:
-        return "refused"
-    except TimeoutError:
-        return "timed out"
-    except OSError:
-        return "unreachable"
-
-
-def _get(address, port, timeout=5.0):
-    """The status of ``GET /`` (int), or what went wrong (str)."""
-    connection = http.client.HTTPConnection(address, port, timeout=timeout)
-    try:
-        connection.request("GET", "/", headers={"Connection": "close", "User-Agent": "haproxy_ha-verify"})
-        return connection.getresponse().status
-    except ConnectionRefusedError:
-        return "refused"
-    except TimeoutError:
-        return "timed out"
-    except (OSError, http.client.HTTPException) as exc:
-        return type(exc).__name__
-    finally:
-        connection.close()
-
-
-def _verify_app_server(ours):
-    private, public = ours["me"]["private_ip"], ours["me"]["public_ip"]
-    port = ours["app_servers"][ours["minion_id"]]["port"]
-    if not ours["nginx"]["site"]["enabled"]:
-        return [_answers(private, port, web=False)]
-    checks = [_closed(address, port) for address in ("127.0.0.1", public) if address]
-    if "load_balancer" in ours["roles"]:
-        return [*checks, _answers(private, port)]
-    found = _get(private, port)
-    return [*checks, _check(f"http://{private}:{port}/", "403 to what is no load balancer", found, found == 403)]
-
-
-def _binds(ours):
-    """HAProxy's binds that can be asked from here: (address, port, speaks HTTP, frontend)."""
-    for frontend in ours["haproxy"]["frontends"].values():
-        lines = [*ours["haproxy"]["defaults"], *frontend["options"]]
-        modes = [line.split()[1] for line in lines if line.split()[:1] == ["mode"] and len(line.split()) > 1]
-        for bind in frontend["bind"]:
-            words = bind["options"].split()
-            if "transparent" in words:
-                continue
-            address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind["address"], bind["address"])
-            yield address, bind["port"], modes[-1:] == ["http"] and not {"ssl", "accept-proxy"} & set(words), frontend
-
-
-def _verify_binds(ours):
-    served = _listeners_of("haproxy", ours)
+def _verify(ours):
+    checks, notes = [], []
     if "app_server" in ours["roles"]:
-        served = [*served, *_listeners_of("nginx", ours)]
-    checks = []
-    for port in sorted({port for _, port, _, _ in _binds(ours)}):
-        for address in ("127.0.0.1", ours["me"]["public_ip"], ours["me"]["private_ip"]):
-            if address and not any(p == port and sockets.overlap(address, a) for a, p in served):
-                checks.append(_closed(address, port))
-    return [*checks, *(_answers(address, port, web) for address, port, web, _ in _binds(ours))]
-
-
-def _verify_servers(ours):
-    """The app servers as HAProxy sees them, and as this machine does; returns (checks, notes)."""
-    path = ours["paths"]["haproxy_admin_socket"]
-    try:
-        before = _servers(path)
-    except OSError as exc:
-        return [_check(f"HAProxy's runtime API {path}", "answers", exc.strerror or exc, False)], []
-    down = [server for server in before if not runtime.is_up(server)]
-    notes = [f"{server['backend']}/{server['server']} is {server['status']} ({server['check']})" for server in down]
-    checks = []
-    for name, server in ours["app_servers"].items():
-        if any(gone["server"] == name for gone in down):
-            continue
-        checks.append(_answers(server["private_ip"], server["port"]))
-        if server["managed"] and server["public_ip"] and ours["nginx"]["site"]["enabled"]:
-            checks.append(_closed(server["public_ip"], server["port"]))
-    return [*checks, *_verify_shares(ours, path)], notes
-
-
-def _verify_shares(ours, path):
-    """Every server that is up gets requests, by HAProxy's own counters."""
-    for address, port, web, frontend in _binds(ours):
-        backend = ours["haproxy"]["backends"].get(frontend["default_backend"])
-        rotating = not any(line.split()[0] == "balance" for line in (backend or {}).get("options", ()))
-        if not web or not backend or not rotating or _get(address, port) != 200:
-            continue
-        before = {s["server"]: s for s in _servers(path) if s["backend"] == frontend["default_backend"]}
-        turns = [name for name, s in before.items() if runtime.is_up(s) and s["weight"] and not s["backup"]]
-        weights = [before[name]["weight"] for name in turns]
-        requests = 2 * sum(weights) // min(weights) if turns else 0
-        if not 0 < requests <= 500:
-            continue
-        for _ in range(requests):
-            _get(address, port)
-        after = {s["server"]: s["sessions"] for s in _servers(path) if s["backend"] == frontend["default_backend"]}
-        shares = {name: after.get(name, 0) - before[name]["sessions"] for name in turns}
-        found = ", ".join(f"{name} {share}" for name, share in shares.items())
-        said = f"{requests} requests to {address}:{port}"
-        yield _check(said, "every server that is up gets some", found, all(shares.values()))
-
-
-def _servers(path):
-    return runtime.parse_show_stat(_ask_socket(path, "show stat"))
-
-
-def _ask_socket(path, command, timeout=5.0):
-    """Ask HAProxy's runtime API or master CLI one command."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(timeout)
-        connection.connect(path)
-        connection.sendall(command.encode() + b"\n")
-        connection.shutdown(socket.SHUT_WR)
-        chunks = []
-        while chunk := connection.recv(65536):
-            chunks.append(chunk)
-    return b"".join(chunks).decode("utf-8", "replace")
+        checks += probes.app_server(ours)
+    if "load_balancer" in ours["roles"]:
+        checks += probes.balancer_addresses(ours, [*_listeners_of("haproxy", ours), *_listeners_of("nginx", ours)])
+        servers, notes = probes.balancer_servers(ours)
+        checks += [*servers, *_verify_cluster(ours)]
+    return {"result": all(check["result"] for check in checks), "checks": checks, "notes": notes}
 
 
 def _verify_cluster(ours):
@@ -1139,23 +683,16 @@ def _verify_cluster(ours):
     if "FloatIP" not in ours["cluster"]["configuration"].get("primitives", {}):
         return []
     try:
-        found = status()
-    except CommandExecutionError as exc:
-        return [_check("Pacemaker", "answers", exc, False)]
-    active, running = found["active"], found["haproxy"]
-    checks = [
-        _check("nodes with the floating IP", "exactly one", ", ".join(active) or "none", len(active) == 1),
-        _check("HAProxy on the active node", "runs", ", ".join(running) or "nowhere", set(active) <= set(running)),
-    ]
-    if ours["floating_ip"]["provider"] == "digitalocean":
-        try:
+        now = status()
+        checks = probes.agreement(now["active"], now["haproxy"])
+        if _uses_api(ours):
             owner = __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"])["droplet_id"]
             mine = __salt__["digitalocean.metadata"](ours["floating_ip"]["metadata_url"])["droplet_id"]
-            agrees = (owner == mine) == (ours["minion_id"] in active)
-            said = f"droplet {owner}, {'this' if owner == mine else 'another'} machine; active: {', '.join(active)}"
-            checks.append(_check("owner of the floating IP", "the active node", said, agrees))
-        except CommandExecutionError as exc:
-            checks.append(_check("owner of the floating IP", "the active node", exc, False))
+            said = f"droplet {owner}, {'this' if owner == mine else 'another'} machine; active: {now['active']}"
+            agree = (owner == mine) == (ours["minion_id"] in now["active"])
+            checks.append(probes.probe("owner of the floating IP", "the active node", said, agree))
+    except CommandExecutionError as exc:
+        return [probes.probe("the cluster and the floating IP's owner", "can be asked", exc, False)]
     return checks
 
 
@@ -1234,8 +771,8 @@ def remains(part):
         ``cluster``, ``load_balancer`` or ``app_server``: what this formula has put there, known by its own files,
         whatever pillar says now; or ``nginx``: any nginx (str).
 
-    Returns ``{"packages": [...], "units": [...], "kept": [...], "files": [...]}``, empty when nothing is there: packages
-    to purge, services to stop, directories to keep a copy of, and files to delete.
+    Returns ``{"packages": [...], "units": [...], "kept": [...], "deleted": [...]}``, empty when nothing is there:
+    packages to purge, services to stop, directories of which a copy is kept, and paths to delete.
 
     CLI Example:
 
@@ -1246,55 +783,55 @@ def remains(part):
     ours = settings()
     if "paths" not in ours:
         raise CommandExecutionError("\n".join(ours["errors"]))
-    traces = _traces(part, ours)
-    if not traces.pop("here"):
+    if part not in _TRACES:
+        raise SaltInvocationError(f"part: found {part!r}, allowed: {', '.join(_TRACES)}")
+    here, packages, units, kept, deleted = _TRACES[part](ours["paths"], ours["packages"], ours["services"])
+    if not here:
         return {}
-    installed = __salt__["pkg.list_pkgs"]()
-    pattern = re.compile("|".join(traces["packages"]))
+    pattern = re.compile("|".join(packages))
     return {
-        "packages": [name for name in installed if pattern.fullmatch(name)],
-        "units": [unit for unit in traces["units"] if __salt__["service.available"](unit)],
-        "kept": [path for path in traces["kept"] if os.path.isdir(path)],
-        "files": [path for path in traces["files"] if os.path.lexists(path)],
+        "packages": [name for name in __salt__["pkg.list_pkgs"]() if pattern.fullmatch(name)],
+        "units": [unit for unit in units if __salt__["service.available"](unit)],
+        "kept": [path for path in kept if os.path.isdir(path)],
+        "deleted": [path for path in [*kept, *deleted] if os.path.lexists(path)],
     }
-
-
-def _traces(part, ours):
-    paths, packages, services = ours["paths"], ours["packages"], ours["services"]
-    nginx = {
-        "packages": ["nginx(-.+)?", "libnginx-mod-.+"],
-        "units": [services["nginx"]],
-        "kept": [paths["nginx_dir"]],
-        "files": [],
-    }
-    if part == "nginx":
-        return {**nginx, "here": os.path.isdir(paths["nginx_dir"]) or __salt__["service.available"](services["nginx"])}
-    if part == "app_server":
-        return {**nginx, "here": os.path.exists(paths["nginx_site"])}
-    if part == "load_balancer":
-        return {
-            "here": _MANAGED in (_read_text(paths["haproxy_cfg"]) or ""),
-            "packages": [re.escape(name) for name in packages["haproxy"]],
-            "units": [services["haproxy"]],
-            "kept": [paths["haproxy_dir"]],
-            "files": [paths["apt_sources"], paths["apt_keyring"]],
-        }
-    if part == "cluster":
-        return {
-            "here": os.path.isdir(paths["agents_dir"]),
-            "packages": [re.escape(name) for name in packages["cluster"]],
-            "units": [services["pacemaker"], services["corosync"]],
-            "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
-            "files": [os.path.dirname(_token_file(ours)), paths["agents_dir"], "/var/lib/pacemaker"],
-        }
-    raise SaltInvocationError(f"part: found {part!r}, allowed: cluster, load_balancer, app_server, nginx")
 
 
 _MANAGED = "Managed by Salt (haproxy_ha)"
+_NGINX_PACKAGES = ["nginx(-.+)?", "libnginx-mod-.+"]
 
 
-def _token_file(ours):
-    return ours["floating_ip"]["token_file"]
+def _trace_nginx(paths, _packages, services):
+    here = os.path.isdir(paths["nginx_dir"]) or __salt__["service.available"](services["nginx"])
+    return here, _NGINX_PACKAGES, [services["nginx"]], [paths["nginx_dir"]], []
+
+
+def _trace_app_server(paths, _packages, services):
+    here = os.path.exists(paths["nginx_site"])
+    return here, _NGINX_PACKAGES, [services["nginx"]], [paths["nginx_dir"]], []
+
+
+def _trace_load_balancer(paths, packages, services):
+    here = _MANAGED in (files.text(paths["haproxy_cfg"]) or "")
+    names = [re.escape(name) for name in packages["haproxy"]]
+    return here, names, [services["haproxy"]], [paths["haproxy_dir"]], [paths["apt_sources"], paths["apt_keyring"]]
+
+
+def _trace_cluster(paths, packages, services):
+    here = os.path.isdir(paths["agents_dir"])
+    token = ((__pillar__.get("haproxy_ha") or {}).get("floating_ip") or {}).get("token_file") or "/etc/haproxy_ha/token"
+    kept = [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"]
+    deleted = ["/var/lib/pacemaker", token, _MARK, paths["agents_dir"]]
+    names = [re.escape(name) for name in packages["cluster"]]
+    return here, names, [services["pacemaker"], services["corosync"]], kept, deleted
+
+
+_TRACES = {
+    "cluster": _trace_cluster,
+    "load_balancer": _trace_load_balancer,
+    "app_server": _trace_app_server,
+    "nginx": _trace_nginx,
+}
 
 
 def remove(part):
@@ -1318,23 +855,19 @@ def remove(part):
     if part == "cluster":
         _hand_over()
     changes = {}
-    for unit in found["units"]:
-        if unit_running(unit):
-            _systemctl("stop", unit, timeout=600)
-            changes[f"{unit}.service"] = {"old": "running", "new": "stopped"}
-    kept = _keep_copies(part, found["kept"])
+    for unit in filter(system.running, found["units"]):
+        system.systemctl("stop", unit, timeout=600)
+        changes[f"{unit}.service"] = {"old": "running", "new": "stopped"}
+    kept = files.keep_copies(part, found["kept"])
     if found["packages"]:
         __salt__["pkg.purge"](pkgs=found["packages"])
-        left = [name for name in found["packages"] if name in __salt__["pkg.list_pkgs"]()]
+        left = sorted(set(found["packages"]).intersection(__salt__["pkg.list_pkgs"]()))
         if left:
-            raise CommandExecutionError(f"could not be purged: {', '.join(left)}; the configuration is kept in {kept}")
+            raise CommandExecutionError(f"could not be purged: {', '.join(left)}; its configuration is kept in {kept}")
         changes.update({name: {"old": "installed", "new": None} for name in found["packages"]})
-    for path in [*found["kept"], *found["files"]]:
+    for path in found["deleted"]:
         changes[path] = {"old": "present", "new": None}
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        elif os.path.lexists(path):
-            os.unlink(path)
+        files.delete(path)
     return {"changes": changes, "kept": kept}
 
 
@@ -1345,167 +878,3 @@ def _hand_over():
             failover()
     except CommandExecutionError as exc:
         log.warning("haproxy_ha: the floating IP is not handed over: %s", exc)
-
-
-def _keep_copies(part, directories):
-    """Copy directories to a place of their own, for root alone; returns it."""
-    if not directories:
-        return None
-    target = f"{_STATE_DIR}/backup/{part}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    os.makedirs(target, mode=0o700)
-    os.chmod(_STATE_DIR, 0o700)
-    for directory in directories:
-        shutil.copytree(directory, target + directory, symlinks=True)
-    return target
-
-
-# The package repository
-
-
-def repository():
-    """
-    Return the files of the package repository that HAProxy comes from: ``{path: entry}`` as :func:`daemon_files`; empty
-    where pillar names none.
-
-    The key of ``key_url`` is fetched once: the file that is there stays.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.repository
-    """
-    ours = _valid_settings()
-    wanted, paths = ours["haproxy"]["repository"], ours["paths"]
-    if not wanted:
-        return {}
-    entries = {}
-    option = "trusted=yes" if wanted["trusted"] else f"signed-by={paths['apt_keyring']}"
-    if not wanted["trusted"]:
-        key = wanted["key"] or _read_text(paths["apt_keyring"]) or _fetch(wanted["key_url"])
-        entries[paths["apt_keyring"]] = _plain(key if key.endswith("\n") else key + "\n")
-    line = f"deb [{option}] {wanted['uri']} {wanted['suite']} {' '.join(wanted['components'])}".rstrip()
-    entries[paths["apt_sources"]] = _plain(f"# {_MANAGED}.\n{line}\n")
-    return entries
-
-
-def _plain(content):
-    return {"content": content, "mode": "0644", "user": "root", "group": "root"}
-
-
-def _fetch(url):
-    try:
-        answer = requests.get(url, timeout=20)
-        answer.raise_for_status()
-    except requests.RequestException as exc:
-        raise CommandExecutionError(f"haproxy_ha:haproxy:repository:key_url: {exc}") from None
-    return answer.text
-
-
-# The firewall
-
-
-def firewall_plan():
-    """
-    Return what is missing from the host's firewall, and which rules of ours should no longer be there.
-
-    Returns ``{"add": [text], "remove": [text], "installed": bool, "active": bool}``; a text is a rule in the words of
-    ufw(8) or nft(8).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.firewall_plan
-    """
-    ours = _valid_settings()
-    backend = _FIREWALLS[ours["firewall"]["backend"]]
-    rules = [rule for entry in ours["firewall"]["rules"] for rule in backend["rules"](entry)]
-    if not _program(backend["program"]):
-        return {"add": [" ".join(rule) for rule in rules], "remove": [], "installed": False, "active": False}
-    present, active = backend["present"]()
-    wanted = {backend["name"](rule): rule for rule in rules}
-    return {
-        "add": [" ".join(rule) for name, rule in wanted.items() if name not in present],
-        "remove": [name for name in present if name not in wanted],
-        "installed": True,
-        "active": active,
-    }
-
-
-def firewall_apply():
-    """
-    Add the rules that :func:`firewall_plan` misses, take those away that it finds too many, and return the plan.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.firewall_apply
-    """
-    plan = firewall_plan()
-    ours = _valid_settings()
-    backend = _FIREWALLS[ours["firewall"]["backend"]]
-    if not plan["installed"]:
-        raise CommandExecutionError(f"{backend['program']} is not installed")
-    rules = [rule for entry in ours["firewall"]["rules"] for rule in backend["rules"](entry)]
-    backend["apply"]([rule for rule in rules if " ".join(rule) in plan["add"]], plan["remove"], rules)
-    return plan
-
-
-def _succeed(*argv):
-    code, output = _run(list(argv))
-    if code:
-        raise CommandExecutionError(f"{' '.join(argv)}: {output.strip()}")
-    return output
-
-
-def _ufw_present():
-    rules = packet_filter.ufw_present(_succeed("ufw", "show", "added"))
-    return {shlex.join(rule): rule for rule in rules}, "inactive" not in _succeed("ufw", "status")
-
-
-def _ufw_apply(add, remove, _all):
-    for rule in add:
-        _succeed("ufw", *rule)
-    for rule in remove:
-        _succeed("ufw", "delete", *shlex.split(rule))
-
-
-def _nft_present():
-    code, output = _run(["nft", "--json", "--handle", "list", "chain", *packet_filter.NFT_CHAIN])
-    if code:
-        raise CommandExecutionError(
-            f"nftables has no chain {' '.join(packet_filter.NFT_CHAIN)} to put rules into; the distribution's "
-            "/etc/nftables.conf has it, and `systemctl enable --now nftables` loads that"
-        )
-    return packet_filter.nft_present(output), True
-
-
-def _nft_apply(add, remove, every):
-    """The running rules, and the same for the next boot: a file that the distribution's configuration includes."""
-    handles = _nft_present()[0]
-    for name in remove:
-        _succeed("nft", "delete", "rule", *packet_filter.NFT_CHAIN, "handle", str(handles[name]))
-    for rule in add:
-        _succeed("nft", "insert", "rule", *packet_filter.NFT_CHAIN, *rule)
-    lines = [f"insert rule {' '.join(packet_filter.NFT_CHAIN)} {' '.join(rule)}" for rule in every]
-    _install({_NFT_RULES: _plain("\n".join([f"# {_MANAGED}.", *lines]) + "\n")})
-    configuration = _read_entry("/etc/nftables.conf")
-    include = f'include "{_NFT_RULES}"'
-    if configuration and include not in configuration["content"]:
-        content = f"{configuration['content'].rstrip()}\n\n{include}\n"
-        _install({"/etc/nftables.conf": {**configuration, "content": content}})
-
-
-_NFT_RULES = "/etc/haproxy_ha/firewall.nft"
-_FIREWALLS = {
-    "ufw": {
-        "program": "ufw", "rules": packet_filter.ufw_rules, "name": shlex.join,
-        "present": _ufw_present, "apply": _ufw_apply,
-    },
-    "nftables": {
-        "program": "nft", "rules": packet_filter.nft_rules, "name": packet_filter.nft_comment,
-        "present": _nft_present, "apply": _nft_apply,
-    },
-}

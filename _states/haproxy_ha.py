@@ -74,8 +74,7 @@ def preflight(name):
         haproxy_ha-preflight:
           haproxy_ha.preflight
     """
-    ours = __salt__["haproxy_ha.settings"](__env__)
-    problems = __salt__["haproxy_ha.preflight"](["nginx"] if ours["haproxy"]["remove_nginx"] else [])
+    problems = __salt__["haproxy_ha.preflight"]()
     if problems:
         return {"result": False, "comment": "\n".join(["Nothing was done, because:", *problems])}
     if not __opts__["test"]:
@@ -171,16 +170,16 @@ def files(name):
           haproxy_ha.files:
             - name: haproxy
     """
+    if not __opts__["test"]:
+        done = __salt__["haproxy_ha.apply_files"](name, __env__)
+        return _done("; ".join(filter(None, [f"The files of {name} are in place", done["done"]])), done["changes"])
     plan = __salt__["haproxy_ha.plan_files"](name, __env__)
-    if not plan["changes"] and not plan["unfinished"]:
-        return _done(f"The files of {name} are in place")
-    if plan["error"]:
-        return {"result": False, "comment": f"{plan['error']}\nNothing was changed."}
-    if __opts__["test"]:
-        return _would(plan["unknown"] or f"{name} accepts the new files; they would be installed", plan["changes"])
-    done = __salt__["haproxy_ha.apply_files"](name, __env__)
-    changes = done["changes"] or {name: {"old": "not taken", "new": "taken"}}
-    return _done(f"The files of {name} are in place; {done['action']}", changes)
+    if plan["refusal"]:
+        return {"result": False, "comment": plan["refusal"]}
+    if plan["changes"] or plan["unfinished"]:
+        changes = plan["changes"] or {name: {"old": "not taken", "new": "taken"}}
+        return _would(plan["unknown"] or f"{name} accepts the new files; they would be installed", changes)
+    return _done(f"The files of {name} are in place")
 
 
 @_state
@@ -229,7 +228,21 @@ def secret_file(name, secret, mode="0600"):
             - mode: "0400"
     """
     entry = {"content": _secret(secret), "mode": mode, "user": "root", "group": "root", "secret": True}
+    if secret == "authkey" and _replaces_key_in_use(name, entry):
+        return {"result": False, "comment": _KEY_IN_USE}
     return _entries({name: entry}, f"{name} holds {secret}, and only root reads it", "0700")
+
+
+_KEY_IN_USE = (
+    "haproxy_ha:cluster:authkey: differs from the key that the cluster uses now. Nodes with different keys do not find "
+    "each other, and both would take the floating IP. To change it, stop the cluster on every load balancer "
+    "(systemctl stop pacemaker corosync), then apply on all of them."
+)
+
+
+def _replaces_key_in_use(name, entry):
+    changes = __salt__["haproxy_ha.plan_entries"]({name: entry})
+    return bool(changes) and changes[name]["old"] is not None and __salt__["haproxy_ha.unit_running"]("corosync")
 
 
 def _secret(which):
@@ -297,7 +310,7 @@ def _removed(part, changes):
     if not found and not changes:
         return _done(f"Nothing of {part} is here")
     if __opts__["test"]:
-        things = [*found.get("packages", []), *found.get("kept", []), *found.get("files", [])]
+        things = [*found.get("packages", []), *found.get("deleted", [])]
         return _would(f"{part} would be removed", {**changes, **{x: {"old": "present", "new": None} for x in things}})
     done = __salt__["haproxy_ha.remove"](part)
     kept = f"; a copy of its configuration is kept in {done['kept']}" if done["kept"] else ""
@@ -329,15 +342,32 @@ def firewall(name):
         haproxy_ha-firewall:
           haproxy_ha.firewall
     """
-    plan = __salt__["haproxy_ha.firewall_plan"]()
-    said = "" if plan["active"] else "; the firewall is not active, and they count once it is"
+    return _firewall(True)
+
+
+@_state
+def firewall_absent(name):
+    """
+    No rule of ours is in the host's firewall; rules of others are left alone.
+
+    .. code-block:: yaml
+
+        haproxy_ha-clean-firewall:
+          haproxy_ha.firewall_absent
+    """
+    return _firewall(False)
+
+
+def _firewall(wanted):
+    plan = __salt__["haproxy_ha.firewall"](wanted)
+    said = "" if plan["active"] else "; the firewall is not active"
     if not plan["add"] and not plan["remove"]:
-        return _done(f"The rules are in place{said}")
+        return _done(f"The rules are as they should be{said}")
     changes = {"rules": {"old": plan["remove"], "new": plan["add"]}}
     if __opts__["test"]:
         return _would(f"The rules would change{said}", changes)
-    __salt__["haproxy_ha.firewall_apply"]()
-    return _done(f"The rules are in place{said}", changes)
+    __salt__["haproxy_ha.firewall_apply"](wanted)
+    return _done(f"The rules are as they should be{said}", changes)
 
 
 @_state
@@ -389,7 +419,7 @@ def verified(name, timeout=60):
     """
     if __opts__["test"]:
         return _done("The probes are made in a live run")
-    found = __salt__["haproxy_ha.verify_wait"](timeout)
+    found = __salt__["haproxy_ha.verify"](timeout)
     lines = [
         f"{check['check']}: expected: {check['expected']}, found: {check['found']}"
         for check in found["checks"]

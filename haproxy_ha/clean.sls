@@ -18,4 +18,7 @@ haproxy_ha-clean-load-balancer:
 haproxy_ha-clean-app:
   haproxy_ha.removed:
     - name: app_server
+
+haproxy_ha-clean-firewall:
+  haproxy_ha.firewall_absent: []
 {% endif %}

@@ -1,0 +1,212 @@
+"""
+A daemon takes its files: checked by itself before they are installed, reloaded, confirmed, or put back.
+
+The files of one daemon are one set (``haproxy_ha_lib.fileset``).
+"""
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import tempfile
+from dataclasses import dataclass
+
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import files, net, system
+from haproxy_ha_lib import fileset, runtime, sockets
+
+MASTER_SOCKET = "/run/haproxy-master.sock"
+# Where production's daemon gets its environment from, and this check too.
+_DEFAULTS = "/etc/default"
+# $1 is laid over $2, then the rest is run: a constant text, and every value an argument.
+_OVERLAID = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+_RELOAD_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """
+    A daemon, as this machine has it.
+
+    name
+        ``haproxy``, ``nginx`` or ``corosync``; also its program.
+    unit
+        Its service.
+    root
+        The directory that its files are in.
+    check
+        The arguments with which it checks its configuration.
+    listeners : ``()``
+        The (address, port) that it has to listen on with the new files.
+    """
+
+    name: str
+    unit: str
+    root: str
+    check: tuple
+    listeners: tuple = ()
+
+
+def installed(daemon):
+    """Whether the daemon's program is on this machine."""
+    return system.program(daemon.name) is not None
+
+
+def refusal(daemon, wanted):
+    """
+    What the daemon says against a set of files, or None.
+
+    It sees the set where production has it: in a mount namespace of its own, a copy of its directory with the set in it
+    lies over the real one, so that every path, include and relative name means what it will mean.
+    """
+    private = tempfile.mkdtemp(prefix="haproxy_ha-", dir="/run" if os.access("/run", os.W_OK) else None)
+    stage = os.path.join(private, "stage")
+    try:
+        shutil.copytree(daemon.root, stage, symlinks=True)
+        for path, entry in wanted.items():
+            files.put(os.path.join(stage, os.path.relpath(path, daemon.root)), entry)
+        code, output = system.run(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", _OVERLAID, "sh", stage, daemon.root,
+             system.program(daemon.name), *daemon.check],
+            env=_environment(daemon.name),
+        )
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+    return None if code == 0 else f"{daemon.name} refuses the new configuration:\n{fileset.daemon_message(output)}"
+
+
+def _environment(name):
+    """The variables of the service's defaults file, which a configuration may use."""
+    lines = shlex.split(files.text(f"{_DEFAULTS}/{name}") or "", comments=True)
+    return dict(word.split("=", 1) for word in lines if "=" in word)
+
+
+def unfinished(daemon):
+    """Whether a run was killed between installing a set and the daemon taking it."""
+    return _last_good(daemon).get("unfinished", False)
+
+
+def install(daemon, wanted):
+    """
+    Install a set that :func:`refusal` has nothing against; let the daemon take it if it runs.
+
+    Returns what was done, in words. Raises CommandExecutionError if the daemon does not take it; the files of before
+    are then back.
+    """
+    before = _last_good(daemon)["files"] if unfinished(daemon) else files.snapshot(wanted)
+    _remember(daemon, before, unfinished=True)
+    try:
+        files.install(wanted)
+        done = _activate(daemon) if system.running(daemon.unit) else f"{daemon.name} is not running"
+    except (CommandExecutionError, OSError) as exc:
+        files.install(before)
+        taken = _take_back(daemon)
+        _remember(daemon, before, unfinished=False)
+        raise CommandExecutionError(f"{exc}\nThe files of before are back in place{taken}.") from exc
+    _remember(daemon, before, unfinished=False)
+    return done
+
+
+def _last_good_path(daemon):
+    return f"{system.STATE}/last_good/{daemon.name}.json"
+
+
+def _last_good(daemon):
+    """The set that was replaced last: {"files": {path: entry}, "unfinished": bool}; empty if there was none."""
+    with contextlib.suppress(ValueError):
+        return json.loads(files.text(_last_good_path(daemon)) or "{}")
+    return {}
+
+
+def _remember(daemon, entries, unfinished):
+    content = json.dumps({"files": entries, "unfinished": unfinished}, indent=1)
+    files.put_private(_last_good_path(daemon), content + "\n")
+
+
+def _take_back(daemon):
+    """Let a running daemon take the files that were put back; says how that went."""
+    if not system.running(daemon.unit):
+        return ""
+    try:
+        _reload(daemon)
+    except CommandExecutionError as exc:
+        return f", but {daemon.name} did not take them: {exc}"
+    return f", and {daemon.name} has taken them"
+
+
+def _reload(daemon):
+    if daemon.name == "corosync":
+        system.succeed("corosync-cfgtool", "-R")
+    else:
+        system.systemctl("reload", daemon.unit)
+
+
+def _activate(daemon):
+    """Make a running daemon take its files; returns what was done, in words."""
+    if daemon.name == "corosync":
+        _reload(daemon)
+        return "corosync was reloaded"
+    if daemon.name == "haproxy" and os.path.exists(MASTER_SOCKET):
+        return _reload_by_master(daemon)
+    return _reload_workers(daemon)
+
+
+def _reload_by_master(daemon):
+    """Reload HAProxy, and see that a new worker serves; the master tells at once when it does not."""
+    before = runtime.parse_show_proc(net.ask(MASTER_SOCKET, "show proc"))
+    _reload(daemon)
+
+    def outcome():
+        with contextlib.suppress(OSError):
+            now = runtime.parse_show_proc(net.ask(MASTER_SOCKET, "show proc"))
+            return now if now["reloads"] != before["reloads"] else None
+        return None
+
+    now = system.wait_for(outcome, _RELOAD_SECONDS)
+    if not now:
+        raise CommandExecutionError(f"HAProxy's master did not answer within {_RELOAD_SECONDS} s of the reload")
+    if now["failed"] or not set(now["workers"]) - set(before["workers"]):
+        raise CommandExecutionError(f"HAProxy did not start with the new configuration:\n{system.journal(daemon.unit)}")
+    return "haproxy was reloaded"
+
+
+def _reload_workers(daemon):
+    """
+    Reload, and see that new workers listen where they should.
+
+    A socket on ``*:80`` and one on ``address:80`` cannot both exist, so the master cannot go from one to the other by a
+    reload: then the daemon is restarted.
+    """
+    in_the_way = [
+        held for held in net.holders(daemon.listeners)
+        if held["held"] != held["address"] and held["program"] == daemon.name
+    ]
+    if in_the_way:
+        return _restart(daemon)
+    before = system.children(system.main_pid(daemon.unit))
+    _reload(daemon)
+
+    def taken():
+        return system.children(system.main_pid(daemon.unit)) - before and not _not_listening(daemon)
+
+    if system.wait_for(taken, _RELOAD_SECONDS):
+        return f"{daemon.name} was reloaded"
+    if _not_listening(daemon):
+        return _restart(daemon)
+    raise CommandExecutionError(f"{daemon.name} has no new workers {_RELOAD_SECONDS} s after the reload")
+
+
+def _not_listening(daemon):
+    return sockets.missing(daemon.listeners, net.listeners())
+
+
+def _restart(daemon):
+    system.systemctl("restart", daemon.unit)
+    if not system.wait_for(lambda: system.running(daemon.unit) and not _not_listening(daemon), _RELOAD_SECONDS):
+        where = ", ".join(f"{address}:{port}" for address, port in _not_listening(daemon))
+        raise CommandExecutionError(
+            f"{daemon.name} does not listen on {where} after a restart:\n{system.journal(daemon.unit)}"
+        )
+    return f"{daemon.name} was restarted, because a reload cannot change where it listens in this way"

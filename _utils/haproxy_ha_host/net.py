@@ -1,0 +1,83 @@
+"""Listening sockets, connections and HAProxy's control sockets."""
+
+import contextlib
+import http.client
+import socket
+
+from haproxy_ha_host.system import socket_owners
+from haproxy_ha_lib import sockets
+
+
+def listeners():
+    """The machine's listening TCP sockets: [{"address", "port", "inode"}]."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(FileNotFoundError), open(table, encoding="ascii") as handle:
+            found += sockets.parse(handle.read())
+    return found
+
+
+def holders(binds):
+    """
+    Who listens where somebody wants to: [{"address", "port", "held", "program", "pid"}].
+
+    binds
+        The (address, port) that are wanted. ``held`` is the address of the listener that is in the way; ``program`` and
+        ``pid`` are None where the kernel does not tell.
+    """
+    held = [
+        (address, port, listener)
+        for listener in listeners()
+        for address, port in binds
+        if listener["port"] == port and sockets.overlap(address, listener["address"])
+    ]
+    owners = socket_owners({listener["inode"] for _, _, listener in held}) if held else {}
+    found = []
+    for address, port, listener in held:
+        pid, program = owners.get(listener["inode"], (None, None))
+        found.append(
+            {"address": address, "port": port, "held": listener["address"], "program": program, "pid": pid}
+        )
+    return found
+
+
+def connect(address, port, timeout=2.0):
+    """What a connection attempt meets: ``connects``, ``refused``, ``timed out`` or ``unreachable``."""
+    try:
+        with socket.create_connection((address, port), timeout):
+            return "connects"
+    except ConnectionRefusedError:
+        return "refused"
+    except TimeoutError:
+        return "timed out"
+    except OSError:
+        return "unreachable"
+
+
+def get(address, port, timeout=5.0):
+    """The status of ``GET /`` (int), or what went wrong (str)."""
+    connection = http.client.HTTPConnection(address, port, timeout=timeout)
+    try:
+        connection.request("GET", "/", headers={"Connection": "close", "User-Agent": "haproxy_ha-verify"})
+        return connection.getresponse().status
+    except ConnectionRefusedError:
+        return "refused"
+    except TimeoutError:
+        return "timed out"
+    except (OSError, http.client.HTTPException) as exc:
+        return type(exc).__name__
+    finally:
+        connection.close()
+
+
+def ask(path, command, timeout=5.0):
+    """Ask HAProxy's runtime API or its master CLI one command; OSError if nobody answers in time."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        connection.connect(path)
+        connection.sendall(command.encode() + b"\n")
+        connection.shutdown(socket.SHUT_WR)
+        chunks = []
+        while chunk := connection.recv(65536):
+            chunks.append(chunk)
+    return b"".join(chunks).decode("utf-8", "replace")
