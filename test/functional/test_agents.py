@@ -1,0 +1,766 @@
+"""The OCF agents as Pacemaker runs them: `floatip` against the simulator, `haproxy` against a real HAProxy.
+
+What needs systemd (starting and stopping the unit) is tested on the lab's hosts.
+"""
+
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+import pytest
+from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
+
+from lab.simulator import control
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+AGENTS = REPOSITORY / "haproxy_ha" / "files" / "agents"
+RULES = REPOSITORY / "_utils" / "haproxy_ha_lib" / "digitalocean.py"
+
+OK, GENERIC, ARGS, UNIMPLEMENTED, PERM, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 0, 1, 2, 3, 4, 5, 6, 7, 190
+
+needs_ocf_tester = pytest.mark.skipif(
+    not (shutil.which("ocf-tester") and os.geteuid() == 0), reason="needs ocf-tester, and root"
+)
+needs_haproxy = pytest.mark.skipif(not shutil.which("haproxy"), reason="needs haproxy")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """The provider's directory as the formula installs it."""
+    directory = tmp_path_factory.mktemp("haproxy_ha")
+    directory.chmod(0o755)
+    for source, mode in (
+        (AGENTS / "floatip", 0o755),
+        (AGENTS / "haproxy", 0o755),
+        (AGENTS / "agent.py", 0o644),
+        (RULES, 0o644),
+    ):
+        target = directory / source.name
+        shutil.copyfile(source, target)
+        target.chmod(mode)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with simulator(tmp_path_factory.mktemp("simulator")) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def cloud(running):
+    running.reset()
+    running.tokens(TOKEN)
+    return running
+
+
+class Run:
+    """What an action returned, said, and cost."""
+
+    def __init__(self, process, code, output, seconds):
+        self.code, self.output, self.seconds = code, output, seconds
+        reasons = re.findall(r"^ocf-exit-reason:(.*)$", output, re.MULTILINE)
+        assert len(reasons) <= 1, output
+        assert "Traceback" not in output, output
+        assert TOKEN not in output
+        self.reason = reasons[0] if reasons else ""
+
+
+class FloatIP:
+    """The agent floatip on the droplet `primary`."""
+
+    def __init__(self, installed, cloud, directory):
+        self.directory, self.agent = directory, installed / "floatip"
+        self.programs = directory / "programs"
+        self.programs.mkdir()
+        self.token_file = directory / "token"
+        self.token_file.write_text(TOKEN + "\n")
+        self.token_file.chmod(0o600)
+        self.parameters = {
+            "address": ADDRESS, "token_file": self.token_file, "api_url": cloud.api_url, "ca_file": cloud.ca_file,
+            "metadata_url": cloud.metadata_url, "port": "0",
+        }  # fmt: skip
+
+    def start_process(self, action, timeout=20, interval=None, level=None, **parameters):
+        environment = {
+            "PATH": f"{self.programs}:/usr/bin:/bin", "OCF_RESOURCE_INSTANCE": "FloatIP", "OCF_ROOT": "/usr/lib/ocf",
+            "HA_RSCTMP": str(self.directory / "state"), "OCF_RESKEY_CRM_meta_timeout": str(int(timeout * 1000)),
+            **{f"OCF_RESKEY_{name}": str(value) for name, value in (self.parameters | parameters).items()},
+        }  # fmt: skip
+        if interval:
+            environment["OCF_RESKEY_CRM_meta_interval"] = str(interval * 1000)
+        if level:
+            environment["OCF_CHECK_LEVEL"] = str(level)
+        return subprocess.Popen(
+            [self.agent, action], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def __call__(self, action, **options):
+        begin = time.monotonic()
+        process = self.start_process(action, **options)
+        output, _ = process.communicate()
+        return Run(process, process.returncode, output, time.monotonic() - begin)
+
+    def monitor(self, **options):
+        """The recurring monitor."""
+        return self("monitor", interval=10, **options)
+
+    @property
+    def state(self):
+        return sorted(path.name for path in (self.directory / "state").iterdir())
+
+
+@pytest.fixture
+def floatip(installed, cloud, tmp_path):
+    return FloatIP(installed, cloud, tmp_path)
+
+
+@pytest.fixture
+def holding(floatip, cloud):
+    """The agent after a start: this droplet owns the address."""
+    assert floatip("start").code == OK
+    assert cloud.owner() == PRIMARY
+    return floatip
+
+
+# floatip: the life of a resource
+
+
+def test_life(floatip, cloud):
+    cloud.assign(SECONDARY)
+    assert floatip("monitor").code == NOT_RUNNING
+    assert floatip("start").code == OK
+    assert cloud.owner() == PRIMARY
+    assert floatip("start").code == OK
+    assert (floatip.monitor().code, floatip("monitor").code) == (OK, OK)
+    assert floatip("stop").code == OK
+    assert (floatip.monitor().code, floatip("stop").code) == (NOT_RUNNING, OK)
+    assert cloud.owner() == PRIMARY
+    assert cloud.counts()["writes"] == 1
+    assert floatip.state == ["haproxy_ha-droplet"]
+
+
+def test_a_start_where_the_address_is_already_writes_nothing(floatip, cloud):
+    assert floatip("start").code == OK
+    assert cloud.counts()["writes"] == 0
+
+
+def test_start_is_fast_with_an_instant_api(floatip, cloud):
+    floatip("start")
+    floatip("stop")
+    times = []
+    for _ in range(5):
+        cloud.assign(SECONDARY)
+        times.append(floatip("start").seconds)
+        floatip("stop")
+    assert sorted(times)[2] <= 0.3
+
+
+def test_start_waits_for_the_owner(floatip, cloud):
+    cloud.assign(SECONDARY)
+    cloud.delay(assign_seconds=1.5)
+    run = floatip("start")
+    assert (run.code, cloud.owner()) == (OK, PRIMARY)
+    assert run.seconds >= 1.5
+    assert cloud.counts()["calls"] < 12
+
+
+def test_a_monitor_asks_the_metadata_and_rarely_the_api(holding, cloud):
+    calls = cloud.counts()["calls"]
+    for _ in range(3):
+        assert holding.monitor().code == OK
+    assert cloud.counts()["calls"] == calls
+    assert holding.monitor(api_check_interval="0s").code == OK
+    assert cloud.counts()["calls"] == calls + 1
+
+
+def test_a_monitor_is_cheap(holding):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(10):
+        assert holding.monitor().code == OK
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 10 <= 0.060
+
+
+# floatip: what the API may do while the address is assigned. (faults, tokens, code, reason, owner afterwards)
+
+REFUSED = {"kind": "status", "method": "POST", "status": 422, "id": "unprocessable_entity"}
+
+
+@pytest.mark.parametrize(
+    ("faults", "code", "reason", "owner"),
+    [
+        pytest.param([{"kind": "status", "status": 401, "id": "unauthorized", "message": "Unable to authenticate"}],
+                     PERM, "refuses the token: HTTP 401, unauthorized: Unable to authenticate", SECONDARY, id="401"),
+        pytest.param([{"kind": "status", "status": 403, "id": "forbidden", "method": "POST"}],
+                     PERM, "refuses the token: HTTP 403, forbidden", SECONDARY, id="403"),
+        pytest.param([{"kind": "status", "status": 404, "id": "not_found"}],
+                     ARGS, f"{ADDRESS}, droplet {PRIMARY}: .* HTTP 404, not_found", SECONDARY, id="404"),
+        pytest.param([{"kind": "pending_ip", "times": 2}], OK, "", PRIMARY, id="422 address pending"),
+        pytest.param([{"kind": "pending_droplet", "times": 2}], OK, "", PRIMARY, id="422 droplet pending"),
+        pytest.param([REFUSED | {"message": "droplet already has an IP"}],
+                     GENERIC, "droplet already has an IP; no time is left", SECONDARY, id="422 for ever"),
+        pytest.param([{"kind": "status", "status": 429, "headers": {"retry-after": "1"}, "times": 1}],
+                     OK, "", PRIMARY, id="429 retry-after"),
+        pytest.param([{"kind": "status", "status": 429, "times": 2}], OK, "", PRIMARY, id="429 alone"),
+        pytest.param([{"kind": "status", "status": 429, "id": "too_many_requests", "headers": {"retry-after": "60"}}],
+                     GENERIC, "too_many_requests", SECONDARY, id="429 beyond the timeout"),
+        pytest.param([{"kind": "html", "times": 2}], OK, "", PRIMARY, id="502 HTML"),
+        pytest.param([{"kind": "html"}], GENERIC, "HTTP 502, no JSON; no time is left", SECONDARY, id="502 for ever"),
+        pytest.param([{"kind": "status", "status": 503, "times": 1}], OK, "", PRIMARY, id="503"),
+        pytest.param([{"kind": "hang", "times": 1}], OK, "", PRIMARY, id="hang once"),
+        pytest.param([{"kind": "hang"}], GENERIC, "no answer within|timed out", SECONDARY, id="hang"),
+        pytest.param([{"kind": "hang", "method": "POST"}],
+                     GENERIC, "no answer within|timed out", SECONDARY, id="hang of the assign"),
+        pytest.param([{"kind": "reset", "times": 2}], OK, "", PRIMARY, id="reset"),
+        pytest.param([{"kind": "reset", "method": "POST", "times": 1}], OK, "", PRIMARY, id="reset after the assign"),
+        pytest.param([{"kind": "truncated", "times": 2}], OK, "", PRIMARY, id="truncated JSON"),
+        pytest.param([{"kind": "invalid_json", "times": 2}], OK, "", PRIMARY, id="invalid JSON"),
+        pytest.param([{"kind": "slow", "seconds": 0.5}], OK, "", PRIMARY, id="slow"),
+        pytest.param([{"kind": "stuck"}], GENERIC, f"{ADDRESS} is being assigned to droplet {PRIMARY}; no time is left",
+                     SECONDARY, id="stuck"),
+        pytest.param([{"kind": "errored", "times": 1}], OK, "", PRIMARY, id="errored once"),
+        pytest.param([{"kind": "errored"}], GENERIC, "accepted and had no effect", SECONDARY, id="errored"),
+        pytest.param([{"kind": "done"}], OK, "", PRIMARY, id="done"),
+        pytest.param([{"kind": "action_404"}], OK, "", PRIMARY, id="the action answers 404"),
+        pytest.param([{"kind": "unchanged"}], GENERIC, "no time is left", SECONDARY, id="accepted, owner unchanged"),
+        pytest.param([{"kind": "owner_absent"}], OK, "", PRIMARY, id="owner left out"),
+    ],
+)  # fmt: skip
+def test_start_and_the_api(floatip, cloud, faults, code, reason, owner):
+    cloud.assign(SECONDARY)
+    for fault in faults:
+        cloud.fault(**fault)
+    run = floatip("start", timeout=5)
+    assert (run.code, cloud.owner()) == (code, owner), run.output
+    assert re.search(reason, run.reason), run.reason
+    assert bool(run.reason) is (code != OK)
+    assert run.seconds < 5
+    assert ("haproxy_ha-floatip-FloatIP" in floatip.state) is (code == OK)
+    assert cloud.counts()["calls"] < 40
+
+
+def test_start_with_a_token_that_sees_no_droplets(floatip, cloud):
+    cloud.assign(SECONDARY)
+    cloud.tokens({"token": TOKEN, "scopes": ["reserved_ip:read", "reserved_ip:update"]})
+    assert (floatip("start").code, cloud.owner()) == (OK, PRIMARY)
+    assert floatip.monitor(api_check_interval="0").code == OK
+    cloud.assign(SECONDARY)
+    assert floatip.monitor().code == NOT_RUNNING
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code", "reason"),
+    [
+        ({"api_url": "https://127.0.0.1:1"}, GENERIC, "Connection refused"),
+        ({"api_url": "https://api.invalid"}, GENERIC, "api.invalid: .*; no time is left"),
+        ({"ca_file": ""}, GENERIC, "CERTIFICATE_VERIFY_FAILED"),
+        ({"ca_file": "/nonexistent"}, INSTALLED, "ca_file /nonexistent"),
+        ({"metadata_url": "http://127.0.0.1:1"}, GENERIC, "droplet's id is unknown: http://127.0.0.1:1: no answer"),
+        ({"address": "203.0.113.99"}, ARGS, "203.0.113.99, droplet 1001: .* HTTP 404"),
+        ({"address": ""}, CONFIGURED, "address: is required"),
+        ({"address": "203.0.113"}, CONFIGURED, "address: found '203.0.113'"),
+        ({"api_url": "http://127.0.0.1"}, CONFIGURED, "api_url: .* https://"),
+        ({"token_file": "token"}, CONFIGURED, "token_file: .* absolute"),
+        ({"token_file": "/nonexistent/token"}, INSTALLED, "token file /nonexistent/token: is missing"),
+        ({"hold_off": "soon"}, CONFIGURED, "hold_off: found 'soon'"),
+        ({"port": "http"}, CONFIGURED, "port: found 'http'"),
+    ],
+)
+def test_start_and_its_parameters(floatip, cloud, parameters, code, reason):
+    cloud.assign(SECONDARY)
+    run = floatip("start", timeout=4, **parameters)
+    assert (run.code, cloud.owner()) == (code, SECONDARY)
+    assert re.search(reason, run.reason), run.reason
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "code", "reason"),
+    [
+        (TOKEN, 0o644, PERM, "mode 0644, others than root may use it"),
+        (TOKEN, 0o640, PERM, "mode 0640"),
+        ("", 0o600, INSTALLED, "is empty"),
+        ("two words", 0o600, INSTALLED, "white space"),
+    ],
+)
+def test_start_and_the_token_file(floatip, cloud, content, mode, code, reason):
+    cloud.assign(SECONDARY)
+    floatip.token_file.write_text(content)
+    floatip.token_file.chmod(mode)
+    run = floatip("start")
+    assert (run.code, cloud.owner()) == (code, SECONDARY)
+    assert reason in run.reason
+    assert not content or content not in run.output
+
+
+def test_an_unwritable_state_directory_is_told_before_the_address_moves(floatip, cloud):
+    cloud.assign(SECONDARY)
+    (floatip.directory / "state").write_text("a file where a directory must be")
+    run = floatip("start")
+    assert (run.code, cloud.owner()) == (GENERIC, SECONDARY)
+    assert "cannot write" in run.reason
+
+
+# floatip: what happens while it holds the address
+
+
+@pytest.mark.parametrize("owner", [SECONDARY, 1003, None])
+def test_an_address_that_moved_is_not_running(holding, cloud, owner):
+    cloud.assign(owner)
+    run = holding.monitor()
+    assert run.code == NOT_RUNNING
+    assert f"held by {f'droplet {owner}' if owner else 'no droplet'}" in run.reason
+    assert holding.monitor().code == NOT_RUNNING
+
+
+API_AWAY = [
+    {"kind": "status", "status": 401}, {"kind": "status", "status": 403}, {"kind": "status", "status": 404},
+    {"kind": "status", "status": 429}, {"kind": "status", "status": 500}, {"kind": "html"}, {"kind": "hang"},
+    {"kind": "reset"}, {"kind": "truncated"}, {"kind": "invalid_json"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", API_AWAY, ids=lambda fault: str(fault.get("status", fault["kind"])))
+@pytest.mark.parametrize("metadata", ["agrees", "silent", "disagrees"])
+def test_an_api_that_says_nothing_stops_no_serving_address(holding, cloud, fault, metadata):
+    cloud.fault(**fault)
+    if metadata == "silent":
+        cloud.fault("status", service="metadata")
+    if metadata == "disagrees":
+        cloud.fault("stale", active=False)
+    run = holding.monitor(timeout=5, api_check_interval="0s")
+    assert run.code == DEGRADED
+    assert ("here by the metadata service" if metadata == "agrees" else "still here is unknown") in run.reason
+    assert run.seconds < 4
+    cloud.clear()
+    assert holding.monitor().code == OK
+
+
+def test_metadata_that_is_stale_is_outvoted_by_the_api(holding, cloud):
+    cloud.fault("stale", active=False)
+    assert holding.monitor().code == OK
+    cloud.clear()
+    cloud.fault("stale", active=True)
+    cloud.assign(SECONDARY)
+    assert holding.monitor().code == OK  # both say what they say until the API is asked
+    assert holding.monitor(api_check_interval="0s").code == NOT_RUNNING
+
+
+@pytest.mark.parametrize("change", ["missing", "0644", "wrong"])
+def test_a_bad_token_file_stops_no_serving_address(holding, change):
+    if change == "missing":
+        holding.token_file.unlink()
+    elif change == "0644":
+        holding.token_file.chmod(0o644)
+    else:
+        holding.token_file.write_text("dop_v1_revoked")
+    assert holding.monitor(api_check_interval="0s").code == DEGRADED
+    assert holding.monitor().code == OK
+    assert holding("stop").code == OK
+
+
+def test_a_rotated_token_needs_no_restart(holding, cloud):
+    cloud.tokens("dop_v1_new")
+    holding.token_file.write_text("dop_v1_new\n")
+    assert holding("reload-agent").code == OK
+    assert holding.monitor(api_check_interval="0s").code == OK
+
+
+def test_a_probe_that_cannot_tell_does_not_claim_the_address(holding, cloud):
+    cloud.fault("status")
+    assert holding("monitor", api_check_interval="0s").code == DEGRADED
+    cloud.fault("status", service="metadata")
+    assert holding("monitor").code == NOT_RUNNING
+
+
+def test_stop_needs_nobody(holding, cloud):
+    holding.token_file.unlink()
+    run = holding("stop", api_url="nonsense", metadata_url="nonsense", address="nonsense")
+    assert run.code == OK
+    assert run.seconds < 1
+
+
+def test_a_hanging_metadata_service_is_bounded(holding, cloud):
+    cloud.fault("hang", service="metadata")
+    run = holding.monitor(timeout=10)
+    assert run.code == OK  # the API tells
+    assert run.seconds < 4
+
+
+# floatip: no tug-of-war
+
+
+def cluster_state(floatip, *states):
+    """A crm_node that says what the cluster's would."""
+    program = floatip.programs / "crm_node"
+    program.write_text("#!/bin/sh\n" + "".join(f"echo '{number} x {state}'\n" for number, state in enumerate(states)))
+    program.chmod(0o755)
+
+
+def test_a_whole_cluster_takes_the_address_back_at_once(holding, cloud):
+    cluster_state(holding, "member", "member")
+    cloud.assign(1003)
+    assert holding.monitor().code == NOT_RUNNING
+    assert (holding("start").code, cloud.owner()) == (OK, PRIMARY)
+
+
+def test_while_a_node_is_lost_the_address_is_not_taken_back_soon(holding, cloud):
+    cluster_state(holding, "member", "lost")
+    cloud.assign(SECONDARY)
+    assert holding.monitor().code == NOT_RUNNING
+    run = holding("start")
+    assert (run.code, cloud.owner()) == (GENERIC, SECONDARY)
+    assert "not taken back for" in run.reason
+    assert holding("start", hold_off="0").code == OK
+
+
+def test_while_its_owner_serves_the_address_is_not_taken_back(installed, tmp_path):
+    local = "127.0.0.1"
+    with simulator(tmp_path, reserved_ips=[{"ip": local, "droplet_id": PRIMARY}]) as cloud:
+        agent = FloatIP(installed, cloud, tmp_path)
+        agent.parameters |= {"address": local, "hold_off": "1ms"}
+        assert agent("start").code == OK
+        cluster_state(agent, "member", "lost")
+        control.assign(cloud.socket, local, SECONDARY)
+        assert agent.monitor().code == NOT_RUNNING
+        with socket.create_server((local, 0)) as served:
+            port = served.getsockname()[1]
+            run = agent("start", port=port)
+            assert (run.code, "its owner serves" in run.reason) == (GENERIC, True)
+        assert agent("start", port=port).code == OK
+
+
+# floatip: secrets
+
+
+def test_the_token_is_in_no_argument_and_no_environment(floatip, cloud):
+    cloud.assign(SECONDARY)
+    cloud.delay(assign_seconds=1)
+    process = floatip.start_process("start")
+    seen = set()
+    while process.poll() is None:
+        for directory in (f"/proc/{process.pid}", *(f"/proc/{pid}" for pid in children(process.pid))):
+            for name in ("cmdline", "environ"):
+                try:
+                    seen.add(Path(directory, name).read_bytes())
+                except OSError:
+                    continue
+        time.sleep(0.01)
+    assert process.returncode == OK
+    assert seen
+    assert not any(TOKEN.encode() in content for content in seen)
+    assert not any(TOKEN in path.read_text() for path in (floatip.directory / "state").iterdir())
+
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+# Both: the interface
+
+
+@pytest.mark.parametrize("name", ["floatip", "haproxy"])
+def test_interface(installed, name):
+    def call(*arguments):
+        return subprocess.run([installed / name, *arguments], env={}, capture_output=True, text=True)
+
+    document = call("meta-data")
+    assert document.returncode == OK
+    assert f'<resource-agent name="{name}"' in document.stdout
+    assert '<action name="start" timeout="' in document.stdout
+    assert not re.search(r'(timeout|interval)="\d+"', document.stdout)
+    assert call("promote").returncode == UNIMPLEMENTED
+    assert call().returncode == ARGS
+    assert "usage" in call("usage").stdout
+    assert stat.S_IMODE((installed / name).stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("name", ["floatip", "haproxy"])
+@pytest.mark.skipif(not shutil.which("xmllint"), reason="needs xmllint")
+def test_meta_data_conforms_to_the_distribution_s_dtd(installed, name):
+    dtd = Path("/usr/share/resource-agents")
+    if not (dtd / "ra-api-1.dtd").exists():
+        pytest.skip("needs the DTD of resource-agents")
+    document = subprocess.run([installed / name, "meta-data"], capture_output=True, check=True).stdout
+    subprocess.run(["xmllint", "--valid", "--noout", "-"], input=document, cwd=dtd, check=True)
+
+
+@needs_ocf_tester
+def test_ocf_tester_passes_floatip(floatip, cloud):
+    parameters = [word for name, value in floatip.parameters.items() for word in ("-o", f"{name}={value}")]
+    for directory in [floatip.agent, *floatip.agent.parents][:-1]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    done = subprocess.run(
+        ["ocf-tester", "-n", "FloatIP", *parameters, floatip.agent], capture_output=True, text=True,
+        env={**os.environ, "HA_RSCTMP": str(floatip.directory / "state")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed all tests" in done.stdout
+
+
+# haproxy
+
+
+@pytest.fixture(scope="session")
+def haproxy(installed):
+    """The agent haproxy as a module."""
+    sys.path.insert(0, str(installed))
+    try:
+        loader = SourceFileLoader("agent_haproxy", str(installed / "haproxy"))
+        module = module_from_spec(spec_from_loader("agent_haproxy", loader))
+        loader.exec_module(module)
+    finally:
+        sys.path.remove(str(installed))
+    return module
+
+
+@pytest.mark.parametrize(
+    ("text", "binds"),
+    [
+        ("10.17.1.18:80", [("10.17.1.18", 80)]),
+        (":80,*:443", [("127.0.0.1", 80), ("127.0.0.1", 443)]),
+        ("0.0.0.0:8000-8010", [("127.0.0.1", 8000)]),
+        (":::80", [("::1", 80)]),
+        ("[2001:db8::1]:80", [("2001:db8::1", 80)]),
+        ("ipv4@10.0.0.1:80", [("10.0.0.1", 80)]),
+        ("ipv6@:80", [("::1", 80)]),
+        ("/run/haproxy.sock", []),
+        ("unix@/run/x.sock", []),
+        ("abns@x", []),
+        ("fd@3", []),
+        ("quic4@:443", []),
+        ("${ANCHOR}:80", []),
+        ("10.0.0.1:${PORT}", []),
+    ],
+)
+def test_bind_addresses(haproxy, text, binds):
+    assert [(bind.address, bind.port) for bind in haproxy.addresses(text)] == binds
+
+
+def test_configuration(haproxy):
+    found = haproxy.parse_configuration("""
+global
+    stats socket ipv4@127.0.0.1:9999 level admin
+    stats socket /run/haproxy/admin.sock mode 660
+defaults
+    mode http
+frontend http # the site
+    bind 10.17.1.18:80
+    bind "10.17.1.18:443" ssl crt /etc/haproxy/certs/
+    bind 10.17.1.18:81 accept-proxy
+frontend off
+    bind :90
+    disabled
+listen db
+    mode tcp
+    bind :3306
+    bind :3306
+backend app
+    server a 10.0.0.1:80 check
+defaults
+frontend plain
+    bind :70
+""")
+    assert found.stats_socket == "/run/haproxy/admin.sock"
+    assert [tuple(bind) for bind in found.binds] == [
+        ("10.17.1.18", 80, True),
+        ("10.17.1.18", 443, False),
+        ("10.17.1.18", 81, False),
+        ("127.0.0.1", 3306, False),
+        ("127.0.0.1", 70, False),
+    ]
+
+
+HAPROXY_CFG = """
+global
+    stats socket {directory}/admin.sock mode 600 level admin
+    log 127.0.0.1:{log} local0
+    maxconn {maxconn}
+defaults
+    mode http
+    log global
+    option httplog
+    option dontlognull
+    timeout connect 1s
+    timeout client 5s
+    timeout server 5s
+frontend http
+    bind 127.0.0.1:{port}
+    default_backend app_pool
+frontend tcp
+    mode tcp
+    bind 127.0.0.1:{tcp}
+    default_backend app_pool_tcp
+backend app_pool
+    server app-1 127.0.0.1:{app} {check}
+backend app_pool_tcp
+    mode tcp
+    server app-1 127.0.0.1:{app}
+"""
+
+
+class HAProxy:
+    """A real HAProxy, with a socket that takes its log and an app server that counts requests."""
+
+    def __init__(self, module, directory):
+        self.module, self.directory = module, directory
+        self.config = directory / "haproxy.cfg"
+        self.sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        self.app = socket.create_server(("127.0.0.1", 0))
+        self.app.settimeout(0.2)
+        self.log = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.log.bind(("127.0.0.1", 0))
+        self.log.settimeout(0.2)
+        self.ports = [entry.getsockname()[1] for entry in (*self.sockets, self.app)]
+        self.process = None
+
+    def write(self, maxconn=100, check=""):
+        self.config.write_text(
+            HAPROXY_CFG.format(
+                directory=self.directory, log=self.log.getsockname()[1], port=self.ports[0], tcp=self.ports[1],
+                app=self.ports[2], maxconn=maxconn, check=check,
+            )  # fmt: skip
+        )
+
+    def start(self, **options):
+        self.write(**options)
+        for entry in self.sockets:
+            entry.close()
+        self.process = subprocess.Popen(["haproxy", "-f", self.config, "-db"], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 5
+        while self.judge(timeout="200ms").code == GENERIC:
+            assert time.monotonic() < deadline and self.process.poll() is None
+            time.sleep(0.02)
+
+    def judge(self, timeout="1s"):
+        environ = {
+            "OCF_RESKEY_config": str(self.config), "OCF_RESKEY_answer_timeout": timeout,
+            "OCF_RESKEY_CRM_meta_timeout": "10000",
+        }  # fmt: skip
+        agent = self.module.agent
+        return self.module.judge(agent.Environment(self.module.DESCRIPTION, environ, "monitor"))
+
+    def close(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        for entry in (*self.sockets, self.app, self.log):
+            entry.close()
+
+
+@pytest.fixture
+def server(haproxy, tmp_path):
+    server = HAProxy(haproxy, tmp_path)
+    yield server
+    server.close()
+
+
+@needs_haproxy
+def test_judge_a_healthy_haproxy_and_leave_no_trace_of_the_question(server):
+    server.start()
+    while True:  # what the start itself logged
+        try:
+            server.log.recv(4096)
+        except TimeoutError:
+            break
+    for _ in range(3):
+        assert server.judge() == (OK, "")
+    with pytest.raises(TimeoutError):
+        server.log.recv(4096)
+    with pytest.raises(TimeoutError):
+        server.app.accept()
+    rows = server.module.ask_socket(f"{server.directory}/admin.sock", "show stat", time.monotonic() + 2).splitlines()
+    columns = rows[0].split(",")
+    http = next(row.split(",") for row in rows if row.startswith("http,FRONTEND"))
+    assert (http[columns.index("ereq")], http[columns.index("req_tot")]) == ("0", "0")
+
+
+@needs_haproxy
+def test_judge_a_stopped_process(server):
+    server.start()
+    server.process.send_signal(signal.SIGSTOP)
+    begin = time.monotonic()
+    verdict = server.judge(timeout="300ms")
+    assert (verdict.code, "does not answer" in verdict.reason) == (GENERIC, True)
+    assert time.monotonic() - begin < 1
+    assert server.module.frozen([server.process.pid]) == [server.process.pid]
+    server.process.send_signal(signal.SIGCONT)
+    assert server.judge().code == OK
+
+
+@needs_haproxy
+def test_judge_backends_without_a_server(server):
+    server.app.close()
+    server.start(check="check inter 100ms fall 1")
+    deadline = time.monotonic() + 5
+    while server.judge() != (DEGRADED, "no server is up in app_pool"):
+        assert time.monotonic() < deadline, server.judge()
+        time.sleep(0.05)
+
+
+@needs_haproxy
+def test_judge_a_full_haproxy(server):
+    server.start(maxconn=10)
+    crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(12)]
+    deadline = time.monotonic() + 5
+    while (verdict := server.judge(timeout="300ms")).code != DEGRADED:
+        assert time.monotonic() < deadline, verdict
+    assert verdict.reason == "HAProxy is at its limit of 10 connections"
+    for connection in crowd:
+        connection.close()
+
+
+@needs_haproxy
+def test_judge_a_configuration_that_is_not_loaded_yet(server):
+    server.start()
+    text = server.config.read_text()
+    server.config.write_text(text.replace("frontend tcp", "    bind 127.0.0.1:1\nfrontend tcp"))
+    verdict = server.judge()
+    assert (verdict.code, "not loaded yet" in verdict.reason) == (DEGRADED, True)
+    old = time.time() - 3600
+    os.utime(server.config, (old, old))
+    assert server.judge() == (GENERIC, "nothing listens on 127.0.0.1:1")
+
+
+@needs_haproxy
+def test_judge_without_a_stats_socket(server):
+    server.start()
+    (server.directory / "admin.sock").unlink()
+    verdict = server.judge()
+    assert (verdict.code, "servers' states are not known" in verdict.reason) == (DEGRADED, True)
+
+
+def test_judge_nobody(server):
+    server.write()
+    for entry in server.sockets:
+        entry.close()
+    verdict = server.judge()
+    assert (verdict.code, verdict.reason.startswith("nothing listens on 127.0.0.1:")) == (GENERIC, True)
+
+
+def test_the_holder_of_a_port_is_named(haproxy):
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        assert haproxy.holder(port).endswith(f"(process {os.getpid()})")
+
+
+@needs_haproxy
+def test_a_refused_configuration_is_refused_in_haproxy_s_words(haproxy, tmp_path):
+    config = tmp_path / "haproxy.cfg"
+    config.write_text("frontend x\n    bnd :80\n")
+    environ = {"OCF_RESKEY_config": str(config), "OCF_RESKEY_binary": shutil.which("haproxy")}
+    env = haproxy.agent.Environment(haproxy.DESCRIPTION, environ, "start")
+    with pytest.raises(haproxy.agent.Failure) as failure:
+        haproxy.check_configuration(env)
+    assert failure.value.code == ARGS
+    assert "unknown keyword 'bnd'" in failure.value.reason
