@@ -1,0 +1,60 @@
+"""What functional tests share: a masterless minion with this checkout as its file server, and what tests need."""
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+
+logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def requires_tools(*names):
+    """Mark: skip, and say so, where one of these programs is not installed."""
+    absent = [name for name in names if not shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")]
+    return pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)}")
+
+
+class Minion:
+    """A masterless minion."""
+
+    def __init__(self, loaders):
+        self.modules = loaders.modules
+
+    def apply(self, sls, pillar, test=False, **options):
+        """``state.apply``: the states' returns, by id (the last of an id that stands for several)."""
+        done = self.modules.state.apply(sls, pillar={"haproxy_ha": pillar}, test=test, **options)
+        assert isinstance(done.raw, dict), done.raw
+        return {state["__id__"]: state for state in sorted(done.raw.values(), key=lambda state: state["__run_num__"])}
+
+    def low(self, sls, pillar):
+        """The compiled low chunks of an SLS file, in the order of the run."""
+        chunks = self.modules.state.show_low_sls(sls, pillar={"haproxy_ha": pillar})
+        assert all(isinstance(chunk, dict) for chunk in chunks), chunks
+        return chunks
+
+
+@pytest.fixture(scope="session")
+def minions(salt_factories):
+    """Returns the minion of an id; each has its own configuration, and the formula's modules are synced."""
+    from saltfactories.utils import random_string
+    from saltfactories.utils.functional import Loaders
+
+    made = {}
+
+    def minion(name, file_roots=(REPOSITORY,)):
+        key = (name, *file_roots)
+        if key not in made:
+            overrides = {
+                "id": name,
+                "file_client": "local",
+                "file_roots": {"base": [str(root) for root in file_roots]},
+                "pillar_roots": {"base": []},
+            }
+            factory = salt_factories.salt_minion_daemon(random_string("functional-"), overrides=overrides)
+            made[key] = Minion(Loaders(factory.config.copy(), loaded_base_name=f"functional_{len(made)}.loaded"))
+        return made[key]
+
+    return minion
