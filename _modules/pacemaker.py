@@ -101,6 +101,7 @@ _STATUS_ATTEMPTS = 10
 _POLL_SECONDS = 0.5
 
 _ERROR = re.compile(r"error ?:")
+_SCHEMA = re.compile(r"schema|validity|validation", re.IGNORECASE)
 # Exit codes of Pacemaker's tools (crm_error -l -X).
 _OLD_DATA = 103
 _MEANINGS = {
@@ -343,13 +344,15 @@ def _judged(text, desired, options, live):
     made = _made(document, desired, options)
     if made.after is None:
         return _Judgement(made)
-    _verify_configuration(document, made.after)
+    errors = _new_errors(document, made.after)
+    if any(_SCHEMA.search(error) for error in errors):
+        raise CommandExecutionError(f"Pacemaker would refuse the configuration: {'; '.join(errors)}")
     status, current = _simulated(text)
     then, proposed = _simulated(made.after.text())
     judgement = _Judgement(made, lib_impact.difference(proposed, current))
     if live:
         judgement.waiting = _not_ready(document, status, options)
-        judgement.refused += _agent_problems(made) + made.doubts
+        judgement.refused += errors + _agent_problems(made) + made.doubts
         if made.unresolved:
             judgement.refused.append("no value is given anywhere for the secret " + ", ".join(made.unresolved))
         left = lib_impact.left_running(then, proposed, made.after.sets("properties"))
@@ -403,20 +406,16 @@ def _not_ready(document, status, options):
     return reasons
 
 
-def _verify_configuration(before, after):
-    """Refuse a configuration in which Pacemaker finds errors that were not there before."""
-    code, _, errors = _run("crm_verify", "--xml-pipe", "--verbose", stdin=after.judged_text())
-    if not code:
-        return
-    old_code, _, old_errors = _run("crm_verify", "--xml-pipe", "--verbose", stdin=before.judged_text())
-    added = [line for line in _complaints(errors) if line not in _complaints(old_errors)]
-    if added or not old_code:
-        raise CommandExecutionError("Pacemaker would refuse the configuration: " + ("; ".join(added) or _MEANINGS[78]))
+def _new_errors(before, after):
+    """The errors that crm_verify finds in a configuration and did not find in the one before."""
+    found = _complaints(after)
+    return [line for line in found if line not in _complaints(before)] if found else []
 
 
-def _complaints(errors):
-    """The messages of crm_verify without positions, and without lines that could quote the CIB."""
-    lines = [re.split(r"error ?:", line, maxsplit=1)[1].strip() for line in errors.splitlines() if _ERROR.search(line)]
+def _complaints(document):
+    """The errors of crm_verify, without positions and without lines that could quote the CIB."""
+    errors = _run("crm_verify", "--xml-pipe", "--verbose", stdin=document.judged_text())[2]
+    lines = [_ERROR.split(line, maxsplit=1)[1].strip() for line in errors.splitlines() if _ERROR.search(line)]
     return sorted({line for line in lines if line and "<" not in line and '"' not in line})
 
 

@@ -94,7 +94,8 @@ def _actions(root):
             action = {"action": element.get("task", "").split(" ")[0].lower(), "task": element.get("task")}
             if element.get("reason"):
                 action["reason"] = element.get("reason")
-            found["nodes"].setdefault(element.get("node"), []).append(action)
+            # A guest is called "lxc1 (resource: container1)" here.
+            found["nodes"].setdefault(element.get("node", "").split(" ")[0], []).append(action)
     return {part: content for part, content in found.items() if content}
 
 

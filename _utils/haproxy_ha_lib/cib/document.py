@@ -218,7 +218,7 @@ class Document:
                 attributes = {name: value for name, value in attributes.items() if name not in AUTOMATIC}
                 one["attributes"] = attributes
             if attributes or "id-ref" in one:
-                result.append(one if "id-ref" in one else {"id": element.get("id"), **one})
+                result.append({"id": element.get("id"), **one} if element.get("id") else one)
         return result
 
     def tag(self, name):
@@ -348,7 +348,7 @@ def _exported_settings(settings, content, document):
 def _plain_or_sets(sets):
     """One set without conditions as a mapping; anything else as the list of sets."""
     only = sets[0]
-    if len(sets) == 1 and set(only) == {"id", "attributes"} and isinstance(only["attributes"], dict):
+    if len(sets) == 1 and set(only) <= {"id", "attributes"} and isinstance(only["attributes"], dict):
         return only["attributes"]
     return sets
 

@@ -130,7 +130,7 @@ def assign(document, section, node, sets, context):
     the same id; else, for a set without id or whose id is not there, those of the same condition that no other has.
     """
     found = document.settings.get((section, node), [])
-    given = {one.get("id") for one in sets}
+    given = {one.get("id") for one in sets} - {None}
     main = SETTINGS[section].main_id
     free = [element for element in reversed(found) if element.get("id") not in given]
     described = {element: nvsets.read_set(element, Context(), "") for element in found}
@@ -154,8 +154,8 @@ def set_elements(document, section, node, ids):
     """
     The elements of a section's sets with these ids, in the order of the ids.
     """
-    by_id = {element.get("id"): element for element in document.settings.get((section, node), ())}
-    return [by_id[name] for name in ids if name in by_id]
+    found = document.settings.get((section, node), ())
+    return [element for name in dict.fromkeys(ids) for element in found if element.get("id") == name]
 
 
 def find_pair(elements, table, name):

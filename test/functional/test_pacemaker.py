@@ -1,0 +1,178 @@
+"""The execution module on saved CIBs, with Pacemaker's own tools."""
+
+import copy
+import json
+import os
+import stat
+import subprocess
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+import pytest
+from corpus import every_state, recorded, told
+from functional.conftest import requires_tools
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+from unit.test_cib_laws import emptied
+
+from haproxy_ha_lib.cib.document import Document
+
+pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin")
+
+ROOT = Path(__file__).resolve().parents[2]
+STATUS = "".join(
+    f'<node_state id="{number}" uname="n{number}" in_ccm="true" crmd="online" join="member" expected="member"/>'
+    for number in (1, 2)
+)
+CIB = f"""<cib crm_feature_set="3.15.0" validate-with="pacemaker-3.9" epoch="7" num_updates="3" admin_epoch="0"
+have-quorum="1" dc-uuid="1"><configuration><crm_config/>
+<nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes>
+<resources/><constraints/></configuration><status>{STATUS}</status></cib>"""
+SYSTEM = {
+    "properties": {"no-quorum-policy": "stop", "stonith-enabled": False},
+    "resource_defaults": {"resource-stickiness": 100},
+    "primitives": {
+        "haproxy": {"agent": "ocf:haproxy_ha:haproxy", "operations": [{"name": "monitor", "interval": "5s"}]},
+        "FloatIP": {"agent": "ocf:haproxy_ha:floatip", "params": {"address": "203.0.113.10"}},
+    },
+    "clones": {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}},
+    "colocations": {"FloatIP-haproxy": {"resource": "FloatIP", "with": "haproxy-clone", "score": "INFINITY"}},
+    "orders": {
+        "haproxy-before-FloatIP": {
+            "first": "haproxy-clone",
+            "then": "FloatIP",
+            "kind": "Mandatory",
+            "symmetrical": False,
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def pacemaker():
+    loader = SourceFileLoader("pacemaker", str(ROOT / "_modules" / "pacemaker.py"))
+    module = module_from_spec(spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def cib(tmp_path):
+    path = tmp_path / "cib.xml"
+    path.write_text(CIB, encoding="utf-8")
+    path.chmod(0o640)
+    return str(path)
+
+
+def test_the_whole_system_in_one_commit(pacemaker, cib):
+    planned = pacemaker.plan(SYSTEM, cib_file=cib)
+    assert planned["impact"]["resources"]["FloatIP"] == [{"action": "start", "node": "n1"}]
+    assert Path(cib).read_text(encoding="utf-8") == CIB
+    done = pacemaker.apply(SYSTEM, cib_file=cib, expect=planned["digest"])
+    assert (done["changes"], done["impact"]) == (planned["changes"], planned["impact"])
+    assert pacemaker.plan(SYSTEM, cib_file=cib)["changes"] == {}
+    assert stat.S_IMODE(os.stat(cib).st_mode) == 0o640
+    assert os.listdir(os.path.dirname(cib)) == ["cib.xml"]
+
+
+def test_the_impact_is_what_the_scheduler_then_does(pacemaker, cib):
+    planned = pacemaker.apply(SYSTEM, cib_file=cib)
+    assert planned["impact"] == pacemaker.simulate(cib)
+    more = copy.deepcopy(SYSTEM)
+    more["primitives"]["other"] = {"agent": "ocf:heartbeat:Dummy"}
+    planned = pacemaker.apply(more, cib_file=cib)
+    assert list(planned["impact"]["resources"]) == ["other"]
+    assert "FloatIP" in pacemaker.simulate(cib)["resources"]
+
+
+def test_what_is_worse_than_allowed_is_refused_and_nothing_is_written(pacemaker, cib):
+    pacemaker.apply(SYSTEM, cib_file=cib)
+    run_scheduler(cib)
+    before = Path(cib).read_text(encoding="utf-8")
+    moved = copy.deepcopy(SYSTEM)
+    moved["locations"] = {"away": {"resource": "FloatIP", "node": "n1", "score": "-INFINITY"}}
+    planned = pacemaker.plan(moved, cib_file=cib, max_disruption="restart")
+    assert planned["impact"]["resources"]["FloatIP"] == [{"action": "move", "source": "n1", "dest": "n2"}]
+    assert len(planned["refused"]) == 1
+    with pytest.raises(CommandExecutionError, match="move FloatIP from n1 to n2"):
+        pacemaker.apply(moved, cib_file=cib, max_disruption="restart")
+    with pytest.raises(CommandExecutionError, match="not the plan that was reviewed"):
+        pacemaker.apply(moved, cib_file=cib, expect="0123456789abcdef")
+    assert Path(cib).read_text(encoding="utf-8") == before
+    for allowed in ("move", {"default": "nothing", "FloatIP": "move"}):
+        assert pacemaker.plan(moved, cib_file=cib, max_disruption=allowed)["refused"] == []
+
+
+def run_scheduler(cib):
+    """Let crm_simulate carry out what is pending, as a cluster would."""
+    subprocess.run(["crm_simulate", "--in-place", "--xml-file", cib], check=True, capture_output=True, timeout=60)
+
+
+def test_a_secret_is_nowhere_but_in_the_cib(pacemaker, cib):
+    data = copy.deepcopy(SYSTEM)
+    data["primitives"]["FloatIP"]["params"]["api_token"] = "hunter2"
+    shown = [pacemaker.apply(data, cib_file=cib), pacemaker.export(cib)]
+    data["primitives"]["FloatIP"]["params"]["api_token"] = "hunter3"
+    shown.append(pacemaker.plan(data, cib_file=cib))
+    assert "hunter" not in json.dumps(shown)
+    assert pacemaker.export(cib, secrets=True)["primitives"]["FloatIP"]["params"]["api_token"] == "hunter2"
+
+
+@pytest.mark.parametrize("text", ["", "<cib>", "<other/>", "\x00"])
+def test_what_is_no_cib_is_one_clear_error(pacemaker, tmp_path, text):
+    path = tmp_path / "broken.xml"
+    path.write_text(text, encoding="utf-8")
+    for function in (pacemaker.export, lambda file: pacemaker.plan({}, cib_file=file)):
+        with pytest.raises(CommandExecutionError, match="The CIB"):
+            function(str(path))
+
+
+def test_a_file_that_is_not_there_is_one_clear_error(pacemaker, tmp_path):
+    with pytest.raises(CommandExecutionError, match=r"none\.xml cannot be read"):
+        pacemaker.simulate(str(tmp_path / "none.xml"))
+
+
+def test_what_breaks_the_schema_is_refused_without_the_cib(pacemaker, cib):
+    wrong = {"tickets": {"t": {"ticket": "x", "resource": "FloatIP", "loss-policy": "explode"}}}
+    with pytest.raises(CommandExecutionError, match="schema") as problem:
+        pacemaker.apply({**SYSTEM, **wrong}, cib_file=cib)
+    assert "<" not in str(problem.value)
+    assert Path(cib).read_text(encoding="utf-8") == CIB
+
+
+@pytest.mark.parametrize("name", ["CIB_shadow", "CIB_file"])
+def test_a_shadow_in_the_environment_is_refused(pacemaker, monkeypatch, name):
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(CommandExecutionError, match=f"{name} is set"):
+        pacemaker.plan(SYSTEM)
+
+
+def test_without_a_cluster_there_is_a_clear_error_and_a_plan_from_nothing(pacemaker):
+    if pacemaker.running():
+        pytest.skip("a cluster runs here")
+    with pytest.raises(CommandExecutionError, match="Pacemaker is not running"):
+        pacemaker.export()
+    planned = pacemaker.plan(SYSTEM, from_nothing=True)
+    assert "primitive FloatIP" in planned["changes"]
+    assert planned["impact"] == {}
+
+
+@pytest.mark.parametrize("allowed", ["everything", {"FloatIP": "sometimes"}])
+def test_an_unknown_degree_of_disruption_is_refused(pacemaker, cib, allowed):
+    with pytest.raises(SaltInvocationError, match="max_disruption"):
+        pacemaker.plan(SYSTEM, cib_file=cib, max_disruption=allowed)
+
+
+@every_state
+def test_the_simulation_is_what_pacemakers_authors_recorded(pacemaker, path):
+    assert told(pacemaker.simulate(str(path))) == recorded(path)
+
+
+@every_state
+def test_an_export_makes_the_same_configuration_elsewhere(pacemaker, path, tmp_path):
+    target = tmp_path / "cib.xml"
+    target.write_text(emptied(Document.parse(path.read_text(encoding="utf-8"))).text(), encoding="utf-8")
+    data = pacemaker.export(str(path), secrets=True)
+    pacemaker.apply(data, cib_file=str(target))
+    assert pacemaker.export(str(target), secrets=True) == data
+    assert pacemaker.plan(data, cib_file=str(target))["changes"] == {}

@@ -1,0 +1,88 @@
+"""The laws of the comparison, on every state of the corpus."""
+
+import copy
+import random
+import re
+
+from corpus import every_state
+
+from haproxy_ha_lib.cib import plan
+from haproxy_ha_lib.cib.document import Document, export
+
+ORDERED = ("group", "resource_set", "rsc_order", "rsc_colocation", "rsc_location", "rsc_ticket", "clone", "bundle")
+SETS = ("instance_attributes", "meta_attributes", "utilization", "cluster_property_set")
+
+
+def emptied(document):
+    """A CIB with the same schema and nodes, and nothing else."""
+    root = copy.deepcopy(document.root)
+    for section in root.find("configuration"):
+        for node in section if section.tag == "nodes" else ():
+            node[:] = []
+        if section.tag != "nodes":
+            section[:] = []
+    return Document(root)
+
+
+def shuffled(document, rng):
+    """The same configuration with its XML in another order, and other spellings of intervals and infinity."""
+    root = copy.deepcopy(document.root)
+    for element in root.find("configuration").iter():
+        if element.tag not in ORDERED and [child.tag for child in element if child.tag in SETS] in ([], [*SETS][:1]):
+            children = list(element)
+            names = [child.get("name") for child in children if child.tag == "nvpair"]
+            if len(names) == len(set(names)):  # of one name the first counts
+                rng.shuffle(children)
+                element[:] = children
+        if element.tag == "op" and re.fullmatch(r"\d+s", element.get("interval", "")):
+            element.set("interval", f"{element.get('interval')[:-1]}000ms")
+        if element.get("score") == "INFINITY":
+            element.set("score", "+INFINITY")
+    return Document(root)
+
+
+@every_state
+def test_an_export_describes_what_is_there(path):
+    document = Document.parse(path.read_text(encoding="utf-8"))
+    for secrets in (True, False):
+        result = plan.make(document, export(document, secrets=secrets), "haproxy_ha")
+        assert (result.changes, result.after) == ({}, None)
+
+
+@every_state
+def test_an_export_makes_the_same_configuration_elsewhere(path):
+    document = Document.parse(path.read_text(encoding="utf-8"))
+    data = export(document)
+    result = plan.make(emptied(document), data, "haproxy_ha")
+    if data:
+        assert export(result.after) == data
+        again = plan.make(result.after, data, "haproxy_ha")
+        assert (again.changes, again.adoptable, again.foreign) == ({}, [], [])
+
+
+@every_state
+def test_the_order_and_the_spelling_do_not_count(path):
+    document = Document.parse(path.read_text(encoding="utf-8"))
+    rng = random.Random(path.stem)
+    assert plan.make(shuffled(document, rng), export(document), "haproxy_ha").changes == {}
+
+
+@every_state
+def test_one_object_more_is_one_change_and_leaves_the_rest(path):
+    document = Document.parse(path.read_text(encoding="utf-8"))
+    before = export(document)
+    data = {"primitives": {"one-more": {"agent": "ocf:heartbeat:Dummy", "meta": {"priority": 1}}}}
+    result = plan.make(document, data, "haproxy_ha", partial=True)
+    assert list(result.changes) == ["primitive one-more"]
+    after = export(result.after)
+    assert after["primitives"].pop("one-more") == {"agent": "ocf:heartbeat:Dummy", "meta": {"priority": "1"}}
+    assert {section: content for section, content in after.items() if content} == before
+    assert export(plan.make(result.after, {}, "haproxy_ha").after) == before
+
+
+@every_state
+def test_all_that_is_owned_can_go(path):
+    document = Document.parse(path.read_text(encoding="utf-8"))
+    owned = plan.make(document, export(document), "haproxy_ha", adopt=True).after or document
+    gone = plan.make(owned, {}, "haproxy_ha")
+    assert export(gone.after or owned) == {}
