@@ -40,8 +40,8 @@ def metadata(url=None, timeout=2.0):
         How long the whole request may take, in seconds (float).
 
     Returns a dict: ``droplet_id`` (int), ``hostname``, ``region``, ``public_ip``, ``private_ip``, ``anchor_ip`` (str,
-    or None where the droplet has none) and ``reserved_ip`` (``active``, ``ip``). Asked once in a run, also when there is
-    no answer; ``reserved_ip`` is as of then, and only a hint.
+    or None where the droplet has none) and ``reserved_ip`` (``active``, ``ip``). Asked once in a run, also when there
+    is no answer; ``reserved_ip`` is as of then, and only a hint.
 
     Raises CommandExecutionError where there is no metadata service.
 

@@ -185,11 +185,17 @@ def test_a_monitor_asks_the_metadata_and_rarely_the_api(holding, cloud):
 
 
 def test_a_monitor_is_cheap(holding):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    for _ in range(10):
+    def cost():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    costs = []
+    for _ in range(15):
+        before = cost()
         assert holding.monitor().code == OK
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 10 <= 0.060
+        costs.append(cost() - before)
+    # The middle: what else runs on the machine makes some of them dearer, by its use of the caches.
+    assert sorted(costs)[7] <= 0.060
 
 
 # floatip: what the API may do while the address is assigned. (faults, tokens, code, reason, owner afterwards)
@@ -627,8 +633,13 @@ class HAProxy:
     def write(self, maxconn=100, check=""):
         self.config.write_text(
             HAPROXY_CFG.format(
-                directory=self.directory, log=self.log.getsockname()[1], port=self.ports[0], tcp=self.ports[1],
-                app=self.ports[2], maxconn=maxconn, check=check,
+                directory=self.directory,
+                log=self.log.getsockname()[1],
+                port=self.ports[0],
+                tcp=self.ports[1],
+                app=self.ports[2],
+                maxconn=maxconn,
+                check=check,
             )  # fmt: skip
         )
 
