@@ -96,13 +96,14 @@ def install(daemon, wanted):
     are then back.
     """
     before = _last_good(daemon)["files"] if unfinished(daemon) else files.snapshot(wanted)
+    was_running = system.running(daemon.unit)
     _remember(daemon, before, unfinished=True)
     try:
         files.install(wanted)
-        done = _activate(daemon) if system.running(daemon.unit) else f"{daemon.name} is not running"
+        done = _activate(daemon) if was_running else f"{daemon.name} is not running"
     except (CommandExecutionError, OSError) as exc:
         files.install(before)
-        taken = _take_back(daemon)
+        taken = _take_back(daemon) if was_running else ""
         _remember(daemon, before, unfinished=False)
         raise CommandExecutionError(f"{exc}\nThe files of before are back in place{taken}.") from exc
     _remember(daemon, before, unfinished=False)
@@ -126,11 +127,12 @@ def _remember(daemon, entries, unfinished):
 
 
 def _take_back(daemon):
-    """Let a running daemon take the files that were put back; says how that went."""
-    if not system.running(daemon.unit):
-        return ""
+    """Let a daemon that ran take the files that were put back; says how that went."""
     try:
-        _reload(daemon)
+        if system.running(daemon.unit):
+            _reload(daemon)
+        else:
+            system.systemctl("start", daemon.unit)
     except CommandExecutionError as exc:
         return f", but {daemon.name} did not take them: {exc}"
     return f", and {daemon.name} has taken them"
@@ -155,21 +157,27 @@ def _activate(daemon):
 
 def _reload_by_master(daemon):
     """Reload HAProxy, and see that a new worker serves; the master tells at once when it does not."""
-    before = runtime.parse_show_proc(net.ask(MASTER_SOCKET, "show proc"))
+    before = _master(lambda now: True, "of being asked")
     _reload(daemon)
-
-    def outcome():
-        with contextlib.suppress(OSError):
-            now = runtime.parse_show_proc(net.ask(MASTER_SOCKET, "show proc"))
-            return now if now["reloads"] != before["reloads"] else None
-        return None
-
-    now = system.wait_for(outcome, _RELOAD_SECONDS)
-    if not now:
-        raise CommandExecutionError(f"HAProxy's master did not answer within {_RELOAD_SECONDS} s of the reload")
+    now = _master(lambda now: now["reloads"] != before["reloads"], "of the reload")
     if now["failed"] or not set(now["workers"]) - set(before["workers"]):
         raise CommandExecutionError(f"HAProxy did not start with the new configuration:\n{system.journal(daemon.unit)}")
     return "haproxy was reloaded"
+
+
+def _master(wanted, since):
+    """What HAProxy's master says of its processes, once that is as wanted; it is away while it reloads."""
+
+    def answer():
+        with contextlib.suppress(OSError):
+            now = runtime.parse_show_proc(net.ask(MASTER_SOCKET, "show proc"))
+            return now if wanted(now) else None
+        return None
+
+    now = system.wait_for(answer, _RELOAD_SECONDS)
+    if not now:
+        raise CommandExecutionError(f"HAProxy's master did not answer within {_RELOAD_SECONDS} s {since}")
+    return now
 
 
 def _reload_workers(daemon):
@@ -203,7 +211,8 @@ def _not_listening(daemon):
 
 
 def _restart(daemon):
-    system.systemctl("restart", daemon.unit)
+    with contextlib.suppress(CommandExecutionError):  # what counts is whether it listens
+        system.systemctl("restart", daemon.unit)
     if not system.wait_for(lambda: system.running(daemon.unit) and not _not_listening(daemon), _RELOAD_SECONDS):
         where = ", ".join(f"{address}:{port}" for address, port in _not_listening(daemon))
         raise CommandExecutionError(

@@ -3,7 +3,8 @@ The files that one daemon reads, as data: what differs from what is there, and h
 
 A set is a dict of absolute path to entry. An entry is one of
 
-- ``{"content": str, "mode": "0644", "secret": False}``: a file,
+- ``{"content": str, "mode": "0644", "user": "root", "group": "root", "secret": False}``: a file; what is left out is
+  not compared,
 - ``{"link": "target"}``: a symbolic link,
 - ``None``: nothing may be there.
 """
@@ -18,20 +19,20 @@ HIDDEN = "(hidden)"
 # What daemons print around the lines that say what is wrong.
 _NOISE = re.compile(
     r"\[NOTICE\]|Configuration file is valid|Fatal errors found in configuration|Error\(s\) found in configuration"
-    r"|test failed$|test is successful$|exiting with status"
+    r"|test failed$|test is successful$|syntax is ok$|exiting with status"
 )
 _PREFIX = re.compile(
     r"^(?:\[(?:ALERT|WARNING)\]\s*\([^)]*\)\s*:\s*(?:config : )?"  # HAProxy
-    r"|nginx: |\d{4}/\d\d/\d\d [\d:]+ (?=\[)"  # nginx
+    r"|(?:nginx: |\d{4}/\d\d/\d\d [\d:]+ )\[\w+\] (?:\d+#\d+: )?|nginx: "  # nginx
     r"|\w{3} \d\d [\d:.]+ \w+\s+\[\w+\s*\] )"  # corosync
 )
 
 
 def entry_equal(current: dict | None, wanted: dict | None) -> bool:
-    """Whether what is there is what is wanted: the same kind, content and mode."""
+    """Whether what is there is what is wanted, in everything that is asked for."""
     if current is None or wanted is None:
         return current is wanted
-    return all(current.get(key) == wanted.get(key) for key in ("content", "link", "mode"))
+    return all(current.get(key) == value for key, value in wanted.items() if key != "secret")
 
 
 def differences(current: dict, wanted: dict) -> dict:
@@ -54,11 +55,15 @@ def differences(current: dict, wanted: dict) -> dict:
 def _show(old: dict | None, new: dict | None) -> dict:
     if old and new and "content" in old and "content" in new:
         if old["content"] == new["content"]:
-            return {"old": f"mode {old['mode']}", "new": f"mode {new['mode']}"}
+            return {"old": _rights(old), "new": _rights({**old, **new})}
         if not _secret(old, new):
             before, after = _sides(old["content"], new["content"])
             return {"old": before, "new": after}
     return {"old": _whole(old, new), "new": _whole(new, old)}
+
+
+def _rights(entry: dict) -> str:
+    return f"{entry['mode']} {entry['user']}:{entry['group']}"
 
 
 def _secret(*entries: dict | None) -> bool:

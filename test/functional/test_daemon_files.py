@@ -1,0 +1,368 @@
+"""Daemons take their files: the real ones, in the image that has them. Only ``systemctl`` is a stand-in."""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from functional.conftest import requires_tools
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import daemons, files, net, system
+
+pytestmark = [
+    requires_tools("haproxy", "nginx", "corosync", "unshare"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount namespace"),
+]
+
+ETC = {
+    "haproxy": daemons.Daemon("haproxy", "haproxy", "/etc/haproxy", ("-c", "-f", "/etc/haproxy/haproxy.cfg")),
+    "nginx": daemons.Daemon("nginx", "nginx", "/etc/nginx", ("-t", "-c", "/etc/nginx/nginx.conf")),
+    "corosync": daemons.Daemon("corosync", "corosync", "/etc/corosync", ("-t", "-c", "/etc/corosync/corosync.conf")),
+}
+HAPROXY = """\
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+listen always
+    bind 127.0.0.1:1
+"""
+COROSYNC = """\
+totem {
+    version: 2
+    transport: knet
+    crypto_cipher: aes256
+    crypto_hash: sha256
+}
+nodelist {
+    node {
+        name: here
+        nodeid: 1
+        ring0_addr: 127.0.0.1
+    }
+}
+logging {
+    to_stderr: yes
+}
+"""
+KEY = {"/etc/corosync/authkey": {"content": "0" * 256}}
+
+
+def text(content, mode="0644"):
+    return {"content": content, "mode": mode, "user": "root", "group": "root"}
+
+
+ACCEPTED = {
+    "haproxy": ("haproxy", {"/etc/haproxy/haproxy.cfg": text(HAPROXY)}),
+    "haproxy, with a file of the same set": (
+        "haproxy",
+        {
+            "/etc/haproxy/haproxy.cfg": text(f"{HAPROXY}    errorfile 503 /etc/haproxy/own/503.http\n"),
+            "/etc/haproxy/own/503.http": text("HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"),
+        },
+    ),
+    "nginx": (
+        "nginx",
+        {
+            "/etc/nginx/conf.d/format.conf": text("log_format own '$remote_addr';\n"),
+            "/etc/nginx/sites-available/own": text("server { listen 127.0.0.1:81; access_log off; }\n"),
+            "/etc/nginx/sites-enabled/own": {"link": "/etc/nginx/sites-available/own"},
+            "/etc/nginx/sites-enabled/default": None,
+        },
+    ),
+    "corosync": ("corosync", {"/etc/corosync/corosync.conf": text(COROSYNC), **KEY}),
+}
+
+REFUSED = {
+    "haproxy": (
+        "haproxy",
+        {"/etc/haproxy/haproxy.cfg": text(f"{HAPROXY}frontend f\n    bogus line\n")},
+        "parsing [/etc/haproxy/haproxy.cfg:9] : unknown keyword 'bogus' in 'frontend' section",
+    ),
+    "nginx: an unknown directive": (
+        "nginx",
+        {"/etc/nginx/conf.d/own.conf": text("bogus on;\n")},
+        'unknown directive "bogus" in /etc/nginx/conf.d/own.conf:1',
+    ),
+    "nginx: two files of the set that contradict each other": (
+        "nginx",
+        {
+            "/etc/nginx/conf.d/a.conf": text("log_format own 'a';\n"),
+            "/etc/nginx/conf.d/b.conf": text("log_format own 'b';\n"),
+        },
+        'duplicate "log_format" name "own" in /etc/nginx/conf.d/b.conf:1',
+    ),
+    "nginx: an address that this machine has not": (
+        "nginx",
+        {"/etc/nginx/conf.d/own.conf": text("server { listen 192.0.2.1:81; }\n")},
+        "bind() to 192.0.2.1:81 failed (99: Cannot assign requested address)",
+    ),
+    "corosync": (
+        "corosync",
+        {"/etc/corosync/corosync.conf": text(COROSYNC.replace("aes256", "rot13")), **KEY},
+        "Invalid cipher type",
+    ),
+}
+
+
+def digest(root):
+    """Path, mode, owner and content of everything below a directory."""
+    found = {}
+    for path in sorted(Path(root).rglob("*")):
+        status = path.lstat()
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        found[str(path)] = (status.st_mode, status.st_uid, status.st_gid, content)
+    return found
+
+
+@pytest.fixture
+def untouched():
+    """The daemons' own directories are as they were, and nothing is left in /run."""
+    roots = ["/etc/haproxy", "/etc/nginx", "/etc/corosync"]
+    before = [digest(root) for root in roots]
+    yield
+    assert [digest(root) for root in roots] == before
+    assert not list(Path("/run").glob("haproxy_ha-*"))
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_a_good_set_is_accepted(case, untouched):
+    name, wanted = ACCEPTED[case]
+    assert daemons.refusal(ETC[name], wanted) is None
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_bad_set_is_refused_in_the_daemons_own_words(case, untouched):
+    name, wanted, message = REFUSED[case]
+    said = daemons.refusal(ETC[name], wanted)
+    assert message in said
+    assert "NOTICE" not in said and "/run/" not in said
+
+
+def test_the_check_has_the_services_variables(tmp_path, monkeypatch, untouched):
+    wanted = {"/etc/haproxy/haproxy.cfg": text(HAPROXY.replace("127.0.0.1:1", '"127.0.0.1:${OWN_PORT}"'))}
+    assert "127.0.0.1:" in daemons.refusal(ETC["haproxy"], wanted)
+    (tmp_path / "haproxy").write_text("# For the service\nOWN_PORT=8090\n", encoding="utf-8")
+    monkeypatch.setattr(daemons, "_DEFAULTS", str(tmp_path))
+    assert daemons.refusal(ETC["haproxy"], wanted) is None
+
+
+# A daemon that runs
+
+SYSTEMCTL = """\
+#!/bin/sh -e
+# systemctl for one daemon: its master is the process in {pidfile}.
+pid=$(cat {pidfile} 2>/dev/null) || pid=0
+alive() {{ [ "$pid" -gt 0 ] && kill -0 "$pid" 2>/dev/null; }}
+case "$1 $3" in
+"show ActiveState") if alive; then echo active; else echo failed; fi ;;
+"show MainPID") if alive; then echo "$pid"; else echo 0; fi ;;
+reload*) kill -{signal} "$pid" ;;
+restart*) if alive; then kill -TERM "$pid"; while kill -0 "$pid" 2>/dev/null; do :; done; fi; exec {start} ;;
+start*) exec {start} ;;
+esac
+"""
+
+
+class Service:
+    """A daemon under a stand-in of systemd."""
+
+    def __init__(self, daemon, directory, pidfile, start, reload_signal):
+        self.daemon, self.pidfile, self.start = daemon, pidfile, start
+        script = directory / "bin" / "systemctl"
+        script.parent.mkdir()
+        script.write_text(SYSTEMCTL.format(pidfile=pidfile, signal=reload_signal, start=" ".join(start)))
+        script.chmod(0o755)
+        (script.parent / "journalctl").write_text("#!/bin/sh\necho 'from the journal'\n")
+        (script.parent / "journalctl").chmod(0o755)
+
+    def begin(self):
+        subprocess.run(self.start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert system.wait_for(self.pidfile.exists, 5)
+
+    def end(self):
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(self.pidfile.read_text()), signal.SIGKILL)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """The formula's memory and systemd's stand-in in a directory of the test's own."""
+    monkeypatch.setattr(system, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(files, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(system, "PATH", f"{tmp_path}/bin:{system.PATH}")
+    monkeypatch.setattr(system, "systemd", lambda: True)
+    monkeypatch.setattr(daemons, "MASTER_SOCKET", str(tmp_path / "master.sock"))
+    monkeypatch.setattr(daemons, "_RELOAD_SECONDS", 4)
+    return tmp_path
+
+
+def haproxy_on(port, body="http-request return status 200"):
+    return HAPROXY.replace("127.0.0.1:1\n", f"127.0.0.1:{port}\n    {body}\n")
+
+
+@pytest.fixture
+def haproxy(machine):
+    root = machine / "haproxy"
+    root.mkdir()
+    cfg, pidfile = root / "haproxy.cfg", machine / "haproxy.pid"
+    daemon = daemons.Daemon("haproxy", "haproxy", str(root), ("-c", "-f", str(cfg)))
+    start = ["haproxy", "-W", "-D", "-f", str(cfg), "-p", str(pidfile), "-S", daemons.MASTER_SOCKET]
+    service = Service(daemon, machine, pidfile, start, "USR2")
+    service.cfg, service.port = cfg, free_port()
+    files.put(str(cfg), text(haproxy_on(service.port)))
+    service.begin()
+    yield service
+    service.end()
+
+
+def test_haproxy_is_reloaded_and_serves_the_new_files(haproxy):
+    pid = system.main_pid("haproxy")
+    wanted = {str(haproxy.cfg): text(haproxy_on(haproxy.port, "http-request return status 418"))}
+    assert daemons.install(haproxy.daemon, wanted) == "haproxy was reloaded"
+    assert net.get("127.0.0.1", haproxy.port) == 418
+    assert system.main_pid("haproxy") == pid
+    assert not daemons.unfinished(haproxy.daemon)
+
+
+def test_what_haproxy_cannot_start_with_is_put_back(haproxy, machine):
+    """`haproxy -c` binds nothing, so a held port shows at the reload only."""
+    before = haproxy.cfg.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        wanted = {
+            str(haproxy.cfg): text(haproxy_on(holder.getsockname()[1])),
+            str(haproxy.cfg.parent / "more"): text("more"),
+        }
+        assert daemons.refusal(haproxy.daemon, wanted) is None
+        with pytest.raises(CommandExecutionError, match="did not start with the new configuration:\nfrom the journal"):
+            daemons.install(haproxy.daemon, wanted)
+    assert haproxy.cfg.read_text() == before
+    assert not (haproxy.cfg.parent / "more").exists()
+    assert net.get("127.0.0.1", haproxy.port) == 200
+    assert not daemons.unfinished(haproxy.daemon)
+
+
+def test_a_killed_run_is_finished_by_the_next(haproxy, machine):
+    """Between the rename and the reload: the files are there, and the daemon has not taken them."""
+    wanted = {str(haproxy.cfg): text(haproxy_on(haproxy.port, "http-request return status 418"))}
+    kept = {str(haproxy.cfg): files.read(str(haproxy.cfg))}
+    files.put_private(f"{machine}/state/last_good/haproxy.json", json.dumps({"files": kept, "unfinished": True}))
+    files.install(wanted)
+    assert daemons.unfinished(haproxy.daemon)
+    assert net.get("127.0.0.1", haproxy.port) == 200
+    assert daemons.install(haproxy.daemon, wanted) == "haproxy was reloaded"
+    assert net.get("127.0.0.1", haproxy.port) == 418
+    assert not daemons.unfinished(haproxy.daemon)
+
+
+def test_what_is_remembered_is_for_root_alone(haproxy, machine):
+    daemons.install(haproxy.daemon, {str(haproxy.cfg): text(haproxy_on(haproxy.port, "option forwardfor"))})
+    for path in [machine / "state", *(machine / "state").rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def nginx_conf(machine, listen):
+    return (
+        f"pid {machine}/nginx.pid; error_log {machine}/error.log; events {{}} "
+        f"http {{ access_log off; server {{ listen {listen}; return 200; }} }}"
+    )
+
+
+@pytest.fixture
+def nginx(machine):
+    root = machine / "nginx"
+    root.mkdir()
+    conf, port = root / "nginx.conf", free_port()
+    daemon = daemons.Daemon("nginx", "nginx", str(root), ("-t", "-c", str(conf)), (("127.0.0.1", port),))
+    service = Service(daemon, machine, machine / "nginx.pid", ["nginx", "-c", str(conf)], "HUP")
+    service.conf, service.port = conf, port
+    yield service
+    service.end()
+
+
+def test_nginx_is_reloaded_and_listens_where_it_should(nginx, machine):
+    files.put(str(nginx.conf), text(nginx_conf(machine, f"127.0.0.1:{free_port()}")))
+    nginx.begin()
+    pid = system.main_pid("nginx")
+    done = daemons.install(nginx.daemon, {str(nginx.conf): text(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))})
+    assert done == "nginx was reloaded"
+    assert net.get("127.0.0.1", nginx.port) == 200
+    assert system.main_pid("nginx") == pid
+
+
+def test_nginx_is_restarted_where_a_reload_cannot_change_the_listener(nginx, machine):
+    files.put(str(nginx.conf), text(nginx_conf(machine, f"*:{nginx.port}")))
+    nginx.begin()
+    wanted = {str(nginx.conf): text(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))}
+    assert daemons.install(nginx.daemon, wanted) == (
+        "nginx was restarted, because a reload cannot change where it listens in this way"
+    )
+    assert {one["address"] for one in net.listeners() if one["port"] == nginx.port} == {"127.0.0.1"}
+
+
+def test_nginx_serves_the_old_files_when_it_cannot_listen_where_it_should(nginx, machine):
+    old = free_port()
+    files.put(str(nginx.conf), text(nginx_conf(machine, f"127.0.0.1:{old}")))
+    nginx.begin()
+    with socket.create_server(("127.0.0.1", nginx.port)):
+        # Listening is not enough: the port is another program's.
+        wrong = daemons.Daemon(**{**vars(nginx.daemon), "listeners": (("127.0.0.2", nginx.port),)})
+        with pytest.raises(CommandExecutionError, match=f"does not listen on 127.0.0.2:{nginx.port}"):
+            daemons.install(wrong, {str(nginx.conf): text(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))})
+    assert f"127.0.0.1:{old}" in nginx.conf.read_text()
+    assert system.wait_for(lambda: net.get("127.0.0.1", old) == 200, 5)
+
+
+def test_a_daemon_that_does_not_run_just_gets_its_files(nginx, machine):
+    wanted = {str(nginx.conf): text(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))}
+    assert daemons.install(nginx.daemon, wanted) == "nginx is not running"
+    assert files.snapshot(wanted) == wanted
+
+
+def test_an_unknown_group_leaves_everything_as_it_was(nginx, machine):
+    wanted = {
+        str(nginx.conf): text(nginx_conf(machine, "127.0.0.1:80")),
+        str(nginx.conf.parent / "b"): {**text("b"), "group": "no-such-group"},
+    }
+    with pytest.raises(CommandExecutionError, match="no-such-group"):
+        daemons.install(nginx.daemon, wanted)
+    assert os.listdir(nginx.conf.parent) == []
+
+
+# Ports
+
+
+def test_who_holds_a_port_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        [held] = net.holders([("127.0.0.1", port), ("127.0.0.2", port)])
+        me = Path("/proc/self/comm").read_text(encoding="utf-8").strip()
+        assert held == {"address": "127.0.0.1", "port": port, "held": "127.0.0.1", "program": me, "pid": os.getpid()}
+    with socket.create_server(("0.0.0.0", port)):
+        assert [one["held"] for one in net.holders([("192.0.2.1", port)])] == ["0.0.0.0"]
+    assert net.holders([("127.0.0.1", port)]) == []
+
+
+def test_a_connection_attempt_is_told_apart():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert net.connect("127.0.0.1", port) == "connects"
+    assert net.connect("127.0.0.1", port) == "refused"
+    assert net.get("127.0.0.1", port) == "refused"
+    began = time.monotonic()
+    assert net.connect("192.0.2.1", 80, timeout=0.2) in ("timed out", "unreachable")
+    assert time.monotonic() - began < 2

@@ -1,0 +1,150 @@
+"""The SLS files, compiled and applied by Salt."""
+
+from pathlib import Path
+
+import pytest
+from pillars import EXAMPLE, FORMULA, REMOVED, changed
+
+FILES = sorted(
+    ".".join(("haproxy_ha", *path.relative_to(FORMULA).with_suffix("").parts)).removesuffix(".init")
+    for path in FORMULA.rglob("*.sls")
+    if "orchestrate" not in path.parts
+)
+# Those that say something on a minion without a role, because what is there counts and not pillar.
+CLEAN = ["haproxy_ha.clean"]
+
+
+@pytest.fixture
+def primary(minions):
+    return minions("primary")
+
+
+@pytest.fixture
+def app_1(minions):
+    return minions("app-1")
+
+
+def functions(chunks):
+    return {f"{chunk['__id__']}: {chunk['state']}.{chunk['fun']}" for chunk in chunks}
+
+
+def test_a_load_balancer_gets_the_cluster_and_no_app_tier(primary):
+    assert [chunk["__id__"].removeprefix("haproxy_ha-") for chunk in primary.low("haproxy_ha", EXAMPLE)] == [
+        "settings", "preflight", "load-balancer-package", "load-balancer-config", "load-balancer-service",
+        "cluster-package", "cluster-time", "cluster-authkey", "cluster-config", *["cluster-agents"] * 4,
+        "cluster-token", "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-resources", "verified",
+    ]  # fmt: skip
+
+
+def test_an_app_server_gets_nginx_and_no_cluster(app_1):
+    assert [chunk["__id__"].removeprefix("haproxy_ha-") for chunk in app_1.low("haproxy_ha", EXAMPLE)] == [
+        "settings", "preflight", "app-package", "app-page", "app-config", "app-service", "verified",
+    ]  # fmt: skip
+
+
+OPTIONS = {
+    "no page": ("app-1", {"nginx": {"page": {"enabled": False}}}, set(), {"app-page"}),
+    "no verification": ("app-1", {"verify": False}, set(), {"verified"}),
+    "firewall": ("app-1", {"firewall": {"enabled": True}}, {"firewall-package", "firewall"}, set()),
+    "nginx goes": ("primary", {"haproxy": {"remove_nginx": True}}, {"load-balancer-nginx-removed"}, set()),
+    "a repository": (
+        "primary",
+        {"haproxy": {"repository": {"uri": "http://192.0.2.1/debian", "suite": "bookworm", "trusted": True}}},
+        {"load-balancer-repository"},
+        set(),
+    ),
+    "a virtual IP": (
+        "primary",
+        {"floating_ip:provider": "ipaddr2", "floating_ip:address": "10.132.20.99", "floating_ip:api_token": REMOVED},
+        set(),
+        {"cluster-token"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_an_option_adds_or_takes_away_its_states_only(minions, case):
+    name, changes, more, less = OPTIONS[case]
+    usual = {chunk["__id__"] for chunk in minions(name).low("haproxy_ha", EXAMPLE)}
+    chosen = {chunk["__id__"] for chunk in minions(name).low("haproxy_ha", changed(changes))}
+    assert chosen - usual == {f"haproxy_ha-{state}" for state in more}
+    assert usual - chosen == {f"haproxy_ha-{state}" for state in less}
+
+
+@pytest.mark.parametrize("sls", FILES)
+@pytest.mark.parametrize("minion", ["primary", "app-1"])
+def test_every_file_compiles_alone_and_with_all_its_requisites(minions, minion, sls):
+    """Runs nothing (mock), and Salt resolves every requisite: an unknown one is a failed state."""
+    states = minions(minion).apply(sls, EXAMPLE, mock=True)
+    assert {state["result"] for state in states.values()} == {True}
+    assert all(name.startswith("haproxy_ha-") for name in states)
+
+
+@pytest.mark.parametrize("sls", [name for name in FILES if name not in CLEAN])
+def test_every_file_says_one_thing_on_a_minion_without_a_role(minions, sls):
+    states = minions("nobody").apply(sls, EXAMPLE)
+    assert [(state["result"], state["changes"]) for state in states.values()] == [(True, {})]
+    assert "nobody" in states["haproxy_ha-settings"]["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("sls", ["haproxy_ha", "haproxy_ha.load_balancer.config", "haproxy_ha.cluster.resources"])
+def test_a_wrong_pillar_is_one_failure_with_all_errors(primary, sls, test):
+    wrong = changed({"app_servers:app-1:port": "eighty", "cluster:authkey": REMOVED, "load_balancer": {}})
+    states = primary.apply(sls, wrong, test=test)
+    assert list(states) == ["haproxy_ha-settings"]
+    assert states["haproxy_ha-settings"]["result"] is False
+    assert states["haproxy_ha-settings"]["changes"] == {}
+    for path in ("haproxy_ha:app_servers:app-1:port", "haproxy_ha:cluster:authkey", "haproxy_ha:load_balancer"):
+        assert path in states["haproxy_ha-settings"]["comment"]
+
+
+@pytest.mark.parametrize("sls", [name for name in FILES if name not in CLEAN])
+def test_no_file_does_anything_with_a_wrong_pillar(primary, sls):
+    assert [chunk["__id__"] for chunk in primary.low(sls, changed({"verify": "maybe"}))] == ["haproxy_ha-settings"]
+
+
+def test_a_file_of_another_tier_does_nothing(app_1, primary):
+    for minion, sls in ((app_1, "haproxy_ha.cluster"), (primary, "haproxy_ha.app")):
+        assert list(minion.apply(sls, EXAMPLE, mock=True)) == ["haproxy_ha-settings", "haproxy_ha-preflight"]
+
+
+def test_nothing_local_comes_after_the_cluster_has_started(primary):
+    order = [chunk["__id__"] for chunk in primary.low("haproxy_ha", EXAMPLE)]
+    assert order[order.index("haproxy_ha-cluster-corosync") :] == [
+        f"haproxy_ha-{name}"
+        for name in ("cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-resources", "verified")
+    ]
+
+
+def test_no_state_carries_a_secret(primary):
+    text = str(primary.low("haproxy_ha", EXAMPLE))
+    assert EXAMPLE["floating_ip"]["api_token"] not in text
+    assert EXAMPLE["cluster"]["authkey"] not in text
+
+
+def test_settings_are_made_once_in_a_run_and_never_stale(primary, tmp_path):
+    """All files of the tree ask for them; another pillar at once gives another answer."""
+    settings = primary.modules.haproxy_ha.settings
+    assert settings() is settings()
+    first = primary.low("haproxy_ha", EXAMPLE)
+    second = primary.low("haproxy_ha", changed({"verify": False}))
+    assert len(first) == len(second) + 1
+
+
+def test_settings_without_the_formula_on_the_file_server(minions, tmp_path):
+    (tmp_path / "_modules").symlink_to(Path(FORMULA).parent / "_modules")
+    (tmp_path / "_utils").symlink_to(Path(FORMULA).parent / "_utils")
+    errors = minions("primary", (tmp_path,)).modules.haproxy_ha.settings()["errors"]
+    assert errors == ["salt://haproxy_ha/defaults.yaml is not on Salt's file server in the environment base"]
+
+
+def test_modules_that_are_not_synced(minions, tmp_path):
+    """The tree without its modules, as on a minion that has never synced: one state, and it names the remedy."""
+    (tmp_path / "haproxy_ha").symlink_to(FORMULA)
+    bare = minions("primary", (tmp_path,))
+    for sls in ("haproxy_ha", "haproxy_ha.cluster.resources", "haproxy_ha.clean"):
+        for test in (False, True):
+            [state] = bare.apply(sls, EXAMPLE, test=test).values()
+            assert state["result"] is False
+            assert "salt 'primary' saltutil.sync_all" in state["name"]
