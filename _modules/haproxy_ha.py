@@ -375,7 +375,8 @@ def plan_files(daemon, saltenv=None):
         salt primary haproxy_ha.plan_files haproxy
     """
     ours = _valid_settings(saltenv)
-    return _plan_files(_daemon(daemon, ours), _files_of(daemon, ours, saltenv), ours)
+    wanted = _files_of(daemon, ours, saltenv)
+    return _plan_files(_daemon(daemon, ours), wanted, ours)
 
 
 def _plan_files(daemon, wanted, ours):

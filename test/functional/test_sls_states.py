@@ -1,0 +1,143 @@
+"""The states of haproxy_ha, each in a dry run, a live run and a second one."""
+
+import base64
+import json
+import os
+import socket
+
+import pytest
+from pillars import EXAMPLE, REPOSITORY, changed
+
+TOKEN = EXAMPLE["floating_ip"]["api_token"]
+KEY = base64.b64decode(EXAMPLE["cluster"]["authkey"])
+
+
+@pytest.fixture(scope="module")
+def own_sls(tmp_path_factory):
+    """A file root for people's own SLS."""
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture
+def single(minions, own_sls):
+    """One state in an SLS of its own, on the minion ``primary`` or another: returns its result."""
+
+    def run(function, name, pillar=EXAMPLE, minion="primary", test=False, **arguments):
+        options = [{"name": name}, *({key: value} for key, value in arguments.items())]
+        (own_sls / "own.sls").write_text(json.dumps({"the state": {function: options}}), encoding="utf-8")
+        [state] = minions(minion, (REPOSITORY, own_sls)).apply("own", pillar, test=test).values()
+        assert TOKEN not in str(state) and EXAMPLE["cluster"]["authkey"] not in str(state)
+        return state
+
+    return run
+
+
+SECRETS = {
+    "api_token": ("0600", TOKEN.encode() + b"\n"),
+    "authkey": ("0400", KEY),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: files that root owns")
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_is_in_its_file_and_nowhere_else(single, tmp_path, secret):
+    mode, content = SECRETS[secret]
+    path = tmp_path / "private" / "file"
+    arguments = {"secret": secret, "mode": mode}
+
+    dry = single("haproxy_ha.secret_file", str(path), test=True, **arguments)
+    assert (dry["result"], dry["changes"]) == (None, {str(path): {"old": None, "new": "(hidden)"}})
+    assert not path.parent.exists()
+
+    live = single("haproxy_ha.secret_file", str(path), **arguments)
+    assert (live["result"], live["changes"]) == (True, dry["changes"])
+    assert path.read_bytes() == content
+    assert f"{path.stat().st_mode & 0o7777:04o}" == mode
+    assert path.parent.stat().st_mode & 0o7777 == 0o700
+
+    for test in (True, False):
+        again = single("haproxy_ha.secret_file", str(path), test=test, **arguments)
+        assert (again["result"], again["changes"]) == (True, {})
+
+    path.chmod(0o644)
+    mended = single("haproxy_ha.secret_file", str(path), **arguments)
+    assert mended["changes"] == {str(path): {"old": "0644 root:root", "new": f"{mode} root:root"}}
+    assert f"{path.stat().st_mode & 0o7777:04o}" == mode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: files that root owns")
+def test_another_secret_replaces_the_first_and_neither_is_shown(single, tmp_path):
+    path = tmp_path / "token"
+    path.write_text("dop_v1_" + "f" * 64 + "\n", encoding="ascii")
+    path.chmod(0o600)
+    state = single("haproxy_ha.secret_file", str(path), secret="api_token")
+    assert state["changes"] == {str(path): {"old": "(hidden)", "new": "(hidden)"}}
+    assert os.listdir(tmp_path) == ["token"]
+
+
+def test_an_unknown_secret_is_a_failure_and_no_traceback(single, tmp_path):
+    state = single("haproxy_ha.secret_file", str(tmp_path / "x"), secret="password")
+    assert (state["result"], state["comment"]) == (False, "secret: found 'password', allowed: api_token, authkey")
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_port_that_another_program_holds_is_one_error_that_names_it(single, test):
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        pillar = changed({"app_servers": {"app-1": {"private_ip": "10.132.20.236", "port": port}}})
+        free = single("haproxy_ha.preflight", "x", pillar, "app-1", test=test)
+        assert (free["result"], free["changes"]) == (True, {})
+        with socket.create_server(("0.0.0.0", 0)) as wildcard:
+            port = wildcard.getsockname()[1]
+            pillar["app_servers"]["app-1"]["port"] = port
+            held = single("haproxy_ha.preflight", "x", pillar, "app-1", test=test)
+    assert held["result"] is False
+    said = f"(process {os.getpid()}) listens on 0.0.0.0 port {port}; nginx has to listen on 10.132.20.236"
+    assert said in held["comment"]
+
+
+def test_a_refused_pillar_is_a_failure_of_each_state(single):
+    wrong = changed({"verify": "maybe"})
+    for function, name in (("files", "haproxy"), ("preflight", "x"), ("page", "x"), ("repository", "x")):
+        state = single(f"haproxy_ha.{function}", name, wrong)
+        assert state["result"] is False, function
+        assert "haproxy_ha:verify" in state["comment"]
+        assert state["changes"] == {}
+
+
+def test_an_unknown_daemon_is_a_failure(single):
+    state = single("haproxy_ha.files", "apache", test=True)
+    assert (state["result"], state["comment"]) == (False, "daemon: found 'apache', allowed: nginx, haproxy, corosync")
+
+
+def test_nothing_to_remove(single):
+    for part in ("cluster", "load_balancer", "app_server"):
+        for test in (True, False):
+            state = single("haproxy_ha.removed", part, test=test)
+            assert (state["result"], state["changes"]) == (True, {})
+
+
+KEY_BLOCK = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n-----END PGP PUBLIC KEY BLOCK-----"
+REPOSITORIES = {
+    "trusted": (
+        {"trusted": True},
+        {"/etc/apt/sources.list.d/haproxy_ha.list": "deb [trusted=yes] http://192.0.2.1/debian bookworm main"},
+    ),
+    "signed": (
+        {"key": KEY_BLOCK, "components": ["main", "extra"]},
+        {
+            "/etc/apt/keyrings/haproxy_ha.asc": "-----END PGP PUBLIC KEY BLOCK-----",
+            "/etc/apt/sources.list.d/haproxy_ha.list":
+                "deb [signed-by=/etc/apt/keyrings/haproxy_ha.asc] http://192.0.2.1/debian bookworm main extra",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REPOSITORIES)
+def test_the_repository_of_pillar(single, case):
+    options, wanted = REPOSITORIES[case]
+    repository = {"uri": "http://192.0.2.1/debian", "suite": "bookworm", **options}
+    state = single("haproxy_ha.repository", "x", changed({"haproxy": {"repository": repository}}), test=True)
+    assert state["result"] is None
+    assert {path: change["new"].splitlines()[-1] for path, change in state["changes"].items()} == wanted

@@ -1,0 +1,95 @@
+"""The formula from a real master to a real minion."""
+
+import copy
+
+import pytest
+from pillars import EXAMPLE, changed
+
+
+def states(returned):
+    assert isinstance(returned, dict), returned
+    return {state["__id__"]: state for state in returned.values()}
+
+
+@pytest.fixture(scope="package")
+def synced(master, minion):
+    """The one order that counts: first what an unsynced minion says, then the modules."""
+    cli = master.salt_cli(timeout=180)
+    master.pillar_file.write_text("{}\n", encoding="utf-8")
+    before = {
+        test: cli.run("state.apply", "haproxy_ha", test=test, minion_tgt=minion.id).data for test in (True, False)
+    }
+    done = cli.run("saltutil.sync_all", minion_tgt=minion.id).data
+    return before, done
+
+
+@pytest.fixture(autouse=True)
+def _after_sync(synced):
+    pass
+
+
+def test_a_minion_without_the_modules_says_how_to_get_them(synced):
+    before, _ = synced
+    for returned in before.values():
+        [state] = states(returned).values()
+        assert state["result"] is False
+        assert state["name"] == "Modules of haproxy_ha are not on this minion. Run: salt 'app-1' saltutil.sync_all"
+
+
+def test_the_modules_and_their_packages_are_synced_and_load(synced, salt):
+    done = synced[1]
+    assert {"modules.haproxy_ha", "modules.pacemaker", "modules.digitalocean"} <= set(done["modules"])
+    assert {"states.haproxy_ha", "states.pacemaker"} <= set(done["states"])
+    assert {"utils.haproxy_ha_lib.settings", "utils.haproxy_ha_host.daemons"} <= set(done["utils"])
+    assert len(salt("haproxy_ha.generate_authkey")) == 344
+    assert salt("sys.list_state_functions", "pacemaker")
+
+
+def test_settings_come_from_the_masters_pillar(pillar, salt):
+    pillar(EXAMPLE)
+    settings = salt("haproxy_ha.settings")
+    assert (settings["errors"], settings["roles"]) == ([], ["app_server"])
+    assert EXAMPLE["floating_ip"]["api_token"] not in str(settings)
+    assert EXAMPLE["cluster"]["authkey"] not in str(settings)
+
+
+def test_changed_pillar_counts_at_once(pillar, salt):
+    pillar(EXAMPLE)
+    assert salt("haproxy_ha.settings")["nginx"]["page"]["enabled"] is True
+    pillar(changed({"nginx": {"page": {"enabled": False}}}))
+    assert salt("haproxy_ha.settings")["nginx"]["page"]["enabled"] is False
+
+
+def test_a_dry_run_predicts_and_fails_nowhere(pillar, salt):
+    pillar(EXAMPLE)
+    done = states(salt("state.apply", "haproxy_ha", test=True))
+    assert {state["result"] for state in done.values()} <= {True, None}, done
+    assert "haproxy_ha-app-config" in done
+    assert EXAMPLE["floating_ip"]["api_token"] not in str(done)
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_minion_without_a_role_has_one_state(pillar, salt, test):
+    tree = copy.deepcopy(EXAMPLE)
+    tree["app_servers"]["app-9"] = tree["app_servers"].pop("app-1")
+    pillar(tree)
+    [state] = states(salt("state.apply", "haproxy_ha", test=test)).values()
+    assert (state["result"], state["changes"]) == (True, {})
+    assert "Nothing to do: the minion id app-1 is neither in" in state["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_wrong_pillar_has_one_failing_state_with_all_errors(pillar, salt, test):
+    pillar(changed({"app_servers:app-1:port": 0, "haproxy": {"remove_ngnix": True}, "floating_ip:address": "nowhere"}))
+    [state] = states(salt("state.apply", "haproxy_ha", test=test)).values()
+    assert (state["result"], state["changes"]) == (False, {})
+    for path in ("app_servers:app-1:port", "haproxy:remove_ngnix", "floating_ip:address"):
+        assert f"haproxy_ha:{path}: " in state["comment"]
+    assert "did you mean remove_nginx?" in state["comment"]
+
+
+def test_no_pillar_at_all(pillar, salt):
+    pillar(None)
+    [state] = states(salt("state.apply", "haproxy_ha")).values()
+    assert state["result"] is False
+    assert "pillar.example" in state["comment"]
