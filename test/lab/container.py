@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+CGROUPS = [Path("/sys/fs/cgroup", tree) for tree in ("systemd", "unified", "")]
+
 # nspawn keeps a directory per machine below /run and can remove it only from a tmpfs, which /run is not everywhere.
-OWN_RUN = 'mkdir -p /run/systemd/nspawn && mount -t tmpfs tmpfs /run/systemd/nspawn && exec "$@"'
+OWN_RUN = "mkdir -p /run/systemd/nspawn && mount -t tmpfs tmpfs /run/systemd/nspawn"
+# nspawn ends with 133 when the container reboots, and leaves starting it again to its caller.
+RESTARTING = 'code=133; while [ $code -eq 133 ]; do "$@"; code=$?; done; exit $code'
+# Containers that start in one control group share what is below it: a `systemctl kill` would reach every host.
+OWN_CGROUP = 'for tree in {trees}; do mkdir -p "$tree/{name}" && echo $$ > "$tree/{name}/cgroup.procs"; done'
 
 
 def nspawn(name: str, root: Path, *options: str) -> list[str]:
     """The command that runs a container of that machine name, unregistered, with every capability inside."""
+    own_cgroup = OWN_CGROUP.format(name=name, trees=" ".join(map(str, _trees())))
+    script = f"set -e; {OWN_RUN}; {own_cgroup}; set +e; {RESTARTING}"
     return [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "sh",
-        "-c",
-        OWN_RUN,
-        "sh",
-        "systemd-nspawn",
-        "--quiet",
-        "--register=no",
-        "--keep-unit",
-        f"--machine={name}",
-        "--directory",
-        str(root),
-        "--resolv-conf=off",
-        "--timezone=off",
-        "--link-journal=no",
-        "--capability=all",
-        *options,
+        *("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"),
+        *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--machine={name}", "--directory", str(root)),
+        *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--capability=all", *options),
     ]
+
+
+def remove_cgroups(name: str) -> None:
+    """Remove the control groups that an ended container of that machine name leaves."""
+    for tree in _trees():
+        for directory, _, _ in os.walk(tree / name, topdown=False):
+            os.rmdir(directory)
+
+
+def systemd_runs() -> bool:
+    """Whether the machine's own PID 1 is systemd, which then owns the control groups."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def _trees() -> list[Path]:
+    """The control group trees in which a container gets a group of its own; none where systemd-run gives it one."""
+    return [] if systemd_runs() else [tree for tree in CGROUPS if os.access(tree / "cgroup.procs", os.W_OK)]

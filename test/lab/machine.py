@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from . import network
-from .container import nspawn
+from .container import nspawn, remove_cgroups, systemd_runs
 from .image import Image, mount_overlay
 from .shell import LabError, run, wait_for
 from .topology import HOSTS, Host, etc_hosts
@@ -73,7 +74,7 @@ class Machine:
             *(f"--bind-ro={bind}" for bind in binds),
             "--boot",
         )
-        if Path("/run/systemd/system").is_dir():  # the machine's own systemd must leave the container's cgroups alone
+        if systemd_runs():  # the machine's own systemd must leave the container's cgroups alone
             unit = f"haproxy_ha-lab-{self.host.name}"
             argv = [
                 "systemd-run",
@@ -94,6 +95,8 @@ class Machine:
         """Wait until systemd in the container has reached its default target."""
 
         def booted() -> bool:
+            if not self.leader():
+                return False
             state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
             return state in ("running", "degraded")
 
@@ -147,19 +150,25 @@ class Machine:
             os.kill(leader, signal.SIGKILL)
         wait_for(f"the container of {self.host.name} to end", lambda: not _nspawns(self.host.namespace), 20)
 
-    def reboot(self) -> None:
-        """A reboot as an operator does it; returns when the shutdown has begun."""
+    def reboot(self) -> int | None:
+        """A reboot as an operator does it; returns when the shutdown has begun, with what ``wait_rebooted`` needs."""
+        before = self.leader()
         self.run("systemctl", "reboot", "--no-block")
+        return before
+
+    def wait_rebooted(self, before: int | None, timeout: float = 90) -> None:
+        """Wait until the host has gone down and is up again."""
+        wait_for(f"{self.host.name} to go down and start", lambda: self.leader() not in (None, before), timeout)
+        self.wait_booted()
 
     def destroy(self) -> None:
         """End the container and take its mount away, whatever state they are in."""
-        leader = self.leader()
-        if leader:
-            os.kill(leader, signal.SIGKILL)
-        for spawn in _nspawns(self.host.namespace):
-            if not leader:
-                os.kill(spawn, signal.SIGKILL)
+        for process in [self.leader(), *_nspawns(self.host.namespace)]:
+            if process:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
         wait_for(f"the container of {self.host.name} to end", lambda: not _nspawns(self.host.namespace), 20)
+        remove_cgroups(self.host.namespace)
         for _ in range(_mounts_at(self.root)):
             run(["umount", "--recursive", "--lazy", str(self.root)], check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -176,7 +185,7 @@ def machine(name: str) -> Machine:
 
 
 def _nspawns(name: str) -> list[int]:
-    """Process ids of the systemd-nspawn of that machine name."""
+    """Process ids of the systemd-nspawn of that machine name and of its wrapper."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -184,7 +193,7 @@ def _nspawns(name: str) -> list[int]:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if words[0].endswith(b"systemd-nspawn") and f"--machine={name}".encode() in words:
+            if b"systemd-nspawn" in words and f"--machine={name}".encode() in words:
                 found.append(int(entry.name))
     return found
 

@@ -12,8 +12,8 @@ from .machine import MACHINES, Machine
 from .simulator import control
 from .topology import BALANCERS, MINIONS
 
-# What Salt itself writes on a minion, whatever a state does.
-SALT = ("var/cache/salt", "var/log/salt", "etc/salt/pki", "var/run/salt")
+# What Salt itself, and the journal of what it runs, write on a minion, whatever a state does.
+SALT = ("var/cache/salt", "var/log/salt", "etc/salt/pki", "var/run/salt", "var/log/journal")
 # What a host writes while it idles.
 IDLE = (
     "var/log",

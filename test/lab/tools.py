@@ -12,11 +12,12 @@ from pathlib import Path
 
 from . import image
 from .cloud import REPOSITORY
-from .container import nspawn
+from .container import nspawn, remove_cgroups
 from .image import CACHE, overlay
 
 MOUNTED_AT = "/srv/haproxy_ha"
 CORPUS_AT = "/srv/corpus"
+MACHINE = f"hha-tools-{os.getpid()}"
 
 
 def run(argv: list[str], salt_release: str = "3008", debian: str = "bookworm") -> int:
@@ -28,6 +29,7 @@ def run(argv: list[str], salt_release: str = "3008", debian: str = "bookworm") -
         with overlay(root, [tools, *built.layers], upper):
             return subprocess.run(_command(root, argv), check=False).returncode
     finally:
+        remove_cgroups(MACHINE)
         for path in (root, upper, upper.with_name(upper.name + ".work")):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -46,7 +48,7 @@ def _command(root: Path, argv: list[str]) -> list[str]:
         environment["CIB_CORPUS"] = CORPUS_AT
     settings = [f"--setenv={name}={value}" for name, value in environment.items()]
     return nspawn(
-        f"hha-tools-{os.getpid()}",
+        MACHINE,
         root,
         "--private-network",
         "--as-pid2",
