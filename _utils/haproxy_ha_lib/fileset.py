@@ -24,7 +24,7 @@ _NOISE = re.compile(
 _PREFIX = re.compile(
     r"^(?:\[(?:ALERT|WARNING)\]\s*\([^)]*\)\s*:\s*(?:config : )?"  # HAProxy
     r"|(?:nginx: |\d{4}/\d\d/\d\d [\d:]+ )\[\w+\] (?:\d+#\d+: )?|nginx: "  # nginx
-    r"|\w{3} \d\d [\d:.]+ \w+\s+\[\w+\s*\] )"  # corosync
+    r"|(?:\w{3} \d\d [\d:.]+ )?\w+\s+\[\w+\s*\] )"  # corosync
 )
 
 

@@ -1,10 +1,13 @@
 """What functional tests share: a masterless minion with this checkout as its file server, and what tests need."""
 
+import json
 import logging
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from pillars import EXAMPLE
 
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
 
@@ -15,6 +18,11 @@ def requires_tools(*names):
     """Mark: skip, and say so, where one of these programs is not installed."""
     absent = [name for name in names if not shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")]
     return pytest.mark.skipif(bool(absent), reason=f"not installed: {', '.join(absent)}")
+
+
+def in_container():
+    """Whether this is the lab's container that has the daemons, which nobody misses afterwards (systemd-nspawn(1))."""
+    return os.environ.get("container") == "systemd-nspawn"  # noqa: SIM112
 
 
 class Minion:
@@ -58,3 +66,24 @@ def minions(salt_factories):
         return made[key]
 
     return minion
+
+
+@pytest.fixture(scope="session")
+def own_sls(tmp_path_factory):
+    """A file root for people's own SLS."""
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture
+def single(minions, own_sls):
+    """One state in an SLS of its own, on the minion ``primary`` or another: returns its result."""
+
+    def run(function, name, pillar=EXAMPLE, minion="primary", test=False, **arguments):
+        options = [{"name": name}, *({key: value} for key, value in arguments.items())]
+        (own_sls / "own.sls").write_text(json.dumps({"the state": {function: options}}), encoding="utf-8")
+        [state] = minions(minion, (REPOSITORY, own_sls)).apply("own", pillar, test=test).values()
+        for secret in (EXAMPLE["floating_ip"]["api_token"], EXAMPLE["cluster"]["authkey"]):
+            assert secret not in str(state)
+        return state
+
+    return run

@@ -86,6 +86,11 @@ MESSAGES = {
         "Nov 23 21:19:15.052 error   [MAIN  ] Corosync Cluster Engine exiting with status 8 at main.c:1417.\n",
         "Could not open /etc/corosync/authkey: No such file or directory",
     ),
+    "corosync, as we let it log": (
+        "error   [MAIN  ] parse error in config: No valid name found for local host\n"
+        "error   [MAIN  ] Corosync Cluster Engine exiting with status 8 at main.c:1445.\n",
+        "parse error in config: No valid name found for local host",
+    ),
     "only noise": ("[NOTICE]   (1) : haproxy version is 2.6\n", "[NOTICE]   (1) : haproxy version is 2.6"),
     "twice the same": ("nginx: [emerg] x\nnginx: [emerg] x\n", "x"),
 }

@@ -1,0 +1,187 @@
+"""
+States that change a host for real: only in the container that has the daemons, which is thrown away.
+
+The last tests purge HAProxy and nginx: no file that needs them may come after this one.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from functional.conftest import in_container, requires_tools
+from pillars import EXAMPLE, changed
+
+pytestmark = [
+    requires_tools("haproxy", "nginx", "corosync", "ufw", "nft", "ip"),
+    pytest.mark.skipif(not in_container(), reason="changes /etc: runs in the container that has the daemons"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _addresses():
+    """The addresses of the example's machines: nginx and corosync look for theirs."""
+    for address in ("10.132.20.236", "10.132.20.10", "10.17.1.18"):
+        subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+DAEMONS = {
+    "haproxy": ("primary", "haproxy_ha.load_balancer.config", "/etc/haproxy/haproxy.cfg", "0640 root:haproxy"),
+    "nginx": ("app-1", "haproxy_ha.app.config", "/etc/nginx/sites-available/haproxy_ha", "0644 root:root"),
+    "corosync": ("primary", "haproxy_ha.cluster.config", "/etc/corosync/corosync.conf", "0644 root:root"),
+}
+REFUSED = {
+    "haproxy": ({"haproxy": {"defaults": ["mode httpp"]}}, "/etc/haproxy/haproxy.cfg:"),
+    "nginx": ({"app_servers:app-1:private_ip": "192.0.2.1"}, "bind() to 192.0.2.1:80 failed"),
+}
+
+
+@pytest.fixture
+def files(single):
+    def run(daemon, pillar=EXAMPLE, test=False):
+        return single("haproxy_ha.files", daemon, pillar, DAEMONS[daemon][0], test)
+
+    return run
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_a_daemons_files_dry_live_and_again(files, daemon):
+    _, _, path, rights = DAEMONS[daemon]
+    dry = files(daemon, test=True)
+    assert dry["result"] is None
+    assert dry["comment"] == f"{daemon} accepts the new files; they would be installed"
+    live = files(daemon)
+    assert (live["result"], live["changes"]) == (True, dry["changes"])
+    assert path in live["changes"]
+    found = Path(path)
+    assert f"{found.stat().st_mode & 0o7777:04o} {found.owner()}:{found.group()}" == rights
+    for test in (True, False):
+        again = files(daemon, test=test)
+        assert (again["result"], again["changes"]) == (True, {})
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("daemon", REFUSED)
+def test_a_configuration_that_the_daemon_refuses_is_never_installed(files, daemon, test):
+    changes, said = REFUSED[daemon]
+    files(daemon)
+    before = Path(DAEMONS[daemon][2]).read_text(encoding="utf-8")
+    state = files(daemon, changed(changes), test)
+    assert (state["result"], state["changes"]) == (False, {})
+    assert said in state["comment"]
+    assert Path(DAEMONS[daemon][2]).read_text(encoding="utf-8") == before
+
+
+def test_nginxs_default_site_goes_and_comes_back_with_the_site_off(files):
+    """The set as a whole: a site of ours, or none and nothing of people's touched."""
+    files("nginx")
+    assert not os.path.lexists("/etc/nginx/sites-enabled/default")
+    assert os.readlink("/etc/nginx/sites-enabled/haproxy_ha") == "/etc/nginx/sites-available/haproxy_ha"
+    os.symlink("/etc/nginx/sites-available/default", "/etc/nginx/sites-enabled/default")
+    files("nginx", changed({"nginx": {"site": {"enabled": False}}}))
+    assert os.path.lexists("/etc/nginx/sites-enabled/default")
+    assert not os.path.lexists("/etc/nginx/sites-enabled/haproxy_ha")
+    assert Path("/etc/nginx/conf.d/haproxy_ha.conf").exists()
+
+
+# The firewall
+
+
+def ufw():
+    listing = subprocess.run(["ufw", "show", "added"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if line.startswith("ufw ")]
+
+
+def nft():
+    command = ["nft", "list", "chain", "inet", "filter", "input"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [line.strip() for line in listing.splitlines() if "comment" in line]
+
+
+@pytest.fixture
+def firewall(request):
+    if request.param == "ufw":
+        subprocess.run(["ufw", "allow", "22/tcp", "comment", "shell"], check=True, capture_output=True)
+        return request.param, ufw, "ufw allow 22/tcp comment 'shell'"
+    subprocess.run(["nft", "-f", "/etc/nftables.conf"], check=True)
+    theirs = 'tcp dport 22 accept comment "shell"'
+    subprocess.run(["nft", "add", "rule", "inet", "filter", "input", *theirs.split()], check=True)
+    return request.param, nft, theirs
+
+
+@pytest.mark.parametrize("firewall", ["ufw", "nftables"], indirect=True)
+def test_the_firewall_has_our_rules_and_keeps_those_of_others(single, firewall):
+    backend, listing, theirs = firewall
+    pillar = changed({"firewall": {"enabled": True, "backend": backend}})
+
+    dry = single("haproxy_ha.firewall", "x", pillar, test=True)
+    assert dry["result"] is None
+    assert listing() == [theirs]
+    live = single("haproxy_ha.firewall", "x", pillar)
+    assert (live["result"], live["changes"]) == (True, dry["changes"])
+    ours = [line for line in listing() if "haproxy_ha: " in line]
+    assert len(ours) == 2 and theirs in listing()
+    assert any("10.132.20.11" in line and "10.132.20.10" in line and "5405" in line for line in ours)
+    assert any("10.17.1.18" in line and "80" in line for line in ours)
+    again = single("haproxy_ha.firewall", "x", pillar)
+    assert (again["result"], again["changes"]) == (True, {})
+
+    moved = changed({"firewall": {"enabled": True, "backend": backend}, "cluster:port": 5505})
+    assert single("haproxy_ha.firewall", "x", moved)["result"] is True
+    assert not any("5405" in line for line in listing())
+    if backend == "nftables":  # as at a boot
+        subprocess.run(["nft", "-f", "/etc/nftables.conf"], check=True)
+        assert len([line for line in listing() if "haproxy_ha: " in line]) == 2
+        assert any("5505" in line for line in listing())
+        subprocess.run(["nft", "add", "rule", "inet", "filter", "input", *theirs.split()], check=True)
+
+    gone = single("haproxy_ha.firewall_absent", "x", moved)
+    assert gone["result"] is True and gone["changes"]
+    assert listing() == [theirs]
+    assert "haproxy_ha" not in Path("/etc/nftables.conf").read_text(encoding="utf-8")
+    assert single("haproxy_ha.firewall_absent", "x", moved)["changes"] == {}
+
+
+# Taking away
+
+
+def test_what_is_there_is_known_by_our_own_files(single, files):
+    """In a dry run: nothing goes, and what would go is named."""
+    files("haproxy")
+    files("nginx")
+    balancer = single("haproxy_ha.removed", "load_balancer", test=True)
+    assert balancer["result"] is None
+    assert {"haproxy", "/etc/haproxy"} <= set(balancer["changes"])
+    app = single("haproxy_ha.removed", "app_server", test=True)
+    assert {"nginx", "nginx-common", "/etc/nginx"} <= set(app["changes"])
+    assert Path("/etc/haproxy/haproxy.cfg").exists()
+
+
+def test_a_part_is_removed_and_its_configuration_kept(single, files):
+    files("haproxy")
+    own = Path("/etc/haproxy/haproxy.cfg").read_text(encoding="utf-8")
+    state = single("haproxy_ha.removed", "load_balancer")
+    assert state["result"] is True, state["comment"]
+    [kept] = Path("/var/lib/haproxy_ha/backup").glob("load_balancer-*")
+    assert str(kept) in state["comment"]
+    assert (kept / "etc/haproxy/haproxy.cfg").read_text(encoding="utf-8") == own
+    assert kept.stat().st_mode & 0o077 == 0
+    assert not os.path.exists("/etc/haproxy")
+    assert subprocess.run(["dpkg-query", "-W", "haproxy"], capture_output=True, check=False).returncode != 0
+    again = single("haproxy_ha.removed", "load_balancer")
+    assert (again["result"], again["changes"], again["comment"]) == (True, {}, "Nothing of load_balancer is here")
+
+
+def test_a_previous_nginx_goes_with_its_packages_and_a_copy_is_kept(single):
+    Path("/etc/nginx/own.conf").write_text("# people's own\n", encoding="utf-8")
+    assert single("haproxy_ha.nginx_removed", "x", test=True)["result"] is None
+    state = single("haproxy_ha.nginx_removed", "x")
+    assert state["result"] is True, state["comment"]
+    [kept] = Path("/var/lib/haproxy_ha/backup").glob("nginx-*")
+    assert (kept / "etc/nginx/own.conf").read_text(encoding="utf-8") == "# people's own\n"
+    assert not os.path.exists("/etc/nginx")
+    known = subprocess.run(["dpkg-query", "-W", "-f", "${Package}\n"], capture_output=True, text=True, check=True).stdout
+    assert not [package for package in known.splitlines() if package.startswith(("nginx", "libnginx"))]
+    again = single("haproxy_ha.nginx_removed", "x")
+    assert (again["result"], again["changes"]) == (True, {})
