@@ -181,7 +181,7 @@ def test_a_previous_nginx_goes_with_its_packages_and_a_copy_is_kept(single):
     [kept] = Path("/var/lib/haproxy_ha/backup").glob("nginx-*")
     assert (kept / "etc/nginx/own.conf").read_text(encoding="utf-8") == "# people's own\n"
     assert not os.path.exists("/etc/nginx")
-    known = subprocess.run(["dpkg-query", "-W", "-f", "${Package}\n"], capture_output=True, text=True, check=True).stdout
-    assert not [package for package in known.splitlines() if package.startswith(("nginx", "libnginx"))]
+    known = subprocess.run(["dpkg-query", "-W", "-f", "${Package}\n"], capture_output=True, text=True, check=True)
+    assert not [package for package in known.stdout.splitlines() if package.startswith(("nginx", "libnginx"))]
     again = single("haproxy_ha.nginx_removed", "x")
     assert (again["result"], again["changes"]) == (True, {})
