@@ -284,9 +284,10 @@ def plan(
     Returns ``changes`` ({"kind id": {"old", "new"}}, only the parts that differ), ``impact`` (simulate of the result
     less simulate of what is), ``foreign`` and ``adoptable`` (names of objects of others; of unowned ones that are as
     desired), ``unknown`` (what was met and not understood; it is left alone), ``resources`` (the ids of the desired
-    resources), ``digest``, ``refused`` (why ``apply`` would not commit this), and ``waiting`` (what ``apply`` would wait
-    for before it commits: a DC, quorum, absent and joining nodes). Raises SaltInvocationError for
-    desired data that cannot be, CommandExecutionError for a change that Pacemaker would refuse.
+    resources), ``digest``, and what is in the way of a commit: ``refused`` (the change itself), ``lacking`` (agents,
+    parameters, other objects, which may be there before it is made), and ``waiting`` (a DC, quorum, absent and joining
+    nodes: ``apply`` waits for these). Raises SaltInvocationError for desired data that cannot be, CommandExecutionError
+    for a change that Pacemaker would refuse.
 
     CLI Example:
 
@@ -295,9 +296,15 @@ def plan(
         salt-call pacemaker.plan '{properties: {no-quorum-policy: stop}}' owner=me
     """
     options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial)
-    if from_nothing:
-        return _result(_Judgement(_made(lib_document.Document.empty(), desired, options)))
-    return _result(_judged(_cib_text(cib_file), desired, options, live=cib_file is None))
+    try:
+        if from_nothing:
+            return _result(_Judgement(_made(lib_document.Document.empty(), desired, options)))
+        return _result(_judged(_cib_text(cib_file), desired, options, live=cib_file is None))
+    except lib_document.DanglingError as problem:
+        if not partial:
+            raise _impossible(problem) from None
+        nothing = _Judgement(lib_plan.Plan(before=None, changes=lib_plan.given(desired)), lacking=[str(problem)])
+        return _result(nothing)
 
 
 class _Options:
@@ -319,13 +326,14 @@ class _Options:
 
 
 class _Judgement:
-    """A Plan, what the cluster would do, and what is in the way of a commit: for good, or only for now."""
+    """A Plan, what the cluster would do, and what is in the way of a commit."""
 
-    def __init__(self, plan, impact=None, refused=(), waiting=()):
+    def __init__(self, plan, impact=None, lacking=()):
         self.plan = plan
         self.impact = impact or {}
-        self.refused = list(refused)
-        self.waiting = list(waiting)
+        self.refused = []
+        self.lacking = list(lacking)
+        self.waiting = []
         self.digest = lib_plan.fingerprint([plan.digest, lib_impact.sentences(self.impact)])
 
 
@@ -334,8 +342,14 @@ def _made(document, desired, options):
         return lib_plan.make(
             document, desired, options.owner, purge=options.purge, adopt=options.adopt, partial=options.partial
         )
+    except lib_document.DanglingError:
+        raise
     except lib_document.CibError as problem:
-        raise SaltInvocationError(f"The desired configuration cannot be:\n{problem}") from None
+        raise _impossible(problem) from None
+
+
+def _impossible(problem):
+    return SaltInvocationError(f"The desired configuration cannot be:\n{problem}")
 
 
 def _judged(text, desired, options, live):
@@ -352,7 +366,8 @@ def _judged(text, desired, options, live):
     judgement = _Judgement(made, lib_impact.difference(proposed, current))
     if live:
         judgement.waiting = _not_ready(document, status, options)
-        judgement.refused += errors + _agent_problems(made) + made.doubts
+        judgement.lacking = errors + _agent_problems(made)
+        judgement.refused += made.doubts
         if made.unresolved:
             judgement.refused.append("no value is given anywhere for the secret " + ", ".join(made.unresolved))
         left = lib_impact.left_running(then, proposed, made.after.sets("properties"))
@@ -380,6 +395,7 @@ def _result(judgement):
         "resources": made.resources,
         "digest": judgement.digest,
         "refused": judgement.refused,
+        "lacking": judgement.lacking,
         "waiting": judgement.waiting,
     }
 
@@ -475,7 +491,7 @@ def apply(
         text, judgement = _ready(desired, options, cib_file, deadline)
         if judgement.plan.after is None:
             return _result(judgement)
-        against = judgement.refused + judgement.waiting
+        against = judgement.refused + judgement.lacking + judgement.waiting
         if against:
             raise CommandExecutionError("Nothing was written: " + "; ".join(against))
         if cib_file is not None:
@@ -495,8 +511,11 @@ def _ready(desired, options, cib_file, deadline):
         try:
             text = _cib_text(cib_file)
             judgement = _judged(text, desired, options, live=cib_file is None)
-            if not judgement.waiting or judgement.refused or time.monotonic() >= deadline:
+            hopeless = judgement.refused or judgement.lacking
+            if not judgement.waiting or hopeless or time.monotonic() >= deadline:
                 return text, judgement
+        except lib_document.DanglingError as problem:
+            raise _impossible(problem) from None
         except CommandExecutionError:
             starting = cib_file is None and shutil.which("cibadmin", path=_PATH) and not running()
             if not starting or time.monotonic() >= deadline:

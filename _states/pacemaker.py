@@ -23,6 +23,7 @@ The form of the data is that of ``pacemaker.export``; see the execution module `
 """
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+from salt.state import STATE_INTERNAL_KEYWORDS
 
 __virtualname__ = "pacemaker"
 
@@ -119,8 +120,8 @@ def _predicted(ret, desired, options):
         plan = __salt__["pacemaker.plan"](desired, from_nothing=True, **options)
         ret.update(result=None, changes=plan["changes"])
         ret["comment"] = (
-            "Pacemaker does not run on this machine yet. The changes are those for a cluster without any configuration; "
-            "what they do to resources cannot be known until the cluster runs."
+            "Pacemaker does not run on this machine yet. The changes are those for a cluster without any "
+            "configuration; what they do to resources cannot be known until the cluster runs."
         )
         return ret
     ret["changes"] = plan["changes"]
@@ -128,10 +129,10 @@ def _predicted(ret, desired, options):
         return {**ret, "result": False, "changes": {}, "comment": f"Would be refused: {_list(plan['refused'])}"}
     if plan["changes"]:
         ret.update(result=None, comment=_effects("Would change", plan) + f" Digest of this plan: {plan['digest']}.")
+        if plan["lacking"]:
+            ret["comment"] += f" It would be refused if this still holds by then: {_list(plan['lacking'])}."
         if plan["waiting"]:
-            ret["comment"] += (
-                f" It would wait for the cluster first, and write nothing otherwise: {_list(plan['waiting'])}."
-            )
+            ret["comment"] += f" It would first wait for the cluster, which is not ready: {_list(plan['waiting'])}."
         return ret
     ret["comment"] = _unchanged(plan)
     return ret
@@ -185,7 +186,7 @@ _PRESENT = """
     The {thing} is there, as described, and whatever it is that runs is well.
 
     name
-        The id{of_name}.
+        The id.
     {arguments}
         The description, in the form of ``pacemaker.export``. What is left out is removed from an object that is there,
         but not what operators set by hand.
@@ -194,7 +195,7 @@ _ABSENT = """
     The {thing} is not there, nor anything that refers to it.
 
     name
-        The id{of_name}.
+        The id.
 """
 _VALUE_PRESENT = """
     The {thing} has this value.
@@ -239,12 +240,24 @@ _VALUES = {
 }
 
 
-def _nested(section, name, content):
-    """Desired data with one object; ``acls:roles`` is the key roles below acls."""
-    data = {name: content}
-    for part in reversed(section.split(":")):
-        data = {part: data}
-    return data
+_OPTIONS = ("owner", "max_disruption", "allow_partition", "timeout")
+# Requisites under which a state may not run at all: it commits on its own then.
+_CONDITIONS = ("onchanges", "onfail", "onlyif", "prereq", "unless", "creates")
+
+
+def _desired(function, name, given):
+    """Desired data for one state: a function's name, and its arguments that are not options."""
+    thing, _, outcome = function.rpartition("_")
+    if thing in _OBJECTS:
+        path, content = (*_OBJECTS[thing][0].split(":"), name), given
+    elif "node" in given:
+        path, content = (_VALUES[thing], given["node"], name), given.get("value")
+    else:
+        path, content = (_VALUES[thing], name), given.get("value")
+    content = content if outcome == "present" else None
+    for part in reversed(path):
+        content = {part: content}
+    return content
 
 
 def _merged(one, other):
@@ -255,64 +268,79 @@ def _merged(one, other):
     return both
 
 
-def _single(name, desired, aggregated, owner, max_disruption, allow_partition, timeout):
-    options = {
-        "owner": owner,
-        "max_disruption": max_disruption,
-        "allow_partition": allow_partition,
-        "partial": True,
-    }
-    return _configured(name, _merged(aggregated or {}, desired), options, timeout)
+def mod_aggregate(low, chunks, running):
+    """
+    With Salt's ``aggregate``: give the first of these states the objects of those that follow with the same options.
+    It makes one commit for all; the others then find nothing to change, and verify.
+    """
+    if not _can_aggregate(low):
+        return low
+    together = {}
+    for chunk in chunks:
+        tag = "_|-".join(chunk[key] for key in ("state", "__id__", "name", "fun"))
+        alike = all(chunk.get(option) == low.get(option) for option in _OPTIONS)
+        if tag not in running and alike and _can_aggregate(chunk):
+            together = _merged(together, _desired(chunk["fun"], chunk["name"], _arguments(chunk)))
+            chunk["__agg__"] = True
+    low["aggregated"] = together
+    return low
 
 
-def _object_states(thing, section, arguments):
-    """The pair of states for one kind of object."""
+def _can_aggregate(chunk):
+    return (
+        chunk.get("state") == __virtualname__
+        and chunk.get("fun", "").endswith(("_present", "_absent"))
+        and not any(chunk.get(condition) for condition in _CONDITIONS)
+    )
+
+
+def _arguments(chunk):
+    """What a chunk says to its function beside the options."""
+    internal = STATE_INTERNAL_KEYWORDS | {"name", "aggregate", "aggregated", *_OPTIONS}
+    return {key: value for key, value in chunk.items() if key not in internal and not key.startswith("__")}
+
+
+def _wrong_arguments(function, given):
+    """What is wrong with the arguments of a state whose description is not checked by the module, else None."""
+    thing, _, outcome = function.rpartition("_")
+    needed = {"node"} if thing.startswith("node_") else set()
+    if outcome == "present":
+        if thing in _OBJECTS:
+            return None
+        needed.add("value")
+    if set(given) == needed:
+        return None
+    return f"found the arguments {', '.join(['name', *sorted(given)])}, needed: {', '.join(['name', *sorted(needed)])}"
+
+
+def _states_of(thing):
+    """The pair of states for one kind of object or setting."""
 
     def present(
         name, owner="salt", max_disruption="any", allow_partition=False, timeout=120, aggregated=None, **description
     ):
-        content = {key: value for key, value in description.items() if not key.startswith("__")}
-        desired = _nested(section, name, content)
-        return _single(name, desired, aggregated, owner, max_disruption, allow_partition, timeout)
+        options = {"owner": owner, "max_disruption": max_disruption, "allow_partition": allow_partition}
+        return _single(f"{thing}_present", name, description, aggregated, options, timeout)
 
-    def absent(name, owner="salt", max_disruption="any", allow_partition=False, timeout=120, aggregated=None):
-        desired = _nested(section, name, None)
-        return _single(name, desired, aggregated, owner, max_disruption, allow_partition, timeout)
-
-    words = {"thing": thing.replace("_", " "), "of_name": "", "arguments": arguments}
-    return _titled(thing, present, absent, _PRESENT.format(**words), _ABSENT.format(**words))
-
-
-def _value_states(thing, section):
-    """The pair of states for one kind of setting of the whole cluster."""
-
-    def present(name, value, owner="salt", max_disruption="any", allow_partition=False, timeout=120, aggregated=None):
-        desired = {section: {name: value}}
-        return _single(name, desired, aggregated, owner, max_disruption, allow_partition, timeout)
-
-    def absent(name, owner="salt", max_disruption="any", allow_partition=False, timeout=120, aggregated=None):
-        desired = {section: {name: None}}
-        return _single(name, desired, aggregated, owner, max_disruption, allow_partition, timeout)
-
-    words = {"thing": thing.replace("_", " "), "node": ""}
-    return _titled(thing, present, absent, _VALUE_PRESENT.format(**words), _VALUE_ABSENT.format(**words))
-
-
-def _node_value_states(thing, section):
-    """The pair of states for one kind of setting of a node."""
-
-    def present(
-        name, node, value, owner="salt", max_disruption="any", allow_partition=False, timeout=120, aggregated=None
+    def absent(
+        name, owner="salt", max_disruption="any", allow_partition=False, timeout=120, aggregated=None, **description
     ):
-        desired = {section: {node: {name: value}}}
-        return _single(name, desired, aggregated, owner, max_disruption, allow_partition, timeout)
+        options = {"owner": owner, "max_disruption": max_disruption, "allow_partition": allow_partition}
+        return _single(f"{thing}_absent", name, description, aggregated, options, timeout)
 
-    def absent(name, node, owner="salt", max_disruption="any", allow_partition=False, timeout=120, aggregated=None):
-        desired = {section: {node: {name: None}}}
-        return _single(name, desired, aggregated, owner, max_disruption, allow_partition, timeout)
+    node = _NODE if thing.startswith("node_") else ""
+    words = {"thing": thing.replace("_", " "), "node": node, "arguments": _OBJECTS.get(thing, ("", ""))[1]}
+    docs = (_PRESENT, _ABSENT) if thing in _OBJECTS else (_VALUE_PRESENT, _VALUE_ABSENT)
+    return _titled(thing, present, absent, *(text.format(**words) for text in docs))
 
-    words = {"thing": thing.replace("_", " "), "node": _NODE}
-    return _titled(thing, present, absent, _VALUE_PRESENT.format(**words), _VALUE_ABSENT.format(**words))
+
+def _single(function, name, description, aggregated, options, timeout):
+    given = {key: value for key, value in description.items() if not key.startswith("__")}
+    wrong = _wrong_arguments(function, given)
+    if wrong:
+        return {"name": name, "changes": {}, "result": False, "comment": wrong}
+    desired = _merged(aggregated or {}, _desired(function, name, given))
+    return _configured(name, desired, {**options, "partial": True}, timeout)
 
 
 def _titled(thing, present, absent, present_doc, absent_doc):
@@ -321,8 +349,5 @@ def _titled(thing, present, absent, present_doc, absent_doc):
     return {function.__name__: function for function in (present, absent)}
 
 
-for _thing, (_section, _arguments) in _OBJECTS.items():
-    globals().update(_object_states(_thing, _section, _arguments))
-for _thing, _section in _VALUES.items():
-    _made = _node_value_states if _thing.startswith("node_") else _value_states
-    globals().update(_made(_thing, _section))
+for _thing in (*_OBJECTS, *_VALUES):
+    globals().update(_states_of(_thing))

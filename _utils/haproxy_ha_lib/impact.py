@@ -57,7 +57,7 @@ def _status(root):
 
 def resources(parent, inside=()):
     """
-    Every instance of every primitive below ``parent`` (the element ``resources`` of what crm_simulate and crm_mon print):
+    Every instance of every primitive below ``parent`` (the element ``resources`` of crm_simulate and crm_mon):
     {"id", "in" (its group, clone and bundle, the outermost first), "agent", "role", "nodes", "target_role" and flags}.
     """
     found = []

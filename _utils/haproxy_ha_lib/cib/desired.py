@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass, field
 
 from haproxy_ha_lib.cib import kinds, nvsets, values
-from haproxy_ha_lib.cib.document import AUTOMATIC, MARKER, SECTIONS, SETTINGS, CibError, named
+from haproxy_ha_lib.cib.document import AUTOMATIC, MARKER, SECTIONS, SETTINGS, CibError, DanglingError, named
 from haproxy_ha_lib.cib.fields import Context
 
 OPERATOR_META = ("target-role", "is-managed", "maintenance")
@@ -52,7 +52,7 @@ def read(data, document):
     """
     The Desired for ``data`` (the form of ``pacemaker.export``), checked against ``document``.
 
-    Raises CibError with all that is wrong, one line each, by path.
+    Raises CibError with all that is wrong, one line each, by path; DanglingError if only references are.
     """
     problems, doubts = [], []
 
@@ -72,10 +72,12 @@ def read(data, document):
         _check_settings(*key, sets, path, document, report)
         desired.doubts[key], doubts = doubts, []
     if not problems:
-        _check_references(desired, document, report)
         _check_ids(desired, document, report)
     if problems:
         raise CibError("\n".join(sorted(problems)))
+    _check_references(desired, document, report)
+    if problems:
+        raise DanglingError("\n".join(sorted(problems)))
     return desired
 
 

@@ -34,6 +34,12 @@ class CibError(ValueError):
     """
 
 
+class DanglingError(CibError):
+    """
+    Desired data in which nothing is wrong but that it refers to what is not there.
+    """
+
+
 @dataclass(frozen=True)
 class Settings:
     """

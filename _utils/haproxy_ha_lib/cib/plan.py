@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from haproxy_ha_lib.cib import desired as wanted
 from haproxy_ha_lib.cib import edit, kinds, nvsets, values
-from haproxy_ha_lib.cib.document import AUTOMATIC, SETTINGS, Document, hide
+from haproxy_ha_lib.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, Document, hide
 from haproxy_ha_lib.cib.fields import Context, children
 
 OPERATOR_SETTINGS = {
@@ -209,20 +209,18 @@ class _Planner:
         self.result.digest = fingerprint(real)
 
     def _write_tag(self, after, refs):
-        present = {name for _, name in after.objects} | {
-            pair.get("id") for sets in after.settings.values() for one in sets for pair in children(one, "nvpair")
-        }
-        mine = {name for section, name in refs if section != "acls:targets" or after.schema >= (3, 3)}
+        """Record what is the owner's now, as far as it is there: a reference to nothing breaks older schemas."""
+        present = {one.get("id") for one in after.configuration.iter() if one.tag not in NOT_IDS}
+        if after.schema >= (3, 3):  # before, only what has an id of the document can be referred to
+            present |= {name for section, name in after.objects if section == "acls:targets"}
+        mine = {name for _, name in refs} | (self.owned if self.partial else set())
         for section, node, one, ids in self.sets:
             elements = edit.set_elements(after, section, node, ids)
             for name, value in _stated(one, self.context):
                 pair = edit.find_pair(elements, SETTINGS[section].table, name) if value is not None else None
                 if pair is not None:
                     mine.add(pair.get("id"))
-        if self.partial:
-            mine |= self.owned
-        gone = {name for _, name in set(self.before.objects) - set(Document(after.root).objects)}
-        edit.write_tag(after, self.owner, sorted((mine & present) - gone))
+        edit.write_tag(after, self.owner, sorted(mine & present - {None}))
 
     def _list_foreign(self, doomed):
         stated = set(self.desired.objects) | doomed
@@ -340,6 +338,21 @@ def _flat_settings(document):
                 meaning = values.meaning(values.option_type(settings.table, name), value)
                 flat.setdefault(setting_label(settings, node, canonical, {**header, "id": one["id"]}), (meaning, value))
     return flat
+
+
+def given(data):
+    """
+    Desired data as changes to nothing, for when it cannot be compared because it refers to what is not there yet.
+    """
+    objects = {
+        label(section, values.text(name)): copy.deepcopy(content)
+        for section, objects in data.items()
+        if section in kinds.KINDS and isinstance(objects, dict)
+        for name, content in objects.items()
+        if content is not None
+    }
+    hide(objects, "(hidden)")
+    return {name: {"old": None, "new": content} for name, content in objects.items()}
 
 
 def fingerprint(data):

@@ -1,0 +1,369 @@
+"""The states on a cluster that is a file: Pacemaker's own cibadmin, crm_mon and scheduler work on it, and where a real
+cluster would carry out the scheduler's actions, crm_simulate does."""
+
+import copy
+import subprocess
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
+import pytest
+from functional.conftest import requires_tools
+from functional.test_pacemaker import CIB, ROOT, SYSTEM
+
+pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin", "crm_mon")
+
+DUMMY = copy.deepcopy(SYSTEM)
+for _primitive in DUMMY["primitives"].values():
+    _primitive["agent"] = "ocf:pacemaker:Dummy"
+    _primitive.pop("params", None)
+
+
+def load(folder):
+    loader = SourceFileLoader(f"pacemaker_{folder}", str(ROOT / folder / "pacemaker.py"))
+    module = module_from_spec(spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
+
+
+class Cluster:
+    """The two modules, wired to each other and to a CIB in a file."""
+
+    def __init__(self, path):
+        self.path = path
+        self.module = load("_modules")
+        self.states = load("_states")
+        self.commands = []
+        self.before_patch = []
+        self._run = self.module._run
+        self.module._run = self.run
+        self.states.__salt__ = {f"pacemaker.{name}": getattr(self.module, name) for name in dir(self.module)}
+        self.states.__opts__ = {"test": False}
+
+    def run(self, *command, **options):
+        self.commands.append(command[0])
+        if command[:2] == ("crm_resource", "--wait"):
+            subprocess.run(["crm_simulate", "-Q", "--in-place", "--xml-file", self.path], check=True, timeout=60)
+            return 0, "", ""
+        if command[0] == "crm_diff" and self.before_patch:
+            self.before_patch.pop()()
+        binary, rest = command[0], command[1:]
+        return self._run("env", f"CIB_file={self.path}", binary, *rest, **options)
+
+    def text(self):
+        return Path(self.path).read_text(encoding="utf-8")
+
+    def test(self, enabled=True):
+        self.states.__opts__ = {"test": enabled}
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    path = tmp_path / "cib.xml"
+    path.write_text(CIB, encoding="utf-8")
+    return Cluster(str(path))
+
+
+def configured(cluster, configuration=DUMMY, **options):
+    return cluster.states.configured("haproxy_ha", configuration, **{"timeout": 5, **options})
+
+
+def test_the_first_run_changes_and_the_second_does_not(cluster):
+    first = configured(cluster)
+    assert first["result"] is True, first
+    assert "start FloatIP on n1" in first["comment"]
+    cluster.commands.clear()
+    second = configured(cluster)
+    assert (second["result"], second["changes"]) == (True, {})
+    assert len(cluster.commands) <= 3
+
+
+def test_a_dry_run_tells_the_same_and_writes_nothing(cluster):
+    cluster.test()
+    predicted = configured(cluster)
+    assert (predicted["result"], cluster.text()) == (None, CIB)
+    cluster.test(False)
+    assert configured(cluster)["changes"] == predicted["changes"]
+    cluster.test()
+    again = configured(cluster)
+    assert (again["result"], again["changes"]) == (True, {})
+
+
+def test_the_digest_of_a_dry_run_binds_the_live_run(cluster):
+    cluster.test()
+    digest = configured(cluster)["comment"].split("Digest of this plan: ")[1].split(".")[0]
+    cluster.test(False)
+    wrong = configured(cluster, expect="0" * 16)
+    assert (wrong["result"], wrong["changes"], cluster.text()) == (False, {}, CIB)
+    assert configured(cluster, expect=digest)["result"] is True
+
+
+def test_a_change_of_somebody_else_in_between_is_kept(cluster):
+    def somebody():
+        cluster.module._run("crm_attribute", "--type", "crm_config", "--name", "cluster-delay", "--update", "70s")
+
+    cluster.before_patch.append(somebody)
+    assert configured(cluster)["result"] is True
+    assert cluster.commands.count("crm_diff") == 2
+    assert cluster.module.export()["properties"]["cluster-delay"] == "70s"
+    assert configured(cluster)["changes"] == {}
+
+
+def test_when_others_always_come_first_the_error_is_honest_and_nothing_is_written(cluster, monkeypatch):
+    numbers = iter(range(1000))
+
+    def somebody():
+        cluster.before_patch.append(somebody)
+        number = next(numbers)
+        cluster.module._run("crm_attribute", "--type", "crm_config", "--name", "x", "--update", str(number))
+
+    monkeypatch.setattr(cluster.module.time, "sleep", lambda seconds: None)
+    cluster.before_patch.append(somebody)
+    ret = configured(cluster, expected_nodes=["n1"])
+    assert ret["result"] is False
+    assert "others changed the configuration" in ret["comment"]
+    assert "primitives" not in cluster.module.export()
+
+
+@pytest.mark.parametrize(
+    ("found", "instead", "reason"),
+    [
+        ('uname="n2" in_ccm="true" crmd="online"', 'uname="n2" in_ccm="false" crmd="offline"', "absent: n2"),
+        ('have-quorum="1"', 'have-quorum="0"', "no quorum"),
+        (' dc-uuid="1"', "", "no DC"),
+    ],
+)
+def test_an_incomplete_cluster_takes_no_commit(cluster, found, instead, reason):
+    Path(cluster.path).write_text(CIB.replace(found, instead), encoding="utf-8")
+    before = cluster.text()
+    ret = configured(cluster, timeout=0)
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert reason in ret["comment"]
+    assert cluster.text() == before
+    cluster.test()
+    assert configured(cluster)["result"] is None
+
+
+def test_a_node_that_was_shut_down_in_good_order_is_not_missed(cluster):
+    left = 'uname="n2" in_ccm="false" crmd="offline" join="down" expected="down"'
+    found = 'uname="n2" in_ccm="true" crmd="online" join="member" expected="member"'
+    Path(cluster.path).write_text(CIB.replace(found, left), encoding="utf-8")
+    assert configured(cluster)["result"] is True
+
+
+def test_an_expected_node_that_the_cluster_does_not_know_is_named(cluster):
+    ret = configured(cluster, expected_nodes=["n1", "n2", "n3"], timeout=0)
+    assert ret["result"] is False
+    assert "absent: n3" in ret["comment"]
+
+
+def test_a_partition_may_be_allowed(cluster):
+    found = 'uname="n2" in_ccm="true" crmd="online"'
+    Path(cluster.path).write_text(CIB.replace(found, 'uname="n2" in_ccm="false" crmd="offline"'), encoding="utf-8")
+    options = {**DUMMY, "properties": {**DUMMY["properties"], "startup-fencing": False}}
+    assert configured(cluster, options, allow_partition=True)["changes"]
+
+
+def test_an_agent_that_is_not_installed_is_named_and_nothing_is_written(cluster):
+    ret = configured(cluster, SYSTEM)
+    assert (ret["result"], cluster.text()) == (False, CIB)
+    assert "the agent ocf:haproxy_ha:floatip of FloatIP is not installed" in ret["comment"]
+    cluster.test()
+    assert configured(cluster, SYSTEM)["result"] is None
+
+
+def test_what_is_dropped_is_stopped_and_gone(cluster):
+    configured(cluster)
+    rest = {"properties": DUMMY["properties"]}
+    ret = configured(cluster, rest)
+    assert ret["result"] is True
+    assert "stop FloatIP on n1" in ret["comment"]
+    assert cluster.module.export() == {"properties": {"no-quorum-policy": "stop", "stonith-enabled": "false"}}
+
+
+def test_what_would_leave_resources_running_is_refused(cluster):
+    configured(cluster)
+    ret = configured(cluster, {})
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "would be left running: FloatIP, haproxy" in ret["comment"]
+
+
+def test_a_resource_that_is_down_is_no_success(cluster):
+    configured(cluster)
+    subprocess.run(
+        ["crm_simulate", "-Q", "-X", "-i", "FloatIP_monitor_10000@n1=7", "-F", "FloatIP_start_0@n1=1", "-F",
+         "FloatIP_start_0@n2=1", "-x", cluster.path],
+        check=False, timeout=60,
+    )  # fmt: skip
+    ret = configured(cluster, timeout=0)
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "FloatIP" in ret["comment"]
+
+
+def test_what_an_operator_stopped_is_told_and_no_failure(cluster):
+    configured(cluster)
+    stop = ("--meta", "--set-parameter", "target-role", "--parameter-value", "Stopped")
+    cluster.run("crm_resource", "--resource", "FloatIP", *stop)
+    cluster.run("crm_resource", "--wait")
+    ret = configured(cluster)
+    assert (ret["result"], ret["changes"]) == (True, {})
+    assert "FloatIP is stopped on purpose" in ret["comment"]
+
+
+SINGLE = [
+    ("property", "cluster-delay", {"value": "70s"}, {"properties": {"cluster-delay": "70s"}}),
+    ("resource_default", "priority", {"value": 5}, {"resource_defaults": {"priority": "5"}}),
+    ("operation_default", "timeout", {"value": "30s"}, {"operation_defaults": {"timeout": "30s"}}),
+    ("node_attribute", "rack", {"node": "n1", "value": 3}, {"node_attributes": {"n1": {"rack": "3"}}}),
+    ("node_utilization", "cpu", {"node": "n2", "value": 8}, {"utilization": {"n2": {"cpu": "8"}}}),
+    ("primitive", "x", {"agent": "ocf:pacemaker:Dummy"}, {"primitives": {"x": {"agent": "ocf:pacemaker:Dummy"}}}),
+    ("template", "t", {"agent": "ocf:pacemaker:Dummy"}, {"templates": {"t": {"agent": "ocf:pacemaker:Dummy"}}}),
+    ("group", "g", {"members": ["a", "b"]}, {"groups": {"g": {"members": ["a", "b"]}}}),
+    ("clone", "c", {"resource": "a", "meta": {"notify": True}},
+     {"clones": {"c": {"resource": "a", "meta": {"notify": "true"}}}}),
+    ("bundle", "bu", {"docker": {"image": "i:1"}}, {"bundles": {"bu": {"docker": {"image": "i:1"}}}}),
+    ("location", "l", {"resource": "a", "node": "n1", "score": 5},
+     {"locations": {"l": {"resource": "a", "node": "n1", "score": "5"}}}),
+    ("colocation", "co", {"resource": "a", "with": "b", "score": "INFINITY"},
+     {"colocations": {"co": {"resource": "a", "with": "b", "score": "INFINITY"}}}),
+    ("order", "o", {"first": "a", "then": "b", "first-action": "start"},
+     {"orders": {"o": {"first": "a", "then": "b", "first-action": "start"}}}),
+    ("ticket", "k", {"ticket": "site", "resource": "a"}, {"tickets": {"k": {"ticket": "site", "resource": "a"}}}),
+    ("fencing_level", "f", {"target": "n1", "index": 1, "devices": ["a"]},
+     {"fencing_levels": {"f": {"target": "n1", "index": "1", "devices": ["a"]}}}),
+    ("alert", "al", {"path": "/bin/true"}, {"alerts": {"al": {"path": "/bin/true"}}}),
+    ("acl_role", "r", {"permissions": [{"kind": "read", "xpath": "/cib"}]},
+     {"acls": {"roles": {"r": {"permissions": [{"kind": "read", "xpath": "/cib"}]}}}}),
+    ("tag", "tg", {"members": ["a"]}, {"tags": {"tg": ["a"]}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("thing", "name", "arguments", "exported"), SINGLE, ids=[one[0] for one in SINGLE])
+def test_every_kind_has_a_state_that_makes_one_and_one_that_removes_it(cluster, thing, name, arguments, exported):
+    base = {
+        "properties": {"stonith-enabled": False},
+        "primitives": {one: {"agent": "ocf:pacemaker:Dummy"} for one in ("a", "b")},
+    }
+    assert cluster.states.configured("base", base, timeout=5)["result"] is True
+    before = cluster.module.export()
+    present = getattr(cluster.states, f"{thing}_present")
+    absent = getattr(cluster.states, f"{thing}_absent")
+    where = {"node": arguments["node"]} if thing.startswith("node_") else {}
+    cluster.test()
+    assert present(name, timeout=5, **arguments)["result"] is None
+    assert cluster.module.export() == before
+    cluster.test(False)
+    made = present(name, timeout=5, **arguments)
+    assert len(made["changes"]) == 1, made
+    after = cluster.module.export()
+    for section, content in exported.items():
+        assert content.items() <= after[section].items() or section in ("acls",)
+    assert after != before
+    assert present(name, timeout=5, __id__="x", **arguments)["changes"] == {}
+    assert present(name, timeout=5, **arguments)["changes"] == {}
+    assert list(absent(name, timeout=5, **where)["changes"]) == list(made["changes"])
+    assert cluster.module.export() == before
+    assert absent(name, timeout=5, **where)["changes"] == {}
+
+
+def test_a_single_state_leaves_the_owners_other_objects(cluster):
+    cluster.states.property_present("cluster-delay", value="70s")
+    cluster.states.property_present("dc-deadtime", value="21s")
+    cluster.states.property_absent("dc-deadtime")
+    assert cluster.module.export() == {"properties": {"cluster-delay": "70s"}}
+
+
+def test_a_dry_run_of_a_state_whose_resource_an_earlier_state_makes(cluster):
+    cluster.test()
+    ret = cluster.states.colocation_present("c", **{"resource": "new", "with": "other"})
+    assert ret["result"] is None
+    assert ret["changes"] == {"colocation c": {"old": None, "new": {"resource": "new", "with": "other"}}}
+    cluster.test(False)
+    assert cluster.states.colocation_present("c", **{"resource": "new", "with": "other"})["result"] is False
+
+
+@pytest.mark.parametrize(
+    ("state", "arguments"),
+    [("property_present", {}), ("property_absent", {"value": 1}), ("node_attribute_present", {"value": 1}),
+     ("primitive_present", {"agnet": "ocf:pacemaker:Dummy"})],
+)  # fmt: skip
+def test_wrong_arguments_are_one_clear_error(cluster, state, arguments):
+    ret = getattr(cluster.states, state)("x", **arguments)
+    assert (ret["result"], ret["changes"], cluster.text()) == (False, {}, CIB)
+
+
+def test_aggregated_states_are_one_commit(cluster):
+    def chunk(fun, name, **arguments):
+        return {"state": "pacemaker", "fun": fun, "name": name, "__id__": name, "order": 1, "require": [], **arguments}
+
+    chunks = [
+        chunk("property_present", "stonith-enabled", value=False),
+        chunk("primitive_present", "a", agent="ocf:pacemaker:Dummy"),
+        chunk("primitive_present", "b", agent="ocf:pacemaker:Dummy"),
+        chunk("colocation_present", "c", **{"resource": "a", "with": "b"}),
+        chunk("primitive_present", "conditional", agent="ocf:pacemaker:Dummy", onchanges=[{"file": "x"}]),
+        chunk("primitive_present", "other", agent="ocf:pacemaker:Dummy", owner="somebody"),
+    ]
+    low = cluster.states.mod_aggregate(chunks[0], chunks, {})
+    ret = cluster.states.property_present("stonith-enabled", value=False, aggregated=low["aggregated"], timeout=5)
+    assert ret["result"] is True
+    assert set(ret["changes"]) == {"property stonith-enabled", "primitive a", "primitive b", "colocation c"}
+    assert cluster.states.primitive_present("a", agent="ocf:pacemaker:Dummy")["changes"] == {}
+
+
+def test_before_pacemaker_runs_a_dry_run_tells_the_objects_and_a_live_run_fails(cluster):
+    Path(cluster.path).unlink()
+    cluster.test()
+    ret = configured(cluster)
+    assert ret["result"] is None
+    assert "primitive FloatIP" in ret["changes"]
+    assert "does not run" in ret["comment"]
+    cluster.test(False)
+    assert configured(cluster, timeout=0)["result"] is False
+
+
+def test_operators_functions_do_what_they_say(cluster):
+    configured(cluster)
+    module = cluster.module
+    assert module.wait(["n1", "n2"], timeout=0)["nodes"]["n1"]["online"]
+    assert [module.maintenance(), module.maintenance(), module.maintenance(False), module.maintenance(False)] == [
+        True, False, True, False,
+    ]  # fmt: skip
+    assert [module.standby("n1"), module.standby("n1")] == [True, False]
+    assert module.status()["resources"]["FloatIP"]["nodes"] == ["n2"]
+    assert [module.online("n1"), module.online("n1")] == [True, False]
+    assert [module.move("FloatIP", "n1"), module.move("FloatIP", "n1")] == [True, False]
+    assert module.plan(DUMMY)["foreign"] == ["location cli-prefer-FloatIP"]
+    assert [module.clear("FloatIP"), module.clear("FloatIP")] == [True, False]
+    assert module.cleanup() is False
+
+
+def test_names_that_are_not_there_are_refused(cluster):
+    module = cluster.module
+    for call in (
+        lambda: module.standby("n9"),
+        lambda: module.move("none", "n1"),
+        lambda: module.clear("none"),
+        lambda: module.cleanup("none"),
+        lambda: module.maintenance(True, "n9"),
+    ):
+        with pytest.raises(module.SaltInvocationError, match="has no (node|resource)"):
+            call()
+
+
+def test_a_wait_is_bounded_and_says_for_whom(cluster):
+    with pytest.raises(cluster.module.CommandExecutionError, match="absent: n7"):
+        cluster.module.wait(["n7"], timeout=0)
+
+
+def test_no_command_gets_the_cib_as_an_argument(cluster):
+    seen = []
+    run = cluster.module._run
+
+    def watched(*command, **options):
+        seen.extend(command)
+        return run(*command, **options)
+
+    cluster.module._run = watched
+    configured(cluster)
+    assert not [word for word in seen if "<" in word]
