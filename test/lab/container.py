@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .shell import wait_for
+
 CGROUPS = [Path("/sys/fs/cgroup", tree) for tree in ("systemd", "unified", "")]
 
 # nspawn keeps a directory per machine below /run and can remove it only from a tmpfs, which /run is not everywhere.
@@ -27,10 +29,15 @@ def nspawn(name: str, root: Path, *options: str) -> list[str]:
 
 
 def remove_cgroups(name: str) -> None:
-    """Remove the control groups that an ended container of that machine name leaves."""
+    """Wait until nothing of an ended container of that machine name runs, and remove the control groups it leaves."""
+    wait_for(f"the processes of {name} to end", lambda: not any(_processes(tree / name) for tree in _trees()), 20)
     for tree in _trees():
         for directory, _, _ in os.walk(tree / name, topdown=False):
             os.rmdir(directory)
+
+
+def _processes(group: Path) -> list[str]:
+    return [pid for file in group.rglob("cgroup.procs") for pid in file.read_text(encoding="ascii").split()]
 
 
 def systemd_runs() -> bool:

@@ -110,6 +110,7 @@ def replace_file(path, text):
         os.makedirs(directory, mode=0o755, exist_ok=True)
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
+            os.fchmod(file.fileno(), 0o644)
         os.replace(temporary, path)
     except OSError as error:
         remove_file(temporary)
