@@ -19,6 +19,7 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host import daemons, files, net, packet_filter, probes, system
+from haproxy_ha_lib import digitalocean as rules
 from haproxy_ha_lib import fileset, layout
 from haproxy_ha_lib import settings as lib_settings
 
@@ -272,8 +273,8 @@ def _floating_ip_problems(ours):
     try:
         __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"], timeout=10)
     except CommandExecutionError as exc:
-        final = re.search(r"\b(?:400|401|403|404)\b", str(exc))  # the API answered, and said no
-        if final or _floating_ip_mark(ours) != files.text(_MARK):
+        outage = isinstance(exc.__context__, rules.Unavailable)  # no answer, in contrast to a no
+        if not outage or _floating_ip_mark(ours) != files.text(_MARK):
             return [f"floating IP {ours['floating_ip']['address']}: {exc}"]
         log.warning("haproxy_ha: the floating IP was not checked: %s", exc)
     return []

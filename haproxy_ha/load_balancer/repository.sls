@@ -1,4 +1,4 @@
-# The package repository that HAProxy comes from (optional; else the distribution's own).
+# The package repository that HAProxy comes from (optional; else the distribution's own). A HAProxy that is installed is not upgraded.
 {% from "haproxy_ha/map.jinja" import roles, settings with context %}
 
 include:

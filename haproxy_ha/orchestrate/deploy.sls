@@ -1,6 +1,6 @@
-# The whole system in the order in which its tiers depend on each other: salt-run state.orchestrate haproxy_ha.orchestrate.deploy
+# The whole system in the order in which its tiers depend on each other: salt-run state.orchestrate haproxy_ha.orchestrate.deploy pillar='{target: "*"}'
 # The load balancers are set up at the same moment, because each waits for the others to join the cluster.
-{% set targets = salt["pillar.get"]("haproxy_ha:orchestrate:target", "*") %}
+{% set targets = salt["pillar.get"]("target", "*") %}
 
 haproxy_ha-deploy-modules:
   salt.function:

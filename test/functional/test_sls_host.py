@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from functional.conftest import in_container, requires_tools
 from pillars import EXAMPLE, changed
+from simulated import ADDRESS, simulator
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "ufw", "nft", "ip"),
@@ -83,6 +84,61 @@ def test_nginxs_default_site_goes_and_comes_back_with_the_site_off(files):
     assert os.path.lexists("/etc/nginx/sites-enabled/default")
     assert not os.path.lexists("/etc/nginx/sites-enabled/haproxy_ha")
     assert Path("/etc/nginx/conf.d/haproxy_ha.conf").exists()
+
+
+# Before anything is touched
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    with simulator(tmp_path_factory.mktemp("simulator")) as running:
+        yield running
+
+
+def by_the_api(cloud, **options):
+    """pillar.example with the simulator for DigitalOcean."""
+    return changed({
+        "floating_ip": {
+            "address": ADDRESS, "api_token": EXAMPLE["floating_ip"]["api_token"], "api_url": cloud.api_url,
+            "ca_file": cloud.ca_file, "metadata_url": cloud.metadata_url, **options,
+        }
+    })  # fmt: skip
+
+
+WRONG_CLOUD = {
+    "a refused token": ({"api_token": "dop_v1_" + "0" * 64}, "the API refuses the token: HTTP 401"),
+    "an address of somebody else": ({"address": "203.0.113.77"}, "the API does not know it: HTTP 404"),
+    "an API that is not there": ({"api_url": "https://127.0.0.1:9"}, "Connection refused"),
+    "an authority that is not there": ({"ca_file": "/etc/ssl/nothing.pem"}, "/etc/ssl/nothing.pem is missing"),
+}
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("case", WRONG_CLOUD)
+def test_a_floating_ip_that_cannot_be_moved_stops_the_run_before_it_begins(single, cloud, case, test):
+    options, said = WRONG_CLOUD[case]
+    cloud.reset()
+    cloud.tokens(EXAMPLE["floating_ip"]["api_token"])
+    assert single("haproxy_ha.preflight", "x", by_the_api(cloud))["result"] is True  # what worked before
+    state = single("haproxy_ha.preflight", "x", by_the_api(cloud, **options), test=test)
+    assert (state["result"], state["changes"]) == (False, {})
+    assert said in state["comment"]
+
+
+def test_an_outage_of_the_api_stops_nothing_that_worked_before(single, cloud):
+    cloud.reset()
+    cloud.tokens(EXAMPLE["floating_ip"]["api_token"])
+    mark = Path("/var/lib/haproxy_ha/floating_ip_checked")
+    mark.unlink(missing_ok=True)
+    assert single("haproxy_ha.preflight", "x", by_the_api(cloud), test=True)["result"] is True
+    assert not mark.exists()
+    cloud.fault("status", status=503)
+    assert single("haproxy_ha.preflight", "x", by_the_api(cloud))["result"] is False
+    cloud.clear()
+    assert single("haproxy_ha.preflight", "x", by_the_api(cloud))["result"] is True
+    assert mark.stat().st_mode & 0o077 == 0
+    cloud.fault("status", status=503)
+    assert single("haproxy_ha.preflight", "x", by_the_api(cloud))["result"] is True
 
 
 # The firewall

@@ -93,3 +93,12 @@ def test_no_pillar_at_all(pillar, salt):
     [state] = states(salt("state.apply", "haproxy_ha")).values()
     assert state["result"] is False
     assert "pillar.example" in state["comment"]
+
+
+def test_the_orchestrated_deployment_goes_tier_by_tier(pillar, master, minion):
+    pillar(EXAMPLE)
+    done = master.salt_run_cli(timeout=300).run("state.orchestrate", "haproxy_ha.orchestrate.deploy", test=True)
+    steps = states(next(iter(done.data["data"].values())) if "data" in done.data else done.data)
+    assert [step["result"] for step in steps.values()] == [None, None, None], steps
+    order = sorted(steps, key=lambda name: steps[name]["__run_num__"])
+    assert order == [f"haproxy_ha-deploy-{name}" for name in ("modules", "app-servers", "all")]
