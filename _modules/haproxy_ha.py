@@ -152,8 +152,7 @@ def addresses():
 
         salt '*' haproxy_ha.addresses
     """
-    url = (__pillar__.get("haproxy_ha") or {}).get("floating_ip", {}).get("metadata_url")
-    known = __salt__["digitalocean.metadata"](url) if url else __salt__["digitalocean.metadata"]()
+    known = __salt__["digitalocean.metadata"]()
     return {key: known[key] for key in ("private_ip", "anchor_ip", "public_ip") if known.get(key)}
 
 
@@ -787,7 +786,7 @@ def remains(part):
         raise CommandExecutionError("\n".join(ours["errors"]))
     if part not in _TRACES:
         raise SaltInvocationError(f"part: found {part!r}, allowed: {', '.join(_TRACES)}")
-    here, packages, units, kept, deleted = _TRACES[part](ours["paths"], ours["packages"], ours["services"])
+    here, packages, units, kept, deleted = _TRACES[part](ours, ours["paths"], ours["services"])
     if not here:
         return {}
     pattern = re.compile("|".join(packages))
@@ -803,28 +802,27 @@ _MANAGED = "Managed by Salt (haproxy_ha)"
 _NGINX_PACKAGES = ["nginx(-.+)?", "libnginx-mod-.+"]
 
 
-def _trace_nginx(paths, _packages, services):
+def _trace_nginx(_ours, paths, services):
     here = os.path.isdir(paths["nginx_dir"]) or __salt__["service.available"](services["nginx"])
     return here, _NGINX_PACKAGES, [services["nginx"]], [paths["nginx_dir"]], []
 
 
-def _trace_app_server(paths, _packages, services):
+def _trace_app_server(_ours, paths, services):
     here = os.path.exists(paths["nginx_site"])
     return here, _NGINX_PACKAGES, [services["nginx"]], [paths["nginx_dir"]], []
 
 
-def _trace_load_balancer(paths, packages, services):
+def _trace_load_balancer(ours, paths, services):
     here = _MANAGED in (files.text(paths["haproxy_cfg"]) or "")
-    names = [re.escape(name) for name in packages["haproxy"]]
+    names = [re.escape(name) for name in ours["packages"]["haproxy"]]
     return here, names, [services["haproxy"]], [paths["haproxy_dir"]], [paths["apt_sources"], paths["apt_keyring"]]
 
 
-def _trace_cluster(paths, packages, services):
+def _trace_cluster(ours, paths, services):
     here = os.path.isdir(paths["agents_dir"])
-    token = ((__pillar__.get("haproxy_ha") or {}).get("floating_ip") or {}).get("token_file") or "/etc/haproxy_ha/token"
     kept = [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"]
-    deleted = ["/var/lib/pacemaker", token, _MARK, paths["agents_dir"]]
-    names = [re.escape(name) for name in packages["cluster"]]
+    deleted = ["/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK, paths["agents_dir"]]
+    names = [re.escape(name) for name in ours["packages"]["cluster"]]
     return here, names, [services["pacemaker"], services["corosync"]], kept, deleted
 
 

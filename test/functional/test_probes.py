@@ -1,0 +1,155 @@
+"""The probes of `haproxy_ha.verify`, with a real HAProxy on the example's addresses: only in the daemons' container."""
+
+import contextlib
+import http.server
+import os
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from functional.conftest import in_container, requires_tools
+from pillars import text_of, valid
+
+from haproxy_ha_host import net, probes, system
+
+pytestmark = [
+    requires_tools("haproxy", "ip"),
+    pytest.mark.skipif(not in_container(), reason="takes addresses: runs in the container that has the daemons"),
+]
+PRIMARY, APP_1 = valid(), valid(minion_id="app-1")
+ANCHOR, PRIVATE = "10.17.1.18", "10.132.20.10"
+APPS = ("10.132.20.236", "10.132.20.237")
+LISTENING = [(ANCHOR, 80)]
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """Answers with the status of its server."""
+
+    def do_GET(self):
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def web_server(address, status=200):
+    class Server(http.server.ThreadingHTTPServer):
+        allow_reuse_address = True
+
+    server = Server((address, 80), Page)
+    server.status = status
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _addresses():
+    for address in (ANCHOR, PRIVATE, *APPS):
+        subprocess.run(["ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+@pytest.fixture
+def apps():
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(web_server(address)) for address in APPS]
+
+
+@pytest.fixture
+def balancer(apps, tmp_path):
+    cfg, pid = tmp_path / "haproxy.cfg", tmp_path / "pid"
+    cfg.write_text(text_of(PRIMARY, "haproxy", "/etc/haproxy/haproxy.cfg"), encoding="utf-8")
+    Path("/run/haproxy").mkdir(exist_ok=True)
+    subprocess.run(["haproxy", "-D", "-f", cfg, "-p", pid], check=True, capture_output=True)
+    yield apps
+    for process in pid.read_text(encoding="ascii").split():
+        os.kill(int(process), signal.SIGKILL)
+    assert system.wait_for(lambda: net.connect(ANCHOR, 80) == "refused", 5)
+
+
+def wrong(made):
+    return [(probe["check"], probe["found"]) for probe in made if not probe["result"]]
+
+
+def test_a_balancer_answers_on_its_anchor_alone(balancer):
+    made = probes.balancer_addresses(PRIMARY, LISTENING)
+    assert {probe["check"]: probe["expected"] for probe in made} == {
+        "127.0.0.1 port 80": "refuses",
+        "203.0.113.21 port 80": "refuses",
+        f"{PRIVATE} port 80": "refuses",
+        f"http://{ANCHOR}:80/": "answers",
+    }
+    assert wrong(made) == []
+
+
+def test_a_listener_where_none_should_be_is_found(balancer):
+    with socket.create_server(("127.0.0.1", 80)):
+        assert wrong(probes.balancer_addresses(PRIMARY, LISTENING)) == [("127.0.0.1 port 80", "connects")]
+
+
+def test_a_balancer_that_does_not_run_is_found(apps):
+    assert wrong(probes.balancer_addresses(PRIMARY, LISTENING)) == [(f"http://{ANCHOR}:80/", "refused")]
+    [probe], notes = probes.balancer_servers(PRIMARY)
+    assert (probe["result"], notes) == (False, [])
+    assert "runtime API" in probe["check"]
+
+
+def test_every_server_that_is_up_gets_its_share(balancer):
+    made, notes = probes.balancer_servers(PRIMARY)
+    assert (wrong(made), notes) == ([], [])
+    [share] = [probe for probe in made if "requests" in probe["check"]]
+    assert share["found"] == "app-1 2, app-2 2"
+    assert {f"http://{address}:80/" for address in APPS} < {probe["check"] for probe in made}
+
+
+def test_an_app_server_that_turns_balancers_away_is_found(balancer):
+    balancer[1].status = 403
+    assert (f"http://{APPS[1]}:80/", "403") in wrong(probes.balancer_servers(PRIMARY)[0])
+
+
+def test_an_app_server_that_is_down_is_told_and_the_others_share(balancer):
+    balancer[1].shutdown()
+    balancer[1].server_close()
+
+    def told():
+        return probes.balancer_servers(PRIMARY)[1]
+
+    [note] = system.wait_for(told, 20, 0.5)
+    assert note.startswith("app_pool/app-2 is DOWN (L4CON")
+    made, _ = probes.balancer_servers(PRIMARY)
+    assert wrong(made) == []
+    assert [probe["found"] for probe in made if "requests" in probe["check"]] == ["app-1 2"]
+
+
+def test_an_app_server_answers_balancers_only():
+    with web_server(APPS[0], status=403):
+        assert wrong(probes.app_server(APP_1)) == []
+    with web_server(APPS[0], status=200):
+        assert wrong(probes.app_server(APP_1)) == [(f"http://{APPS[0]}:80/", "200")]
+    with web_server("0.0.0.0", status=403):
+        assert wrong(probes.app_server(APP_1)) == [("127.0.0.1 port 80", "connects")]
+
+
+@pytest.mark.parametrize(
+    ("active", "running", "results"),
+    [
+        (["primary"], ["primary", "secondary"], [True, True]),
+        (["primary"], ["secondary"], [True, False]),
+        ([], ["primary", "secondary"], [False, False]),
+        (["primary", "secondary"], ["primary", "secondary"], [False, True]),
+    ],
+)
+def test_the_address_is_where_haproxy_runs(active, running, results):
+    assert [probe["result"] for probe in probes.agreement(active, running)] == results
