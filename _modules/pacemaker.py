@@ -100,8 +100,8 @@ _ATTEMPTS = 20
 _STATUS_ATTEMPTS = 10
 _POLL_SECONDS = 0.5
 
-_ERROR = re.compile(r"error ?:")
-_SCHEMA = re.compile(r"schema|validity|validation", re.IGNORECASE)
+# How libxml2 begins a message about a document that breaks its schema, or whose references dangle.
+_BREACH = re.compile(r"(Expecting|Did not expect|Element|Extra|Invalid|IDREF|ID|Type|Error validating|Datatype) ")
 # Exit codes of Pacemaker's tools (crm_error -l -X).
 _OLD_DATA = 103
 _MEANINGS = {
@@ -358,9 +358,9 @@ def _judged(text, desired, options, live):
     made = _made(document, desired, options)
     if made.after is None:
         return _Judgement(made)
-    errors = _new_errors(document, made.after)
-    if any(_SCHEMA.search(error) for error in errors):
-        raise CommandExecutionError(f"Pacemaker would refuse the configuration: {'; '.join(errors)}")
+    breaches, errors = _new_errors(document, made.after)
+    if breaches:
+        raise CommandExecutionError(f"Pacemaker would refuse the configuration: {'; '.join(breaches)}")
     status, current = _simulated(text)
     then, proposed = _simulated(made.after.text())
     judgement = _Judgement(made, lib_impact.difference(proposed, current))
@@ -423,16 +423,30 @@ def _not_ready(document, status, options):
 
 
 def _new_errors(before, after):
-    """The errors that crm_verify finds in a configuration and did not find in the one before."""
+    """(breaches of the schema, other errors) that crm_verify finds in a configuration and not in the one before."""
     found = _complaints(after)
-    return [line for line in found if line not in _complaints(before)] if found else []
+    if not any(found):
+        return [], []
+    known = _complaints(before)
+    return tuple([line for line in new if line not in old] for new, old in zip(found, known, strict=True))
 
 
 def _complaints(document):
-    """The errors of crm_verify, without positions and without lines that could quote the CIB."""
-    errors = _run("crm_verify", "--xml-pipe", "--verbose", stdin=document.judged_text())[2]
-    lines = [_ERROR.split(line, maxsplit=1)[1].strip() for line in errors.splitlines() if _ERROR.search(line)]
-    return sorted({line for line in lines if line and "<" not in line and '"' not in line})
+    """
+    (breaches of the schema, other errors) that crm_verify finds, without positions.
+
+    A message of libxml2 is a breach, Pacemaker's own are errors. Pacemaker 2.1 writes "(function) error: ..." and
+    "... validity error : ...", 3.0 "error: ..." and the bare message.
+    """
+    output = _run("crm_verify", "--xml-pipe", "--verbose", stdin=document.judged_text())[2]
+    breaches, errors = set(), set()
+    for line in output.splitlines():
+        text = line.rpartition("validity error :")[2].strip()
+        if _BREACH.match(text):
+            breaches.add(text)
+        elif "error:" in line and "schema validation" not in line and "<" not in line:
+            errors.add(line.split("error:", 1)[1].strip())
+    return sorted(breaches), sorted(errors)
 
 
 def _agent_problems(made):
@@ -560,7 +574,7 @@ def _patch(old, new):
         return 0
     if code != 1 or not patch:
         raise _failed("The change cannot be put into a patch", code)
-    return _run("cibadmin", "--patch", "--sync-call", "--xml-pipe", stdin=patch)[0]
+    return _run("cibadmin", "--patch", "--xml-pipe", stdin=patch)[0]
 
 
 def _write_file(path, text):
@@ -598,7 +612,7 @@ def running():
         salt-call pacemaker.running
     """
     try:
-        return _run("cibadmin", "--query", "--local", "--no-children")[0] == 0
+        return _run("cibadmin", "--query")[0] == 0
     except CommandExecutionError:
         return False
 
@@ -690,28 +704,11 @@ def settle(resources=None, timeout=120):
         with contextlib.suppress(CommandExecutionError):
             _run("crm_resource", "--wait", f"--timeout={max(1, int(left))}s", timeout=left + 5)
         time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
-    return {
-        "pending": pending,
-        "problems": _explained(lib_impact.problems(state, lib_impact.fail_counts(document.root), wanted)),
-        "deliberate": lib_impact.deliberate(state, wanted),
-    }
-
-
-def _explained(problems):
-    """Problems, with what the agents said on failing."""
-    if not problems:
-        return []
-    failures = status()["failures"]
-    explained = []
-    for problem in problems:
-        name = problem.split(" ")[0]
-        reasons = [
-            f"{one['operation']} on {one['node']}: {one['status']}" + (f" ({one['reason']})" if one["reason"] else "")
-            for one in failures
-            if one["resource"].split(":")[0] == name
-        ]
-        explained.append(f"{problem} [{'; '.join(reasons)}]" if reasons else problem)
-    return explained
+    counts = lib_impact.fail_counts(document.root)
+    wrong = lib_impact.problems(state, counts, wanted)
+    if wrong:  # with what the agents said
+        wrong = lib_impact.problems(state, counts, wanted, status()["failures"])
+    return {"pending": pending, "problems": wrong, "deliberate": lib_impact.deliberate(state, wanted)}
 
 
 def node_name():

@@ -217,20 +217,20 @@ def pending_nodes(nodes):
     return sorted(name for name, flags in nodes.items() if flags.get("pending"))
 
 
-def problems(status, counts, wanted):
+def problems(status, counts, wanted, failures=()):
     """
     What is wrong with the resources ``wanted`` (ids of primitives, groups, clones, bundles), as sentences.
 
-    status: as ``parse`` gives it; counts: as ``fail_counts`` does. A resource that somebody has stopped on purpose
-    (target-role Stopped) is not wrong.
+    status: as ``parse`` gives it; counts: as ``fail_counts`` does; failures: as ``summary`` does, to tell what the
+    agents said. A resource that somebody has stopped on purpose (target-role Stopped) is not wrong.
     """
-    found = []
-    for name in sorted(set(wanted)):
+    found = set()
+    for name in set(wanted):
         instances = [one for one in status["resources"] if name in (_base(one["id"]), *one["in"])]
-        for primitive in sorted({_base(one["id"]) for one in instances}) or [name]:
+        for primitive in {_base(one["id"]) for one in instances} or {name}:
             mine = [one for one in instances if _base(one["id"]) == primitive]
-            found += _instance_problems(primitive, mine, status["nodes"], counts)
-    return sorted(set(found))
+            found.update(_states_of(primitive, mine), _failures_of(primitive, mine, status["nodes"], counts))
+    return sorted(text + _said(failures, name, node) for name, node, text in found)
 
 
 def _base(resource):
@@ -238,27 +238,41 @@ def _base(resource):
     return resource.split(":")[0]
 
 
-def _instance_problems(name, instances, nodes, counts):
-    found = []
+def _states_of(name, instances):
+    """Yield (resource, node or None, sentence) for instances in a state in which they should not be."""
     for one in instances:
+        node = one["nodes"][0] if one["nodes"] else None
         where = f" on {', '.join(one['nodes'])}" if one["nodes"] else ""
         if one.get("blocked"):
-            found.append(f"{name} is blocked{where}")
+            yield name, node, f"{name} is blocked{where}"
         elif one.get("failed") and not one.get("failure_ignored"):
-            found.append(f"{name} has failed{where}")
+            yield name, node, f"{name} has failed{where}"
         if len(one["nodes"]) > 1:
-            found.append(f"{name} is active on several nodes: {', '.join(one['nodes'])}")
+            yield name, None, f"{name} is active on several nodes: {', '.join(one['nodes'])}"
+
+
+def _failures_of(name, instances, nodes, counts):
+    """Yield the same for what does not run where it should."""
+    if any((one["target_role"] or "").lower() == "stopped" for one in instances):
+        return
     running = {node for one in instances if one.get("active") for node in one["nodes"]}
-    stopped = any((one["target_role"] or "").lower() == "stopped" for one in instances)
-    if not running and not stopped and not found:
-        found.append(f"{name} runs nowhere")
-    if stopped:
-        return found
-    cloned = len(instances) > 1
-    for (resource, node), count in sorted(counts.items()):
-        if resource == name and node not in running and (cloned or not running) and _can_run(nodes.get(node, {})):
-            found.append(f"{name} does not run on {node}, its fail count there is {count}")
-    return found
+    failed = {node: count for (resource, node), count in counts.items() if resource == name and node not in running}
+    if not running and not any(one.get("blocked") or one.get("failed") for one in instances):
+        yield name, None, f"{name} runs nowhere"
+    if len(instances) > 1 or not running:
+        for node, count in failed.items():
+            if _can_run(nodes.get(node, {})):
+                yield name, node, f"{name} does not run on {node}, its fail count there is {count}"
+
+
+def _said(failures, name, node):
+    """What the agent said when it failed on a node, or on any, in brackets."""
+    said = [
+        f"{one['operation']} on {one['node']}: {one['status']}" + (f", {one['reason']}" if one["reason"] else "")
+        for one in failures
+        if _base(one["resource"]) == name and node in (None, one["node"])
+    ]
+    return f" [{'; '.join(said)}]" if said else ""
 
 
 def _can_run(flags):

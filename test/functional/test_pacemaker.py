@@ -134,7 +134,7 @@ def test_a_file_that_is_not_there_is_one_clear_error(pacemaker, tmp_path):
 
 def test_what_breaks_the_schema_is_refused_without_the_cib(pacemaker, cib):
     wrong = {"tickets": {"t": {"ticket": "x", "resource": "FloatIP", "loss-policy": "explode"}}}
-    with pytest.raises(CommandExecutionError, match="schema") as problem:
+    with pytest.raises(CommandExecutionError, match="would refuse the configuration: .*rsc_ticket") as problem:
         pacemaker.apply({**SYSTEM, **wrong}, cib_file=cib)
     assert "<" not in str(problem.value)
     assert Path(cib).read_text(encoding="utf-8") == CIB
@@ -163,8 +163,16 @@ def test_an_unknown_degree_of_disruption_is_refused(pacemaker, cib, allowed):
         pacemaker.plan(SYSTEM, cib_file=cib, max_disruption=allowed)
 
 
+def scheduler_is(version):
+    """Whether crm_simulate is of this series of Pacemaker."""
+    said = subprocess.run(["crm_simulate", "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
+    return said.startswith(f"Pacemaker {version}.")
+
+
 @every_state
 def test_the_simulation_is_what_pacemakers_authors_recorded(pacemaker, path):
+    if not scheduler_is("2.1"):
+        pytest.skip("the summaries are those of Pacemaker 2.1")
     assert told(pacemaker.simulate(str(path))) == recorded(path)
 
 
