@@ -1,9 +1,11 @@
 """What functional tests share: a masterless minion with this checkout as its file server, and what tests need."""
 
+import contextlib
 import json
 import logging
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,19 @@ def requires_tools(*names):
 def in_container():
     """Whether this is the lab's container that has the daemons, which nobody misses afterwards (systemd-nspawn(1))."""
     return os.environ.get("container") == "systemd-nspawn"  # noqa: SIM112
+
+
+@contextlib.contextmanager
+def addresses(*wanted):
+    """This machine has these addresses for a while; for the container, which has a network of its own."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    for address in wanted:
+        subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
+    try:
+        yield
+    finally:
+        for address in wanted:
+            subprocess.run(["ip", "address", "del", f"{address}/32", "dev", "lo"], check=True)
 
 
 class Minion:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from functional.conftest import in_container, requires_tools
+from functional.conftest import addresses, in_container, requires_tools
 from pillars import text_of, valid
 
 from haproxy_ha_host import net, probes, system
@@ -56,9 +56,8 @@ def web_server(address, status=200):
 
 @pytest.fixture(scope="module", autouse=True)
 def _addresses():
-    for address in (ANCHOR, PRIVATE, *APPS):
-        subprocess.run(["ip", "address", "replace", f"{address}/32", "dev", "lo"], check=True)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with addresses(ANCHOR, PRIVATE, *APPS):
+        yield
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from functional.conftest import in_container, requires_tools
+from functional.conftest import addresses, in_container, requires_tools
 from pillars import EXAMPLE, changed
 from simulated import ADDRESS, simulator
 
@@ -22,9 +22,8 @@ pytestmark = [
 @pytest.fixture(scope="module", autouse=True)
 def _addresses():
     """The addresses of the example's machines: nginx and corosync look for theirs."""
-    for address in ("10.132.20.236", "10.132.20.10", "10.17.1.18"):
-        subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with addresses("10.132.20.236", "10.132.20.10", "10.17.1.18"):
+        yield
 
 
 DAEMONS = {
