@@ -79,8 +79,11 @@ def refusal(daemon, wanted):
 
 def _environment(name):
     """The variables of the service's defaults file, which a configuration may use."""
-    lines = shlex.split(files.text(f"{_DEFAULTS}/{name}") or "", comments=True)
-    return dict(word.split("=", 1) for word in lines if "=" in word)
+    variables = {}
+    for line in (files.text(f"{_DEFAULTS}/{name}") or "").splitlines():
+        with contextlib.suppress(ValueError):  # a quote that is not closed: systemd skips the line too
+            variables.update(word.split("=", 1) for word in shlex.split(line, comments=True) if "=" in word)
+    return variables
 
 
 def unfinished(daemon):

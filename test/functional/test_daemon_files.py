@@ -150,7 +150,7 @@ def test_a_bad_set_is_refused_in_the_daemons_own_words(case, untouched):
 def test_the_check_has_the_services_variables(tmp_path, monkeypatch, untouched):
     wanted = {"/etc/haproxy/haproxy.cfg": text(HAPROXY.replace("127.0.0.1:1", '"127.0.0.1:${OWN_PORT}"'))}
     assert "127.0.0.1:" in daemons.refusal(ETC["haproxy"], wanted)
-    (tmp_path / "haproxy").write_text("# For the service\nOWN_PORT=8090\n", encoding="utf-8")
+    (tmp_path / "haproxy").write_text("# The service's\nEXTRAOPTS='\nOWN_PORT=\"8090\"\n", encoding="utf-8")
     monkeypatch.setattr(daemons, "_DEFAULTS", str(tmp_path))
     assert daemons.refusal(ETC["haproxy"], wanted) is None
 
