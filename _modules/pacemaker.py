@@ -370,8 +370,8 @@ def _judged(text, desired, options, live):
         judgement.refused += made.doubts
         if made.unresolved:
             judgement.refused.append("no value is given anywhere for the secret " + ", ".join(made.unresolved))
-        left = lib_impact.left_running(then, proposed, made.after.sets("properties"))
-        if left:
+        left = lib_impact.left_running(then, proposed)
+        if left and lib_plan.flag(made.after, "stop-orphan-resources") is not False:
             judgement.refused.append(
                 f"would be left running: {', '.join(left)}. Without a fence device Pacemaker stops nothing unless "
                 "stonith-enabled is false: keep that property until the resources are gone"
@@ -705,10 +705,11 @@ def settle(resources=None, timeout=120):
             _run("crm_resource", "--wait", f"--timeout={max(1, int(left))}s", timeout=left + 5)
         time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
     counts = lib_impact.fail_counts(document.root)
-    wrong = lib_impact.problems(state, counts, wanted)
+    stopped = lib_plan.flag(document, "stop-all-resources") is True
+    wrong = lib_impact.problems(state, counts, wanted, stopped=stopped)
     if wrong:  # with what the agents said
-        wrong = lib_impact.problems(state, counts, wanted, status()["failures"])
-    return {"pending": pending, "problems": wrong, "deliberate": lib_impact.deliberate(state, wanted)}
+        wrong = lib_impact.problems(state, counts, wanted, status()["failures"], stopped)
+    return {"pending": pending, "problems": wrong, "deliberate": lib_impact.deliberate(state, wanted, stopped)}
 
 
 def node_name():
@@ -949,9 +950,7 @@ def maintenance(enabled=True, node=None, timeout=120):
     """
     if node is None:
         command = ["crm_attribute", "--type", "crm_config", "--name", "maintenance-mode"]
-        live = _document(_cib_text()).sets("properties")
-        values = [one["attributes"].get("maintenance-mode") for one in live if isinstance(one.get("attributes"), dict)]
-        now = any(value is not None and value.lower() in ("true", "yes", "on", "1", "y") for value in values)
+        now = lib_plan.flag(_document(_cib_text()), "maintenance-mode") is True
     else:
         command = ["crm_attribute", "--node", node, "--name", "maintenance", "--lifetime", "forever"]
         now = _known_node(node)["maintenance"]

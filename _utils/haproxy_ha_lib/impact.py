@@ -149,7 +149,7 @@ def _limits(allowed):
 
 
 def _limit(degree):
-    name = _SYNONYMS.get(str(degree).lower(), str(degree).lower())
+    name = _SYNONYMS.get(degree.lower(), degree.lower()) if isinstance(degree, str) else None
     if name not in SCALE:
         raise ValueError(f"max_disruption: found '{degree}', allowed: {', '.join(reversed(SCALE))}")
     return SCALE.index(name)
@@ -217,19 +217,22 @@ def pending_nodes(nodes):
     return sorted(name for name, flags in nodes.items() if flags.get("pending"))
 
 
-def problems(status, counts, wanted, failures=()):
+def problems(status, counts, wanted, failures=(), stopped=False):
     """
     What is wrong with the resources ``wanted`` (ids of primitives, groups, clones, bundles), as sentences.
 
     status: as ``parse`` gives it; counts: as ``fail_counts`` does; failures: as ``summary`` does, to tell what the
-    agents said. A resource that somebody has stopped on purpose (target-role Stopped) is not wrong.
+    agents said; stopped: whether all resources are stopped on purpose. A resource that somebody has stopped on purpose
+    (target-role Stopped) is not wrong.
     """
     found = set()
     for name in set(wanted):
         instances = [one for one in status["resources"] if name in (_base(one["id"]), *one["in"])]
         for primitive in {_base(one["id"]) for one in instances} or {name}:
             mine = [one for one in instances if _base(one["id"]) == primitive]
-            found.update(_states_of(primitive, mine), _failures_of(primitive, mine, status["nodes"], counts))
+            found.update(_states_of(primitive, mine))
+            if not stopped:
+                found.update(_failures_of(primitive, mine, status["nodes"], counts))
     return sorted(text + _said(failures, name, node) for name, node, text in found)
 
 
@@ -279,11 +282,11 @@ def _can_run(flags):
     return flags.get("online") and not flags.get("standby") and not flags.get("maintenance")
 
 
-def deliberate(status, wanted):
+def deliberate(status, wanted, stopped=False):
     """
     What operators have set that keeps the resources ``wanted`` from being managed or running, as sentences.
     """
-    found = set()
+    found = {"all resources are stopped on purpose (stop-all-resources)"} if stopped else set()
     for one in status["resources"]:
         if set(wanted).isdisjoint((_base(one["id"]), *one["in"])):
             continue
@@ -294,17 +297,12 @@ def deliberate(status, wanted):
     return sorted(found)
 
 
-def left_running(status, actions, properties):
+def left_running(status, actions):
     """
-    The ids of resources that are no longer configured and yet would not be stopped, though nobody has asked for that.
+    The ids of resources that are no longer configured and yet would not be stopped.
 
-    status, actions: as ``parse`` gives them for the proposed CIB. properties: its property sets.
+    status, actions: as ``parse`` gives them for the proposed CIB.
     """
-    for one in properties:
-        attributes = one.get("attributes")
-        value = attributes.get("stop-orphan-resources") if isinstance(attributes, dict) else None
-        if value is not None and value.lower() not in ("true", "yes", "on", "y", "1"):
-            return []
     stopped = {_base(name) for name in actions.get("resources", {})}
     return sorted(
         {

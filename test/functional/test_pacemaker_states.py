@@ -367,3 +367,11 @@ def test_no_command_gets_the_cib_as_an_argument(cluster):
     cluster.module._run = watched
     configured(cluster)
     assert not [word for word in seen if "<" in word]
+
+
+def test_stopping_everything_on_purpose_is_told_and_no_failure(cluster):
+    configured(cluster)
+    stopped = {**DUMMY, "properties": {**DUMMY["properties"], "stop-all-resources": True}}
+    ret = configured(cluster, stopped)
+    assert ret["result"] is True
+    assert "stop-all-resources" in ret["comment"]

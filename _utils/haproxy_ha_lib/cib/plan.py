@@ -362,6 +362,18 @@ def fingerprint(data):
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+def flag(document, name):
+    """
+    Whether the boolean cluster property ``name`` is set; None if it is not there, or is no boolean.
+    """
+    ids = edit.assign(document, "properties", None, [{}], document.context)[0]
+    pair = edit.find_pair(edit.set_elements(document, "properties", None, ids), "properties", name)
+    try:
+        return None if pair is None else values.boolean(pair.get("value") or "")
+    except ValueError:
+        return None
+
+
 def parameter_problems(agent, metadata, params, template=False):
     """
     What is wrong with the params of a primitive, by its agent's metadata (XML): unknown and missing names, as texts.

@@ -1,0 +1,181 @@
+"""What the scheduler would do, and how much that is."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from haproxy_ha_lib import impact
+
+SIMULATED = """<pacemaker-result><cluster_status><nodes>
+<node name="n1" online="true" standby="false" pending="false" type="member"/>
+<node name="n2" online="false" standby="false" pending="false" type="member"/>
+<node name="n3" online="true" standby="false" pending="true" type="member"/></nodes><resources>
+<resource id="ip" resource_agent="ocf:a:b" role="Started" active="true" blocked="false" managed="true" failed="false"
+ nodes_running_on="1"><node name="n1"/></resource>
+<clone id="webs"><resource id="web" role="Started" active="true" managed="true" failed="false" target_role="Started">
+<node name="n1"/></resource><resource id="web" role="Stopped" active="false" managed="true" failed="false"/></clone>
+</resources></cluster_status><actions>
+<node_action task="Fence (reboot)" node="g1 (resource: box)" reason="gone"/>
+<rsc_action action="move" resource="ip" source="n1" dest="n2"/>
+<rsc_action action="promote" resource="db:0" role="Unpromoted" next-role="Promoted" dest="n1"/>
+<rsc_action action="restart" resource="db:1" source="n2" role="Started" reason="params"/>
+<rsc_action action="stop" resource="old" node="n1" reason="no quorum" blocked="true"/></actions></pacemaker-result>"""
+
+
+def test_the_schedulers_words_are_kept():
+    status, actions = impact.parse(SIMULATED)
+    assert actions == {
+        "resources": {
+            "ip": [{"action": "move", "source": "n1", "dest": "n2"}],
+            "db:0": [{"action": "promote", "role": "Unpromoted", "next-role": "Promoted", "node": "n1"}],
+            "db:1": [{"action": "restart", "node": "n2", "role": "Started", "reason": "params"}],
+            "old": [{"action": "stop", "node": "n1", "reason": "no quorum", "blocked": True}],
+        },
+        "nodes": {"g1": [{"action": "fence", "task": "Fence (reboot)", "reason": "gone"}]},
+    }
+    assert impact.sentences(actions) == [
+        "fence (reboot) g1",
+        "move ip from n1 to n2",
+        "promote db:0 on n1",
+        "restart db:1 on n2",
+        "stop old on n1 (blocked)",
+    ]
+    assert [one["in"] for one in status["resources"]] == [[], ["webs"], ["webs"]]
+    assert "old" not in impact.executable(actions)["resources"]
+
+
+@pytest.mark.parametrize("text", ["", "nonsense"])
+def test_what_is_no_output_of_the_scheduler_is_refused(text):
+    with pytest.raises(ValueError, match="crm_simulate"):
+        impact.parse(text)
+
+
+def test_what_was_pending_anyway_is_not_blamed_on_the_change():
+    move = {"action": "move", "source": "n1", "dest": "n2"}
+    start = {"action": "start", "node": "n1"}
+    current = {"resources": {"a": [{**move, "reason": "before"}], "b": [start]}}
+    proposed = {"resources": {"a": [{**move, "reason": "after"}], "b": [start, start], "c": [move]}}
+    assert impact.difference(proposed, current) == {"resources": {"b": [start], "c": [move]}}
+    assert impact.difference(current, current) == {}
+
+
+SCALE = [
+    ("start", "nothing", "reload"),
+    ("reload", "reload", "nothing"),
+    ("restart", "restart", "reload"),
+    ("recover", "restart", "reload"),
+    ("promote", "demote", "reload"),
+    ("re-promote", "restart", "reload"),
+    ("move", "move", "restart"),
+    ("migrate", "move", "restart"),
+    ("stop", "stop", "move"),
+    ("fence", "any", "stop"),
+    ("something new", "any", "stop"),
+]
+
+
+@pytest.mark.parametrize(("action", "allows", "below"), SCALE)
+def test_the_scale_of_disruption(action, allows, below):
+    actions = {"resources": {"x": [{"action": action, "node": "n1"}]}}
+    assert impact.too_much(actions, allows) == []
+    assert impact.too_much(actions, "any") == []
+    if action != "start":
+        assert impact.too_much(actions, below) == [f"{action} x on n1"]
+
+
+def test_the_scale_may_differ_by_resource():
+    actions = {"resources": {"x:0": [{"action": "stop", "node": "n"}], "y": [{"action": "stop", "node": "n"}]}}
+    assert impact.too_much(actions, {"x": "stop", "default": "nothing"}) == ["stop y on n"]
+    assert impact.too_much(actions, {"x": "nothing"}) == ["stop x:0 on n"]
+
+
+@pytest.mark.parametrize("degree", ["lots", None, 3, {"x": "lots"}])
+def test_an_unknown_degree_is_refused(degree):
+    with pytest.raises(ValueError, match="max_disruption"):
+        impact.too_much({}, degree)
+
+
+CIB = ET.fromstring("""<cib><status><node_state uname="n1" expected="member"><transient_attributes>
+<instance_attributes><nvpair name="fail-count-web#start_0" value="INFINITY"/><nvpair name="fail-count-ip" value="0"/>
+<nvpair name="pingd" value="1"/></instance_attributes></transient_attributes></node_state>
+<node_state uname="n2" expected="down"/></status></cib>""")
+
+
+def test_fail_counts_are_read_from_the_status():
+    assert impact.fail_counts(CIB) == {("web", "n1"): "INFINITY"}
+
+
+def test_a_node_is_absent_unless_it_was_shut_down():
+    nodes = impact.parse(SIMULATED)[0]["nodes"]
+    assert impact.absent_nodes(CIB, nodes) == []
+    assert impact.absent_nodes(CIB, nodes, ["n9"]) == ["n9"]
+    assert impact.absent_nodes(ET.fromstring("<cib/>"), nodes) == ["n2"]
+    assert impact.pending_nodes(nodes) == ["n3"]
+
+
+def instance(name="x", **changes):
+    return {"id": name, "in": [], "role": "Started", "target_role": None, "nodes": ["n1"], "active": True,
+            "managed": True, "failed": False, "blocked": False, **changes}  # fmt: skip
+
+
+NODES = {"n1": {"online": True}, "n2": {"online": True}, "n3": {"online": True, "standby": True}}
+DOWN = {"active": False, "nodes": [], "role": "Stopped"}
+JUDGED = [
+    ([instance()], {}, []),
+    ([], {}, ["x runs nowhere"]),
+    ([instance(**DOWN)], {}, ["x runs nowhere"]),
+    ([instance(**DOWN, target_role="Stopped")], {}, []),
+    ([instance(failed=True)], {}, ["x has failed on n1"]),
+    ([instance(failed=True, failure_ignored=True)], {}, []),
+    ([instance(blocked=True)], {}, ["x is blocked on n1"]),
+    ([instance(nodes=["n1", "n2"])], {}, ["x is active on several nodes: n1, n2"]),
+    ([instance()], {("x", "n2"): "INFINITY"}, []),
+    ([instance(), instance(**DOWN)], {("x", "n2"): "3"}, ["x does not run on n2, its fail count there is 3"]),
+    ([instance(), instance(**DOWN)], {("x", "n3"): "3"}, []),
+    ([instance(in_=[])], {("y", "n2"): "3"}, []),
+]
+
+
+@pytest.mark.parametrize(("instances", "counts", "expected"), JUDGED)
+def test_what_is_wrong_with_a_resource(instances, counts, expected):
+    assert impact.problems({"nodes": NODES, "resources": instances}, counts, ["x"]) == expected
+
+
+def test_what_is_wrong_comes_with_what_the_agent_said_on_that_node():
+    failures = [
+        {"resource": "x:0", "node": "n2", "operation": "start", "status": "error", "reason": "no such file"},
+        {"resource": "x:0", "node": "n1", "operation": "start", "status": "error", "reason": ""},
+    ]
+    status = {"nodes": NODES, "resources": [instance("x:0"), instance("x:1", **DOWN)]}
+    assert impact.problems(status, {("x", "n2"): "1"}, ["x"], failures) == [
+        "x does not run on n2, its fail count there is 1 [start on n2: error, no such file]"
+    ]
+
+
+def test_what_operators_did_is_told():
+    status = {"nodes": NODES, "resources": [instance(managed=False), instance("y", target_role="Stopped")]}
+    assert impact.deliberate(status, ["x", "y"]) == ["x is not managed", "y is stopped on purpose (target-role)"]
+    assert impact.deliberate(status, ["z"]) == []
+
+
+MON = """<pacemaker-result><summary><current_dc present="true" name="n1" with_quorum="true"/></summary><nodes>
+<node name="n1" online="true" pending="false" expected_up="true"/><node name="n2" online="false" expected_up="true"/>
+</nodes><resources><clone id="c"><resource id="w" role="Unpromoted" active="true" managed="true" failed="false">
+<node name="n1"/></resource><resource id="w" role="Promoted" active="true" managed="false" failed="true">
+<node name="n2"/></resource></clone></resources><failures><failure op_key="w_start_0" node="n2" exitstatus="error" exitreason="why"
+ task="start"/></failures></pacemaker-result>"""
+
+
+def test_the_state_of_a_cluster():
+    state = impact.summary(ET.fromstring(MON))
+    assert (state["dc"], state["quorum"], state["nodes"]["n2"]["online"]) == ("n1", True, False)
+    assert state["resources"]["w"] == {
+        "role": "Promoted", "active": True, "failed": True, "blocked": False, "managed": False, "nodes": ["n1", "n2"],
+        "in": ["c"],
+    }  # fmt: skip
+    assert state["failures"] == [
+        {"resource": "w", "operation": "start", "node": "n2", "status": "error", "reason": "why"}
+    ]
+    assert impact.missing(state) == "absent: n2"
+    assert impact.missing(state, ["n1"]) == ""
+    assert impact.missing({**state, "dc": None, "quorum": False}, ["n1"]) == "there is no DC; there is no quorum"
