@@ -262,6 +262,7 @@ WRONG = [
     ({"clones": {"ip": {"resource": "web"}}}, "clones:ip: the id is in use by a primitive"),
     ({"acls": {"rolls": {}}}, "acls:rolls"),
     ({"groups": {"g": {"members": ["ip"]}, "h": {"members": ["ip"]}}}, "primitives:ip: is in g and in h"),
+    ({"primitives": {"no id": {"agent": "systemd:x"}}}, "primitives:no id: is no id"),
     ([], "configuration: found a list"),
 ]
 
@@ -271,6 +272,20 @@ def test_what_cannot_be_is_refused_by_path(data, message):
     with pytest.raises(CibError) as problem:
         plan.make(made(BASE), data, "somebody", partial=True)
     assert message in str(problem.value)
+
+
+@pytest.mark.parametrize("owner", ["", "1st", "two words", "ip", "new"])
+def test_an_owner_needs_an_id_of_its_own(owner):
+    data = {"primitives": {"new": {"agent": "systemd:x"}}}
+    with pytest.raises(CibError, match="owner"):
+        plan.make(made(BASE), data, owner, partial=True)
+
+
+@pytest.mark.parametrize("params", ["hunter2", ["hunter2"], {"passwd": ["hunter2"]}, [{"attributes": "hunter2"}]])
+def test_an_error_never_shows_a_secret(params):
+    with pytest.raises(CibError) as problem:
+        plan.make(empty(), {"primitives": {"x": {"agent": "stonith:x", "params": params}}}, "o")
+    assert "hunter2" not in str(problem.value)
 
 
 def test_all_errors_are_told_at_once():

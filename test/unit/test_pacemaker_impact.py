@@ -162,7 +162,8 @@ MON = """<pacemaker-result><summary><current_dc present="true" name="n1" with_qu
 <node name="n1" online="true" pending="false" expected_up="true"/><node name="n2" online="false" expected_up="true"/>
 </nodes><resources><clone id="c"><resource id="w" role="Unpromoted" active="true" managed="true" failed="false">
 <node name="n1"/></resource><resource id="w" role="Promoted" active="true" managed="false" failed="true">
-<node name="n2"/></resource></clone></resources><failures><failure op_key="w_start_0" node="n2" exitstatus="error" exitreason="why"
+<node name="n2"/></resource></clone></resources>
+<failures><failure op_key="w_start_0" node="n2" exitstatus="error" exitreason="why"
  task="start"/></failures></pacemaker-result>"""
 
 

@@ -197,6 +197,8 @@ def _check_ids(desired, document, report):
     for (section, name), content in desired.objects.items():
         if content is None or section == "acls:targets":
             continue
+        if not values.is_id(name):
+            report((section, name), "is no id: a letter or _, then letters, digits, _, . and -")
         if name in seen:
             report((section, name), f"the id is also in {seen[name]}; an id is unique in the whole configuration")
         seen[name] = section

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 from haproxy_ha_lib.cib import desired as wanted
 from haproxy_ha_lib.cib import kinds, nvsets, values
-from haproxy_ha_lib.cib.document import NOT_IDS, SETTINGS, CibError
+from haproxy_ha_lib.cib.document import NOT_IDS, SETTINGS
 from haproxy_ha_lib.cib.fields import Context, children
 
 _CONTAINERS = ("group", "clone", "master", "bundle")
@@ -250,8 +250,6 @@ def write_tag(document, name, refs):
             tags.remove(element)
         return
     if element is None:
-        if name in document.context.ids:
-            raise CibError(f"the owner {name} cannot be recorded: its name is the id of something else")
         element = ET.SubElement(tags, "tag", id=name)
     listed = {child.get("id"): child for child in children(element, "obj_ref")}
     for ref, child in listed.items():

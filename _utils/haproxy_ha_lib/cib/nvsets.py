@@ -144,7 +144,7 @@ class NVSets:
             check_pairs(value, self.table, path, report)
             return
         if not isinstance(value, list):
-            report(path, f"found {values.describe(value)}, allowed: names and values, or a list of sets")
+            report(path, f"found {values.describe(value, hidden=True)}, allowed: names and values, or a list of sets")
             return
         for number, one in enumerate(value):
             check_set(one, self.table, (*path, number), report)
@@ -271,7 +271,7 @@ def check_set(one, table, path, report):
     Report what is wrong with one set of the list form.
     """
     if not isinstance(one, dict):
-        report(path, f"found {values.describe(one)}, allowed: a mapping with attributes, score, rule")
+        report(path, f"found {values.describe(one, hidden=True)}, allowed: a mapping with attributes, score, rule")
         return
     if "id-ref" in one:
         return
@@ -286,7 +286,7 @@ def check_set(one, table, path, report):
     if isinstance(attributes, dict):
         check_pairs(attributes, table, (*path, "attributes"), report)
     elif not isinstance(attributes, list) or not all(isinstance(item, dict) for item in attributes):
-        report((*path, "attributes"), f"found {values.describe(attributes)}, allowed: names and values")
+        report((*path, "attributes"), f"found {values.describe(attributes, hidden=True)}, allowed: names and values")
 
 
 def check_pairs(attributes, table, path, report):
@@ -298,5 +298,5 @@ def check_pairs(attributes, table, path, report):
             continue
         wanted = values.allowed(values.option_type(table, name), value)
         if wanted:
-            shown = "a value" if values.is_secret(values.text(name)) else values.describe(value)
+            shown = values.describe(value, hidden=values.is_secret(values.text(name)))
             report((*path, name), f"found {shown}, allowed: {wanted}", value_only=not isinstance(value, (dict, list)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from haproxy_ha_lib.cib import desired as wanted
 from haproxy_ha_lib.cib import edit, kinds, nvsets, values
-from haproxy_ha_lib.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, Document, hide
+from haproxy_ha_lib.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, CibError, Document, hide
 from haproxy_ha_lib.cib.fields import Context, children
 
 OPERATOR_SETTINGS = {
@@ -57,6 +57,8 @@ def make(document, data, owner, purge=False, adopt=False, partial=False):
     owner's even if nothing else changes. partial: ``data`` names only some of the owner's objects; the others stay.
     Raises CibError for data that cannot be.
     """
+    if not values.is_id(owner) or any(name == owner for section, name in document.objects if section != "tags"):
+        raise CibError(f"owner: '{owner}' cannot be recorded, because it is no id, or the id of something else")
     return _Planner(document, data, owner, purge, adopt, partial).plan()
 
 
@@ -68,6 +70,8 @@ class _Planner:
         self.adopt = adopt
         self.partial = partial
         self.desired = wanted.read(data, document)
+        if any(name == owner for _, name in self.desired.objects):
+            raise CibError(f"owner: {owner} is also the id of a desired object; the owner's tag needs it")
         self.context = self.desired.context(document)
         tag = document.tag(owner)
         self.owned = {child.get("id") for child in children(tag, "obj_ref")} - {owner} if tag is not None else set()
@@ -244,7 +248,7 @@ def _reject_clashes(before, objects, doomed):
     for section, name in objects:
         if section != "acls:targets" and staying.get(name, section) != section:
             other = kinds.KINDS[staying[name]].name
-            raise wanted.CibError(f"{section}:{name}: the id is in use by a {other} that is not the owner's")
+            raise CibError(f"{section}:{name}: the id is in use by a {other} that is not the owner's")
 
 
 def _stated(one, context):

@@ -234,13 +234,23 @@ def spelled(kind, value, old_roles=False):
     return written
 
 
-def describe(value):
+def describe(value, hidden=False):
     """
-    A value that was found where it is not allowed, with its type, for an error message.
+    A value that was found where it is not allowed, with its type, for an error message; ``hidden``: the type alone.
     """
     kind = {dict: "a mapping", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
-    name = kind.get(type(value), type(value).__name__)
-    return name if isinstance(value, (dict, list, tuple)) else "nothing" if value is None else f"'{value}' ({name})"
+    name = "nothing" if value is None else kind.get(type(value), type(value).__name__)
+    return name if hidden or value is None or isinstance(value, (dict, list, tuple)) else f"'{value}' ({name})"
+
+
+_ID = re.compile(r"[^\W\d][\w.-]*\Z")
+
+
+def is_id(word):
+    """
+    Whether a word can be the id of an XML element: a letter or underscore, then letters, digits, ``_``, ``.``, ``-``.
+    """
+    return bool(_ID.match(word))
 
 
 def near(word, known):

@@ -1,0 +1,118 @@
+"""The comparison, on configurations that hypothesis makes up."""
+
+import copy
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from unit.test_cib_document import empty
+
+from haproxy_ha_lib.cib import plan
+from haproxy_ha_lib.cib.document import Document, export
+
+SOME = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+NAMES = ("a", "b", "c", "d", "e", "f")
+WORDS = st.text(alphabet="abcXYZ019 <>&\"'./:-_é", min_size=1, max_size=12)
+BOOLEANS = st.sampled_from([("true", "yes", "on", "1"), ("false", "no", "off", "0")])
+SECONDS = st.integers(1, 600).map(lambda n: (f"{n}s", str(n), f"{n * 1000}ms", f"PT{n}S"))
+SCORES = st.one_of(
+    st.integers(-999, 999).map(lambda n: (str(n), f"+{n}" if n >= 0 else str(n), str(n))),
+    st.sampled_from([("INFINITY", "+INFINITY", "1000000"), ("-INFINITY", "-infinity", "-2000000")]),
+)
+PARAMS = st.dictionaries(st.sampled_from(("p1", "p2", "p3")), WORDS, max_size=3)
+META = st.fixed_dictionaries(
+    {}, optional={"priority": SCORES, "is-managed": BOOLEANS, "failure-timeout": SECONDS, "critical": BOOLEANS}
+)
+OPERATION = st.fixed_dictionaries({"name": st.just("monitor"), "interval": SECONDS}, optional={"timeout": SECONDS})
+PRIMITIVE = st.fixed_dictionaries(
+    {"agent": st.sampled_from(("ocf:heartbeat:Dummy", "systemd:thing"))},
+    optional={"params": PARAMS, "meta": META, "operations": st.lists(OPERATION, max_size=2)},
+)
+PAIR = st.lists(st.sampled_from(NAMES), min_size=2, max_size=2, unique=True)
+CONFIGURATION = st.fixed_dictionaries(
+    {"primitives": st.fixed_dictionaries(dict.fromkeys(NAMES, PRIMITIVE))},
+    optional={
+        "properties": st.fixed_dictionaries({}, optional={"stonith-enabled": BOOLEANS, "cluster-delay": SECONDS}),
+        "resource_defaults": META,
+        "groups": st.permutations(NAMES[:3]).map(lambda names: {"g": {"members": list(names)}}),
+        "clones": st.fixed_dictionaries({"k": st.fixed_dictionaries({"resource": st.just("d"), "meta": META})}),
+        "colocations": st.tuples(PAIR, SCORES).map(
+            lambda one: {"co": {"resource": one[0][0], "with": one[0][1], "score": one[1]}}
+        ),
+        "orders": st.tuples(PAIR, BOOLEANS).map(
+            lambda one: {"o": {"sets": [{"resources": one[0], "sequential": one[1]}, {"resources": ["f"]}]}}
+        ),
+        "node_attributes": st.fixed_dictionaries({"n1": PARAMS}),
+    },
+)
+"""Every value that has several spellings is a tuple of them."""
+
+
+def spelled(data, choose):
+    """The data with one spelling of each value."""
+    if isinstance(data, tuple):
+        return data[choose(len(data))]
+    if isinstance(data, dict):
+        return {key: spelled(value, choose) for key, value in data.items()}
+    return [spelled(one, choose) for one in data] if isinstance(data, list) else data
+
+
+def apply(data, document=None):
+    result = plan.make(document or empty(), data, "haproxy_ha")
+    return result.after or document or empty()
+
+
+@SOME
+@given(CONFIGURATION, st.randoms(use_true_random=False))
+def test_another_spelling_and_order_is_no_change(configuration, rng):
+    document = apply(spelled(configuration, lambda count: 0))
+    for element in document.root.iter():
+        if element.tag not in ("group", "resource_set", "rsc_order"):
+            children = list(element)
+            rng.shuffle(children)
+            element[:] = children
+    document = Document.parse(document.text())
+    assert plan.make(document, spelled(configuration, rng.randrange), "haproxy_ha").changes == {}
+
+
+@SOME
+@given(CONFIGURATION)
+def test_what_is_exported_is_what_was_applied(configuration):
+    document = apply(spelled(configuration, lambda count: 0))
+    again = apply(export(document))
+    assert export(again) == export(document)
+    assert plan.make(Document.parse(again.text()), export(document), "haproxy_ha").changes == {}
+
+
+@SOME
+@given(CONFIGURATION, CONFIGURATION)
+def test_from_any_configuration_to_any_other_in_one_step(one, other):
+    one, other = (spelled(data, lambda count: 0) for data in (one, other))
+    first = apply(one)
+    before = export(first)
+    second = plan.make(first, other, "haproxy_ha")
+    assert export(first) == before
+    kept = kept_by_operators(one, other)
+    assert export(second.after or first) == export(apply(kept))
+    assert plan.make(second.after or first, other, "haproxy_ha").changes == {}
+    assert bool(second.changes) == (export(apply(kept)) != before)
+
+
+def kept_by_operators(one, other):
+    """``other``, with is-managed as it is in ``one`` where ``other`` does not say."""
+    result = copy.deepcopy(other)
+    for section in ("primitives", "clones"):
+        for name, content in result.get(section, {}).items():
+            old = one.get(section, {}).get(name, {}).get("meta", {})
+            if "is-managed" in old and "is-managed" not in content.get("meta", {}):
+                content["meta"] = {**content.get("meta", {}), "is-managed": old["is-managed"]}
+    return result
+
+
+@SOME
+@given(CONFIGURATION, st.sampled_from(NAMES), WORDS)
+def test_another_value_is_exactly_one_change(configuration, name, value):
+    data = spelled(configuration, lambda count: 0)
+    document = apply(data)
+    data["primitives"][name].setdefault("params", {})["p1"] = f"{value}!"
+    result = plan.make(document, data, "haproxy_ha")
+    assert list(result.changes) == [f"primitive {name}"]
