@@ -130,7 +130,7 @@ def disabled(name):
     name
         The service (str), without ``.service``.
 
-    Unlike ``service.disabled`` it says in a dry run what a service that is not installed yet will need.
+    Unlike ``service.disabled`` it does not fail in a dry run because the service is not installed yet.
 
     .. code-block:: yaml
 
@@ -141,7 +141,8 @@ def disabled(name):
     changes = {name: {"old": "enabled", "new": "disabled"}}
     if not __salt__["service.available"](name):
         if __opts__["test"]:
-            return _would(f"{name} is not installed yet; it would be disabled", changes)
+            # A package that is installed while its unit is held (packages_installed) does not enable it.
+            return _done(f"{name} is not installed yet, and will not start at boot")
         return {"result": False, "comment": f"The service {name} is not installed"}
     if not __salt__["service.enabled"](name):
         return _done(f"{name} does not start at boot")

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from functional.conftest import requires_tools
+from place import requires_tools
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import daemons, files, net, system

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from corpus import every_state, recorded, told
-from functional.conftest import requires_tools
+from place import requires_tools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from unit.test_cib_laws import emptied
 

@@ -8,8 +8,8 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
-from functional.conftest import requires_tools
 from functional.test_pacemaker import CIB, ROOT, SYSTEM
+from place import requires_tools
 
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin", "crm_mon")
 

@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from functional.conftest import addresses, in_container, requires_tools
 from pillars import text_of, valid
+from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import net, probes, system
 

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from functional.conftest import addresses, in_container, requires_tools
 from pillars import EXAMPLE, changed
+from place import addresses, in_container, requires_tools
 from simulated import ADDRESS, simulator
 
 pytestmark = [

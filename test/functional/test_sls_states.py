@@ -5,7 +5,6 @@ import os
 import socket
 
 import pytest
-from functional.conftest import in_container
 from pillars import EXAMPLE, changed
 
 TOKEN = EXAMPLE["floating_ip"]["api_token"]
@@ -88,14 +87,6 @@ def test_a_refused_pillar_is_a_failure_of_each_state(single):
 def test_an_unknown_daemon_is_a_failure(single):
     state = single("haproxy_ha.files", "apache", test=True)
     assert (state["result"], state["comment"]) == (False, "daemon: found 'apache', allowed: nginx, haproxy, corosync")
-
-
-@pytest.mark.skipif(in_container(), reason="there other tests leave something to remove")
-def test_nothing_to_remove(single):
-    for part in ("cluster", "load_balancer", "app_server"):
-        for test in (True, False):
-            state = single("haproxy_ha.removed", part, test=test)
-            assert (state["result"], state["changes"]) == (True, {})
 
 
 KEY_BLOCK = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n-----END PGP PUBLIC KEY BLOCK-----"

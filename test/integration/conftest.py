@@ -1,10 +1,12 @@
 """A real master and a real minion, on any machine and without services of its own."""
 
+import contextlib
 import logging
 from pathlib import Path
 
 import pytest
 import yaml
+from place import addresses, in_container
 from saltfactories.utils import random_string
 
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
@@ -16,6 +18,13 @@ PARTS = ("_modules", "_states", "_utils", "haproxy_ha")
 @pytest.fixture(scope="session")
 def salt_factories_config():
     return {"code_dir": str(REPOSITORY), "start_timeout": 120}
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _own_address():
+    """In the container nginx is installed and tries the site: the minion has the address that pillar gives it."""
+    with addresses("10.132.20.236") if in_container() else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture(scope="package")
