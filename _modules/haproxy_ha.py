@@ -258,8 +258,10 @@ def preflight():
         for held in net.holders(_listeners_of(daemon, ours)):
             if held["program"] not in (daemon, *going):
                 who = f"{held['program']} (process {held['pid']})" if held["program"] else "another program"
+                remedy = "; haproxy_ha:haproxy:remove_nginx: true removes it" if held["program"] == "nginx" else ""
                 problems.append(
                     f"{who} listens on {held['held']} port {held['port']}; {daemon} has to listen on {held['address']}"
+                    f"{remedy}"
                 )
     return problems + (_floating_ip_problems(ours) if _uses_api(ours) else [])
 

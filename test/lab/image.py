@@ -33,6 +33,15 @@ ARCHIVE_PACKAGES = """
 nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chrony ufw nftables iptables
 """.split()
 TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "libxml2-utils", "shellcheck"]
+INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"
+# A repository of its own with an HAProxy that can be told from the distribution's.
+NEWER = """
+dpkg-deb -R /srv/haproxy_*.deb /tmp/haproxy
+sed -i 's/^Version: .*/&+99.lab/' /tmp/haproxy/DEBIAN/control
+mkdir /srv/newer && dpkg-deb -b /tmp/haproxy /srv/newer/haproxy.deb
+cd /srv/newer && apt-ftparchive packages . > Packages
+"""
+ARCHIVE_RECIPE = (ARCHIVE_PACKAGES, INDEX, NEWER)
 DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
 SALT_RELEASES = {"3006": ">=3006,<3007", "3007": ">=3007,<3008", "3008": ">=3008,<3009"}
 
@@ -58,7 +67,7 @@ def build(debian: str = "bookworm", salt: str = "3008") -> Image:
         with ThreadPoolExecutor() as pool:  # the one waits for the network, the other for the processor
             jobs = (
                 pool.submit(_layer, f"salt-{salt}-{debian}", [base.name], _install_salt, base, salt),
-                pool.submit(_layer, f"archive-{debian}", [base.name, ARCHIVE_PACKAGES], _make_archive, base),
+                pool.submit(_layer, f"archive-{debian}", [base.name, *ARCHIVE_RECIPE], _make_archive, base),
             )
             salt_layer, archive = (job.result() for job in jobs)
     return Image(base, salt_layer, archive)
@@ -227,14 +236,9 @@ def _make_archive(path: Path, base: Path) -> None:
         for package in (root / "var/cache/apt/archives").glob("*.deb"):
             shutil.move(package, path / package.name)
         _apt_install(root, "apt-utils")
-        packages = root / "srv"
-        run(["mount", "--bind", str(path), str(packages)])
-        _chroot(
-            root,
-            "sh",
-            "-ec",
-            "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release",
-        )
+        run(["mount", "--bind", str(path), str(root / "srv")])
+        _chroot(root, "sh", "-ec", INDEX)
+        _chroot(root, "sh", "-ec", NEWER)
 
 
 def _install_tools(path: Path, image: Image, requirements: Path) -> None:

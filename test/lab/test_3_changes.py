@@ -40,6 +40,7 @@ def test_an_app_server_leaves_and_comes_back_without_a_lost_request(pillar, acti
     with probe(20) as record:
         pillar(lambda tree: tree["app_servers"].pop("app-2") and None)
         gone = salt.call("state.apply", "haproxy_ha", target="primary,secondary")
+        (outside,) = outcome.states(salt.call("state.apply", "haproxy_ha", target="app-2"), "app-2")
         only = {ask()[1][:14] for _ in range(20)}
         salt.set_pillar(EXAMPLE)
         back = salt.call("state.apply", "haproxy_ha", target="primary,secondary")
@@ -50,6 +51,8 @@ def test_an_app_server_leaves_and_comes_back_without_a_lost_request(pillar, acti
             changed = {state["__id__"] for state in outcome.states(run, balancer) if state["changes"]}
             assert changed == {"haproxy_ha-load-balancer-config"}
     assert only == {"Droplet: app-1"}
+    assert (outside["result"], outside["changes"]) == (True, {})  # a minion without a part says so, and that is all
+    assert "app-2" in outside["comment"]
     assert both == {"Droplet: app-1", "Droplet: app-2"}
     assert {balancer: main_pid(balancer) for balancer in BALANCERS} == before  # reloaded, not restarted
     assert record.failed == []
@@ -122,6 +125,13 @@ WRONG = {
     "dangling constraint": (
         put("cluster", "colocations", value={"x": {"resource": "FloatIP", "with": "ghost"}}),
         "ghost",
+    ),
+    "no anchor IP and no metadata service": (
+        lambda tree: (
+            tree["load_balancers"]["primary"].pop("anchor_ip")
+            and tree["floating_ip"].update(metadata_url="http://203.0.113.99")
+        ),
+        "haproxy_ha:load_balancers:primary:anchor_ip",
     ),
     "unreachable API": (put("floating_ip", "api_url", value="https://203.0.113.99"), "203.0.113.99"),
     "refused token": (put("floating_ip", "api_token", value="dop_v1_" + "0" * 64), "401"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 
 import pytest
 import yaml
 
-from lab import cloud, lab, outcome, salt
+from lab import audit, cloud, lab, outcome, salt, snapshot
 from lab.cloud import REPOSITORY
 from lab.machine import Machine, machine
 from lab.shell import run
-from lab.topology import HOSTS, MINIONS, SECOND_FLOATING_IP
+from lab.topology import BALANCERS, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask
 
 EXAMPLE = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
@@ -21,26 +23,39 @@ def dump(tree: dict) -> str:
     return yaml.safe_dump({"haproxy_ha": tree}, sort_keys=False)
 
 
-def part(balancer: str, app: str, address: str) -> dict:
+def part(balancer: dict, app: dict, address: str, **more) -> dict:
     """A small system of one balancer and one app server."""
     return {
         **EXAMPLE,
-        "load_balancers": {balancer: EXAMPLE["load_balancers"][balancer]},
-        "app_servers": {app: EXAMPLE["app_servers"][app]},
+        "load_balancers": balancer,
+        "app_servers": app,
         "floating_ip": {**EXAMPLE["floating_ip"], "address": address},
+        **more,
     }
+
+
+STAGING = part(
+    {"primary": EXAMPLE["load_balancers"]["primary"]},
+    {"app-1": EXAMPLE["app_servers"]["app-1"]},
+    EXAMPLE["floating_ip"]["address"],
+)
+# No address at all: each machine's own come from its metadata service, the others' from the mine.
+PRODUCTION = part(
+    {"secondary": None},
+    {"app-2": None},
+    SECOND_FLOATING_IP,
+    mine=True,
+    haproxy={"repository": {"uri": "http://archive.lab/newer", "suite": "./", "components": [], "trusted": True}},
+)
+MINE = "mine_functions:\n  haproxy_ha.addresses: []\n"
+NEWER = "+99.lab"  # what the repository's HAProxy has after the distribution's version
 
 
 @pytest.fixture(scope="module")
 def bare():
-    """Bare hosts of this module's own, after the main lab is gone."""
+    """Bare hosts of this module's own: staging is primary and app-1, production secondary and app-2."""
     lab.up()
     salt.sync()
-    yield
-    lab.down()
-
-
-def test_two_environments_by_highstate_beside_another_formula(bare):
     master = machine("master")
     master.write("/srv/salt/motd.sls", "/etc/motd:\n  file.managed:\n    - contents: An estate of its own.\n")
     master.write("/srv/salt/top.sls", "base:\n  '*':\n    - motd\n    - haproxy_ha\n")
@@ -49,15 +64,39 @@ def test_two_environments_by_highstate_beside_another_formula(bare):
         "base:\n  'primary or app-1':\n    - match: compound\n    - staging\n"
         "  'secondary or app-2':\n    - match: compound\n    - production\n",
     )
-    master.write("/srv/pillar/staging.sls", dump(part("primary", "app-1", EXAMPLE["floating_ip"]["address"])), 0o600)
-    master.write("/srv/pillar/production.sls", dump(part("secondary", "app-2", SECOND_FLOATING_IP)), 0o600)
-    first = salt.call("state.highstate")
-    assert outcome.failed(first) == []
+    master.write("/srv/pillar/staging.sls", dump(STAGING), 0o600)
+    master.write("/srv/pillar/production.sls", dump(PRODUCTION) + MINE, 0o600)
+    salt.call("saltutil.refresh_pillar", "wait=True")
+    salt.call("mine.update")
+    yield
+    lab.down()
+
+
+def test_a_port_that_another_program_holds_is_one_clear_error_before_anything_is_touched(bare):
+    machine("primary").run("apt-get", "-qq", "update")
+    machine("primary").run("apt-get", "-qq", "install", "--no-install-recommends", "nginx")
+    before = snapshot.take(idle=True)
+    returned = salt.call("state.apply", "haproxy_ha", target="primary")
+    first = outcome.failed(returned)[0]
+    assert "nginx" in first and "port 80" in first and "remove_nginx" in first, first
+    assert outcome.changed(returned) == []
+    assert snapshot.difference(before, snapshot.take(idle=True)) == []
+
+
+def test_two_environments_by_highstate_beside_another_formula(bare):
+    """Staging loses its previous nginx; production has addresses from the mine and HAProxy from a repository."""
+    machine("master").write("/srv/pillar/staging.sls", dump({**STAGING, "haproxy": {"remove_nginx": True}}), 0o600)
+    assert outcome.failed(salt.call("state.highstate")) == []
     assert outcome.changed(salt.call("state.highstate")) == []
     assert {ask()[1] for _ in range(4)} == {"Droplet: app-1, IP Address: 203.0.113.31"}
     assert {ask(SECOND_FLOATING_IP)[1] for _ in range(4)} == {"Droplet: app-2, IP Address: 203.0.113.32"}
     for minion in MINIONS:
         assert machine(minion).read("/etc/motd") == "An estate of its own.\n"
+    assert not (machine("primary").root / "etc/nginx").exists()
+    assert list((machine("primary").root / "var/lib/haproxy_ha").rglob("nginx.conf"))  # the backup
+    versions = {name: machine(name).run("haproxy", "-v").stdout for name in ("primary", "secondary")}
+    installed = machine("secondary").run("dpkg-query", "-W", "-f", "${Version}", "haproxy").stdout
+    assert installed.endswith(NEWER), (installed, versions)
 
 
 def install_formula(target: Machine) -> None:
@@ -65,14 +104,17 @@ def install_formula(target: Machine) -> None:
     for name in salt.FORMULA_PARTS:
         shutil.copytree(REPOSITORY / name, target.root / "srv/salt" / name, dirs_exist_ok=True)
     target.write("/srv/pillar/top.sls", "base:\n  '*':\n    - haproxy_ha\n")
-    shutil.copy(REPOSITORY / "pillar.example", target.root / "srv/pillar/haproxy_ha.sls")
+    target.write("/srv/pillar/haproxy_ha.sls", dump({**EXAMPLE, "firewall": {"enabled": True}}), 0o600)
 
 
 @pytest.fixture(scope="module")
 def masterless():
-    """Four bare hosts that have the formula on their own disks."""
+    """Four bare hosts behind a firewall, with the formula on their own disks."""
     lab.up()
     for name in MINIONS:
+        machine(name).run("apt-get", "-qq", "update")
+        machine(name).run("apt-get", "-qq", "install", "--no-install-recommends", "ufw")
+        machine(name).run("ufw", "--force", "enable")
         install_formula(machine(name))
         machine(name).run("salt-call", "--local", "saltutil.sync_all")
     yield
@@ -81,9 +123,6 @@ def masterless():
 
 def local_apply() -> dict:
     """state.apply by salt-call --local on all four hosts at the same moment."""
-    import json
-    import subprocess
-
     argv = ["salt-call", "--local", "--out=json", "state.apply", "haproxy_ha"]
     processes = {
         name: subprocess.Popen(machine(name).command(*argv), stdout=subprocess.PIPE, text=True) for name in MINIONS
@@ -91,10 +130,12 @@ def local_apply() -> dict:
     return {name: json.loads(process.communicate(timeout=600)[0])["local"] for name, process in processes.items()}
 
 
-def test_masterless(masterless):
+def test_masterless_behind_a_firewall(masterless):
     assert outcome.failed(local_apply()) == []
     assert outcome.changed(local_apply()) == []
     assert len({ask()[1] for _ in range(4)}) == 2
+    assert audit.problems() == []
+    assert ask(HOSTS["app-1"].private, source="master")[1].startswith("curl: (28)")  # dropped, not refused by nginx
 
 
 def test_clean_takes_a_machine_out_the_cluster_first(masterless):
@@ -103,8 +144,6 @@ def test_clean_takes_a_machine_out_the_cluster_first(masterless):
         for name in ("primary", "app-1")
     }
     assert ask()[0] == 200  # the other balancer and the other app server serve
-    import json
-
     for name, result in done.items():
         states = json.loads(result.stdout)["local"]
         assert outcome.failed({name: states}) == []
@@ -114,3 +153,19 @@ def test_clean_takes_a_machine_out_the_cluster_first(masterless):
     assert cloud.api_token() not in done["primary"].stdout
     assert not (machine("primary").root / "etc/haproxy_ha/token").exists()
     assert HOSTS["secondary"].name in machine("secondary").run("crm_mon", "-1").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("release", ["3006"])
+def test_an_older_salt(release):
+    lab.up(release)
+    try:
+        salt.sync()
+        assert outcome.failed(salt.call("state.apply", "haproxy_ha", "test=True")) == []
+        assert outcome.failed(salt.call("state.apply", "haproxy_ha")) == []
+        assert outcome.changed(salt.call("state.apply", "haproxy_ha")) == []
+        assert audit.settle() in BALANCERS
+        versions = salt.call("test.version")
+        assert {version.partition(".")[0] for version in versions.values()} == {release}
+    finally:
+        lab.down()
