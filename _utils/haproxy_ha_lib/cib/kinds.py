@@ -2,7 +2,7 @@
 Every kind of object in the configuration section: where it lies in the CIB and how it is laid out as data.
 
 The sections ``properties``, ``resource_defaults``, ``operation_defaults``, ``node_attributes`` and ``utilization`` hold
-name-value sets and are described in settings.py.
+name-value sets and are described in document.py.
 """
 
 import xml.etree.ElementTree as ET
