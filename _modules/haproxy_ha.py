@@ -435,7 +435,8 @@ def apply_files(daemon, saltenv=None):
 
 def page(saltenv=None):
     """
-    Return the page of this app server: ``{path: entry}`` as :func:`daemon_files`; empty where it is off.
+    Return the page of this app server: ``{path: entry}`` as :func:`daemon_files`; empty where it is off. It names the
+    host as the metadata service does, by its minion id where there is no such service.
 
     saltenv : ``None``
         The environment whose template is used (str); see :func:`settings`.
@@ -446,8 +447,20 @@ def page(saltenv=None):
 
         salt app-1 haproxy_ha.page
     """
-    entry = layout.page(_valid_settings(saltenv))
+    ours = _valid_settings(saltenv)
+    entry = layout.page({**ours, "me": {**ours["me"], "hostname": _droplet_name(ours)}})
     return {entry["path"]: _rendered(entry, _environment(saltenv))} if entry else {}
+
+
+def _droplet_name(ours):
+    """What the metadata service calls this machine; None where there is no such service."""
+    if ours["floating_ip"]["provider"] != "digitalocean":
+        return None
+    try:
+        return __salt__["digitalocean.metadata"](ours["floating_ip"]["metadata_url"]).get("hostname")
+    except CommandExecutionError as exc:
+        log.info("haproxy_ha: the page names the minion id: %s", exc)
+        return None
 
 
 def repository():

@@ -35,4 +35,5 @@ def _site(settings):
 
 
 def _page(settings):
-    return {"hostname": settings["minion_id"], "public_ip": settings["me"]["public_ip"]}
+    me = settings["me"]
+    return {"hostname": me.get("hostname") or settings["minion_id"], "public_ip": me["public_ip"]}
