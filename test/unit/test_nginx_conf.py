@@ -61,6 +61,12 @@ def test_the_page(changes, text):
     assert rendered(entry) == text
 
 
+def test_the_page_names_the_droplet_where_the_metadata_service_does():
+    built = valid(minion_id="app-1")
+    entry = layout.page({**built, "me": {**built["me"], "hostname": "web-9"}})
+    assert rendered(entry) == "Droplet: web-9, IP Address: 203.0.113.31\n"
+
+
 @pytest.mark.parametrize("place, word", [
     ("nginx:page:document_root", "/srv"), ("app_servers:app-1:private_ip", "10.0.0.9"),
     ("load_balancers:primary:private_ip", "10.0.0.9"),
