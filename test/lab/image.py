@@ -30,9 +30,9 @@ systemd systemd-sysv dbus iproute2 curl ca-certificates python3 python3-venv pro
 """.split()
 BUILD_PACKAGES = ["gcc", "libc6-dev", "python3-dev"]  # timelib, which Salt needs, comes as source
 ARCHIVE_PACKAGES = """
-nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chrony ufw nftables iptables
+nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chrony ufw nftables iptables libxml2-utils
 """.split()
-TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "libxml2-utils", "shellcheck"]
+TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck"]
 INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"
 # A repository of its own with an HAProxy that can be told from the distribution's.
 NEWER = """
@@ -63,6 +63,7 @@ class Image:
 def build(debian: str = "bookworm", salt: str = "3008") -> Image:
     """Build what is not cached yet (about two minutes when nothing is) and return the image."""
     with _locked():
+        _sweep()
         base = _layer(f"base-{debian}", [BASE_PACKAGES, DPKG_OPTIONS], _bootstrap, debian)
         with ThreadPoolExecutor() as pool:  # the one waits for the network, the other for the processor
             jobs = (
@@ -108,6 +109,13 @@ def _locked() -> Iterator[None]:
     with open(CACHE / ".lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _sweep() -> None:
+    """Clear away what a killed build left: nobody else builds while the lock is held."""
+    for path in CACHE.glob(".*.partial*"):
+        run(["umount", "--recursive", "--lazy", str(path)], check=False)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _layer(name: str, recipe: list, make: Callable[..., None], *arguments) -> Path:

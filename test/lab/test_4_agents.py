@@ -169,6 +169,7 @@ def test_backends_without_a_server_are_degraded(haproxy):
 
 
 def test_ocf_tester(haproxy):
+    haproxy.host.run("apt-get", "-qq", "install", "--no-install-recommends", "libxml2-utils")
     done = haproxy.host.run("ocf-tester", "-n", "haproxy", AGENT, check=False)
     assert done.returncode == 0, done.stdout
     assert "passed all tests" in done.stdout
