@@ -298,13 +298,19 @@ def plan(
     options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial)
     try:
         if from_nothing:
-            return _result(_Judgement(_made(lib_document.Document.empty(), desired, options)))
+            return _result(_Judgement(_made(lib_document.Document.empty(_nodes_in(desired)), desired, options)))
         return _result(_judged(_cib_text(cib_file), desired, options, live=cib_file is None))
     except lib_document.DanglingError as problem:
         if not partial:
             raise _impossible(problem) from None
         nothing = _Judgement(lib_plan.Plan(before=None, changes=lib_plan.given(desired)), lacking=[str(problem)])
         return _result(nothing)
+
+
+def _nodes_in(desired):
+    """The names of the nodes that desired data has attributes for."""
+    sections = [desired.get(name) for name in ("node_attributes", "utilization")] if isinstance(desired, dict) else []
+    return sorted({str(node) for section in sections if isinstance(section, dict) for node in section})
 
 
 class _Options:

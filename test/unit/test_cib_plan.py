@@ -139,6 +139,31 @@ def test_what_is_dropped_goes_with_what_refers_to_it():
     assert export(result.after, "haproxy_ha")["orders"]["both"]["sets"] == [{"resources": ["web"]}]
 
 
+def test_what_dangled_before_stays_as_it_was():
+    text = made(BASE).text().replace("</tags>", '<tag id="odd"><obj_ref id="nowhere"/></tag></tags>')
+    result = plan.make(Document.parse(text), changed(("colocations",), {}), "haproxy_ha")
+    assert list(result.changes) == ["colocation ip-webs"]
+
+
+def test_an_object_that_becomes_another_kind_keeps_what_refers_to_it():
+    data = copy.deepcopy(BASE)
+    data["primitives"]["inner"] = data["primitives"].pop("ip")
+    data["groups"] = {"ip": {"members": ["inner"]}}
+    result = plan.make(made(BASE), data, "haproxy_ha")
+    assert set(result.changes) == {"primitive ip", "primitive inner", "group ip"}
+    assert plan.make(result.after, data, "haproxy_ha").changes == {}
+
+
+def test_fencing_levels_lose_the_device_that_goes():
+    data = {
+        "primitives": {name: {"agent": "stonith:x"} for name in ("f1", "f2")},
+        "fencing_levels": {"l1": {"target": "n1", "index": 1, "devices": ["f1", "f2"]},
+                           "l2": {"target": "n2", "index": 1, "devices": ["f1"]}},
+    }  # fmt: skip
+    result = plan.make(made(data), {"primitives": {"f1": None}}, "haproxy_ha", partial=True)
+    assert export(result.after)["fencing_levels"] == {"l1": {"target": "n1", "index": "1", "devices": ["f2"]}}
+
+
 def test_a_clone_goes_with_its_only_resource():
     result = plan.make(made(BASE), {"primitives": {"web": None}}, "haproxy_ha", partial=True)
     assert set(result.changes) == {"primitive web", "clone webs", "colocation ip-webs"}
@@ -272,6 +297,18 @@ def test_what_cannot_be_is_refused_by_path(data, message):
     with pytest.raises(CibError) as problem:
         plan.make(made(BASE), data, "somebody", partial=True)
     assert message in str(problem.value)
+
+
+def test_what_stays_may_not_refer_to_what_goes():
+    data = changed(("primitives", "ip"), KeyError)
+    with pytest.raises(CibError, match="colocations:ip-webs:resource: there is no resource ip"):
+        plan.make(made(BASE), data, "haproxy_ha")
+
+
+def test_a_node_that_the_cluster_does_not_know_has_no_attributes():
+    with pytest.raises(CibError, match="node_attributes:n1: the cluster has no node of this name"):
+        plan.make(Document.empty(), {"node_attributes": {"n1": {"a": 1}}}, "o")
+    assert plan.make(Document.empty(["n1"]), {"node_attributes": {"n1": {"a": 1}}}, "o").changes
 
 
 @pytest.mark.parametrize("owner", ["", "1st", "two words", "ip", "new"])

@@ -75,10 +75,22 @@ def read(data, document):
         _check_ids(desired, document, report)
     if problems:
         raise CibError("\n".join(sorted(problems)))
-    _check_references(desired, document, report)
+    check_references(desired, document.objects)
+    return desired
+
+
+def check_references(desired, present):
+    """
+    Raise DanglingError if the data refers to what is neither in it nor in ``present``, {(section, id)}.
+    """
+    problems = []
+
+    def report(path, text):
+        problems.append(f"{':'.join(str(part) for part in path)}: {text}")
+
+    _report_references(desired, set(present), report)
     if problems:
         raise DanglingError("\n".join(sorted(problems)))
-    return desired
 
 
 def _normalised(data, report):
@@ -160,10 +172,10 @@ def _check_settings(section, node, sets, path, document, report):
         report(path, f"the cluster has no node of this name{values.near(node, document.nodes())}")
 
 
-def _check_references(desired, document, report):
+def _report_references(desired, present, report):
     wanted = {key for key, content in desired.objects.items() if content is not None}
     gone = {key for key, content in desired.objects.items() if content is None}
-    there = (set(document.objects) | wanted) - gone
+    there = (present | wanted) - gone
     resources = {name for section, name in there if section in kinds.RESOURCE_SECTIONS}
     usable = resources | {name for section, name in there if section in ("templates", "tags")}
     holders = {}

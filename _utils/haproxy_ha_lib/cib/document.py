@@ -124,14 +124,17 @@ class Document:
         return cls(root)
 
     @classmethod
-    def empty(cls):
+    def empty(cls, nodes=()):
         """
-        The CIB of a cluster that has no configuration yet.
+        The CIB of a cluster that has no configuration yet, with nodes of these names.
         """
-        return cls.parse(
+        document = cls.parse(
             '<cib validate-with="pacemaker-3.7" epoch="0" num_updates="0" admin_epoch="0"><configuration><crm_config/>'
             "<nodes/><resources/><constraints/></configuration><status/></cib>"
         )
+        for number, name in enumerate(nodes, 1):
+            ET.SubElement(document.section("nodes"), "node", id=str(number), uname=name)
+        return document
 
     def copy(self):
         """

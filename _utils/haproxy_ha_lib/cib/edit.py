@@ -11,6 +11,7 @@ from haproxy_ha_lib.cib.fields import Context, children
 
 _CONTAINERS = ("group", "clone", "master", "bundle")
 _RESOURCES = ("primitive", *_CONTAINERS)
+_NAMING = ("rsc", "with-rsc", "first", "then")
 _CONSTRAINTS = ("rsc_location", "rsc_colocation", "rsc_order", "rsc_ticket")
 
 
@@ -56,72 +57,61 @@ def _is_resource(section):
     return section in kinds.RESOURCE_SECTIONS
 
 
-def remove_objects(document, keys):
+def remove_objects(document, keys, replaced=False):
     """
-    Remove objects and all that refers to them: constraints, memberships, levels, permissions; containers that would be
-    left empty go too.
+    Remove objects and all that refers to them: constraints, memberships, levels, permissions; what that leaves empty
+    goes too. ``replaced``: other objects take their ids, so that references stay.
     """
-    gone = {document.objects[key] for key in keys}
     parents = document.parents()
-    for element in gone:
-        _hoist(element, parents, document, gone)
-    for element in gone:
-        parents[element].remove(element)
-    prune(document)
+    leaving = [document.objects[key] for key in keys]
+    for element in leaving:
+        _hoist(element, parents, document, leaving)
+    gone = set()
+    while leaving:
+        touched = set()
+        for element in leaving:
+            parents[element].remove(element)
+            touched.add(parents[element])
+            gone.update(one.get("id") for one in element.iter() if one.get("id") and one.tag not in NOT_IDS)
+        there = list(document.configuration.iter())
+        leaving = [one for one in there if one in touched and _is_empty(one)]
+        if not replaced:
+            leaving += [one for one in there if one not in leaving and _refers(one, gone)]
 
 
-def _hoist(container, parents, document, gone):
+def _hoist(container, parents, document, leaving):
     """Before a container goes, its members move out, unless they go too."""
-    if container.tag not in _CONTAINERS:
-        return
-    for child in children(container, *_RESOURCES):
-        container.remove(child)
-        if child not in gone:
+    for child in children(container, *_RESOURCES) if container.tag in _CONTAINERS else ():
+        if child not in leaving:
+            container.remove(child)
             document.section("resources").append(child)
             parents[child] = document.section("resources")
-        else:
-            parents[child] = container
-            container.append(child)
 
 
-def prune(document):
-    """
-    Remove references to what is not there (any more), and what they leave empty, until nothing dangles.
-    """
-    while _prune_once(document):
-        pass
+def _is_empty(element):
+    """Whether an element has lost all that it was there for."""
+    if element.tag in _CONSTRAINTS:
+        return not any(element.get(name) for name in (*_NAMING, "rsc-pattern")) and not children(
+            element, "resource_set"
+        )
+    needed = {"resource_set": ["resource_ref"], "group": ["primitive"], "tag": ["obj_ref"]}
+    needed.update(dict.fromkeys(("clone", "master"), ["primitive", "group"]))
+    return element.tag in needed and not children(element, *needed[element.tag])
 
 
-def _prune_once(document):
-    parents = document.parents()
-    ids = {element.get("id") for element in parents if element.tag not in NOT_IDS}
-    doomed = [element for element in parents if isinstance(element.tag, str) and _dangles(element, ids)]
-    for element in doomed:
-        parents[element].remove(element)
-    return bool(doomed)
-
-
-def _dangles(element, ids):
-    tag = element.tag
-    if tag == "fencing-level":
-        devices = [device for device in (element.get("devices") or "").split(",") if device.strip() in ids]
-        if devices and len(devices) < len(element.get("devices").split(",")):
-            element.set("devices", ",".join(devices))
-        return not devices
-    if tag in ("resource_ref", "obj_ref"):
-        return element.get("id") not in ids
-    if tag in ("resource_set", "group", "tag") and element.get("id-ref") is None:
-        needed = {"resource_set": "resource_ref", "group": "primitive", "tag": "obj_ref"}[tag]
-        return not children(element, needed)
-    if tag in ("clone", "master"):
-        return not children(element, "primitive", "group")
-    if tag == "acl_permission":
-        return element.get("reference") is not None and element.get("reference") not in ids
-    if tag in _CONSTRAINTS:
-        named = [element.get(name) for name in ("rsc", "with-rsc", "first", "then") if element.get(name) is not None]
-        placed = named or element.get("rsc-pattern") is not None or children(element, "resource_set")
-        return not placed or any(name not in ids for name in named)
-    return False
+def _refers(element, gone):
+    """Whether an element is about something in ``gone``. A fencing level only loses the device, while it has others."""
+    if element.tag == "fencing-level":
+        devices = (element.get("devices") or "").split(",")
+        left = [device for device in devices if device.strip() not in gone]
+        if left and left != devices:
+            element.set("devices", ",".join(left))
+        return not left
+    if element.tag in ("resource_ref", "obj_ref", "role"):
+        return element.get("id") in gone
+    if element.tag == "acl_permission":
+        return element.get("reference") in gone
+    return element.tag in _CONSTRAINTS and any(element.get(name) in gone for name in _NAMING)
 
 
 def assign(document, section, node, sets, context):

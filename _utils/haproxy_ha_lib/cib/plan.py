@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from haproxy_ha_lib.cib import desired as wanted
 from haproxy_ha_lib.cib import edit, kinds, nvsets, values
-from haproxy_ha_lib.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, CibError, Document, hide
+from haproxy_ha_lib.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, CibError, DanglingError, Document, hide
 from haproxy_ha_lib.cib.fields import Context, children
 
 OPERATOR_SETTINGS = {
@@ -85,6 +85,7 @@ class _Planner:
         self._compare_objects()
         self._compare_settings()
         doomed, pairs = self._removals()
+        wanted.check_references(self.desired, set(self.before.objects) - doomed)
         if self.objects or self.settings or doomed or pairs or (self.adopt and self.result.adoptable):
             self._edit(doomed, pairs)
         self._list_foreign(doomed)
@@ -121,6 +122,8 @@ class _Planner:
 
     def _compare_settings(self):
         for (section, node), sets in self.desired.settings.items():
+            if node is not None and node not in self.before.nodes():
+                raise DanglingError(f"{section}:{node}: the cluster has no node of this name yet")
             assigned = edit.assign(self.before, section, node, sets, self.context)
             for one, ids in zip(sets, assigned, strict=True):
                 self.sets.append((section, node, one, ids))
@@ -189,7 +192,7 @@ class _Planner:
         clashing = {key for key in doomed if any(key[1] == name for _, name in self.objects)}
         _reject_clashes(self.before, self.objects, doomed)
         if clashing:
-            edit.remove_objects(after, clashing)
+            edit.remove_objects(after, clashing, replaced=True)
             after = Document(after.root)
         edit.write_objects(after, self.objects, context)
         for section, node, one, ids, name, value in self.settings:
