@@ -14,6 +14,7 @@ import hashlib
 import inspect
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from pathlib import Path
 from .shell import LabError, run, say
 
 CACHE = Path(os.environ.get("LAB_CACHE", "/var/cache/haproxy_ha-lab"))
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TEST = Path(__file__).resolve().parent.parent
 
 BASE_PACKAGES = """
@@ -71,6 +73,7 @@ def build(debian: str = "bookworm", salt: str = "3008") -> Image:
                 pool.submit(_layer, f"archive-{debian}", [base.name, *ARCHIVE_RECIPE], _make_archive, base),
             )
             salt_layer, archive = (job.result() for job in jobs)
+        _sweep()
     return Image(base, salt_layer, archive)
 
 
@@ -79,28 +82,20 @@ def build_tools(image: Image) -> Path:
     requirements = TEST / "requirements.txt"
     with _locked():
         recipe = [image.salt.name, TOOLS_PACKAGES, requirements.read_text(encoding="utf-8")]
-        return _layer("tools", recipe, _install_tools, image, requirements)
+        layer = _layer("tools", recipe, _install_tools, image, requirements)
+        _sweep()
+        return layer
 
 
-@contextlib.contextmanager
-def overlay(target: Path, lower: list[Path], upper: Path) -> Iterator[Path]:
-    """Mount the layers at ``target`` with ``upper`` on top, and take the mount away again."""
-    mount_overlay(target, lower, upper)
-    try:
-        yield target
-    finally:
-        run(["umount", "--recursive", "--lazy", str(target)])
-
-
-def mount_overlay(target: Path, lower: list[Path], upper: Path) -> None:
-    """Mount the layers at ``target``. Nothing of a lab is worth an fsync, hence volatile."""
+def overlay_mount(target: Path, lower: list[Path], upper: Path) -> list[str]:
+    """The command that mounts the layers at ``target``, made ready. Nothing of a lab is worth an fsync: volatile."""
     work = upper.with_name(upper.name + ".work")
     for path in (target, upper):
         path.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(work, ignore_errors=True)  # a work directory left by a volatile mount would refuse the next
     work.mkdir()
     options = f"lowerdir={':'.join(map(str, lower))},upperdir={upper},workdir={work},volatile"
-    run(["mount", "-t", "overlay", "haproxy_ha-lab", "-o", options, str(target)])
+    return ["mount", "-t", "overlay", "haproxy_ha-lab", "-o", options, str(target)]
 
 
 @contextlib.contextmanager
@@ -112,10 +107,9 @@ def _locked() -> Iterator[None]:
 
 
 def _sweep() -> None:
-    """Clear away what a killed build left: nobody else builds while the lock is held."""
+    """Clear away what builds leave, finished or killed: nobody else builds while the lock is held."""
     for path in CACHE.glob(".*.partial*"):
-        run(["umount", "--recursive", "--lazy", str(path)], check=False)
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path)
 
 
 def _layer(name: str, recipe: list, make: Callable[..., None], *arguments) -> Path:
@@ -124,14 +118,9 @@ def _layer(name: str, recipe: list, make: Callable[..., None], *arguments) -> Pa
     if path.is_dir():
         return path
     partial = CACHE / f".{path.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     say(f"building the layer {path.name} (once)")
-    try:
-        make(partial, *arguments)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    make(partial, *arguments)
     partial.rename(path)
     return path
 
@@ -140,6 +129,7 @@ def _bootstrap(path: Path, debian: str) -> None:
     options = [f"--dpkgopt={option}" for option in DPKG_OPTIONS]
     run(
         [
+            *("unshare", "--mount", "--propagation", "private"),
             "mmdebstrap",
             "--mode=root",
             "--variant=minbase",
@@ -170,89 +160,102 @@ def _apt_sources(debian: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-@contextlib.contextmanager
-def _workshop(path: Path, lower: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """A root to work in with the machine's network, and the directory that holds what was changed in it."""
-    upper, root = path.with_name(path.name + ".upper"), path.with_name(path.name + ".root")
-    shutil.rmtree(upper, ignore_errors=True)
-    with overlay(root, lower, upper):
-        certificates = Path("/etc/ssl/certs/ca-certificates.crt")
-        run(["mount", "-t", "proc", "proc", str(root / "proc")])
-        run(["mount", "--rbind", "--make-rslave", "/dev", str(root / "dev")])
-        if certificates.exists():
-            run(["mount", "--bind", str(certificates), str(root / certificates.relative_to("/"))])
-        shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-        for config in ("pip.conf",):
-            if Path("/etc", config).exists():
-                shutil.copy(Path("/etc", config), root / "etc" / config)
-        policy = root / "usr/sbin/policy-rc.d"  # a package's daemon must not start in a workshop
-        policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
-        policy.chmod(0o755)
-        yield root, upper
-        for litter in (policy, root / "etc/pip.conf", root / "etc/resolv.conf"):
-            litter.unlink(missing_ok=True)
-    shutil.rmtree(root, ignore_errors=True)
-    shutil.rmtree(upper, ignore_errors=True)
-    shutil.rmtree(upper.with_name(upper.name + ".work"), ignore_errors=True)
+class Workshop:
+    """A root to work in with the machine's network; ``upper`` holds what was changed in it.
+
+    Everything is mounted in a namespace that ends with each command: whatever becomes of a build, no mount is left.
+    """
+
+    def __init__(self, path: Path, lower: list[Path]):
+        self.lower = lower
+        self.upper = path.with_name(path.name + ".upper")
+        self.root = path.with_name(path.name + ".root")
+        self.served = path.with_name(path.name + ".srv")  # /srv of the root
+        for part in (self.root, self.upper, self.served):
+            part.mkdir()
+        self._litter = [self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)]  # starts no daemon
+        for config in ("/etc/resolv.conf", "/etc/pip.conf"):
+            if Path(config).exists():
+                self._litter.append(self.write(config, Path(config).read_text(encoding="utf-8")))
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> Path:
+        """Write a file of the root."""
+        target = self.upper / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        target.chmod(mode)
+        return target
+
+    def run(self, *argv: str) -> None:
+        """Run a command in the root."""
+        keep = ("http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+        environment = {name: os.environ[name] for name in keep if name in os.environ} | {
+            "DEBIAN_FRONTEND": "noninteractive",
+            "HOME": "/root",
+            "LC_ALL": "C.UTF-8",
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "PIP_CERT": str(CERTIFICATES),
+        }
+        mounts = [
+            overlay_mount(self.root, self.lower, self.upper),
+            ["mount", "-t", "proc", "proc", str(self.root / "proc")],
+            ["mount", "--rbind", "/dev", str(self.root / "dev")],
+            ["mount", "--bind", str(self.served), str(self.root / "srv")],
+        ]
+        if CERTIFICATES.exists():
+            mounts.append(["mount", "--bind", str(CERTIFICATES), f"{self.root}{CERTIFICATES}"])
+        run(privately(mounts, ["chroot", str(self.root), *argv]), env=environment, timeout=1200)
+
+    def close(self) -> None:
+        """Remove what only the work needed; ``upper`` is the caller's."""
+        for file in self._litter:
+            file.unlink(missing_ok=True)
 
 
-def _chroot(root: Path, *argv: str) -> None:
-    keep = ("PATH", "http_proxy", "https_proxy", "no_proxy", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
-    env = {name: os.environ[name] for name in keep if name in os.environ}
-    env |= {
-        "DEBIAN_FRONTEND": "noninteractive",
-        "HOME": "/root",
-        "LC_ALL": "C.UTF-8",
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "PIP_CERT": "/etc/ssl/certs/ca-certificates.crt",
-    }
-    run(["chroot", str(root), *argv], env=env, timeout=1200)
+def privately(mounts: list[list[str]], argv: list[str]) -> list[str]:
+    """``argv`` after the mount commands, in a mount namespace that ends with it."""
+    script = "; ".join(["set -e", *map(shlex.join, mounts), shlex.join(["exec", *argv])])
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
 
 
-def _apt_install(root: Path, *packages: str) -> None:
-    _chroot(root, "apt-get", "-qq", "update")
-    _chroot(root, "apt-get", "-qq", "install", "--no-install-recommends", *packages)
+def _apt_install(workshop: Workshop, *packages: str) -> None:
+    workshop.run("apt-get", "-qq", "update")
+    workshop.run("apt-get", "-qq", "install", "--no-install-recommends", *packages)
 
 
-def _pip_install(root: Path, *what: str) -> None:
-    _chroot(
-        root,
-        "/opt/salt/bin/pip",
-        "install",
-        "-q",
-        "--no-compile",
-        "--disable-pip-version-check",
-        "--no-cache-dir",
-        *what,
-    )
-    _chroot(root, "python3", "-m", "compileall", "-q", "-j0", "/opt/salt/lib")
+def _pip_install(workshop: Workshop, *what: str) -> None:
+    pip = ["/opt/salt/bin/pip", "install", "-q", "--no-compile", "--disable-pip-version-check", "--no-cache-dir"]
+    workshop.run(*pip, *what)
+    workshop.run("python3", "-m", "compileall", "-q", "-j0", "/opt/salt/lib")
 
 
 def _install_salt(path: Path, base: Path, salt: str) -> None:
-    with _workshop(path, [base]) as (root, upper):
-        _apt_install(root, *BUILD_PACKAGES)
-        _chroot(root, "python3", "-m", "venv", "/opt/salt")
-        _pip_install(root, f"salt{SALT_RELEASES[salt]}")
-        (path / "opt").mkdir()
-        shutil.move(upper / "opt/salt", path / "opt/salt")
+    workshop = Workshop(path, [base])
+    _apt_install(workshop, *BUILD_PACKAGES)
+    workshop.run("python3", "-m", "venv", "/opt/salt")
+    _pip_install(workshop, f"salt{SALT_RELEASES[salt]}")
+    (path / "opt").mkdir()
+    shutil.move(workshop.upper / "opt/salt", path / "opt/salt")
 
 
 def _make_archive(path: Path, base: Path) -> None:
-    with _workshop(path, [base]) as (root, _):
-        _chroot(root, "apt-get", "-qq", "update")
-        _chroot(root, "apt-get", "-qq", "install", "--download-only", "--no-install-recommends", *ARCHIVE_PACKAGES)
-        for package in (root / "var/cache/apt/archives").glob("*.deb"):
-            shutil.move(package, path / package.name)
-        _apt_install(root, "apt-utils")
-        run(["mount", "--bind", str(path), str(root / "srv")])
-        _chroot(root, "sh", "-ec", INDEX)
-        _chroot(root, "sh", "-ec", NEWER)
+    workshop = Workshop(path, [base])
+    workshop.run("apt-get", "-qq", "update")
+    workshop.run("apt-get", "-qq", "install", "--download-only", "--no-install-recommends", *ARCHIVE_PACKAGES)
+    for package in (workshop.upper / "var/cache/apt/archives").glob("*.deb"):
+        shutil.move(package, workshop.served / package.name)
+    _apt_install(workshop, "apt-utils")
+    workshop.run("sh", "-ec", INDEX)
+    workshop.run("sh", "-ec", NEWER)
+    for file in list(workshop.served.iterdir()):
+        shutil.move(file, path / file.name)
 
 
 def _install_tools(path: Path, image: Image, requirements: Path) -> None:
-    with _workshop(path, image.layers) as (root, upper):
-        _apt_install(root, *TOOLS_PACKAGES)
-        shutil.copy(requirements, root / "tmp/requirements.txt")
-        _pip_install(root, "-r", "/tmp/requirements.txt")
-        for child in list(upper.iterdir()):
-            shutil.move(child, path / child.name)
+    workshop = Workshop(path, image.layers)
+    _apt_install(workshop, *TOOLS_PACKAGES)
+    workshop.write("/tmp/requirements.txt", requirements.read_text(encoding="utf-8"))
+    _pip_install(workshop, "-r", "/tmp/requirements.txt")
+    workshop.close()
+    for child in list(workshop.upper.iterdir()):
+        shutil.move(child, path / child.name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import network
 from .container import nspawn, remove_cgroups, systemd_runs
-from .image import Image, mount_overlay
+from .image import Image, overlay_mount
 from .shell import LabError, run, wait_for
 from .topology import HOSTS, Host, etc_hosts
 
@@ -38,7 +38,7 @@ class Machine:
     def prepare(self, image: Image) -> None:
         """Give the host a fresh disk."""
         self.image = image
-        mount_overlay(self.root, image.layers, self.upper)
+        run(overlay_mount(self.root, image.layers, self.upper))
         self.write("/etc/hostname", self.host.name + "\n")
         self.write("/etc/hosts", etc_hosts())
         self.write("/etc/resolv.conf", "")

@@ -13,7 +13,7 @@ from pathlib import Path
 from . import image
 from .cloud import REPOSITORY
 from .container import nspawn, remove_cgroups
-from .image import CACHE, overlay
+from .image import CACHE, overlay_mount, privately
 
 MOUNTED_AT = "/srv/haproxy_ha"
 CORPUS_AT = "/srv/corpus"
@@ -26,8 +26,8 @@ def run(argv: list[str], salt_release: str = "3008", debian: str = "bookworm") -
     tools = image.build_tools(built)
     upper, root = CACHE / f".tools-{os.getpid()}.upper", CACHE / f".tools-{os.getpid()}.root"
     try:
-        with overlay(root, [tools, *built.layers], upper):
-            return subprocess.run(_command(root, argv), check=False).returncode
+        mounts = [overlay_mount(root, [tools, *built.layers], upper)]
+        return subprocess.run(privately(mounts, _command(root, argv)), check=False).returncode
     finally:
         remove_cgroups(MACHINE)
         for path in (root, upper, upper.with_name(upper.name + ".work")):
