@@ -16,7 +16,7 @@ lint:
 	$(LAB) tools sh test/lint
 
 lab:
-	sh -c '. test/prepare && exec $(LAB) up'
+	@. test/prepare && $(LAB) up
 
 lab-down:
 	$(LAB) down

@@ -16,14 +16,14 @@ EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 
 @pytest.fixture
 def previous_nginx(active):
-    """nginx on both balancers, and the tutorial's commands on one of them, with a stand-in that starts anywhere."""
+    """nginx on both balancers, and the tutorial's commands on one of them; HAProxy has the port, so it is stopped."""
     for name in BALANCERS:
         host = machine(name)
         host.run("systemctl", "mask", "--runtime", "nginx")  # its default site wants a port that HAProxy has
         host.run("apt-get", "-qq", "install", "--no-install-recommends", "nginx")
         host.run("systemctl", "unmask", "--runtime", "nginx")
     for command in (
-        "primitive Nginx ocf:heartbeat:Dummy",
+        "primitive Nginx ocf:heartbeat:nginx meta target-role=Stopped",
         "clone Nginx-clone Nginx",
         "colocation FloatIP-Nginx inf: FloatIP Nginx-clone",
     ):
