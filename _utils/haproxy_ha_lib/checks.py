@@ -48,8 +48,11 @@ def repository(read, roles):
         return
     if not given["suite"]:
         yield Missing((*path, "suite"), "missing: for example the distribution's code name")
-    if not given["components"]:
+    flat = (given["suite"] or "").endswith("/")  # sources.list(5): an exact path has no components
+    if not given["components"] and not flat:
         yield Problem((*path, "components"), "empty, required: at least one, for example main")
+    if given["components"] and flat:
+        yield Problem((*path, "components"), "found some, allowed: none ([]), because the suite is a path")
     proofs = [key for key in ("key", "key_url", "trusted") if given[key]]
     if len(proofs) != 1:
         text = f"found {', '.join(proofs) or 'none'} of key, key_url and trusted, allowed: exactly one"

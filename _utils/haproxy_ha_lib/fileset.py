@@ -58,7 +58,7 @@ def _show(old: dict | None, new: dict | None) -> dict:
             return {"old": _rights(old), "new": _rights({**old, **new})}
         if not _secret(old, new):
             before, after = _sides(old["content"], new["content"])
-            return {"old": before, "new": after}
+            return {"old": masked(before), "new": masked(after)}
     return {"old": _whole(old, new), "new": _whole(new, old)}
 
 
@@ -76,7 +76,16 @@ def _whole(entry: dict | None, other: dict | None) -> str | None:
         return None
     if "link" in entry:
         return f"link to {entry['link']}"
-    return HIDDEN if _secret(entry, other) else entry["content"]
+    return HIDDEN if _secret(entry, other) else masked(entry["content"])
+
+
+# HAProxy's directives that carry a password: `stats auth user:password`, `user name [insecure-]password word`.
+_PASSWORD = re.compile(r"(\bauth\s+[^\s:]+:|\b(?:insecure-)?password\s+)\S+")
+
+
+def masked(text: str) -> str:
+    """The text with the passwords of HAProxy's directives hidden."""
+    return _PASSWORD.sub(rf"\1{HIDDEN}", text)
 
 
 def _sides(old: str, new: str) -> tuple[str, str]:
@@ -97,4 +106,4 @@ def daemon_message(output: str) -> str:
     """The lines of a daemon's output that say what is wrong and where, without prefixes and repetitions."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     kept = [_PREFIX.sub("", line) for line in lines if not _NOISE.search(line)]
-    return "\n".join(dict.fromkeys(kept or lines))
+    return masked("\n".join(dict.fromkeys(kept or lines)))

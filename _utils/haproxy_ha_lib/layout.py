@@ -55,11 +55,11 @@ def _file(path, template, model, mode="0644", group="root"):
 
 def _nginx(settings):
     paths, model = settings["paths"], nginx_conf.model(settings)
-    log_format = _file(paths["nginx_log_format"], "nginx_log_format.conf.jinja", model["log_format"])
     if not model["site"]:
-        return [log_format, _absent(paths["nginx_site_enabled"]), _absent(paths["nginx_site"])]
+        # The tutorial's own nginx.conf has a log format of this name, and nginx refuses a second one.
+        return [_absent(paths[key]) for key in ("nginx_log_format", "nginx_site_enabled", "nginx_site")]
     return [
-        log_format,
+        _file(paths["nginx_log_format"], "nginx_log_format.conf.jinja", model["log_format"]),
         _file(paths["nginx_site"], "nginx_site.conf.jinja", model["site"]),
         {"path": paths["nginx_site_enabled"], "kind": "symlink", "target": paths["nginx_site"]},
         _absent(paths["nginx_default_site_enabled"]),

@@ -17,7 +17,7 @@ def model(settings):
     """Return the model of each file of an app server, None where it is off: {"log_format", "site", "page"}."""
     nginx = settings["nginx"]
     return {
-        "log_format": LOG_FORMAT,
+        "log_format": LOG_FORMAT if nginx["site"]["enabled"] else None,
         "site": _site(settings) if nginx["site"]["enabled"] else None,
         "page": _page(settings) if nginx["page"]["enabled"] else None,
     }

@@ -47,9 +47,11 @@ def _apply() -> None:
 
 def _alternate() -> None:
     say(f"client: curl {FLOATING_IP}, six times")
-    for _ in range(6):
-        _, body = ask()
+    answers = [ask() for _ in range(6)]
+    for _, body in answers:
         print(f"  {body}")
+    if {status for status, _ in answers} != {200} or answers[:2] * 3 != answers or answers[0] == answers[1]:
+        raise LabError("the answers do not alternate between the app servers")
 
 
 def _crm_status() -> None:

@@ -128,7 +128,7 @@ WRONG = {
     ),
     "no anchor IP and no metadata service": (
         lambda tree: (
-            tree["load_balancers"]["primary"].pop("anchor_ip")
+            [entry.pop("anchor_ip") for entry in tree["load_balancers"].values()]
             and tree["floating_ip"].update(metadata_url="http://203.0.113.99")
         ),
         "haproxy_ha:load_balancers:primary:anchor_ip",

@@ -61,7 +61,7 @@ def haproxy(resting):
     assert resting("stop") == (OK, "")
     text = resting.host.read(CONFIG)
     yield resting
-    resting.host.write(CONFIG, text)
+    resting.host.write(CONFIG, text, 0o640)
     resting("stop")
 
 
@@ -145,7 +145,7 @@ def test_a_foreign_haproxy_is_named_and_never_doubled(haproxy):
 
 
 def test_a_refused_configuration_is_not_started(haproxy):
-    haproxy.host.write(CONFIG, haproxy.host.read(CONFIG) + "\nfrontend bad\n    bnd :81\n")
+    haproxy.host.write(CONFIG, haproxy.host.read(CONFIG) + "\nfrontend bad\n    bnd :81\n", 0o640)
     code, reason = haproxy("start")
     assert (code, "unknown keyword 'bnd'" in reason) == (ARGS, True)
     assert haproxy.pids() == []
@@ -163,7 +163,7 @@ def test_a_masked_unit_is_told(haproxy):
 
 def test_backends_without_a_server_are_degraded(haproxy):
     dead = "\nbackend dead\n    server none 127.0.0.1:1 check inter 200ms fall 1\n"
-    haproxy.host.write(CONFIG, haproxy.host.read(CONFIG) + dead)
+    haproxy.host.write(CONFIG, haproxy.host.read(CONFIG) + dead, 0o640)
     assert haproxy("start") == (OK, "")
     wait_for("the check to fail", lambda: haproxy("monitor") == (DEGRADED, "no server is up in dead"), 10)
 

@@ -100,3 +100,16 @@ MESSAGES = {
 def test_a_daemons_complaint(case):
     output, message = MESSAGES[case]
     assert fileset.daemon_message(output) == message
+
+
+@pytest.mark.parametrize("line, shown", [
+    ("    stats auth admin:s3cret", "    stats auth admin:(hidden)"),
+    ("    user joe insecure-password s3cret", "    user joe insecure-password (hidden)"),
+    ("    user joe password $6$s3cret groups a", "    user joe password (hidden) groups a"),
+])  # fmt: skip
+def test_a_password_is_shown_neither_in_a_difference_nor_in_a_complaint(line, shown):
+    for change in (fileset.differences({"/x": file("a\n")}, {"/x": file(f"a\n{line}\n")}),
+                   fileset.differences({"/x": None}, {"/x": file(f"a\n{line}\n")})):
+        assert shown in change["/x"]["new"]
+        assert "s3cret" not in str(change)
+    assert "s3cret" not in fileset.daemon_message(f"[ALERT] (1) : config : parsing [x:1] : {line.strip()}")

@@ -35,7 +35,7 @@ def test_an_app_server_has_nginx():
 def test_without_the_site_the_default_one_is_left_alone_and_ours_goes():
     built = valid({"nginx": {"site": {"enabled": False}, "page": {"enabled": False}}}, "app-1")
     assert outline(layout.daemon_files(built)["nginx"]) == [
-        ("/etc/nginx/conf.d/haproxy_ha.conf", "file"),
+        ("/etc/nginx/conf.d/haproxy_ha.conf", "absent"),
         ("/etc/nginx/sites-enabled/haproxy_ha", "absent"),
         ("/etc/nginx/sites-available/haproxy_ha", "absent"),
     ]

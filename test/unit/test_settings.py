@@ -262,6 +262,14 @@ WRONG = {
             f"{HAPROXY}:remove_nginx: found true, but secondary is an app server with nginx as well, allowed: false"
         ],
     ),
+    "a repository of one directory with components": (
+        {"haproxy:repository": {"uri": "https://packages.example.com", "suite": "./", "trusted": True}},
+        [f"{HAPROXY}:repository:components: found some, allowed: none ([]), because the suite is a path"],
+    ),
+    "a repository without components": (
+        {"haproxy:repository": {"uri": "https://p.example.com", "suite": "x", "components": [], "trusted": True}},
+        [f"{HAPROXY}:repository:components: empty, required: at least one, for example main"],
+    ),
     "a repository without proof": (
         {"haproxy:repository": {"uri": "https://packages.example.com", "suite": "bookworm"}},
         [f"{HAPROXY}:repository:key: found none of key, key_url and trusted, allowed: exactly one"],
@@ -592,3 +600,8 @@ def changed_at(path, value):
 def test_a_problem_is_shown_on_one_printable_line():
     problem = shape.Problem(("haproxy_ha", "a\nb", 5, "x" * 99), "wrong")
     assert str(problem) == "haproxy_ha:'a\\nb' (a string):5 (a whole number):a string of 99 characters: wrong"
+
+
+def test_a_repository_of_one_directory_has_no_components():
+    repository = {"uri": "https://packages.example.com", "suite": "./", "components": [], "trusted": True}
+    assert valid({"haproxy:repository": repository})["haproxy"]["repository"]["suite"] == "./"
