@@ -12,7 +12,7 @@ import yaml
 from lab import audit, cloud, lab, outcome, salt, snapshot
 from lab.cloud import REPOSITORY
 from lab.machine import Machine, machine
-from lab.shell import run
+from lab.shell import run, wait_for
 from lab.topology import BALANCERS, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask
 
@@ -143,7 +143,8 @@ def test_clean_takes_a_machine_out_the_cluster_first(masterless):
         name: machine(name).run("salt-call", "--local", "--out=json", "state.apply", "haproxy_ha.clean", check=False)
         for name in ("primary", "app-1")
     }
-    assert ask()[0] == 200  # the other balancer and the other app server serve
+    wait_for("the check of app-1 to fail", lambda: {ask()[1][:14] for _ in range(4)} == {"Droplet: app-2"}, 30)
+    assert audit.active() == "secondary"
     for name, result in done.items():
         states = json.loads(result.stdout)["local"]
         assert outcome.failed({name: states}) == []
