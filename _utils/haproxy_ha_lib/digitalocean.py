@@ -151,13 +151,15 @@ def read_reserved_ip(
     if not isinstance(entry, dict):
         raise Unavailable(f"the API's answer about {address} holds no {SPELLINGS[spelling]}")
     droplet = entry.get("droplet")
+    if droplet is not None and not (isinstance(droplet, dict) and isinstance(droplet.get("id"), int)):
+        raise Unavailable(f"the API's answer about {address} holds a droplet without an id")
     visible = "droplet" in entry
     if droplet is None and visible and droplet_id is not None:
         visible = yield from _may_see(droplet_id, tries)
     region = entry.get("region")
     return ReservedIP(
         address=str(entry.get("ip") or address),
-        droplet_id=int(droplet["id"]) if isinstance(droplet, dict) and "id" in droplet else None,
+        droplet_id=droplet["id"] if droplet else None,
         visible=visible,
         locked=bool(entry.get("locked", False)),
         region=region.get("slug") if isinstance(region, dict) else None,
@@ -277,9 +279,10 @@ def retry_delay(reply: Reply, failures: int, jitter: float) -> float:
     which the oldest request expires: one slot is free then, which is all that a retry needs.
     """
     if reply.status == 429 or reply.status == 503:
-        after = reply.headers.get("retry-after", "")
-        if after.strip().isdigit():
-            return float(after)
+        after = reply.headers.get("retry-after", "").strip()
+        if after.isascii() and after.isdigit():
+            # Zero seconds would repeat the call without a pause until the deadline.
+            return float(after) or backoff(failures, jitter)
     return backoff(failures, jitter)
 
 

@@ -362,3 +362,16 @@ def test_tokens(token, good):
     problem = rules.token_problem(token)
     assert (problem == "") is good
     assert not token or token not in problem
+
+
+@pytest.mark.parametrize("said", ["0", "²", "soon", ""])
+def test_a_pause_that_is_none_is_our_own(said):
+    refused = error(429, "too_many_requests", retry_after=said)
+    assert rules.retry_delay(refused, 1, 0.0) == rules.backoff(1, 0.0) > 0
+
+
+@pytest.mark.parametrize("droplet", [{}, {"id": None}, {"id": "1001"}, "primary", []])
+def test_an_owner_without_an_id_is_unknown_not_nobody(droplet):
+    script = Script(reply({"reserved_ip": {"ip": ADDRESS, "droplet": droplet}}))
+    with pytest.raises(rules.Unavailable, match="a droplet without an id"):
+        script.run(rules.read_reserved_ip(ADDRESS))
