@@ -16,18 +16,20 @@ EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 
 @pytest.fixture
 def previous_nginx(active):
-    """nginx on both balancers, and the tutorial's commands on one of them; HAProxy has the port, so it is stopped."""
+    """nginx on both balancers, on a port that is free, and the tutorial's commands on one of them."""
     for name in BALANCERS:
         host = machine(name)
         host.run("systemctl", "mask", "--runtime", "nginx")  # its default site wants a port that HAProxy has
         host.run("apt-get", "-qq", "install", "--no-install-recommends", "nginx")
         host.run("systemctl", "unmask", "--runtime", "nginx")
+        host.write("/etc/nginx/sites-available/default", "server { listen 127.0.0.1:8081; }\n")
     for command in (
-        "primitive Nginx ocf:heartbeat:nginx meta target-role=Stopped",
+        "primitive Nginx ocf:heartbeat:nginx",
         "clone Nginx-clone Nginx",
         "colocation FloatIP-Nginx inf: FloatIP Nginx-clone",
     ):
         machine(active).run("crm", "configure", *command.split())
+    machine(active).run("crm_resource", "--wait", "--timeout=60s")
     yield
     salt.set_pillar(EXAMPLE)
     assert outcome.failed(salt.call("state.apply", "haproxy_ha")) == []
