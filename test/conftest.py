@@ -3,7 +3,25 @@
 import contextlib
 import sys
 
+import pytest
+from simulated import TOKEN, simulator
+
 with contextlib.suppress(ImportError):
     import salt  # noqa: F401
 
 sys.meta_path[:] = [importer for importer in sys.meta_path if hasattr(importer, "find_spec")]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A simulator of DigitalOcean for the tests of one file."""
+    with simulator(tmp_path_factory.mktemp("simulator")) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def cloud(running):
+    """The simulator without faults, with its first token."""
+    running.reset()
+    running.tokens(TOKEN)
+    return running

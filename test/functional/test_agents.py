@@ -51,19 +51,6 @@ def installed(tmp_path_factory):
     return directory
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with simulator(tmp_path_factory.mktemp("simulator")) as simulated:
-        yield simulated
-
-
-@pytest.fixture
-def cloud(running):
-    running.reset()
-    running.tokens(TOKEN)
-    return running
-
-
 class Run:
     """What an action returned, said, and cost."""
 

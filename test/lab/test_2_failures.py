@@ -79,8 +79,8 @@ def test_an_app_server_dies(active):
     try:
         wait_for("the check of app-1 to fail", lambda: {ask()[1][:14] for _ in range(4)} == {"Droplet: app-2"}, 30)
         with probe(20) as record:
-            wait_for("a hundred answers", lambda: ask() and ask()[0] == 200, 5)
             time.sleep(2)  # the time over which nothing may be lost
+        assert len(record.samples) > 50
         assert record.failed == []
         assert set(record.app_servers()) == {"app-2"}
     finally:

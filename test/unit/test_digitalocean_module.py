@@ -7,22 +7,9 @@ from pathlib import Path
 
 import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
-from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
+from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN
 
 SOURCE = Path(__file__).resolve().parents[2] / "_modules" / "digitalocean.py"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with simulator(tmp_path_factory.mktemp("simulator")) as simulated:
-        yield simulated
-
-
-@pytest.fixture
-def cloud(running):
-    running.reset()
-    running.tokens(TOKEN)
-    return running
 
 
 @pytest.fixture

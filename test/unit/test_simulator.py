@@ -22,19 +22,6 @@ TEST = Path(__file__).resolve().parent.parent
 UNPROCESSABLE = "unprocessable_entity"
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with simulator(tmp_path_factory.mktemp("simulator")) as simulated:
-        yield simulated
-
-
-@pytest.fixture
-def cloud(running):
-    running.reset()
-    running.tokens(TOKEN)
-    return running
-
-
 def get(url, timeout=5):
     with urllib.request.urlopen(url, timeout=timeout) as answer:
         return answer.read().decode()
