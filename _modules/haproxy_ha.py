@@ -15,20 +15,23 @@ import secrets
 import time
 
 import requests
+import salt.loader
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host import daemons, files, net, packet_filter, probes, system
 from haproxy_ha_lib import digitalocean as rules
-from haproxy_ha_lib import fileset, layout
+from haproxy_ha_lib import fileset, layout, nginx_conf
 from haproxy_ha_lib import settings as lib_settings
 
 log = logging.getLogger(__name__)
 
 __virtualname__ = "haproxy_ha"
 
-# A run renders its files within about a second; settings older than this are made anew.
-_SETTINGS_SECONDS = 10
+# A run renders its files within about a second; what is older than this is made anew.
+_RUN_SECONDS = 10
+# What the SLS files ask for, one function of each module.
+_STATES = ("haproxy_ha.settings_valid", "pacemaker.configured")
 _CLOCK_UNITS = ("chrony", "chronyd", "systemd-timesyncd", "ntpsec", "ntp", "ntpd", "openntpd")
 
 
@@ -58,10 +61,15 @@ def settings(saltenv=None):
     saltenv = _environment(saltenv)
     pillar = __pillar__.get("haproxy_ha")
     key = hashlib.sha256(json.dumps([saltenv, __opts__["id"], pillar], default=str).encode()).hexdigest()
-    made, result = __context__.get("haproxy_ha.settings", {}).get(key, (None, None))
-    if made is None or time.monotonic() - made > _SETTINGS_SECONDS:
-        result = _build_settings(pillar, saltenv)
-        __context__["haproxy_ha.settings"] = {key: (time.monotonic(), result)}
+    return _once("settings", key, lambda: _build_settings(pillar, saltenv))
+
+
+def _once(what, key, make):
+    """What ``make`` returns, made once within a run for the same ``key``."""
+    made, known, result = __context__.get(f"haproxy_ha.{what}", (0.0, None, None))
+    if known != key or time.monotonic() - made > _RUN_SECONDS:
+        result = make()
+        __context__[f"haproxy_ha.{what}"] = (time.monotonic(), key, result)
     return result
 
 
@@ -122,6 +130,32 @@ def _valid_settings(saltenv=None):
     return current
 
 
+def _readable_settings(saltenv=None):
+    """The settings, whatever is wrong in pillar; an exception if there are not even defaults for this system."""
+    current = settings(saltenv)
+    if "paths" not in current:
+        raise CommandExecutionError("\n".join(current["errors"]))
+    return current
+
+
+def missing_states():
+    """
+    Return which of the formula's states are not on this minion: a list of ``module.function``, empty once they are
+    synced (``saltutil.sync_states``).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' haproxy_ha.missing_states
+    """
+    return _once("states", "", lambda: [name for name in _STATES if name not in _loader_of_states()])
+
+
+def _loader_of_states():
+    return salt.loader.states(__opts__, __salt__, None, None)
+
+
 def roles():
     """
     Return the roles that pillar gives this minion: ``load_balancer``, ``app_server``, both or none.
@@ -173,11 +207,14 @@ def generate_authkey():
 # The machine as it is
 
 
-def time_service():
+def time_service(saltenv=None):
     """
     Return the time synchronisation of this machine: ``{"unit", "active", "packages"}``.
 
     The one that runs; else the one of the formula, with the packages to install for it.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
 
     CLI Example:
 
@@ -185,7 +222,7 @@ def time_service():
 
         salt primary haproxy_ha.time_service
     """
-    ours = settings()
+    ours = _readable_settings(saltenv)
     unit = ours["services"]["time_sync"]
     active = [name for name in (unit, *_CLOCK_UNITS) if system.running(name)]
     if active and active[0] != unit:
@@ -236,7 +273,7 @@ def _listeners_of(name, ours):
 # Before anything is touched
 
 
-def preflight():
+def preflight(saltenv=None):
     """
     Return what is certain to stop a run on this minion, before it touches anything: a list of texts, empty when nothing
     is.
@@ -245,13 +282,16 @@ def preflight():
     does not answer. An API that cannot be reached is no error where the same address, token and URL worked before: an
     outage of the provider must not keep anybody from changing HAProxy's configuration.
 
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt primary haproxy_ha.preflight
     """
-    ours = _valid_settings()
+    ours = _valid_settings(saltenv)
     going = ["nginx"] if ours["haproxy"]["remove_nginx"] else []
     problems = []
     for daemon in ("nginx", "haproxy"):
@@ -291,9 +331,12 @@ def _floating_ip_mark(ours):
     return hashlib.sha256(json.dumps([*parts, token]).encode()).hexdigest()
 
 
-def mark_floating_ip():
+def mark_floating_ip(saltenv=None):
     """
     Remember that the API knows the floating IP with the present settings; see :func:`preflight`.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
 
     CLI Example:
 
@@ -301,7 +344,7 @@ def mark_floating_ip():
 
         salt primary haproxy_ha.mark_floating_ip
     """
-    ours = _valid_settings()
+    ours = _valid_settings(saltenv)
     if _uses_api(ours) and files.text(_MARK) != _floating_ip_mark(ours):
         files.put_private(_MARK, _floating_ip_mark(ours))
 
@@ -320,10 +363,25 @@ def _rendered(entry, saltenv):
 
 
 def _files_of(daemon, ours, saltenv):
-    sets = layout.daemon_files(ours)
+    sets = layout.daemon_files(ours, own_log_format=not _log_format_elsewhere(ours["paths"]))
     if daemon not in sets:
         raise SaltInvocationError(f"daemon: found {daemon!r}, allowed: {', '.join(sets)}")
     return {entry["path"]: _rendered(entry, _environment(saltenv)) for entry in sets[daemon]}
+
+
+def _log_format_elsewhere(paths):
+    """Whether people's own nginx configuration has the log format, as a server that was built by hand after the
+    tutorial has it."""
+    own = paths["nginx_log_format"]
+    included = [f"{paths['nginx_dir']}/nginx.conf", *_others(os.path.dirname(own), own)]
+    return any(nginx_conf.defines_log_format(files.text(path) or "") for path in included)
+
+
+def _others(directory, *ours):
+    """What is in a directory that a daemon reads, but for our own files and those that it does not read."""
+    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+    found = [os.path.join(directory, name) for name in names if not name.startswith(".")]
+    return [path for path in found if path not in ours]
 
 
 def daemon_files(daemon, saltenv=None):
@@ -411,8 +469,9 @@ def apply_files(daemon, saltenv=None):
     saltenv : ``None``
         The environment whose templates are used (str); see :func:`settings`.
 
-    Returns ``{"changes": {path: {"old", "new"}}, "done": text}``. Raises CommandExecutionError with the daemon's own
-    message if it refuses the set; what was there before is then there again.
+    Returns ``{"changes": {path: {"old", "new"}}, "done": text, "kept": directory or None}``: what somebody else wrote
+    is copied first. Raises CommandExecutionError with the daemon's own message if it refuses the set; what was there
+    before is then there again.
 
     CLI Example:
 
@@ -428,9 +487,15 @@ def apply_files(daemon, saltenv=None):
     if plan["unknown"]:
         raise CommandExecutionError(f"{daemon} is not installed")
     if not plan["changes"] and not plan["unfinished"]:
-        return {"changes": {}, "done": ""}
+        return {"changes": {}, "done": "", "kept": None}
+    kept = _keep(daemon, plan["changes"], fileset.foreign)
     done = daemons.install(target, wanted)
-    return {"changes": plan["changes"] or {daemon: {"old": "not taken", "new": "taken"}}, "done": done}
+    return {"changes": plan["changes"] or {daemon: {"old": "not taken", "new": "taken"}}, "done": done, "kept": kept}
+
+
+def _keep(what, paths, worth):
+    """Copy those of the paths whose entry is worth it; returns where to, or None."""
+    return files.keep_copies(what, [path for path, entry in files.snapshot(paths).items() if worth(entry)])
 
 
 def page(saltenv=None):
@@ -463,12 +528,15 @@ def _droplet_name(ours):
         return None
 
 
-def repository():
+def repository(saltenv=None):
     """
     Return the files of the package repository that HAProxy comes from: ``{path: entry}`` as :func:`daemon_files`; empty
     where pillar names none.
 
     The key of ``key_url`` is fetched once: the file that is there stays.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
 
     CLI Example:
 
@@ -476,7 +544,7 @@ def repository():
 
         salt primary haproxy_ha.repository
     """
-    ours = _valid_settings()
+    ours = _valid_settings(saltenv)
     wanted, paths = ours["haproxy"]["repository"], ours["paths"]
     if not wanted:
         return {}
@@ -486,7 +554,7 @@ def repository():
         key = wanted["key"] or files.text(paths["apt_keyring"]) or _fetch(wanted["key_url"])
         entries[paths["apt_keyring"]] = {"content": key.rstrip() + "\n", "mode": "0644"}
     line = f"deb [{option}] {wanted['uri']} {wanted['suite']} {' '.join(wanted['components'])}".rstrip()
-    entries[paths["apt_sources"]] = {"content": f"# {_MANAGED}.\n{line}\n", "mode": "0644"}
+    entries[paths["apt_sources"]] = {"content": f"# {fileset.MARK}.\n{line}\n", "mode": "0644"}
     return entries
 
 
@@ -513,6 +581,31 @@ def plan_entries(entries):
         salt app-1 haproxy_ha.plan_entries '{"/tmp/x": null}'
     """
     return fileset.differences(files.snapshot(entries), entries)
+
+
+def install_page(saltenv=None):
+    """
+    Install the page of this app server; a page that is not the tutorial's is copied first.
+
+    saltenv : ``None``
+        The environment whose template is used (str); see :func:`settings`.
+
+    Returns ``{"changes": {path: {"old", "new"}}, "kept": directory or None}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt app-1 haproxy_ha.install_page
+    """
+    entries = page(saltenv)
+    kept = _keep("page", plan_entries(entries), _own_page)
+    return {"changes": install_entries(entries), "kept": kept}
+
+
+def _own_page(entry):
+    """Whether somebody else's page is there."""
+    return fileset.foreign(entry) and not nginx_conf.is_page(entry["content"])
 
 
 def install_entries(entries, directory_mode="0755"):
@@ -600,14 +693,17 @@ def unit_running(unit):
 # The firewall
 
 
-def firewall(wanted=True):
+def firewall(wanted=True, saltenv=None):
     """
-    Return which of our rules are missing from the host's firewall, and which should no longer be there.
+    Return which of our rules are missing from the host's firewall, and which should no longer be there, in the one of
+    pillar or in another.
 
     wanted : ``True``
         False: none should be there.
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
 
-    Returns ``{"add": [text], "remove": [text], "installed": bool, "active": bool}``.
+    Returns ``{"add": [text], "remove": [text], "active": bool}``; ``active``: the rules count now.
 
     CLI Example:
 
@@ -615,30 +711,35 @@ def firewall(wanted=True):
 
         salt primary haproxy_ha.firewall
     """
-    backend, rules = _firewall(wanted)
-    if not system.program(backend.program):
-        return {"add": list(rules), "remove": [], "installed": False, "active": False}
-    present = backend.present()
-    return {
-        "add": [name for name in rules if name not in present],
-        "remove": [name for name in present if name not in rules],
-        "installed": True,
-        "active": backend.active(),
-    }
+    add, remove, active = [], [], False
+    for backend, named in _firewalls(wanted, saltenv):
+        if system.program(backend.program):
+            missing, surplus = backend.plan(named)
+            active = active or (bool(named) and backend.active())
+        else:
+            missing, surplus = list(named), []
+        add += missing
+        remove += surplus
+    return {"add": add, "remove": remove, "active": active}
 
 
-def _firewall(wanted):
-    ours = settings()["firewall"]
-    backend = packet_filter.BACKENDS[ours["backend"]]
-    return backend, backend.named(ours["rules"]) if wanted else {}
+def _firewalls(wanted, saltenv):
+    """Each kind of firewall, and which rules of ours should be in it: [(backend, {text: words})]."""
+    ours = _readable_settings(saltenv)["firewall"]
+    return [
+        (backend, backend.named(ours["rules"]) if wanted and name == ours["backend"] else {})
+        for name, backend in packet_filter.BACKENDS.items()
+    ]
 
 
-def firewall_apply(wanted=True):
+def firewall_apply(wanted=True, saltenv=None):
     """
     Make our rules in the host's firewall those of the settings; rules of others stay.
 
     wanted : ``True``
         False: take all of ours away.
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
 
     CLI Example:
 
@@ -646,19 +747,22 @@ def firewall_apply(wanted=True):
 
         salt primary haproxy_ha.firewall_apply
     """
-    backend, rules = _firewall(wanted)
-    backend.apply(rules, backend.present())
+    for backend, named in _firewalls(wanted, saltenv):
+        if named or system.program(backend.program):
+            backend.apply(named)
 
 
 # Proof
 
 
-def verify(timeout=0):
+def verify(timeout=0, saltenv=None):
     """
     Make the tutorial's probes from this minion, and return what they found.
 
     timeout : ``0``
         How long to make them again while one does not find what it should, in seconds (int).
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
 
     On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away, because
     it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
@@ -676,7 +780,7 @@ def verify(timeout=0):
     outcomes = []
 
     def passed():
-        outcomes.append(_verify(_valid_settings()))
+        outcomes.append(_verify(_valid_settings(saltenv)))
         return outcomes[-1]["result"]
 
     system.wait_for(passed, float(timeout), 1.0)
@@ -779,16 +883,19 @@ def failover(to=None, timeout=60):
 # Taking away
 
 
-def remains(part):
+def remains(part, saltenv=None):
     """
     Return what of a part is on this machine, for :func:`remove`.
 
     part
         ``cluster``, ``load_balancer`` or ``app_server``: what this formula has put there, known by its own files,
         whatever pillar says now; or ``nginx``: any nginx (str).
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
 
-    Returns ``{"packages": [...], "units": [...], "kept": [...], "deleted": [...]}``, empty when nothing is there:
-    packages to purge, services to stop, directories of which a copy is kept, and paths to delete.
+    Returns ``{"packages": [...], "units": [...], "kept": [...], "deleted": [...], "taken": [...], "changes":
+    {thing: {"old", "new"}}}``, empty when nothing is there: packages to purge, services to stop, directories of which a
+    copy is kept, paths to delete, paths that an nginx with other sites has to do without, and all of that as changes.
 
     CLI Example:
 
@@ -796,49 +903,78 @@ def remains(part):
 
         salt primary haproxy_ha.remains cluster
     """
-    ours = settings()
-    if "paths" not in ours:
-        raise CommandExecutionError("\n".join(ours["errors"]))
+    ours = _readable_settings(saltenv)
     if part not in _TRACES:
         raise SaltInvocationError(f"part: found {part!r}, allowed: {', '.join(_TRACES)}")
-    here, packages, units, kept, deleted = _TRACES[part](ours, ours["paths"], ours["services"])
-    if not here:
-        return {}
-    pattern = re.compile("|".join(packages))
-    return {
+    trace = {"packages": [], "units": [], "kept": [], "deleted": [], "taken": [], **_TRACES[part](ours)}
+    pattern = re.compile("|".join(trace["packages"]))
+    found = {
         "packages": [name for name in __salt__["pkg.list_pkgs"]() if pattern.fullmatch(name)],
-        "units": [unit for unit in units if __salt__["service.available"](unit)],
-        "kept": [path for path in kept if os.path.isdir(path)],
-        "deleted": [path for path in [*kept, *deleted] if os.path.lexists(path)],
+        "units": [unit for unit in trace["units"] if __salt__["service.available"](unit)],
+        "kept": [path for path in trace["kept"] if os.path.isdir(path)],
+        "deleted": [path for path in [*trace["kept"], *trace["deleted"]] if os.path.lexists(path)],
+        "taken": [path for path in trace["taken"] if os.path.lexists(path)],
+    }
+    return {**found, "changes": _taken_away(found)} if any(found.values()) else {}
+
+
+def _taken_away(found):
+    present = [*found["taken"], *found["deleted"]]
+    return {
+        **{f"{unit}.service": {"old": "running", "new": "stopped"} for unit in found["units"] if system.running(unit)},
+        **{name: {"old": "installed", "new": None} for name in found["packages"]},
+        **{path: {"old": "present", "new": None} for path in present},
     }
 
 
-_MANAGED = "Managed by Salt (haproxy_ha)"
 _NGINX_PACKAGES = ["nginx(-.+)?", "libnginx-mod-.+"]
 
 
-def _trace_nginx(_ours, paths, services):
-    here = os.path.isdir(paths["nginx_dir"]) or __salt__["service.available"](services["nginx"])
-    return here, _NGINX_PACKAGES, [services["nginx"]], [paths["nginx_dir"]], []
+# What each part has put on a machine; empty where its own files are not there.
 
 
-def _trace_app_server(_ours, paths, services):
-    here = os.path.exists(paths["nginx_site"])
-    return here, _NGINX_PACKAGES, [services["nginx"]], [paths["nginx_dir"]], []
+def _trace_nginx(ours):
+    directory, unit = ours["paths"]["nginx_dir"], ours["services"]["nginx"]
+    if not os.path.isdir(directory) and not __salt__["service.available"](unit):
+        return {}
+    return {"packages": _NGINX_PACKAGES, "units": [unit], "kept": [directory]}
 
 
-def _trace_load_balancer(ours, paths, services):
-    here = _MANAGED in (files.text(paths["haproxy_cfg"]) or "")
-    names = [re.escape(name) for name in ours["packages"]["haproxy"]]
-    return here, names, [services["haproxy"]], [paths["haproxy_dir"]], [paths["apt_sources"], paths["apt_keyring"]]
+def _trace_app_server(ours):
+    """nginx goes with our site, unless it serves other sites too."""
+    paths = ours["paths"]
+    own = [paths[key] for key in ("nginx_site_enabled", "nginx_site", "nginx_log_format")]
+    if not os.path.lexists(paths["nginx_site"]):
+        return {}
+    index = layout.page_path(ours)
+    page_of_ours = [index] if nginx_conf.is_page(files.text(index) or "") else []
+    if any(_others(os.path.dirname(path), *own) for path in (paths["nginx_site_enabled"], paths["nginx_log_format"])):
+        return {"taken": own, "deleted": page_of_ours}
+    return {**_trace_nginx(ours), "deleted": page_of_ours}
 
 
-def _trace_cluster(ours, paths, services):
-    here = os.path.isdir(paths["agents_dir"])
-    kept = [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"]
-    deleted = ["/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK, paths["agents_dir"]]
-    names = [re.escape(name) for name in ours["packages"]["cluster"]]
-    return here, names, [services["pacemaker"], services["corosync"]], kept, deleted
+def _trace_load_balancer(ours):
+    paths = ours["paths"]
+    if fileset.MARK not in (files.text(paths["haproxy_cfg"]) or ""):
+        return {}
+    return {
+        "packages": [re.escape(name) for name in ours["packages"]["haproxy"]],
+        "units": [ours["services"]["haproxy"]],
+        "kept": [paths["haproxy_dir"]],
+        "deleted": [paths["apt_sources"], paths["apt_keyring"]],
+    }
+
+
+def _trace_cluster(ours):
+    paths = ours["paths"]
+    if not os.path.isdir(paths["agents_dir"]):
+        return {}
+    return {
+        "packages": [re.escape(name) for name in ours["packages"]["cluster"]],
+        "units": [ours["services"]["pacemaker"], ours["services"]["corosync"]],
+        "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
+        "deleted": ["/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK, paths["agents_dir"]],
+    }
 
 
 _TRACES = {
@@ -849,12 +985,14 @@ _TRACES = {
 }
 
 
-def remove(part):
+def remove(part, saltenv=None):
     """
     Take a part away that :func:`remains` found: services stopped, a copy of the configuration kept, packages purged.
 
     part
         As in :func:`remains` (str). ``cluster`` first moves the floating IP to another load balancer, if there is one.
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
 
     Returns ``{"changes": {thing: {"old", "new"}}, "kept": directory or None}``.
 
@@ -864,26 +1002,33 @@ def remove(part):
 
         salt primary haproxy_ha.remove cluster
     """
-    found = remains(part)
+    found = remains(part, saltenv)
     if not found:
         return {"changes": {}, "kept": None}
     if part == "cluster":
         _hand_over()
-    changes = {}
+    if found["taken"]:
+        _take_from_nginx(found["taken"], saltenv)
     for unit in filter(system.running, found["units"]):
         system.systemctl("stop", unit, timeout=600)
-        changes[f"{unit}.service"] = {"old": "running", "new": "stopped"}
     kept = files.keep_copies(part, found["kept"])
     if found["packages"]:
         __salt__["pkg.purge"](pkgs=found["packages"])
         left = sorted(set(found["packages"]).intersection(__salt__["pkg.list_pkgs"]()))
         if left:
             raise CommandExecutionError(f"could not be purged: {', '.join(left)}; its configuration is kept in {kept}")
-        changes.update({name: {"old": "installed", "new": None} for name in found["packages"]})
     for path in found["deleted"]:
-        changes[path] = {"old": "present", "new": None}
         files.delete(path)
-    return {"changes": changes, "kept": kept}
+    return {"changes": found["changes"], "kept": kept}
+
+
+def _take_from_nginx(paths, saltenv):
+    """Take our files from an nginx that serves other sites: checked, reloaded, or put back."""
+    wanted, nginx = dict.fromkeys(paths), _daemon("nginx", {**_readable_settings(saltenv), "roles": []})
+    refusal = daemons.refusal(nginx, wanted)
+    if refusal:
+        raise CommandExecutionError(f"our site stays, because without it {refusal}")
+    daemons.install(nginx, wanted)
 
 
 def _hand_over():

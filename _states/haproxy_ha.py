@@ -74,11 +74,11 @@ def preflight(name):
         haproxy_ha-preflight:
           haproxy_ha.preflight
     """
-    problems = __salt__["haproxy_ha.preflight"]()
+    problems = __salt__["haproxy_ha.preflight"](__env__)
     if problems:
         return {"result": False, "comment": "\n".join(["Nothing was done, because:", *problems])}
     if not __opts__["test"]:
-        __salt__["haproxy_ha.mark_floating_ip"]()
+        __salt__["haproxy_ha.mark_floating_ip"](__env__)
     return _done("Nothing stands in the way")
 
 
@@ -173,7 +173,8 @@ def files(name):
     """
     if not __opts__["test"]:
         done = __salt__["haproxy_ha.apply_files"](name, __env__)
-        return _done("; ".join(filter(None, [f"The files of {name} are in place", done["done"]])), done["changes"])
+        said = [f"The files of {name} are in place", done["done"], _kept(done)]
+        return _done("; ".join(filter(None, said)), done["changes"])
     plan = __salt__["haproxy_ha.plan_files"](name, __env__)
     if plan["refusal"]:
         return {"result": False, "comment": plan["refusal"]}
@@ -189,14 +190,25 @@ def page(name):
     The page that names the host and its public address is there.
 
     name
-        For people; where the page is comes from ``haproxy_ha:nginx:page``.
+        For people; where the page is comes from ``haproxy_ha:nginx:page``. A page of people's own that is in its place
+        is copied first.
 
     .. code-block:: yaml
 
         haproxy_ha-app-page:
           haproxy_ha.page
     """
-    return _entries(__salt__["haproxy_ha.page"](__env__), "The page is in place")
+    changes = __salt__["haproxy_ha.plan_entries"](__salt__["haproxy_ha.page"](__env__))
+    if not changes:
+        return _done("The page is in place")
+    if __opts__["test"]:
+        return _would(f"Would change: {', '.join(changes)}", changes)
+    done = __salt__["haproxy_ha.install_page"](__env__)
+    return _done("; ".join(filter(None, ["The page is in place", _kept(done)])), done["changes"])
+
+
+def _kept(done):
+    return f"what was there before is kept in {done['kept']}" if done["kept"] else ""
 
 
 def _entries(entries, comment, directory_mode="0755"):
@@ -307,15 +319,13 @@ def removed(name):
 
 
 def _removed(part, changes):
-    found = __salt__["haproxy_ha.remains"](part)
+    found = __salt__["haproxy_ha.remains"](part, __env__)
     if not found and not changes:
         return _done(f"Nothing of {part} is here")
     if __opts__["test"]:
-        things = [*found.get("packages", []), *found.get("deleted", [])]
-        return _would(f"{part} would be removed", {**changes, **{x: {"old": "present", "new": None} for x in things}})
-    done = __salt__["haproxy_ha.remove"](part)
-    kept = f"; a copy of its configuration is kept in {done['kept']}" if done["kept"] else ""
-    return _done(f"{part} is removed{kept}", {**changes, **done["changes"]})
+        return _would(f"{part} would be removed", {**changes, **found.get("changes", {})})
+    done = __salt__["haproxy_ha.remove"](part, __env__)
+    return _done("; ".join(filter(None, [f"{part} is removed", _kept(done)])), {**changes, **done["changes"]})
 
 
 @_state
@@ -328,7 +338,7 @@ def repository(name):
         haproxy_ha-load-balancer-repository:
           haproxy_ha.repository
     """
-    return _entries(__salt__["haproxy_ha.repository"](), "The repository is in place")
+    return _entries(__salt__["haproxy_ha.repository"](__env__), "The repository is in place")
 
 
 @_state
@@ -360,14 +370,14 @@ def firewall_absent(name):
 
 
 def _firewall(wanted):
-    plan = __salt__["haproxy_ha.firewall"](wanted)
-    said = "" if plan["active"] else "; the firewall is not active"
+    plan = __salt__["haproxy_ha.firewall"](wanted, __env__)
+    said = "" if plan["active"] or not wanted else "; the firewall is not active"
     if not plan["add"] and not plan["remove"]:
         return _done(f"The rules are as they should be{said}")
     changes = {"rules": {"old": plan["remove"], "new": plan["add"]}}
     if __opts__["test"]:
         return _would(f"The rules would change{said}", changes)
-    __salt__["haproxy_ha.firewall_apply"](wanted)
+    __salt__["haproxy_ha.firewall_apply"](wanted, __env__)
     return _done(f"The rules are as they should be{said}", changes)
 
 
@@ -420,7 +430,7 @@ def verified(name, timeout=60):
     """
     if __opts__["test"]:
         return _done("The probes are made in a live run")
-    found = __salt__["haproxy_ha.verify"](timeout)
+    found = __salt__["haproxy_ha.verify"](timeout, __env__)
     lines = [
         f"{check['check']}: expected: {check['expected']}, found: {check['found']}"
         for check in found["checks"]

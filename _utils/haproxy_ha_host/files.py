@@ -2,6 +2,7 @@
 
 import contextlib
 import grp
+import itertools
 import os
 import pwd
 import shutil
@@ -122,13 +123,28 @@ def delete(path):
             os.unlink(path)
 
 
-def keep_copies(what, directories):
-    """Copy directories to a place of their own, for root alone; returns it, or None if there is nothing to keep."""
-    if not directories:
+def keep_copies(what, paths):
+    """
+    Copy files and whole directories to a place of their own, for root alone; returns it, or None if there is nothing to
+    keep.
+    """
+    if not paths:
         return None
-    target = f"{STATE}/backup/{what}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    os.makedirs(STATE, mode=0o700, exist_ok=True)
-    os.makedirs(target, mode=0o700)
-    for directory in directories:
-        shutil.copytree(directory, target + directory, symlinks=True)
+    os.makedirs(f"{STATE}/backup", mode=0o700, exist_ok=True)
+    target = _new_directory(f"{STATE}/backup/{what}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    for path in paths:
+        if os.path.isdir(path):
+            shutil.copytree(path, target + path, symlinks=True)
+        else:
+            os.makedirs(os.path.dirname(target + path), exist_ok=True)
+            shutil.copy2(path, target + path)
     return target
+
+
+def _new_directory(path):
+    """Make a directory of this name; with a number after it where two are made in one second."""
+    for number in itertools.count():
+        with contextlib.suppress(FileExistsError):
+            made = f"{path}.{number}" if number else path
+            os.mkdir(made, mode=0o700)
+            return made

@@ -2,8 +2,6 @@
 
 import shlex
 
-from salt.exceptions import CommandExecutionError
-
 from haproxy_ha_host import files, system
 from haproxy_ha_lib import packet_filter as rules
 
@@ -20,24 +18,32 @@ class Ufw:
         """The rules for entries of the settings: {text that stands for a rule: its words}."""
         return {shlex.join(rule): rule for entry in entries for rule in rules.ufw_rules(entry)}
 
-    def present(self):
-        """Our rules that are there: {text: whatever :meth:`apply` needs to remove it}."""
-        return {shlex.join(rule): rule for rule in rules.ufw_present(system.succeed("ufw", "show", "added"))}
+    def plan(self, wanted):
+        """(texts of our rules to add, texts of those to remove) for the ``wanted`` rules to be all of ours."""
+        present = self._present()
+        return [name for name in wanted if name not in present], [name for name in present if name not in wanted]
 
-    def active(self):
-        """Whether the rules count now."""
-        return "Status: inactive" not in system.succeed("ufw", "status")
-
-    def apply(self, wanted, present):
-        """Make the rules that are there those that are wanted."""
+    def apply(self, wanted):
+        """Make our rules the ``wanted`` ones."""
+        present = self._present()
         for name in wanted.keys() - present.keys():
             system.succeed("ufw", *wanted[name])
         for name in present.keys() - wanted.keys():
             system.succeed("ufw", "delete", *present[name])
 
+    def active(self):
+        """Whether the rules count now."""
+        return "Status: inactive" not in system.succeed("ufw", "status")
+
+    def _present(self):
+        return {shlex.join(rule): rule for rule in rules.ufw_present(system.succeed("ufw", "show", "added"))}
+
 
 class Nftables:
-    """nft(8). The rules go to the head of Debian's own input chain, and into a file that its configuration includes."""
+    """
+    nft(8). The rules go to the head of Debian's own input chain, and into a file that its configuration includes. Where
+    that chain is not loaded nothing is filtered: then the file alone is kept, and counts once the service loads it.
+    """
 
     program = "nft"
 
@@ -45,36 +51,50 @@ class Nftables:
         """As in :class:`Ufw`."""
         return {rules.nft_comment(rule): rule for entry in entries for rule in rules.nft_rules(entry)}
 
-    def present(self):
-        """As in :class:`Ufw`. CommandExecutionError if there is no chain to put rules into."""
-        code, output = system.run(["nft", "--json", "--handle", "list", "chain", *rules.NFT_CHAIN])
-        if code:
-            raise CommandExecutionError(
-                f"nftables has no chain {' '.join(rules.NFT_CHAIN)} to put rules into; the distribution's {NFT_CONF} "
-                "has it, and `systemctl enable --now nftables` loads that"
-            )
-        return rules.nft_present(output)
+    def plan(self, wanted):
+        """As in :class:`Ufw`. A rule is there when it counts now and will after a boot."""
+        kept, loaded = self._kept(), self._loaded()
+        loaded = kept if loaded is None else loaded
+        there = {**kept, **loaded}
+        return (
+            [name for name in wanted if name not in kept or name not in loaded],
+            [name for name in there if name not in wanted],
+        )
+
+    def apply(self, wanted):
+        """As in :class:`Ufw`."""
+        loaded = self._loaded()
+        if loaded is not None:
+            for name in loaded.keys() - wanted.keys():
+                system.succeed("nft", "delete", "rule", *rules.NFT_CHAIN, "handle", str(loaded[name]))
+            for name in wanted.keys() - loaded.keys():
+                system.succeed("nft", "insert", "rule", *rules.NFT_CHAIN, *wanted[name])
+        self._keep(wanted)
 
     def active(self):
         """As in :class:`Ufw`."""
-        return True
+        return self._loaded() is not None
 
-    def apply(self, wanted, present):
-        """As in :class:`Ufw`."""
-        for name in present.keys() - wanted.keys():
-            system.succeed("nft", "delete", "rule", *rules.NFT_CHAIN, "handle", str(present[name]))
-        for name in wanted.keys() - present.keys():
-            system.succeed("nft", "insert", "rule", *rules.NFT_CHAIN, *wanted[name])
-        self._persist(wanted)
+    def _loaded(self):
+        """Our rules in the kernel: {text: handle}; None where there is no chain to put rules into."""
+        code, output = system.run(["nft", "--json", "--handle", "list", "chain", *rules.NFT_CHAIN])
+        return None if code else rules.nft_present(output)
 
-    def _persist(self, wanted):
-        include = f'include "{NFT_RULES}"'
+    def _kept(self):
+        """Our rules in the file, if the configuration includes it: {text: None}."""
+        included = (files.text(NFT_CONF) or "").splitlines()
+        return rules.nft_kept(files.text(NFT_RULES) or "") if self._include() in included else {}
+
+    def _include(self):
+        return f'include "{NFT_RULES}"'
+
+    def _keep(self, wanted):
         lines = [" ".join(["insert", "rule", *rules.NFT_CHAIN, *rule]) for rule in wanted.values()]
         files.install({NFT_RULES: {"content": "\n".join(lines) + "\n"} if lines else None}, 0o700)
         present = files.read(NFT_CONF)
         if present:
-            others = [line for line in present["content"].splitlines() if line != include]
-            content = "\n".join([*others, *([include] if lines else [])]) + "\n"
+            others = [line for line in present["content"].splitlines() if line != self._include()]
+            content = "\n".join([*others, *([self._include()] if lines else [])]) + "\n"
             files.install({NFT_CONF: {**present, "content": content}})
 
 

@@ -16,6 +16,9 @@ import re
 
 HIDDEN = "(hidden)"
 
+MARK = "Managed by Salt (haproxy_ha)"
+"""What every file of the formula that can have a comment says in its first line."""
+
 # What daemons print around the lines that say what is wrong.
 _NOISE = re.compile(
     r"\[NOTICE\]|Configuration file is valid|Fatal errors found in configuration|Error\(s\) found in configuration"
@@ -33,6 +36,11 @@ def entry_equal(current: dict | None, wanted: dict | None) -> bool:
     if current is None or wanted is None:
         return current is wanted
     return all(current.get(key) == value for key, value in wanted.items() if key != "secret")
+
+
+def foreign(entry: dict | None) -> bool:
+    """Whether somebody else wrote what is there, so that it is worth a copy. Secrets are rotated, and never copied."""
+    return bool(entry) and "content" in entry and MARK not in entry["content"] and not _secret(entry)
 
 
 def differences(current: dict, wanted: dict) -> dict:

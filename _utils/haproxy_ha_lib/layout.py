@@ -21,21 +21,21 @@ def render(template_text, model):
     return environment.from_string(template_text).render(model=model)
 
 
-def daemon_files(settings, secrets=None):
+def daemon_files(settings, own_log_format=True):
     """
     Return the files of each daemon of this minion: {"nginx": [...], "haproxy": [...], "corosync": [...]}.
 
     settings
         What settings.build returned, without errors.
-    secrets
-        Mapping of what must not be in the settings, for files that hold it. No file of these does yet. Default: None.
+    own_log_format
+        False: nginx has a log format of our name from elsewhere, and refuses a second one. Default: True.
 
     Each entry has a "path" and a "kind": "file" ("template", "model", "mode", "user", "group"), "symlink" ("target")
     or "absent". A daemon that this minion does not run has an empty list. The page is not nginx's: see :func:`page`.
     """
     balancer, app = ("load_balancer" in settings["roles"]), ("app_server" in settings["roles"])
     return {
-        "nginx": _nginx(settings) if app else [],
+        "nginx": _nginx(settings, own_log_format) if app else [],
         "haproxy": _haproxy(settings) if balancer else [],
         "corosync": _corosync(settings) if balancer else [],
     }
@@ -44,8 +44,12 @@ def daemon_files(settings, secrets=None):
 def page(settings):
     """Return the entry of the page of an app server in the same form, or None where it is off."""
     model = nginx_conf.model(settings)["page"] if "app_server" in settings["roles"] else None
-    path = settings["nginx"]["page"]["document_root"].rstrip("/") + "/index.html"
-    return model and _file(path, "index.html.jinja", model)
+    return model and _file(page_path(settings), "index.html.jinja", model)
+
+
+def page_path(settings):
+    """Where the page is."""
+    return settings["nginx"]["page"]["document_root"].rstrip("/") + "/index.html"
 
 
 def _file(path, template, model, mode="0644", group="root"):
@@ -53,13 +57,13 @@ def _file(path, template, model, mode="0644", group="root"):
             "mode": mode, "user": "root", "group": group}
 
 
-def _nginx(settings):
+def _nginx(settings, own_log_format):
     paths, model = settings["paths"], nginx_conf.model(settings)
     if not model["site"]:
-        # The tutorial's own nginx.conf has a log format of this name, and nginx refuses a second one.
         return [_absent(paths[key]) for key in ("nginx_log_format", "nginx_site_enabled", "nginx_site")]
+    log_format = _file(paths["nginx_log_format"], "nginx_log_format.conf.jinja", model["log_format"])
     return [
-        _file(paths["nginx_log_format"], "nginx_log_format.conf.jinja", model["log_format"]),
+        log_format if own_log_format else _absent(paths["nginx_log_format"]),
         _file(paths["nginx_site"], "nginx_site.conf.jinja", model["site"]),
         {"path": paths["nginx_site_enabled"], "kind": "symlink", "target": paths["nginx_site"]},
         _absent(paths["nginx_default_site_enabled"]),

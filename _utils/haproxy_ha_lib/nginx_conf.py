@@ -1,5 +1,7 @@
 """nginx's files on an app server as data. Words from pillar were checked in schema.py."""
 
+import re
+
 from haproxy_ha_lib.values import bracketed
 
 LOG_FORMAT = {
@@ -11,6 +13,19 @@ LOG_FORMAT = {
     ],
 }
 """The log format that shows both the load balancer and the client."""
+
+_FORMAT_DEFINED = re.compile(rf"^\s*log_format\s+{LOG_FORMAT['name']}\b", re.MULTILINE)
+_PAGE = re.compile(r"Droplet: \S+(, IP Address: \S+)?\s*")
+
+
+def defines_log_format(text):
+    """Whether a file of nginx has a log format of our name, as the tutorial's own nginx.conf has."""
+    return bool(_FORMAT_DEFINED.search(text))
+
+
+def is_page(text):
+    """Whether this is the tutorial's page, of our making or by hand."""
+    return bool(_PAGE.fullmatch(text))
 
 
 def model(settings):

@@ -59,6 +59,12 @@ def nft_present(listing: str) -> dict[str, int]:
     return {rule["comment"]: rule["handle"] for rule in rules if rule.get("comment", "").startswith(MARK)}
 
 
+def nft_kept(text: str) -> dict[str, None]:
+    """Our rules in the text of a file of ``nft`` commands, one a line: their comments as keys."""
+    rules = [shlex.split(line) for line in text.splitlines()]
+    return {rule[-1]: None for rule in rules if rule and rule[-1].startswith(MARK)}
+
+
 def nft_comment(rule: list[str]) -> str:
     """The comment of a rule of :func:`nft_rules`."""
     return json.loads(rule[-1])

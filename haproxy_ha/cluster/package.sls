@@ -5,7 +5,7 @@ include:
   - haproxy_ha.preflight
 
 {% if "load_balancer" in roles %}
-{% set clock = salt["haproxy_ha.time_service"]() %}
+{% set clock = salt["haproxy_ha.time_service"](saltenv) %}
 haproxy_ha-cluster-package:
   haproxy_ha.packages_installed:
     - pkgs: {{ (settings.packages.cluster + settings.packages.agents + clock.packages) | json }}

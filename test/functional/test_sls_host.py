@@ -17,6 +17,7 @@ pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "ufw", "nft", "ip"),
     pytest.mark.skipif(not in_container(), reason="changes /etc: runs in the container that has the daemons"),
 ]
+BACKUP = Path("/var/lib/haproxy_ha/backup")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,7 +83,51 @@ def test_nginxs_default_site_goes_and_comes_back_with_the_site_off(files):
     files("nginx", changed({"nginx": {"site": {"enabled": False}}}))
     assert os.path.lexists("/etc/nginx/sites-enabled/default")
     assert not os.path.lexists("/etc/nginx/sites-enabled/haproxy_ha")
-    assert Path("/etc/nginx/conf.d/haproxy_ha.conf").exists()
+    assert not os.path.lexists("/etc/nginx/conf.d/haproxy_ha.conf")
+
+
+def test_a_log_format_of_ones_own_stays_the_only_one(files):
+    """The tutorial defines it in nginx.conf, and nginx refuses a second one."""
+    conf = Path("/etc/nginx/nginx.conf")
+    usual = conf.read_text(encoding="utf-8")
+    assert files("nginx")["result"] is True
+    conf.write_text(usual.replace("http {", "http {\n    log_format haproxy_log 'own $remote_addr';"), encoding="utf-8")
+    try:
+        for test in (True, False):
+            state = files("nginx", test=test)
+            assert list(state["changes"]) == ["/etc/nginx/conf.d/haproxy_ha.conf"], state
+            assert state["result"] is not False
+        assert not os.path.exists("/etc/nginx/conf.d/haproxy_ha.conf")
+        assert (files("nginx")["result"], files("nginx")["changes"]) == (True, {})
+    finally:
+        conf.write_text(usual, encoding="utf-8")
+    assert list(files("nginx")["changes"]) == ["/etc/nginx/conf.d/haproxy_ha.conf"]
+
+
+def test_a_configuration_of_ones_own_is_kept_as_a_copy_and_ours_is_not(files):
+    own = "# by hand\n" + Path("/etc/haproxy/haproxy.cfg").read_text(encoding="utf-8").replace("Managed by Salt", "")
+    Path("/etc/haproxy/haproxy.cfg").write_text(own, encoding="utf-8")
+    before = set(BACKUP.glob("haproxy-*"))
+    state = files("haproxy")
+    [kept] = set(BACKUP.glob("haproxy-*")) - before
+    assert (kept / "etc/haproxy/haproxy.cfg").read_text(encoding="utf-8") == own
+    assert str(kept) in state["comment"]
+    assert "is kept in" not in files("haproxy", changed({"haproxy:defaults": ["mode http"]}))["comment"]
+    assert set(BACKUP.glob("haproxy-*")) == before | {kept}
+
+
+def test_a_page_of_ones_own_is_kept_as_a_copy_and_the_tutorials_is_not(single):
+    index = Path("/var/www/html/index.html")
+    for text, copies in (("<h1>The shop</h1>\n", 1), ("Droplet: app-1, IP Address: 192.0.2.1\n", 0)):
+        index.write_text(text, encoding="utf-8")
+        before = set(BACKUP.glob("page-*"))
+        dry = single("haproxy_ha.page", "x", minion="app-1", test=True)
+        assert (dry["result"], index.read_text(encoding="utf-8")) == (None, text)
+        state = single("haproxy_ha.page", "x", minion="app-1")
+        assert (state["result"], state["changes"]) == (True, dry["changes"])
+        new = set(BACKUP.glob("page-*")) - before
+        assert [(kept / "var/www/html/index.html").read_text(encoding="utf-8") for kept in new] == [text] * copies
+        assert single("haproxy_ha.page", "x", minion="app-1")["changes"] == {}
 
 
 # Before anything is touched
@@ -198,7 +243,61 @@ def test_the_firewall_has_our_rules_and_keeps_those_of_others(single, firewall):
     assert single("haproxy_ha.firewall_absent", "x", moved)["changes"] == {}
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_rules_for_nftables_that_is_not_loaded_count_once_it_is(single, kept):
+    """The distribution's service is off by default: nothing is filtered, and the rules wait for it."""
+    pillar = changed({"firewall": {"enabled": True, "backend": "nftables"}})
+    subprocess.run(["nft", "flush", "ruleset"], check=True)
+    dry = single("haproxy_ha.firewall", "x", pillar, test=True)
+    live = single("haproxy_ha.firewall", "x", pillar)
+    assert (dry["result"], live["result"], live["changes"]) == (None, True, dry["changes"])
+    assert live["comment"].endswith("the firewall is not active")
+    assert (single("haproxy_ha.firewall", "x", pillar)["changes"]) == {}
+    subprocess.run(["nft", "-f", "/etc/nftables.conf"], check=True)
+    assert len(nft()) == 2
+    assert single("haproxy_ha.firewall", "x", pillar)["changes"] == {}
+    if kept:  # rules that were lost from the kernel, and not from the file
+        subprocess.run(["nft", "flush", "chain", "inet", "filter", "input"], check=True)
+        assert single("haproxy_ha.firewall", "x", pillar)["changes"] == live["changes"]
+        assert len(nft()) == 2
+    assert single("haproxy_ha.firewall_absent", "x", pillar)["changes"]
+    assert nft() == []
+
+
+def test_rules_go_from_the_firewall_that_pillar_no_longer_names(single):
+    before = ufw()
+    single("haproxy_ha.firewall", "x", changed({"firewall": {"enabled": True, "backend": "ufw"}}))
+    assert len(ufw()) == len(before) + 2
+    pillar = changed({"firewall": {"enabled": True, "backend": "nftables"}})
+    dry = single("haproxy_ha.firewall", "x", pillar, test=True)
+    live = single("haproxy_ha.firewall", "x", pillar)
+    assert (live["result"], live["changes"]) == (True, dry["changes"])
+    assert ufw() == before
+    assert single("haproxy_ha.firewall", "x", pillar)["changes"] == {}
+    single("haproxy_ha.firewall", "x", changed({"firewall": {"enabled": True, "backend": "ufw"}}))
+    assert single("haproxy_ha.firewall_absent", "x", pillar)["changes"]  # pillar names the other one
+    assert ufw() == before
+
+
 # Taking away
+
+
+def test_an_nginx_with_other_sites_loses_ours_alone(single, files):
+    files("nginx")
+    single("haproxy_ha.page", "x", minion="app-1")
+    shop = Path("/etc/nginx/sites-enabled/shop")
+    shop.write_text("server { listen 127.0.0.1:81; access_log off; }\n", encoding="utf-8")
+    try:
+        dry = single("haproxy_ha.removed", "app_server", test=True)
+        assert dry["result"] is None
+        state = single("haproxy_ha.removed", "app_server")
+        assert (state["result"], state["changes"]) == (True, dry["changes"])
+        assert not [path for path in dry["changes"] if os.path.lexists(path)]
+        assert {"/etc/nginx/sites-enabled/haproxy_ha", "/var/www/html/index.html"} <= set(dry["changes"])
+        assert shop.exists()
+        assert single("haproxy_ha.removed", "app_server")["changes"] == {}
+    finally:
+        shop.unlink()
 
 
 def test_what_is_there_is_known_by_our_own_files(single, files):

@@ -14,6 +14,7 @@ from .shell import LabError
 def main() -> int:
     options = _parser().parse_args()
     try:
+        preflight.require_root()
         return options.action(options) or 0
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

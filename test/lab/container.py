@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from pathlib import Path
 
 from .shell import wait_for
@@ -26,6 +28,30 @@ def nspawn(name: str, root: Path, *options: str) -> list[str]:
         *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--machine={name}", "--directory", str(root)),
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--capability=all", *options),
     ]
+
+
+def container_processes(name: str) -> list[int]:
+    """Process ids of the systemd-nspawn of that machine name and of its wrapper."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"systemd-nspawn" in words and f"--machine={name}".encode() in words:
+                found.append(int(entry.name))
+    return found
+
+
+def end_container(name: str, leader: int | None = None) -> None:
+    """End a container of that machine name, whatever state it is in, and remove its control groups."""
+    for process in [leader, *container_processes(name)]:
+        if process:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+    wait_for(f"the container {name} to end", lambda: not container_processes(name), 20)
+    remove_cgroups(name)
 
 
 def remove_cgroups(name: str) -> None:

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+
 from . import cloud, image, network, preflight, salt
 from .machine import MACHINES, STATE
 from .shell import LabError, run, say
+
+_held = []  # the lock, for as long as this process lives
+
+
+def claim() -> None:
+    """Keep the one lab of this machine for this process; a LabError names the process that has it."""
+    if _held:
+        return
+    image.CACHE.mkdir(parents=True, exist_ok=True)
+    lock = open(image.CACHE / ".lab", "a+", encoding="ascii")  # noqa: SIM115
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise LabError(f"process {lock.read().strip()} is using the lab of this machine") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    _held.append(lock)
 
 
 def up(salt_release: str = "3008", debian: str = "bookworm") -> None:
     """Bring the lab up on fresh disks; what an earlier lab left, whole or in pieces, is cleared away first."""
     preflight.require()
+    claim()
+    if network.is_up():
+        say("replacing the lab that is up")
     built = image.build(debian, salt_release)
     down()
     try:
@@ -47,6 +72,7 @@ def _lab_settings(target) -> None:
 
 def down() -> None:
     """Take everything away that a lab makes, in whatever state it is."""
+    claim()
     for target in MACHINES.values():
         target.destroy()
     cloud.down()

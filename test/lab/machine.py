@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -11,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from . import network
-from .container import nspawn, remove_cgroups, systemd_runs
+from .container import container_processes, end_container, nspawn, systemd_runs
 from .image import Image, overlay_mount
 from .shell import LabError, run, wait_for
 from .topology import HOSTS, Host, etc_hosts
@@ -104,7 +103,7 @@ class Machine:
 
     def leader(self) -> int | None:
         """The process id, on this machine, of the container's PID 1; None when the host is off."""
-        for spawn in _nspawns(self.host.namespace):
+        for spawn in container_processes(self.host.namespace):
             for child in _children(spawn):
                 if _same_file(f"/proc/{child}/ns/net", f"/run/netns/{self.host.namespace}"):
                     return child
@@ -148,7 +147,7 @@ class Machine:
         leader = self.leader()
         if leader:
             os.kill(leader, signal.SIGKILL)
-        wait_for(f"the container of {self.host.name} to end", lambda: not _nspawns(self.host.namespace), 20)
+        wait_for(f"the container of {self.host.name} to end", lambda: not container_processes(self.host.namespace), 20)
 
     def reboot(self) -> int | None:
         """A reboot as an operator does it; returns when the shutdown has begun, with what ``wait_rebooted`` needs."""
@@ -163,12 +162,7 @@ class Machine:
 
     def destroy(self) -> None:
         """End the container and take its mount away, whatever state they are in."""
-        for process in [self.leader(), *_nspawns(self.host.namespace)]:
-            if process:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-        wait_for(f"the container of {self.host.name} to end", lambda: not _nspawns(self.host.namespace), 20)
-        remove_cgroups(self.host.namespace)
+        end_container(self.host.namespace, self.leader())
         for _ in range(_mounts_at(self.root)):
             run(["umount", "--recursive", "--lazy", str(self.root)], check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -182,20 +176,6 @@ def machine(name: str) -> Machine:
     if name not in MACHINES:
         raise LabError(f"no host {name!r} in the lab; there are: {', '.join(MACHINES)}")
     return MACHINES[name]
-
-
-def _nspawns(name: str) -> list[int]:
-    """Process ids of the systemd-nspawn of that machine name and of its wrapper."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"systemd-nspawn" in words and f"--machine={name}".encode() in words:
-                found.append(int(entry.name))
-    return found
 
 
 def _children(pid: int) -> list[int]:

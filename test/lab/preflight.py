@@ -20,11 +20,13 @@ COMMANDS = {
     "sysctl": "procps",
 }
 
+_NOT_ROOT = "not root: the lab makes network namespaces, mounts and containers"
+
 
 def problems() -> list[str]:
     """Every reason why the lab cannot run here, in words; empty when it can."""
     if os.geteuid() != 0:
-        return ["not root: the lab makes network namespaces, mounts and containers"]
+        return [_NOT_ROOT]
     missing = [f"{command} (package {package})" for command, package in COMMANDS.items() if not shutil.which(command)]
     if missing:
         return [f"missing: {', '.join(missing)}"]
@@ -38,11 +40,18 @@ def _kernel_problems() -> list[str]:
     done = run(["unshare", "--net", "sh", "-ec", probe], check=False)
     if done.returncode != 0:
         return [f"no bridge, veth or nftables in a network namespace: {done.stderr.strip()}"]
-    with open("/proc/filesystems", encoding="ascii") as filesystems:
-        known = filesystems.read().split()
-    if "overlay" not in known and run(["modprobe", "overlay"], check=False).returncode != 0:
-        return ["the kernel has no overlayfs"]
+    overlay = "mount -t overlay o -o lowerdir=a,upperdir=b,workdir=c d"
+    probe = f"mount -t tmpfs t /mnt && cd /mnt && mkdir a b c d && {overlay}"
+    done = run(["unshare", "--mount", "--propagation", "private", "sh", "-ec", probe], check=False)
+    if done.returncode != 0:
+        return [f"no overlayfs in a mount namespace: {done.stderr.strip()}"]
     return []
+
+
+def require_root() -> None:
+    """Raise a LabError unless this is root: every command of the lab needs it."""
+    if os.geteuid() != 0:
+        raise LabError(_NOT_ROOT)
 
 
 def require() -> None:

@@ -12,29 +12,40 @@ from pathlib import Path
 
 from . import image
 from .cloud import REPOSITORY
-from .container import nspawn, remove_cgroups
+from .container import end_container, nspawn, remove_cgroups
 from .image import CACHE, overlay_mount, privately
 
 MOUNTED_AT = "/srv/haproxy_ha"
 CORPUS_AT = "/srv/corpus"
-MACHINE = f"hha-tools-{os.getpid()}"
 
 
 def run(argv: list[str], salt_release: str = "3008", debian: str = "bookworm") -> int:
     """Run a command in the repository, inside the tools' image; returns its exit code."""
     built = image.build(debian, salt_release)
     tools = image.build_tools(built)
-    upper, root = CACHE / f".tools-{os.getpid()}.upper", CACHE / f".tools-{os.getpid()}.root"
+    _sweep()
+    place = CACHE / f".tools-{os.getpid()}"
     try:
-        mounts = [overlay_mount(root, [tools, *built.layers], upper)]
-        return subprocess.run(privately(mounts, _command(root, argv)), check=False).returncode
+        mounts = [overlay_mount(place / "root", [tools, *built.layers], place / "upper")]
+        return subprocess.run(privately(mounts, _command(place, argv)), check=False).returncode
     finally:
-        remove_cgroups(MACHINE)
-        for path in (root, upper, upper.with_name(upper.name + ".work")):
-            shutil.rmtree(path, ignore_errors=True)
+        remove_cgroups(_machine(place))
+        shutil.rmtree(place, ignore_errors=True)
 
 
-def _command(root: Path, argv: list[str]) -> list[str]:
+def _machine(place: Path) -> str:
+    return f"hha{place.name.replace('.', '-')}"
+
+
+def _sweep() -> None:
+    """Clear away what killed calls have left: their container may still run."""
+    for place in CACHE.glob(".tools-*"):
+        if not Path("/proc", place.name.rpartition("-")[2]).exists():
+            end_container(_machine(place))
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _command(place: Path, argv: list[str]) -> list[str]:
     environment = {
         "PATH": "/opt/salt/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -48,8 +59,8 @@ def _command(root: Path, argv: list[str]) -> list[str]:
         environment["CIB_CORPUS"] = CORPUS_AT
     settings = [f"--setenv={name}={value}" for name, value in environment.items()]
     return nspawn(
-        MACHINE,
-        root,
+        _machine(place),
+        place / "root",
         "--private-network",
         "--as-pid2",
         "--pipe",
