@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, net, system
+from haproxy_ha_host import corosync, files, net, system
 from haproxy_ha_lib import fileset, runtime, sockets
 
 MASTER_SOCKET = "/run/haproxy-master.sock"
@@ -74,7 +74,15 @@ def refusal(daemon, wanted):
         )
     finally:
         shutil.rmtree(private, ignore_errors=True)
-    return None if code == 0 else f"{daemon.name} refuses the new configuration:\n{fileset.daemon_message(output)}"
+    if code:
+        return f"{daemon.name} refuses the new configuration:\n{fileset.daemon_message(output)}"
+    if daemon.name == "corosync" and system.running(daemon.unit):
+        return corosync.obstacle(_corosync_conf(wanted))
+    return None
+
+
+def _corosync_conf(wanted):
+    return next(entry["content"] for path, entry in wanted.items() if path.endswith("/corosync.conf"))
 
 
 def _environment(name):
@@ -103,7 +111,7 @@ def install(daemon, wanted):
     _remember(daemon, before, unfinished=True)
     try:
         files.install(wanted)
-        done = _activate(daemon) if was_running else f"{daemon.name} is not running"
+        done = _activate(daemon, wanted) if was_running else f"{daemon.name} is not running"
     except (CommandExecutionError, OSError) as exc:
         files.install(before)
         taken = _take_back(daemon) if was_running else ""
@@ -148,11 +156,10 @@ def _reload(daemon):
         system.systemctl("reload", daemon.unit)
 
 
-def _activate(daemon):
+def _activate(daemon, wanted):
     """Make a running daemon take its files; returns what was done, in words."""
     if daemon.name == "corosync":
-        _reload(daemon)
-        return "corosync was reloaded"
+        return corosync.take(_corosync_conf(wanted))
     if daemon.name == "haproxy" and os.path.exists(MASTER_SOCKET):
         return _reload_by_master(daemon)
     return _reload_workers(daemon)

@@ -1,4 +1,9 @@
-"""corosync.conf (corosync.conf(5), votequorum(5)) as data. Words from pillar were checked in schema.py."""
+"""
+corosync.conf (corosync.conf(5), votequorum(5)) as data, and what a running corosync has of it (cmap_keys(7)).
+Words from pillar were checked in schema.py.
+"""
+
+import re
 
 
 def model(settings):
@@ -77,3 +82,83 @@ def _quorum(cluster, nodes):
 def _logging():
     """To stderr alone: systemd takes it to the journal, and `corosync -t` gives its reasons there too."""
     return _section("logging", [("to_stderr", True), ("to_logfile", False), ("to_syslog", False), ("timestamp", "off")])
+
+
+# What a running corosync has loaded
+
+
+_CMAP = re.compile(r"(\S+) \(\w+\) = (.*)")
+# A reload leaves these as they are, or (crypto, the port) would part the nodes until the last of them has reloaded.
+_FIXED = re.compile(r"totem\.(transport|cluster_name|crypto_\w+|interface\.\d+\.mcastport)|system\..+")
+_USUAL = {"totem.transport": "knet", "totem.crypto_cipher": "none", "totem.crypto_hash": "none"}
+_USUAL_PORT = "5405"
+
+
+def parse_cmap(text):
+    """Return what ``corosync-cmapctl`` prints as {key: value}."""
+    return dict(match.groups() for match in map(_CMAP.fullmatch, text.splitlines()) if match)
+
+
+def keys(text):
+    """Return a corosync.conf as the {key: value} that corosync's map has of it once it is loaded."""
+    return {".".join(path): value for path, value in _flat(*_sections(iter(text.splitlines())), ())}
+
+
+def _sections(lines):
+    """Return (words, inner sections) of one section, from its lines."""
+    words, inner = [], []
+    for line in map(str.strip, lines):
+        if line == "}":
+            break
+        if line.endswith("{"):
+            inner.append((line[:-1].strip(), *_sections(lines)))
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition(":")
+            words.append((key.strip(), value.strip()))
+    return words, inner
+
+
+def _flat(words, inner, path):
+    """Yield (path, value); links have their number in the path, nodes their position."""
+    yield from (((*path, key), value) for key, value in words if key != "linknumber")
+    nodes = 0
+    for name, its_words, its_inner in inner:
+        step = (name,)
+        if name == "interface":
+            step = (name, dict(its_words).get("linknumber", "0"))
+        elif name == "node":
+            step, nodes = (name, str(nodes)), nodes + 1
+        yield from _flat(its_words, its_inner, (*path, *step))
+
+
+def fixed_differences(loaded, wanted):
+    """
+    Return what no reload can bring from the map ``loaded`` to ``wanted``, in words; an empty list when one can.
+    """
+    found = []
+    for key in sorted(filter(_FIXED.fullmatch, loaded.keys() | wanted.keys())):
+        usual = _USUAL_PORT if key.endswith("mcastport") else _USUAL.get(key, "unset")
+        old, new = loaded.get(key, usual), wanted.get(key, usual)
+        if old != new:
+            found.append(f"{key} from {old} to {new}")
+    here = loaded.get("nodelist.local_node_pos")
+    own = (loaded.get(f"nodelist.node.{here}.nodeid"), loaded.get(f"nodelist.node.{here}.name"))
+    if here is not None and own not in _nodes(wanted):
+        found.append(f"this node, which is {own[1]} with the id {own[0]}")
+    return found
+
+
+def _nodes(words):
+    positions = [key.split(".")[2] for key in words if key.startswith("nodelist.node.") and key.endswith(".nodeid")]
+    return [(words[f"nodelist.node.{at}.nodeid"], words.get(f"nodelist.node.{at}.name")) for at in positions]
+
+
+def is_alone(loaded):
+    """Return whether a running corosync knows no other node, as with the package's own configuration."""
+    return len(_nodes(loaded)) <= 1 and sum(key.endswith(".status") for key in loaded if "members" in key) <= 1
+
+
+def not_loaded(loaded, wanted):
+    """Return the keys whose value in the map is not yet the one that is wanted, and those of nodes that have to go."""
+    missing = [key for key, value in wanted.items() if loaded.get(key) != value]
+    return sorted(missing + [key for key in loaded if key.startswith("nodelist.node.") and key not in wanted])

@@ -1,0 +1,71 @@
+"""A running corosync takes a new corosync.conf: by a reload that is confirmed, or not at all."""
+
+import os
+
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import files, system
+from haproxy_ha_lib import corosync_conf
+
+CIB = "/var/lib/pacemaker/cib"
+_RELOAD_SECONDS = 15
+_STOP_SECONDS = 600
+
+
+def obstacle(text):
+    """
+    Why the corosync that runs cannot go over to the configuration ``text``, or None.
+
+    One that is alone and has no resources, as the package starts it, is no obstacle: it is started anew.
+    """
+    loaded = _loaded()
+    fixed = corosync_conf.fixed_differences(loaded, corosync_conf.keys(text))
+    if not fixed or (corosync_conf.is_alone(loaded) and not _has_resources()):
+        return None
+    return (
+        f"A running corosync cannot change {', '.join(fixed)}, and nodes that differ in it do not find each other: "
+        "both would take the floating IP. To change it, stop the cluster on every load balancer (systemctl stop "
+        "pacemaker corosync), then apply on all of them."
+    )
+
+
+def take(text):
+    """
+    Let the running corosync take the configuration ``text``, which is installed; returns what was done, in words.
+
+    Raises CommandExecutionError if corosync does not have it afterwards.
+    """
+    wanted = corosync_conf.keys(text)
+    if corosync_conf.fixed_differences(_loaded(), wanted):
+        return _begin_anew()
+    system.succeed("corosync-cfgtool", "-R")
+    missing = []
+
+    def taken():
+        missing[:] = corosync_conf.not_loaded(_loaded(), wanted)
+        return not missing
+
+    if not system.wait_for(taken, _RELOAD_SECONDS):
+        raise CommandExecutionError(f"corosync has not taken {', '.join(missing)} {_RELOAD_SECONDS} s after the reload")
+    return "corosync was reloaded"
+
+
+def _loaded():
+    return corosync_conf.parse_cmap(system.succeed("corosync-cmapctl"))
+
+
+def _has_resources():
+    return "<primitive" in (files.text(f"{CIB}/cib.xml") or "")
+
+
+def _begin_anew():
+    """Stop a cluster that is nobody's yet, and forget its configuration: it would haunt ours as a node that is lost."""
+    stopped = [unit for unit in ("pacemaker", "corosync") if system.running(unit)]
+    for unit in stopped:
+        system.systemctl("stop", unit, timeout=_STOP_SECONDS)
+    kept = files.keep_copies("pacemaker", [CIB] if os.path.isdir(CIB) else [])
+    for name in os.listdir(CIB) if kept else ():
+        files.delete(os.path.join(CIB, name))
+    for unit in reversed(stopped):
+        system.systemctl("start", unit)
+    return "corosync was started anew"
