@@ -108,7 +108,7 @@ def test_a_reload_that_corosync_refuses_is_told(ours):
 def test_a_value_that_is_not_taken_is_told(ours, monkeypatch):
     """The file on disk is not the one that was meant to be there."""
     monkeypatch.setattr(corosync, "_RELOAD_SECONDS", 0.5)
-    with pytest.raises(CommandExecutionError, match=r"corosync has not taken totem.consensus, totem.token 0.5 s after the reload"):
+    with pytest.raises(CommandExecutionError, match="not taken totem.consensus, totem.token 0.5 s after the reload"):
         corosync.take(conf(token=1600))
 
 

@@ -36,12 +36,16 @@ nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chron
 """.split()
 TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck"]
 INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"
-# A repository of its own with an HAProxy that can be told from the distribution's.
+# A signed repository of its own with an HAProxy that can be told from the distribution's.
 NEWER = """
 dpkg-deb -R /srv/haproxy_*.deb /tmp/haproxy
 sed -i 's/^Version: .*/&+99.lab/' /tmp/haproxy/DEBIAN/control
 mkdir /srv/newer && dpkg-deb -b /tmp/haproxy /srv/newer/haproxy.deb
-cd /srv/newer && apt-ftparchive packages . > Packages
+cd /srv/newer && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release
+gpg --batch --quiet --passphrase '' --quick-gen-key lab
+gpg --batch --clearsign --output InRelease Release
+gpg --armor --export lab > key.asc
+gpgconf --kill all
 """
 ARCHIVE_RECIPE = (ARCHIVE_PACKAGES, INDEX, NEWER)
 DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
@@ -244,7 +248,7 @@ def _make_archive(path: Path, base: Path) -> None:
     workshop.run("apt-get", "-qq", "install", "--download-only", "--no-install-recommends", *ARCHIVE_PACKAGES)
     for package in (workshop.upper / "var/cache/apt/archives").glob("*.deb"):
         shutil.move(package, workshop.served / package.name)
-    _apt_install(workshop, "apt-utils")
+    _apt_install(workshop, "apt-utils", "gnupg")
     workshop.run("sh", "-ec", INDEX)
     workshop.run("sh", "-ec", NEWER)
     for file in list(workshop.served.iterdir()):

@@ -8,21 +8,22 @@ import os
 from . import cloud, image, network, preflight, salt
 from .machine import MACHINES, STATE
 from .shell import LabError, run, say
+from .topology import REALM
 
 _held = []  # the lock, for as long as this process lives
 
 
 def claim() -> None:
-    """Keep the one lab of this machine for this process; a LabError names the process that has it."""
+    """Keep the lab for this process; a LabError names the process that has it."""
     if _held:
         return
     image.CACHE.mkdir(parents=True, exist_ok=True)
-    lock = open(image.CACHE / ".lab", "a+", encoding="ascii")  # noqa: SIM115
+    lock = open(image.CACHE / f".lab-{REALM}", "a+", encoding="ascii")  # noqa: SIM115
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        raise LabError(f"process {lock.read().strip()} is using the lab of this machine") from None
+        raise LabError(f"process {lock.read().strip()} is using the lab {REALM}") from None
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()

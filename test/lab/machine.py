@@ -13,9 +13,9 @@ from . import network
 from .container import container_processes, end_container, nspawn, systemd_runs
 from .image import Image, overlay_mount
 from .shell import LabError, run, wait_for
-from .topology import HOSTS, Host, etc_hosts
+from .topology import HOSTS, REALM, Host, etc_hosts
 
-STATE = Path("/var/lib/haproxy_ha-lab")
+STATE = Path(f"/var/lib/haproxy_ha-lab-{REALM}")
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/salt/bin",
     "HOME": "/root",
@@ -74,7 +74,7 @@ class Machine:
             "--boot",
         )
         if systemd_runs():  # the machine's own systemd must leave the container's cgroups alone
-            unit = f"haproxy_ha-lab-{self.host.name}"
+            unit = f"haproxy_ha-{self.host.namespace}"
             argv = [
                 "systemd-run",
                 "--quiet",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
+import base64
+import os
+
+import yaml
 
 from lab import cloud, outcome
+from lab.cloud import REPOSITORY
 from lab.machine import MACHINES, machine
 from lab.salt import call
+from lab.shell import run
 from lab.topology import BALANCERS, HOSTS, MINIONS
 from lab.traffic import ask
 
@@ -87,16 +92,32 @@ def test_a_balancer_answers_on_its_anchor_ip_only(active):
             assert ask(address, source=balancer)[0] == 0
 
 
-def test_the_api_token_is_nowhere_but_in_its_file_and_the_pillar(active):
-    """Searched on every disk: the clusters' configuration and histories, logs, caches, the master's jobs."""
+def files_with(*pattern: str) -> set[str]:
+    """The files on every disk in which grep finds something: configuration and histories, logs, caches, jobs."""
     roots = [str(MACHINES[name].upper) for name in HOSTS]
-    found = subprocess.run(
-        ["grep", "-rlF", "--devices=skip", cloud.api_token(), *roots], capture_output=True, text=True, check=False
-    ).stdout.split()
-    allowed = {str(MACHINES[name].upper / "etc/haproxy_ha/token") for name in BALANCERS}
-    allowed.add(str(MACHINES["master"].upper / "srv/pillar/haproxy_ha.sls"))
-    allowed |= {str(MACHINES["master"].upper / f"var/cache/salt/master/pillar/{name}.p") for name in MINIONS}
-    assert set(found) == allowed
+    argv = ["grep", "-rla", "--devices=skip", *pattern, *roots]
+    return set(run(argv, check=False, env={**os.environ, "LC_ALL": "C"}).stdout.split())
+
+
+def on(hosts, path: str) -> set[str]:
+    return {str(MACHINES[name].upper / path) for name in hosts}
+
+
+def pillar_of_the_master() -> set[str]:
+    caches = {f"var/cache/salt/master/pillar/{name}.p" for name in MINIONS}
+    return {path for name in ("srv/pillar/haproxy_ha.sls", *caches) for path in on(["master"], name)}
+
+
+def test_the_api_token_is_nowhere_but_in_its_file_and_the_pillar(active):
+    assert files_with("-F", cloud.api_token()) == on(BALANCERS, "etc/haproxy_ha/token") | pillar_of_the_master()
+
+
+def test_the_authkey_is_nowhere_but_in_its_file_and_the_pillar(active):
+    pillar = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
+    written = pillar["cluster"]["authkey"].split()[0]
+    key = "".join(f"\\x{byte:02x}" for byte in base64.b64decode("".join(pillar["cluster"]["authkey"].split()))[:32])
+    assert files_with("-P", key) == on(BALANCERS, "etc/corosync/authkey")
+    assert files_with("-F", written) == pillar_of_the_master()
 
 
 def test_haproxy_is_left_to_the_cluster_at_boot(active):

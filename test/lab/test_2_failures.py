@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lab import audit
+from lab import audit, network
 from lab.machine import machine
 from lab.shell import wait_for
 from lab.topology import HOSTS
@@ -74,8 +74,12 @@ def test_power_loss_of_the_active_balancer(active, direction):
     assert audit.settle(120) == survivor  # the old active comes back as the passive one
 
 
-def test_an_app_server_dies(active):
-    machine("app-1").power_off()
+@pytest.mark.parametrize("how", ["its power is cut", "its private link is cut"])
+def test_an_app_server_is_lost(active, how):
+    if how == "its power is cut":
+        machine("app-1").power_off()
+    else:
+        network.set_link("app-1", "private", "down")
     try:
         wait_for("the check of app-1 to fail", lambda: {ask()[1][:14] for _ in range(4)} == {"Droplet: app-2"}, 30)
         with probe(20) as record:
@@ -84,6 +88,8 @@ def test_an_app_server_dies(active):
         assert record.failed == []
         assert set(record.app_servers()) == {"app-2"}
     finally:
-        machine("app-1").power_on()
+        network.set_link("app-1", "private", "up")
+        if not machine("app-1").leader():
+            machine("app-1").power_on()
         machine("app-1").wait_booted()
     wait_for("app-1 in the pool again", lambda: len({ask()[1] for _ in range(4)}) == 2, 60)

@@ -11,7 +11,7 @@ import yaml
 
 from lab import audit, cloud, lab, outcome, salt, snapshot
 from lab.cloud import REPOSITORY
-from lab.machine import Machine, machine
+from lab.machine import MACHINES, Machine, machine
 from lab.shell import run, wait_for
 from lab.topology import BALANCERS, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask
@@ -45,10 +45,22 @@ PRODUCTION = part(
     {"app-2": None},
     SECOND_FLOATING_IP,
     mine=True,
-    haproxy={"repository": {"uri": "http://archive.lab/newer", "suite": "./", "components": [], "trusted": True}},
 )
 MINE = "mine_functions:\n  haproxy_ha.addresses: []\n"
 NEWER = "+99.lab"  # what the repository's HAProxy has after the distribution's version
+
+
+def newer_haproxy() -> dict:
+    """The lab's repository, with the key that signs it."""
+    key = (MACHINES["master"].image.archive / "newer/key.asc").read_text(encoding="ascii")
+    return {"repository": {"uri": "http://archive.lab/newer", "suite": "./", "components": [], "key": key}}
+
+
+def set_environments(**staging) -> None:
+    """The pillar of the two environments; staging with further keys."""
+    production = {**PRODUCTION, "haproxy": newer_haproxy()}
+    machine("master").write("/srv/pillar/staging.sls", dump({**STAGING, **staging}), 0o600)
+    machine("master").write("/srv/pillar/production.sls", dump(production) + MINE, 0o600)
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +76,43 @@ def bare():
         "base:\n  'primary or app-1':\n    - match: compound\n    - staging\n"
         "  'secondary or app-2':\n    - match: compound\n    - production\n",
     )
-    master.write("/srv/pillar/staging.sls", dump(STAGING), 0o600)
-    master.write("/srv/pillar/production.sls", dump(PRODUCTION) + MINE, 0o600)
+    set_environments()
     salt.call("saltutil.refresh_pillar", "wait=True")
     salt.call("mine.update")
     yield
     lab.down()
+
+
+WRONG = {
+    "an unknown key": ("*", {"load_balancer": {}}, "haproxy_ha:load_balancer: unknown key, did you mean"),
+    "an address that the API does not know": (
+        "primary",
+        {"floating_ip": {**EXAMPLE["floating_ip"], "address": "203.0.113.77"}},
+        "floating IP 203.0.113.77",
+    ),
+    "a token that the API refuses": (
+        "primary",
+        {"floating_ip": {**EXAMPLE["floating_ip"], "api_token": "dop_v1_" + "0" * 64}},
+        "the API refuses the token: HTTP 401",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_pillar_leaves_a_bare_host_bare(bare, case):
+    target, wrong, said = WRONG[case]
+    for name, tree in (("staging", STAGING), ("production", PRODUCTION)):
+        machine("master").write(f"/srv/pillar/{name}.sls", dump({**tree, **wrong}), 0o600)
+    try:
+        before = snapshot.take()
+        for more in ([], ["test=True"]):
+            returned = salt.call("state.apply", "haproxy_ha", *more, target=target)
+            for name in returned:
+                assert said in "\n".join(outcome.failed({name: returned[name]}))
+            assert outcome.changed(returned) == []
+        assert snapshot.difference(before, snapshot.take()) == []
+    finally:
+        set_environments()
 
 
 def test_a_port_that_another_program_holds_is_one_clear_error_before_anything_is_touched(bare):
@@ -83,11 +126,22 @@ def test_a_port_that_another_program_holds_is_one_clear_error_before_anything_is
     assert snapshot.difference(before, snapshot.take(idle=True)) == []
 
 
-def test_two_environments_by_highstate_beside_another_formula(bare):
+@pytest.fixture
+def cluster_of_the_package(bare):
+    """The package's own one-node cluster, with a node of its own name, runs on secondary."""
+    host = machine("secondary")
+    host.run("apt-get", "-qq", "update")
+    host.run("apt-get", "-qq", "install", "--no-install-recommends", "pacemaker", "pacemaker-cli-utils")
+    wait_for("it to be online", lambda: "Online: [ node1 ]" in host.run("crm_mon", "-1", check=False).stdout, 60)
+
+
+def test_two_environments_by_highstate_beside_another_formula(cluster_of_the_package):
     """Staging loses its previous nginx; production has addresses from the mine and HAProxy from a repository."""
-    machine("master").write("/srv/pillar/staging.sls", dump({**STAGING, "haproxy": {"remove_nginx": True}}), 0o600)
+    set_environments(haproxy={"remove_nginx": True})
+    assert outcome.failed(salt.call("state.highstate", "test=True")) == []
     assert outcome.failed(salt.call("state.highstate")) == []
     assert outcome.changed(salt.call("state.highstate")) == []
+    assert "node1" not in machine("secondary").run("cibadmin", "--query").stdout
     assert {ask()[1] for _ in range(4)} == {"Droplet: app-1, IP Address: 203.0.113.31"}
     assert {ask(SECOND_FLOATING_IP)[1] for _ in range(4)} == {"Droplet: app-2, IP Address: 203.0.113.32"}
     for minion in MINIONS:
@@ -99,12 +153,19 @@ def test_two_environments_by_highstate_beside_another_formula(bare):
     assert installed.endswith(NEWER), (installed, versions)
 
 
+MASTERLESS = {
+    **EXAMPLE,
+    "firewall": {"enabled": True},
+    "cluster": {**EXAMPLE["cluster"], "expected_timeout": 10},
+}
+
+
 def install_formula(target: Machine) -> None:
     """The formula and its pillar on a host's own disk, for salt-call --local."""
     for name in salt.FORMULA_PARTS:
         shutil.copytree(REPOSITORY / name, target.root / "srv/salt" / name, dirs_exist_ok=True)
     target.write("/srv/pillar/top.sls", "base:\n  '*':\n    - haproxy_ha\n")
-    target.write("/srv/pillar/haproxy_ha.sls", dump({**EXAMPLE, "firewall": {"enabled": True}}), 0o600)
+    target.write("/srv/pillar/haproxy_ha.sls", dump(MASTERLESS), 0o600)
 
 
 @pytest.fixture(scope="module")
@@ -121,39 +182,46 @@ def masterless():
     lab.down()
 
 
-def local_apply() -> dict:
-    """state.apply by salt-call --local on all four hosts at the same moment."""
-    argv = ["salt-call", "--local", "--out=json", "state.apply", "haproxy_ha"]
+def local_apply(*hosts: str, sls: str = "haproxy_ha") -> dict:
+    """state.apply by salt-call --local on hosts at the same moment."""
+    argv = ["salt-call", "--local", "--out=json", "state.apply", sls]
     processes = {
-        name: subprocess.Popen(machine(name).command(*argv), stdout=subprocess.PIPE, text=True) for name in MINIONS
+        name: subprocess.Popen(machine(name).command(*argv), stdout=subprocess.PIPE, text=True) for name in hosts
     }
     return {name: json.loads(process.communicate(timeout=600)[0])["local"] for name, process in processes.items()}
 
 
-def test_masterless_behind_a_firewall(masterless):
-    assert outcome.failed(local_apply()) == []
-    assert outcome.changed(local_apply()) == []
+def test_masterless_behind_a_firewall_one_balancer_after_the_other(masterless):
+    """The first one can only say who is missing; the second one completes the cluster; the next run finishes."""
+    assert outcome.failed(local_apply("app-1", "app-2")) == []
+    for _ in range(2):
+        [failure, *_] = outcome.failed(local_apply("primary"))
+        assert "haproxy_ha-cluster-membership" in failure and "secondary" in failure
+    assert outcome.failed(local_apply("secondary")) == []
+    assert outcome.failed(local_apply(*MINIONS)) == []
+    assert outcome.changed(local_apply(*MINIONS)) == []
     assert len({ask()[1] for _ in range(4)}) == 2
     assert audit.problems() == []
     assert ask(HOSTS["app-1"].private, source="master")[1].startswith("curl: (28)")  # dropped, not refused by nginx
 
 
-def test_clean_takes_a_machine_out_the_cluster_first(masterless):
-    done = {
-        name: machine(name).run("salt-call", "--local", "--out=json", "state.apply", "haproxy_ha.clean", check=False)
-        for name in ("primary", "app-1")
-    }
+def test_clean_takes_a_machine_out_the_cluster_first_and_apply_takes_it_in_again(masterless):
+    done = local_apply("primary", "app-1", sls="haproxy_ha.clean")
+    assert outcome.failed(done) == []
+    assert cloud.api_token() not in json.dumps(done)
+    assert outcome.changed(local_apply("primary", "app-1", sls="haproxy_ha.clean")) == []
     wait_for("the check of app-1 to fail", lambda: {ask()[1][:14] for _ in range(4)} == {"Droplet: app-2"}, 30)
     assert audit.active() == "secondary"
-    for name, result in done.items():
-        states = json.loads(result.stdout)["local"]
-        assert outcome.failed({name: states}) == []
     for package in ("pacemaker", "corosync", "haproxy"):
         assert run(machine("primary").command("dpkg-query", "-W", package), check=False).returncode != 0
     assert run(machine("app-1").command("dpkg-query", "-W", "nginx"), check=False).returncode != 0
-    assert cloud.api_token() not in done["primary"].stdout
     assert not (machine("primary").root / "etc/haproxy_ha/token").exists()
+    assert "haproxy_ha" not in machine("primary").run("ufw", "show", "added").stdout
     assert HOSTS["secondary"].name in machine("secondary").run("crm_mon", "-1").stdout
+
+    assert outcome.failed(local_apply("primary", "app-1")) == []
+    assert outcome.changed(local_apply(*MINIONS)) == []
+    assert audit.settle() == "secondary"
 
 
 @pytest.mark.slow

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
-REALM = "hha"  # prefix of every namespace and machine name the lab makes
+REALM = os.environ.get("LAB_REALM", "hha")  # prefix of every namespace and machine name the lab makes
 FABRIC = f"{REALM}-fabric"  # the namespace that plays cloud: routing, floating IP, metadata, API
 
 PUBLIC_GATEWAY = "203.0.113.1"
