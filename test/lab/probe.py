@@ -51,7 +51,8 @@ async def main(address, port, interval_ms, path="/"):
         task.add_done_callback(tasks.discard)
         due += int(interval_ms) / 1000
         await asyncio.wait([asyncio.ensure_future(closed)], timeout=max(0.0, due - time.monotonic()))
-    await asyncio.gather(*tasks)
+    # What is asked last shows the state in which the record ends, however short it was.
+    await asyncio.gather(*tasks, record(address, int(port), path))
 
 
 if __name__ == "__main__":
