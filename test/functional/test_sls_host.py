@@ -82,7 +82,7 @@ def test_nginxs_default_site_goes_and_comes_back_with_the_site_off(files):
     files("nginx", changed({"nginx": {"site": {"enabled": False}}}))
     assert os.path.lexists("/etc/nginx/sites-enabled/default")
     assert not os.path.lexists("/etc/nginx/sites-enabled/haproxy_ha")
-    assert Path("/etc/nginx/conf.d/haproxy_ha.conf").exists()
+    assert not Path("/etc/nginx/conf.d/haproxy_ha.conf").exists()
 
 
 # Before anything is touched

@@ -46,8 +46,8 @@ def test_two_load_balancers_differ_in_the_anchor_ip_alone():
     ({"port": 8080}, "server x 10.0.0.9:8080 check"),
     ({"weight": 0}, "server x 10.0.0.9:80 check weight 0"),
     ({"backup": True}, "server x 10.0.0.9:80 check backup"),
-    ({"weight": 10, "backup": True, "options": ["inter 2s", "maxconn 9"]},
-     "server x 10.0.0.9:80 check weight 10 backup inter 2s maxconn 9"),
+    ({"weight": 10, "backup": True, "maxconn": 9, "options": ["inter 2s", "fall 5"]},
+     "server x 10.0.0.9:80 check weight 10 backup maxconn 9 inter 2s fall 5"),
     ({"private_ip": "fd00::9"}, "server x [fd00::9]:80 check"),
 ])
 def test_the_line_of_a_server(server, line):
@@ -62,7 +62,8 @@ def test_the_line_of_a_server(server, line):
 ])
 def test_the_line_of_a_bind(bind, line):
     built = valid({"haproxy:frontends:http:bind": [bind]})
-    assert section(built, "frontend", "http") == [line, "default_backend app_pool"]
+    lines = section(built, "frontend", "http")
+    assert (lines[0], lines[-1]) == (line, "default_backend app_pool")
 
 
 def test_sections_servers_and_raw_lines_keep_their_order():

@@ -6,6 +6,7 @@ from pillars import DEFAULTS, REMOVED, changed, rendered, text_of, valid
 
 from haproxy_ha_lib import layout, settings
 
+BALANCERS = ("primary", "secondary")
 SITE = "/etc/nginx/sites-available/haproxy_ha"
 LOG_FORMAT = "/etc/nginx/conf.d/haproxy_ha.conf"
 
@@ -22,7 +23,7 @@ def test_the_site_listens_on_the_private_ip_alone_and_answers_the_load_balancers
     assert [one for one in found if one.split(" ")[0] in ("allow", "deny")] == [
         "allow 10.132.20.10", "allow 10.132.20.11", "deny all",
     ]
-    assert "access_log /var/log/nginx/access.log haproxy_log" in found
+    assert "access_log /var/log/nginx/access.log haproxy_ha" in found
     assert "root /var/www/html" in found
     assert "try_files $uri $uri/ =404" in found
 
@@ -38,13 +39,14 @@ def test_balancers_are_allowed_in_pillar_s_order():
     ({"private_ip": "fd00::236"}, "listen [fd00::236]:80"),
 ])
 def test_where_the_site_listens(server, listen):
-    built = valid({f"app_servers:app-1:{key}": value for key, value in server.items()}, "app-1")
+    ipv6 = {f"load_balancers:{name}:private_ipv6": f"fd00::{number}" for number, name in enumerate(BALANCERS, 10)}
+    built = valid({f"app_servers:app-1:{key}": value for key, value in server.items()} | ipv6, "app-1")
     assert listen in statements(text_of(built, "nginx", SITE))
 
 
 def test_the_log_format_is_the_tutorial_s():
     assert statements(text_of(valid(minion_id="app-1"), "nginx", LOG_FORMAT))[0] == (
-        "log_format haproxy_log "
+        "log_format haproxy_ha "
         "'ProxyIP: $remote_addr - ClientIP: $http_x_forwarded_for - $remote_user [$time_local] ' "
         "'\"$request\" $status $body_bytes_sent \"$http_referer\" ' "
         "'\"$http_user_agent\"'"

@@ -32,7 +32,7 @@ WRONG = {
         {"app_servers:app-1": "10.132.20.236"},
         [
             f"{APPS}:app-1: found '10.132.20.236' (a string), allowed: a mapping with private_ip, public_ip, port, "
-            "managed, weight, backup, options",
+            "managed, weight, backup, maxconn, options",
         ],
     ),
     "a minion id that is a number": (
@@ -133,7 +133,11 @@ WRONG = {
     ),
     "IPv4 and IPv6 in one ring": (
         {"load_balancers:secondary:private_ip": "fd00::11"},
-        [f"{NODES}:secondary:private_ip: found an IPv6 address, but those of other load balancers are IPv4"],
+        [
+            *(f"{APPS}:{app}:private_ip: found an IPv4 address, but the load balancer secondary has none in the "
+              "private network" for app in ("app-1", "app-2")),
+            f"{NODES}:secondary:private_ip: found an IPv6 address, but those of other load balancers are IPv4",
+        ],
     ),
     "unknown key": ({"flotaing_ip": {}}, ["haproxy_ha:flotaing_ip: unknown key, did you mean floating_ip?"]),
     "unknown key below": (
@@ -210,7 +214,8 @@ WRONG = {
     ),
     "one name for two proxies": (
         {"haproxy:backends:http": {"servers": "app_servers"}},
-        [f"{HAPROXY}:backends:http: a frontend has this name too; names are unique across frontends and backends"],
+        [f"{HAPROXY}:backends:http: a frontend has this name too; names are unique across listens, frontends and "
+         "backends"],
     ),
     "a backend that is not there": (
         {"haproxy:frontends:http:default_backend": "app_pol"},
@@ -237,7 +242,7 @@ WRONG = {
         {"haproxy:frontends:http:bind": ["anchor"]},
         [
             f"{HAPROXY}:frontends:http:bind:0: found 'anchor' (a string), allowed: <address>:<port> with the address "
-            "anchor, private, public, * or an IP address ([...] around IPv6)",
+            "anchor, private, public, private_ipv6, public_ipv6, * or an IP address ([...] around IPv6)",
         ],
     ),
     "a frontend that listens nowhere": (
@@ -246,7 +251,7 @@ WRONG = {
     ),
     "two frontends on one port": (
         {"haproxy:frontends:other": {"bind": ["private:81", "anchor:80"]}},
-        [f"{HAPROXY}:frontends:http:bind:0: anchor:80 is bound by frontend other already"],
+        [f"{HAPROXY}:frontends:http:bind:0: anchor:80 is bound by other already"],
     ),
     "nginx and HAProxy on one port": (
         {"app_servers:secondary": {"port": 8080}, "haproxy:frontends:http:bind": ["anchor:80", "*:8080"]},
@@ -406,7 +411,8 @@ IN_THE_MINE = {
 def test_own_addresses_from_the_metadata_service_others_from_the_mine():
     built = valid({**BARE, "mine": True}, metadata=OF_PRIMARY, mine=IN_THE_MINE)
     assert built["me"] == {"private_ip": "10.132.20.10", "public_ip": "203.0.113.21", "anchor_ip": "10.17.1.18",
-                           "node_id": built["load_balancers"]["primary"]["node_id"]}
+                           "node_id": built["load_balancers"]["primary"]["node_id"], "private_ipv6": None,
+                           "public_ipv6": None}
     assert built["load_balancers"]["secondary"]["private_ip"] == "10.132.20.11"
     assert built["app_servers"]["app-1"]["private_ip"] == "10.132.20.236"
 
@@ -490,7 +496,7 @@ def test_an_unknown_public_ip_is_a_warning():
 
 def test_a_bind_on_an_unknown_public_ip_is_an_error():
     changes = {"load_balancers:primary:public_ip": REMOVED, "haproxy:frontends:http:bind": ["anchor:80", "public:81"]}
-    assert build(changes)["errors"] == [f"{HAPROXY}:frontends:http:bind:1: the public IP of this machine is unknown"]
+    assert build(changes)["errors"] == [f"{HAPROXY}:frontends:http:bind:1: the public_ip of this machine is unknown"]
 
 
 def test_a_machine_in_both_roles_shares_its_addresses():
