@@ -47,7 +47,7 @@ def unbalanced(lines):
     for number, line in enumerate(lines):
         # Quoted text and escaped characters are words; a comment begins where a word may.
         bare = re.sub(r"""\\.|"(\\.|[^"\\])*"|'(\\.|[^'\\])*'""", "q", line)
-        bare = re.sub(r"\$\{", "", re.sub(r"(^|(?<=[\s;{}]))#.*", "", bare))
+        bare = re.sub(r"\$\{\w+\}", "", re.sub(r"(^|(?<=[\s;{}]))#.*", "", bare))
         for brace in re.findall(r"[{}]", bare):
             depth += 1 if brace == "{" else -1
             if depth < 0:
