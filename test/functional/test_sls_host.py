@@ -133,7 +133,7 @@ def test_a_certificate_that_is_not_on_the_machine_yet(files):
     assert live["changes"] == {}
 
 
-def test_what_people_are_shown_holds_no_secret(minions, tmp_path):
+def test_what_people_are_shown_holds_no_secret(minions, tmp_path, monkeypatch):
     """`haproxy_ha.settings` and `haproxy_ha.daemon_files` answer the master, which keeps what they say."""
     text = "".join(path.read_text(encoding="ascii") for path in certificate(tmp_path, "shop"))
     pillar = changed({
@@ -143,14 +143,11 @@ def test_what_people_are_shown_holds_no_secret(minions, tmp_path):
         }
     })  # fmt: skip
     modules = minions("primary").modules
-    modules.haproxy_ha.settings.__globals__["__pillar__"]["haproxy_ha"] = pillar
-    try:
-        for shown in (modules.haproxy_ha.settings(), modules.haproxy_ha.daemon_files("haproxy")):
-            assert "hunter2" not in str(shown)
-            assert "PRIVATE" not in str(shown)
-            assert "(hidden)" in str(shown)
-    finally:
-        modules.haproxy_ha.settings.__globals__["__pillar__"].pop("haproxy_ha")
+    monkeypatch.setitem(modules.pack, "__pillar__", {"haproxy_ha": pillar})
+    for shown in (modules.haproxy_ha.settings(), modules.haproxy_ha.daemon_files("haproxy")):
+        assert "hunter2" not in str(shown)
+        assert "PRIVATE" not in str(shown)
+        assert "(hidden)" in str(shown)
 
 
 def test_nginxs_default_site_goes_and_comes_back_with_the_site_off(files):
