@@ -19,9 +19,9 @@ import salt.loader
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_host import daemons, files, net, packet_filter, probes, system
+from haproxy_ha_host import daemons, files, net, packet_filter, pool, probes, system
 from haproxy_ha_lib import digitalocean as rules
-from haproxy_ha_lib import fileset, layout, nginx_conf
+from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf
 from haproxy_ha_lib import settings as lib_settings
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def settings(saltenv=None):
         The environment whose defaults are read (str); the minion's own, else ``base``.
 
     Returns a dict with ``roles``, ``errors`` (texts that name the pillar path; all of them), and the settings of each
-    tier. No secret is in it. Within a run it is made once for the same pillar.
+    tier. No secret is in it, and passwords in raw lines are hidden. Within a run it is made once for the same pillar.
 
     CLI Example:
 
@@ -58,10 +58,20 @@ def settings(saltenv=None):
 
         salt primary haproxy_ha.settings
     """
+    return _made_settings(saltenv)[1]
+
+
+def _made_settings(saltenv):
+    """The settings as files are made from them, and as people may see them."""
     saltenv = _environment(saltenv)
     pillar = __pillar__.get("haproxy_ha")
     key = hashlib.sha256(json.dumps([saltenv, __opts__["id"], pillar], default=str).encode()).hexdigest()
-    return _once("settings", key, lambda: _build_settings(pillar, saltenv))
+
+    def make():
+        whole = _build_settings(pillar, saltenv)
+        return whole, {**whole, "haproxy": fileset.masked_data(whole.get("haproxy"))}
+
+    return _once("settings", key, make)
 
 
 def _once(what, key, make):
@@ -124,7 +134,7 @@ def _mine(pillar):
 
 def _valid_settings(saltenv=None):
     """The settings, or an exception with all errors."""
-    current = settings(saltenv)
+    current, _ = _made_settings(saltenv)
     if current["errors"]:
         raise CommandExecutionError("\n".join(current["errors"]))
     return current
@@ -132,7 +142,7 @@ def _valid_settings(saltenv=None):
 
 def _readable_settings(saltenv=None):
     """The settings, whatever is wrong in pillar; an exception if there are not even defaults for this system."""
-    current = settings(saltenv)
+    current, _ = _made_settings(saltenv)
     if "paths" not in current:
         raise CommandExecutionError("\n".join(current["errors"]))
     return current
@@ -263,10 +273,10 @@ def port_holders(binds):
 def _listeners_of(name, ours):
     """Where a daemon has to listen by the settings: ((address, port), ...)."""
     if name == "haproxy" and "load_balancer" in ours["roles"]:
-        binds = [bind for frontend in ours["haproxy"]["frontends"].values() for bind in frontend["bind"]]
+        binds = [bind for _, _, proxy in haproxy_cfg.listening(ours["haproxy"]) for bind in proxy["bind"]]
         return tuple(("0.0.0.0" if bind["address"] == "*" else bind["address"], bind["port"]) for bind in binds)
-    if name == "nginx" and "app_server" in ours["roles"] and ours["nginx"]["site"]["enabled"]:
-        return ((ours["me"]["private_ip"], ours["app_servers"][ours["minion_id"]]["port"]),)
+    if name == "nginx" and "app_server" in ours["roles"] and nginx_conf.has_sites(ours["nginx"]):
+        return tuple((ours["me"]["private_ip"], port) for port in nginx_conf.ports(ours))
     return ()
 
 
@@ -358,21 +368,52 @@ def _rendered(entry, saltenv):
         return None
     if entry["kind"] == "symlink":
         return {"link": entry["target"]}
-    content = layout.render(_formula_text(f"files/{entry['template']}", saltenv), entry["model"])
-    return {"content": content, **{key: entry[key] for key in ("mode", "user", "group")}}
+    return {"content": _content(entry, saltenv), **{key: entry[key] for key in _RIGHTS if key in entry}}
+
+
+_RIGHTS = ("mode", "user", "group", "secret")
+
+
+def _content(entry, saltenv):
+    if entry["kind"] == "text":
+        return entry["content"]
+    if entry["kind"] == "joined":
+        return "".join(_source(path) for path in entry["sources"])
+    return layout.render(_formula_text(f"files/{entry['template']}", saltenv), entry["model"])
+
+
+def _source(path):
+    """The text of a file of this machine that is part of another one."""
+    found = files.read(os.path.realpath(path))
+    if found is None:
+        raise _Absent(f"{path} is not on this machine")
+    return found["content"].rstrip("\n") + "\n"
+
+
+class _Absent(CommandExecutionError):
+    """A file that a set is made from is not there (yet)."""
 
 
 def _files_of(daemon, ours, saltenv):
-    sets = layout.daemon_files(ours, own_log_format=not _log_format_elsewhere(ours["paths"]))
+    secrets = lib_settings.secrets(__pillar__["haproxy_ha"])
+    sets = layout.daemon_files(ours, secrets, own_log_format=not _log_format_elsewhere(ours["paths"]))
     if daemon not in sets:
         raise SaltInvocationError(f"daemon: found {daemon!r}, allowed: {', '.join(sets)}")
-    return {entry["path"]: _rendered(entry, _environment(saltenv)) for entry in sets[daemon]}
+    wanted = {entry["path"]: _rendered(entry, _environment(saltenv)) for entry in sets[daemon]}
+    return _left_over(wanted, ours) | wanted if daemon == "haproxy" else wanted
+
+
+def _left_over(wanted, ours):
+    """The certificates that pillar no longer names: their directory is the formula's alone."""
+    directory = ours["paths"]["haproxy_certificates"]
+    present = os.listdir(directory) if os.path.isdir(directory) else []
+    return {path: None for path in (os.path.join(directory, name) for name in sorted(present)) if path not in wanted}
 
 
 def _log_format_elsewhere(paths):
     """Whether people's own nginx configuration has the log format, as a server that was built by hand after the
     tutorial has it."""
-    own = paths["nginx_log_format"]
+    own = paths["nginx_http"]
     included = [f"{paths['nginx_dir']}/nginx.conf", *_others(os.path.dirname(own), own)]
     return any(nginx_conf.defines_log_format(files.text(path) or "") for path in included)
 
@@ -393,7 +434,8 @@ def daemon_files(daemon, saltenv=None):
     saltenv : ``None``
         The environment whose templates are used (str); see :func:`settings`.
 
-    Returns ``{path: {"content", "mode", "user", "group"} or {"link"} or None}``; None: nothing may be there.
+    Returns ``{path: {"content", "mode", "user", "group"} or {"link"} or None}``; None: nothing may be there. Secrets
+    and passwords are hidden in it.
 
     CLI Example:
 
@@ -401,7 +443,8 @@ def daemon_files(daemon, saltenv=None):
 
         salt primary haproxy_ha.daemon_files haproxy
     """
-    return _files_of(daemon, _valid_settings(saltenv), saltenv)
+    wanted = _files_of(daemon, _valid_settings(saltenv), saltenv)
+    return {path: fileset.without_secrets(entry) for path, entry in wanted.items()}
 
 
 def _daemon(name, ours):
@@ -412,7 +455,14 @@ def _daemon(name, ours):
         "nginx": (paths["nginx_dir"], ("-t", "-c", os.path.join(paths["nginx_dir"], "nginx.conf"))),
         "corosync": (os.path.dirname(paths["corosync_conf"]), ("-t", "-c", paths["corosync_conf"])),
     }[name]
-    return daemons.Daemon(name, ours["services"][name], root, check, _listeners_of(name, ours))
+    servers = _pool(ours) if name == "haproxy" else None
+    return daemons.Daemon(name, ours["services"][name], root, check, _listeners_of(name, ours), servers)
+
+
+def _pool(ours):
+    paths, haproxy = ours["paths"], ours["haproxy"]
+    states = paths["haproxy_server_states"] if haproxy["keep_server_states"] else None
+    return pool.Pool(paths["haproxy_admin_socket"], paths["haproxy_cfg"], states, haproxy["drain_timeout"])
 
 
 def plan_files(daemon, saltenv=None):
@@ -435,7 +485,10 @@ def plan_files(daemon, saltenv=None):
         salt primary haproxy_ha.plan_files haproxy
     """
     ours = _valid_settings(saltenv)
-    wanted = _files_of(daemon, ours, saltenv)
+    try:
+        wanted = _files_of(daemon, ours, saltenv)
+    except _Absent as exc:  # another state may put it there
+        return {"changes": {}, "unfinished": False, "refusal": None, "unknown": str(exc)}
     return _plan_files(_daemon(daemon, ours), wanted, ours)
 
 
@@ -943,12 +996,12 @@ def _trace_nginx(ours):
 def _trace_app_server(ours):
     """nginx goes with our site, unless it serves other sites too."""
     paths = ours["paths"]
-    own = [paths[key] for key in ("nginx_site_enabled", "nginx_site", "nginx_log_format")]
-    if not os.path.lexists(paths["nginx_site"]):
+    own = [paths[key] for key in ("nginx_site_enabled", "nginx_site", "nginx_http")]
+    if not any(map(os.path.lexists, own)):
         return {}
     index = layout.page_path(ours)
     page_of_ours = [index] if nginx_conf.is_page(files.text(index) or "") else []
-    if any(_others(os.path.dirname(path), *own) for path in (paths["nginx_site_enabled"], paths["nginx_log_format"])):
+    if any(_others(os.path.dirname(path), *own) for path in (paths["nginx_site_enabled"], paths["nginx_http"])):
         return {"taken": own, "deleted": page_of_ours}
     return {**_trace_nginx(ours), "deleted": page_of_ours}
 

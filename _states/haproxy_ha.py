@@ -178,7 +178,7 @@ def files(name):
     plan = __salt__["haproxy_ha.plan_files"](name, __env__)
     if plan["refusal"]:
         return {"result": False, "comment": plan["refusal"]}
-    if plan["changes"] or plan["unfinished"]:
+    if plan["changes"] or plan["unfinished"] or plan["unknown"]:
         changes = plan["changes"] or {name: {"old": "not taken", "new": "taken"}}
         return _would(plan["unknown"] or f"{name} accepts the new files; they would be installed", changes)
     return _done(f"The files of {name} are in place")

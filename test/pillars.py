@@ -45,10 +45,12 @@ def valid(changes=None, minion_id="primary", **sources):
 
 def rendered(entry):
     """The text of a file entry of layout.daemon_files."""
+    if entry["kind"] == "text":
+        return entry["content"]
     return layout.render((FORMULA / "files" / entry["template"]).read_text(encoding="utf-8"), entry["model"])
 
 
-def text_of(built, daemon, path):
+def text_of(built, daemon, path, secrets=None):
     """The text of one of a daemon's files."""
-    [entry] = [entry for entry in layout.daemon_files(built)[daemon] if entry["path"] == path]
+    [entry] = [entry for entry in layout.daemon_files(built, secrets)[daemon] if entry["path"] == path]
     return rendered(entry)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import corosync, files, net, system
+from haproxy_ha_host import corosync, files, net, pool, system
 from haproxy_ha_lib import fileset, runtime, sockets
 
 MASTER_SOCKET = "/run/haproxy-master.sock"
@@ -40,6 +40,8 @@ class Daemon:
         The arguments with which it checks its configuration.
     listeners : ``()``
         The (address, port) that it has to listen on with the new files.
+    servers : ``None``
+        HAProxy's servers, a :class:`pool.Pool`.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Daemon:
     root: str
     check: tuple
     listeners: tuple = ()
+    servers: pool.Pool | None = None
 
 
 def installed(daemon):
@@ -110,8 +113,7 @@ def install(daemon, wanted):
     was_running = system.running(daemon.unit)
     _remember(daemon, before, unfinished=True)
     try:
-        files.install(wanted)
-        done = _activate(daemon, wanted) if was_running else f"{daemon.name} is not running"
+        done = _hand_over(daemon, wanted) if was_running else _put(daemon, wanted)
     except (CommandExecutionError, OSError) as exc:
         files.install(before)
         taken = _take_back(daemon) if was_running else ""
@@ -119,6 +121,22 @@ def install(daemon, wanted):
         raise CommandExecutionError(f"{exc}\nThe files of before are back in place{taken}.") from exc
     _remember(daemon, before, unfinished=False)
     return done
+
+
+def _put(daemon, wanted):
+    files.install(wanted)
+    return f"{daemon.name} is not running"
+
+
+def _hand_over(daemon, wanted):
+    """Install a set and make the running daemon take it; returns what was done, in words."""
+    if daemon.servers is None:
+        files.install(wanted)
+        return _activate(daemon, wanted)
+    with pool.drained(daemon.servers, wanted) as drained:
+        files.install(wanted)
+        with pool.states_kept(daemon.servers, wanted):
+            return "; ".join(filter(None, [drained, _activate(daemon, wanted)]))
 
 
 def _last_good_path(daemon):

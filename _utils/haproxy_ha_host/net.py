@@ -54,10 +54,13 @@ def connect(address, port, timeout=2.0):
         return "unreachable"
 
 
-def get(address, port, timeout=5.0):
-    """The status of ``GET /`` (int), or what went wrong (str)."""
+def get(address, port, timeout=5.0, proxied=False):
+    """The status of ``GET /`` (int), or what went wrong (str); ``proxied`` by the PROXY protocol, without a client."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
+        connection.connect()
+        if proxied:
+            connection.sock.sendall(b"PROXY UNKNOWN\r\n")
         connection.request("GET", "/", headers={"Connection": "close", "User-Agent": "haproxy_ha-verify"})
         return connection.getresponse().status
     except ConnectionRefusedError:

@@ -7,7 +7,7 @@ A probe is ``{"check", "expected", "found", "result"}``. Settings are those of `
 import time
 
 from haproxy_ha_host import net
-from haproxy_ha_lib import runtime, sockets
+from haproxy_ha_lib import haproxy_cfg, nginx_conf, runtime, sockets
 
 _MOST_REQUESTS = 500
 _COUNTING_SECONDS = 30
@@ -23,11 +23,11 @@ def _closed(address, port):
     return probe(f"{address} port {port}", "refuses", found, found != "connects")
 
 
-def _answers(address, port, web=True):
+def _answers(address, port, web=True, proxied=False):
     if not web:
         found = net.connect(address, port)
         return probe(f"{address} port {port}", "connects", found, found == "connects")
-    found = net.get(address, port)
+    found = net.get(address, port, proxied=proxied)
     well = isinstance(found, int) and found < 500 and found != 403
     return probe(f"http://{address}:{port}/", "answers", found, well)
 
@@ -35,14 +35,24 @@ def _answers(address, port, web=True):
 def app_server(ours):
     """Loopback and the public address refuse; the private address answers load balancers only, and this is none."""
     private, public = ours["me"]["private_ip"], ours["me"]["public_ip"]
-    port = ours["app_servers"][ours["minion_id"]]["port"]
-    if not ours["nginx"]["site"]["enabled"]:
+    if not nginx_conf.has_sites(ours["nginx"]):
+        port = ours["app_servers"][ours["minion_id"]]["port"]
         return [_answers(private, port, web=False)]
-    closed = [_closed(address, port) for address in ("127.0.0.1", public) if address]
-    if "load_balancer" in ours["roles"]:
-        return [*closed, _answers(private, port)]
-    found = net.get(private, port)
-    return [*closed, probe(f"http://{private}:{port}/", "403 to what is no load balancer", found, found == 403)]
+    probes, proxied = [], _proxied(ours)
+    for port in nginx_conf.ports(ours):
+        probes += [_closed(address, port) for address in ("127.0.0.1", public) if address]
+        if "load_balancer" in ours["roles"]:
+            probes.append(_answers(private, port, proxied=proxied))
+        else:
+            found = net.get(private, port, proxied=proxied)
+            said = "403 to what is no load balancer"
+            probes.append(probe(f"http://{private}:{port}/", said, found, found == 403))
+    return probes
+
+
+def _proxied(ours):
+    """Whether the app servers that are ours expect the PROXY protocol."""
+    return ours["nginx"]["client_address"] == "proxy_protocol"
 
 
 def balancer_addresses(ours, listening):
@@ -61,15 +71,14 @@ def balancer_addresses(ours, listening):
 
 
 def _binds(ours):
-    """HAProxy's binds that can be asked from here: (address, port, speaks HTTP, frontend)."""
-    for frontend in ours["haproxy"]["frontends"].values():
-        lines = [line.split() for line in [*ours["haproxy"]["defaults"], *frontend["options"]]]
-        modes = [words[1] for words in lines if words[0] == "mode" and len(words) > 1]
-        for bind in frontend["bind"]:
+    """HAProxy's binds that can be asked from here: (address, port, speaks HTTP, (name, proxy))."""
+    for _, name, proxy in haproxy_cfg.listening(ours["haproxy"]):
+        http = haproxy_cfg.mode(ours["haproxy"], proxy) == "http"
+        for bind in proxy["bind"]:
             words = set(bind["options"].split())
             if "transparent" not in words:
                 address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind["address"], bind["address"])
-                yield address, bind["port"], modes[-1:] == ["http"] and not {"ssl", "accept-proxy"} & words, frontend
+                yield address, bind["port"], http and not {"ssl", "accept-proxy"} & words, (name, proxy)
 
 
 def balancer_servers(ours):
@@ -89,18 +98,19 @@ def balancer_servers(ours):
     probes = []
     for name, server in ours["app_servers"].items():
         if name not in {server["server"] for server in gone}:
-            probes.append(_answers(server["private_ip"], server["port"]))
-            if server["managed"] and server["public_ip"] and ours["nginx"]["site"]["enabled"]:
+            proxied = server["managed"] and _proxied(ours)
+            probes.append(_answers(server["private_ip"], server["port"], proxied=proxied))
+            if server["managed"] and server["public_ip"] and nginx_conf.has_sites(ours["nginx"]):
                 probes.append(_closed(server["public_ip"], server["port"]))
     return [*probes, *_shares(ours, path)], notes
 
 
 def _shares(ours, path):
     """Every server that is up gets requests, by HAProxy's own counters, where the algorithm takes turns."""
-    for address, port, web, frontend in _binds(ours):
-        name = frontend["default_backend"]
-        backend = ours["haproxy"]["backends"].get(name)
-        if not web or not backend or any(line.split()[0] == "balance" for line in backend["options"]):
+    for address, port, web, (name, proxy) in _binds(ours):
+        name = proxy.get("default_backend") or name
+        backend = ours["haproxy"]["backends"].get(name) or ours["haproxy"]["listens"].get(name)
+        if not web or not backend or not _takes_turns(ours["haproxy"], proxy, backend):
             continue
         before = {one["server"]: one for one in _servers(path) if one["backend"] == name}
         turns = [one for one in before.values() if runtime.is_up(one) and one["weight"] and not one["backup"]]
@@ -117,6 +127,17 @@ def _shares(ours, path):
         found = ", ".join(f"{server} {share}" for server, share in shares.items())
         said = f"{made} requests to {address}:{port}"
         yield probe(said, "every server that is up gets some", found, all(share > 0 for share in shares.values()))
+
+
+# What sends some requests elsewhere, or to a server of its own choice.
+_CHOOSES = ("balance", "redirect", "use_backend", "use-server", "http-request", "tcp-request", "stick", "cookie")
+
+
+def _takes_turns(haproxy, proxy, backend):
+    """Whether every request through a proxy goes to the next server in turn, as far as the configuration tells."""
+    lines = [*haproxy["defaults"], *proxy["options"], *backend["options"]]
+    chosen = any(line.split()[0] in _CHOOSES for line in lines) or backend["from"] or proxy["redirect_to_https"]
+    return not chosen and backend["balance"] in (None, "roundrobin")
 
 
 def _servers(path):

@@ -8,7 +8,7 @@ from haproxy_ha_lib import values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
 
-NAMES = ("private_ip", "public_ip", "anchor_ip")
+NAMES = ("private_ip", "public_ip", "anchor_ip", "private_ipv6", "public_ipv6")
 
 
 def on_digitalocean(floating_ip):

@@ -4,7 +4,9 @@ What schema.py cannot say about one key alone: what must be there, fit together,
 Each check takes the tree that schema.read returned and this minion's roles, and yields Problems.
 """
 
-from haproxy_ha_lib import addresses, values
+import ipaddress
+
+from haproxy_ha_lib import addresses, haproxy_cfg, nginx_conf, values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
 
@@ -121,45 +123,114 @@ def distinct_servers(read, roles):
             yield Problem((ROOT, "app_servers", machine, "port"), text)
 
 
+def reachable(read, roles):
+    """A load balancer reaches an app server of ours from an address that nginx lets in: one of the same family."""
+    managed = {machine: entry for machine, entry in read["app_servers"].items() if entry["managed"]}
+    for machine, entry in managed.items():
+        for balancer, node in read["load_balancers"].items():
+            own = [node["private_ip"], node["private_ipv6"]]
+            families = {":" in address for address in own if address}
+            if entry["private_ip"] and node["private_ip"] and (":" in entry["private_ip"]) not in families:
+                family = "IPv6" if ":" in entry["private_ip"] else "IPv4"
+                text = f"found an {family} address, but the load balancer {balancer} has none in the private network"
+                yield Problem((ROOT, "app_servers", machine, "private_ip"), text)
+
+
 def proxy_names(read, roles):
     """Names of proxies are unique: HAProxy refuses two of one name from 3.3 on."""
     haproxy = read["haproxy"]
-    for name in haproxy["backends"]:
-        if name in haproxy["frontends"]:
-            text = "a frontend has this name too; names are unique across frontends and backends"
-            yield Problem((ROOT, "haproxy", "backends", name), text)
+    owners = {haproxy_cfg.STATS: "the frontend of the statistics"} if haproxy_cfg.stats_on(haproxy["stats"]) else {}
+    for kind, name, _ in haproxy_cfg.proxies(haproxy):
+        first = owners.setdefault(name, f"a {kind}")
+        if first != f"a {kind}":
+            text = f"{first} has this name too; names are unique across listens, frontends and backends"
+            yield Problem((ROOT, "haproxy", f"{kind}s", name), text)
 
 
 def references(read, roles):
-    """Backends and app servers that are referred to exist."""
-    haproxy, apps, path = read["haproxy"], read["app_servers"], (ROOT, "haproxy")
-    for name, frontend in haproxy["frontends"].items():
-        backend = frontend["default_backend"]
-        if backend and backend not in haproxy["backends"]:
-            text = f"there is no backend {backend}{values.did_you_mean(backend, haproxy['backends'])}"
-            yield Problem((*path, "frontends", name, "default_backend"), text)
-    for name, backend in haproxy["backends"].items():
-        servers = backend["servers"] if isinstance(backend["servers"], list) else []
+    """Backends, app servers, certificates and sections `defaults` that are referred to exist."""
+    haproxy, apps = read["haproxy"], read["app_servers"]
+    for kind, name, proxy in haproxy_cfg.proxies(haproxy):
+        path = (ROOT, "haproxy", f"{kind}s", name)
+        yield from _unknown("backend", proxy.get("default_backend"), haproxy["backends"], (*path, "default_backend"))
+        named = [title.partition(" ")[2] for title in haproxy["sections"] if title.startswith("defaults ")]
+        yield from _unknown("section `defaults`", proxy["from"], named, (*path, "from"))
+        for number, certificate in enumerate(proxy.get("certificates", [])):
+            where = (*path, "certificates", str(number))
+            yield from _unknown("certificate", certificate, haproxy["certificates"], where)
+        servers = proxy["servers"] if isinstance(proxy.get("servers"), list) else []
         for number, server in enumerate(servers):
-            where = (*path, "backends", name, "servers", str(number))
-            if server not in apps:
-                yield Problem(where, f"there is no app server {server}{values.did_you_mean(server, apps)}")
-            elif server in servers[:number]:
-                yield Problem(where, f"{server} is in this backend already")
+            where = (*path, "servers", str(number))
+            yield from _unknown("app server", server, apps, where)
+            if server in servers[:number]:
+                yield Problem(where, f"{server} is in this {kind} already")
+
+
+def _unknown(kind, name, known, path):
+    if name and name not in known:
+        yield Problem(path, f"there is no {kind} {name}{values.did_you_mean(name, known)}")
 
 
 def binds(read, roles):
-    """Every frontend listens somewhere, and no two on one address and port."""
+    """Every proxy that listens does so somewhere, and no two on one address and port."""
     owners = {}
-    for name, frontend in read["haproxy"]["frontends"].items():
-        path = (ROOT, "haproxy", "frontends", name, "bind")
-        if not frontend["bind"] and not any(line.startswith("bind ") for line in frontend["options"]):
+    for below, name, proxy in haproxy_cfg.listening(read["haproxy"]):
+        path = (ROOT, "haproxy", *below, "bind")
+        if not proxy["bind"] and not any(line.startswith("bind ") for line in proxy["options"]):
             yield Missing(path, "missing or empty, required: at least one <address>:<port>")
-        for number, bind in enumerate(frontend["bind"]):
+        for number, bind in enumerate(proxy["bind"]):
             where = f"{values.bracketed(bind['address'])}:{bind['port']}"
             first = owners.setdefault(where, (name, number))
             if first != (name, number):
-                yield Problem((*path, str(number)), f"{where} is bound by frontend {first[0]} already")
+                yield Problem((*path, str(number)), f"{where} is bound by {first[0]} already")
+
+
+def certificates(read, roles):
+    """Each has one source, and is there on load balancers."""
+    for name, one in read["haproxy"]["certificates"].items():
+        path = (ROOT, "haproxy", "certificates", name)
+        if one["key"] and not one["certificate"]:
+            yield Missing((*path, "certificate"), "missing, but key is there")
+        elif one["pem"] and one["certificate"]:
+            yield Problem(path, "found both pem and certificate, allowed: one of them")
+        elif not one["pem"] and not one["certificate"] and "load_balancer" in roles:
+            yield Missing((*path, "pem"), "missing: certificate, chain and private key, or else the key certificate")
+
+
+def tls(read, roles):
+    """TLS has a certificate, and HTTPS is asked for where HTTP is spoken."""
+    haproxy = read["haproxy"]
+    for below, _, proxy in haproxy_cfg.listening(haproxy):
+        path = (ROOT, "haproxy", *below)
+        for number, bind in enumerate(proxy["bind"]):
+            lacks = haproxy_cfg.has_tls(bind) and not haproxy_cfg.has_certificate(bind)
+            if lacks and (below == ("stats",) or not haproxy_cfg.certificates(haproxy, proxy)):
+                text = "found ssl without a certificate: name one by `crt`" + (
+                    "" if below == ("stats",) else ", or put one into haproxy_ha:haproxy:certificates"
+                )
+                yield Problem((*path, "bind", str(number)), text)
+        if proxy.get("redirect_to_https") and haproxy_cfg.mode(haproxy, proxy) != "http":
+            yield Problem((*path, "redirect_to_https"), "found true, but the mode is tcp, allowed: false")
+
+
+def statistics(read, roles):
+    """What everybody can reach has a password."""
+    stats = read["haproxy"]["stats"]
+    if not haproxy_cfg.stats_on(stats) or stats["password"] or "load_balancer" not in roles:
+        return
+    private = [node[key] for node in read["load_balancers"].values() for key in ("private_ip", "private_ipv6")]
+    for bind in stats["bind"]:
+        if bind["address"] not in ("private", "private_ipv6", *private) and not _is_loopback(bind["address"]):
+            where = f"{bind['address']}:{bind['port']}"
+            text = f"missing, but {where} is not only of the private network"
+            yield Problem((ROOT, "haproxy", "stats", "password"), text)
+
+
+def _is_loopback(text):
+    try:
+        return ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        return False
 
 
 def port_clashes(read, roles):
@@ -171,13 +242,25 @@ def port_clashes(read, roles):
         if haproxy["remove_nginx"]:
             text = f"found true, but {machine} is an app server with nginx as well, allowed: false"
             yield Problem((ROOT, "haproxy", "remove_nginx"), text)
-        for name, frontend in haproxy["frontends"].items():
-            for bind in frontend["bind"]:
+        for below, name, proxy in haproxy_cfg.listening(haproxy):
+            for bind in proxy["bind"]:
                 overlaps = bind["address"] in ("private", entry["private_ip"], *EVERY_ADDRESS)
                 if overlaps and bind["port"] == entry["port"]:
                     where = f"{bind['address']}:{bind['port']}"
-                    text = f"found {entry['port']}, but frontend {name} on the same machine listens on {where}"
+                    said = f"{below[0].removesuffix('s')} {name}"
+                    text = f"found {entry['port']}, but {said} on the same machine listens on {where}"
                     yield Problem((ROOT, "app_servers", machine, "port"), text)
+
+
+def nginx_braces(read, roles):
+    """Raw lines leave the section they stand in as deep as they found it."""
+    nginx, path = read["nginx"], (ROOT, "nginx")
+    places = {(*path, "options"): nginx["options"], (*path, "site", "options"): nginx["site"]["options"]}
+    places |= {(*path, "sites", name, "options"): site["options"] for name, site in nginx["sites"].items()}
+    for where, lines in places.items():
+        problem = nginx_conf.unbalanced(lines)
+        if problem:
+            yield Problem(where, problem)
 
 
 CHECKS = (
@@ -189,8 +272,13 @@ CHECKS = (
     one_family,
     distinct_addresses,
     distinct_servers,
+    reachable,
     proxy_names,
     references,
     binds,
+    certificates,
+    tls,
+    statistics,
     port_clashes,
+    nginx_braces,
 )

@@ -87,6 +87,13 @@ def _whole(entry: dict | None, other: dict | None) -> str | None:
     return HIDDEN if _secret(entry, other) else masked(entry["content"])
 
 
+def without_secrets(entry: dict | None) -> dict | None:
+    """An entry as people may see it."""
+    if not entry or "content" not in entry:
+        return entry
+    return {**entry, "content": HIDDEN if _secret(entry) else masked(entry["content"])}
+
+
 # HAProxy's directives that carry a password: `stats auth user:password`, `user name [insecure-]password word`.
 _PASSWORD = re.compile(r"(\bauth\s+[^\s:]+:|\b(?:insecure-)?password\s+)\S+")
 
@@ -94,6 +101,15 @@ _PASSWORD = re.compile(r"(\bauth\s+[^\s:]+:|\b(?:insecure-)?password\s+)\S+")
 def masked(text: str) -> str:
     """The text with the passwords of HAProxy's directives hidden."""
     return _PASSWORD.sub(rf"\1{HIDDEN}", text)
+
+
+def masked_data(data):
+    """Data with every text in it masked."""
+    if isinstance(data, dict):
+        return {key: masked_data(inner) for key, inner in data.items()}
+    if isinstance(data, list):
+        return [masked_data(inner) for inner in data]
+    return masked(data) if isinstance(data, str) else data
 
 
 def _sides(old: str, new: str) -> tuple[str, str]:

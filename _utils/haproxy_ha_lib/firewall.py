@@ -2,6 +2,7 @@
 
 import ipaddress
 
+from haproxy_ha_lib import haproxy_cfg, nginx_conf
 from haproxy_ha_lib.checks import EVERY_ADDRESS
 
 
@@ -14,9 +15,9 @@ def rules(settings):
     """
     result = []
     if "load_balancer" in settings["roles"]:
-        result += [*_corosync(settings), *_frontends(settings)]
+        result += [*_corosync(settings), *_peers(settings), *_proxies(settings)]
     if "app_server" in settings["roles"]:
-        result.append(_application(settings))
+        result += _application(settings)
     return result
 
 
@@ -34,17 +35,29 @@ def _corosync(settings):
         yield _rule(settings["cluster"]["port"], "udp", peers, settings["me"]["private_ip"], "corosync")
 
 
-def _frontends(settings):
+def _peers(settings):
+    peers = _balancers(settings, but=settings["minion_id"])
+    for name, section in settings["haproxy"]["peers"].items():
+        if peers and section["port"]:
+            yield _rule(section["port"], "tcp", peers, settings["me"]["private_ip"], f"peers {name}")
+
+
+def _proxies(settings):
     """What the world may reach: not what is bound to the private network or to loopback."""
-    for name, frontend in settings["haproxy"]["frontends"].items():
-        for bind in frontend["bind"]:
+    private = (settings["me"]["private_ip"], settings["me"]["private_ipv6"])
+    for path, name, proxy in haproxy_cfg.listening(settings["haproxy"]):
+        said = f"{path[0].removesuffix('s')} {name}" if name in path else path[0]
+        for bind in proxy["bind"]:
             address = bind["address"]
             if address in EVERY_ADDRESS:
-                yield _rule(bind["port"], "tcp", None, None, f"frontend {name}")
-            elif address and address != settings["me"]["private_ip"] and not ipaddress.ip_address(address).is_loopback:
-                yield _rule(bind["port"], "tcp", None, address, f"frontend {name}")
+                yield _rule(bind["port"], "tcp", None, None, said)
+            elif address and address not in private and not ipaddress.ip_address(address).is_loopback:
+                yield _rule(bind["port"], "tcp", None, address, said)
 
 
 def _application(settings):
-    port = settings["app_servers"][settings["minion_id"]]["port"]
-    return _rule(port, "tcp", _balancers(settings), settings["me"]["private_ip"], "load balancers to the application")
+    """From the load balancers' addresses of the family that this machine has."""
+    me = settings["me"]["private_ip"]
+    sources = [address for address in nginx_conf.balancers(settings) if (":" in address) == (":" in me)]
+    for port in nginx_conf.ports(settings):
+        yield _rule(port, "tcp", sources, me, "load balancers to the application")

@@ -2,47 +2,225 @@
 
 from haproxy_ha_lib.values import bracketed
 
+STATS = "haproxy_ha_stats"
+"""The frontend of the statistics, and the userlist of who may see them."""
 
-def model(settings):
+# HAProxy evaluates these before or after `http-request` wherever they stand, and warns where they do not stand so.
+_AFTER_HTTP_REQUEST = ("redirect", "use_backend", "use-server")
+
+
+def model(settings, secrets=None):
     """
     Return the sections of haproxy.cfg for the minion of ``settings``.
 
-    A list of {"type", "name" (None for global and defaults), "lines": [text, ...]}; nothing is sorted.
+    settings
+        What settings.build returned, without errors.
+    secrets
+        What settings.secrets returned. Default: None, for a configuration that needs none.
+
+    A list of {"type", "name" (None for global and defaults), "from" (None without), "lines": [text, ...]}; nothing is
+    sorted.
     """
     haproxy = settings["haproxy"]
     return [
-        _section("global", None, haproxy["global"]),
-        _section("defaults", None, haproxy["defaults"]),
-        *(_section("frontend", name, _frontend(frontend)) for name, frontend in haproxy["frontends"].items()),
-        *(
-            _section("backend", name, _backend(backend, settings["app_servers"]))
-            for name, backend in haproxy["backends"].items()
-        ),
+        _section("global", None, _global(settings)),
+        *(_section("userlist", name, lines) for name, lines in haproxy["userlists"].items()),
+        *_stats_users(haproxy["stats"], secrets or {}),
+        *(_section("peers", name, _peers(peers, settings)) for name, peers in haproxy["peers"].items()),
+        *(_section("resolvers", name, lines) for name, lines in haproxy["resolvers"].items()),
+        *(_section("cache", name, lines) for name, lines in haproxy["caches"].items()),
+        *(_section(*title.split(" "), lines) for title, lines in haproxy["sections"].items()),
+        _section("defaults", None, _defaults(haproxy)),
+        *_stats(haproxy["stats"]),
+        *(_proxy(kind, name, proxy, settings) for kind, name, proxy in proxies(haproxy)),
     ]
 
 
-def _section(kind, name, lines):
-    return {"type": kind, "name": name, "lines": list(lines)}
+def proxies(haproxy):
+    """Yield (section keyword, name, settings) of every proxy, in the order of haproxy.cfg."""
+    for kind in ("listen", "frontend", "backend"):
+        for name, proxy in haproxy[f"{kind}s"].items():
+            yield kind, name, proxy
 
 
-def _frontend(frontend):
-    binds = [
-        _words("bind", f"{bracketed(bind['address'])}:{bind['port']}", bind["options"]) for bind in frontend["bind"]
-    ]
-    last = [f"default_backend {frontend['default_backend']}"] if frontend["default_backend"] else []
-    return [*binds, *frontend["options"], *last]
+def listening(haproxy):
+    """Yield (path below haproxy, name, settings) of everything that has binds; the statistics if they are on."""
+    if stats_on(haproxy["stats"]):
+        yield ("stats",), STATS, {**haproxy["stats"], "mode": "http", "from": None, "options": []}
+    for kind, name, proxy in proxies(haproxy):
+        if kind != "backend":
+            yield (f"{kind}s", name), name, proxy
 
 
-def _backend(backend, app_servers):
-    return [*backend["options"], *(server_line(name, app_servers[name]) for name in backend["servers"])]
+def stats_on(stats):
+    """Whether anybody asked for statistics."""
+    return stats["page"] or stats["prometheus"]
 
 
-def server_line(name, server):
-    """Return the `server` line of an app server."""
-    weight = f"weight {server['weight']}" if server["weight"] is not None else ""
-    backup = "backup" if server["backup"] else ""
-    where = f"{bracketed(server['private_ip'])}:{server['port']}"
-    return _words("server", name, where, "check", weight, backup, *server["options"])
+def mode(haproxy, proxy):
+    """Return the mode of a proxy: its own, or that of its `defaults`, or HAProxy's own, which is tcp."""
+    defaults = haproxy["sections"].get(f"defaults {proxy['from']}", []) if proxy["from"] else haproxy["defaults"]
+    lines = [line.split() for line in [*defaults, *proxy["options"]]]
+    raw = [words[1] for words in lines if words[0] == "mode" and len(words) > 1]
+    return proxy["mode"] or next(reversed(raw), "tcp")
+
+
+def has_tls(bind):
+    """Whether a bind speaks TLS."""
+    return "ssl" in bind["options"].split()
+
+
+def has_certificate(bind):
+    """Whether a bind names its certificates itself."""
+    return bool({"crt", "crt-list", "generate-certificates"} & set(bind["options"].split()))
+
+
+def certificates(haproxy, proxy):
+    """The names of the certificates of a proxy's binds."""
+    return proxy["certificates"] or list(haproxy["certificates"])
+
+
+def certificate_path(paths, name):
+    """Where a certificate of pillar's is installed."""
+    return f"{paths['haproxy_certificates']}/{name}.pem"
+
+
+def servers(text):
+    """The servers in the text of a haproxy.cfg: {(proxy, server): address with port}."""
+    found, proxy = {}, None
+    for line in text.splitlines():
+        words = line.split()
+        if line[:1].strip() and words[0] != "#":
+            proxy = words[1] if words[0] in ("backend", "listen") and len(words) > 1 else None
+        elif proxy and words[:1] == ["server"] and len(words) > 2:
+            found[proxy, words[1]] = words[2]
+    return found
+
+
+def _section(kind, name, lines, origin=None):
+    return {"type": kind, "name": name, "from": origin, "lines": list(lines)}
+
+
+def _global(settings):
+    haproxy = settings["haproxy"]
+    lines = list(haproxy["global"])
+    if any(peers["port"] for peers in haproxy["peers"].values()):
+        lines.append(f"localpeer {settings['minion_id']}")
+    if haproxy["keep_server_states"] and not _has(lines, "server-state-file"):
+        lines.append(f"server-state-file {settings['paths']['haproxy_server_states']}")
+    return lines
+
+
+def _defaults(haproxy):
+    lines = list(haproxy["defaults"])
+    if haproxy["keep_server_states"] and not _has(lines, "load-server-state-from-file"):
+        lines.append("load-server-state-from-file global")
+    return lines
+
+
+def _has(lines, keyword):
+    return any(line.split()[0] == keyword for line in lines)
+
+
+def _peers(peers, settings):
+    where = {name: _host(node["private_ip"], peers["port"]) for name, node in settings["load_balancers"].items()}
+    return [*peers["options"], *(f"peer {name} {address}" for name, address in where.items() if peers["port"])]
+
+
+def _host(address, port):
+    return f"{bracketed(address)}:{port}"
+
+
+def _stats_users(stats, secrets):
+    password = secrets.get("stats_password")
+    if stats_on(stats) and password:
+        how = "password" if password.startswith("$") else "insecure-password"
+        yield _section("userlist", STATS, [f"user {stats['user']} {how} {password}"])
+
+
+def _stats(stats):
+    if not stats_on(stats):
+        return
+    lines = [*(_bind(bind) for bind in stats["bind"]), "mode http"]
+    if stats["password"]:
+        lines.append(f"http-request auth realm HAProxy unless {{ http_auth({STATS}) }}")
+    if stats["prometheus"]:
+        lines.append("http-request use-service prometheus-exporter if { path /metrics }")
+    lines += ["stats enable", "stats uri /"] if stats["page"] else ["http-request return status 404"]
+    yield _section("frontend", STATS, lines)
+
+
+def _proxy(kind, name, proxy, settings):
+    lines = [f"mode {proxy['mode']}"] if proxy["mode"] else []
+    if kind != "backend":
+        lines += _listening(proxy, settings)
+    if kind != "frontend":
+        lines += _serving(proxy)
+    lines += _with_rules(proxy["options"], _rules(proxy, settings["haproxy"]) if kind != "backend" else [])
+    if kind == "frontend" and proxy["default_backend"]:
+        lines.append(f"default_backend {proxy['default_backend']}")
+    if kind != "frontend":
+        lines += [server_line(server, proxy, settings) for server in proxy["servers"]]
+    return _section(kind, name, lines, proxy["from"])
+
+
+def _listening(proxy, settings):
+    haproxy = settings["haproxy"]
+    paths = [certificate_path(settings["paths"], name) for name in certificates(haproxy, proxy)]
+    http = mode(haproxy, proxy) == "http"
+    return [_bind(bind, paths, http) for bind in proxy["bind"]]
+
+
+def _bind(bind, paths=(), http=False):
+    """HTTP/2 has to be asked for until HAProxy 2.8."""
+    more = []
+    if has_tls(bind):
+        more += [f"crt {path}" for path in paths if not has_certificate(bind)]
+        more += ["alpn h2,http/1.1"] if http and "alpn" not in bind["options"].split() else []
+    return _words("bind", _host(bind["address"], bind["port"]), bind["options"], *more)
+
+
+def _rules(proxy, haproxy):
+    """The application learns whether the client came by TLS, and cannot be lied to by the client."""
+    rules = []
+    if mode(haproxy, proxy) == "http" and any(has_tls(bind) for bind in proxy["bind"]):
+        rules.append("http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]")
+    if proxy["redirect_to_https"]:
+        rules.append("http-request redirect scheme https code 301 unless { ssl_fc }")
+    return rules
+
+
+def _with_rules(lines, rules):
+    """``rules`` behind the raw `http-request` lines, so that those can make exceptions."""
+    place = next((at for at, line in enumerate(lines) if line.split()[0] in _AFTER_HTTP_REQUEST), len(lines))
+    return [*lines[:place], *rules, *lines[place:]]
+
+
+def _serving(proxy):
+    lines = [f"balance {proxy['balance']}"] if proxy["balance"] else []
+    check = proxy["check"]
+    if check["path"]:
+        by_host = f"ver HTTP/1.1 hdr Host {check['host']}" if check["host"] else ""
+        lines += [
+            "option httpchk",
+            _words("http-check send meth", check["method"], "uri", check["path"], by_host),
+            f"http-check expect status {check['status']}",
+        ]
+    return lines
+
+
+def server_line(name, proxy, settings):
+    """Return the `server` line of an app server in a backend or listen."""
+    server = settings["app_servers"][name]
+    by_proxy = server["managed"] and settings["nginx"]["client_address"] == "proxy_protocol"
+    return _words(
+        "server", name, _host(server["private_ip"], proxy["port"] or server["port"]), "check",
+        f"weight {server['weight']}" if server["weight"] is not None else "",
+        "backup" if server["backup"] else "",
+        f"maxconn {server['maxconn']}" if server["maxconn"] else "",
+        "send-proxy-v2" if by_proxy else "",
+        *server["options"],
+    )  # fmt: skip
 
 
 def _words(*words):

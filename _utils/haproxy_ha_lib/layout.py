@@ -2,7 +2,7 @@
 
 import jinja2
 
-from haproxy_ha_lib import corosync_conf, haproxy_cfg, nginx_conf
+from haproxy_ha_lib import corosync_conf, haproxy_cfg, nginx_conf, runtime
 
 
 def render(template_text, model):
@@ -21,22 +21,25 @@ def render(template_text, model):
     return environment.from_string(template_text).render(model=model)
 
 
-def daemon_files(settings, own_log_format=True):
+def daemon_files(settings, secrets=None, own_log_format=True):
     """
     Return the files of each daemon of this minion: {"nginx": [...], "haproxy": [...], "corosync": [...]}.
 
     settings
         What settings.build returned, without errors.
+    secrets
+        What settings.secrets returned, for the files that hold it. Default: None, for files that need none.
     own_log_format
         False: nginx has a log format of our name from elsewhere, and refuses a second one. Default: True.
 
-    Each entry has a "path" and a "kind": "file" ("template", "model", "mode", "user", "group"), "symlink" ("target")
+    Each entry has a "path" and a "kind": "file" ("template", "model", "mode", "user", "group"), "text" ("content"
+    instead of template and model), "joined" ("sources": files of this machine whose texts it is), "symlink" ("target")
     or "absent". A daemon that this minion does not run has an empty list. The page is not nginx's: see :func:`page`.
     """
     balancer, app = ("load_balancer" in settings["roles"]), ("app_server" in settings["roles"])
     return {
         "nginx": _nginx(settings, own_log_format) if app else [],
-        "haproxy": _haproxy(settings) if balancer else [],
+        "haproxy": _haproxy(settings, secrets or {}) if balancer else [],
         "corosync": _corosync(settings) if balancer else [],
     }
 
@@ -58,13 +61,14 @@ def _file(path, template, model, mode="0644", group="root"):
 
 
 def _nginx(settings, own_log_format):
-    paths, model = settings["paths"], nginx_conf.model(settings)
-    if not model["site"]:
-        return [_absent(paths[key]) for key in ("nginx_log_format", "nginx_site_enabled", "nginx_site")]
-    log_format = _file(paths["nginx_log_format"], "nginx_log_format.conf.jinja", model["log_format"])
+    paths, model = settings["paths"], nginx_conf.model(settings, own_log_format)
+    http = paths["nginx_http"]
+    entries = [_file(http, "nginx_http.conf.jinja", model["http"]) if model["http"] else _absent(http)]
+    if not model["sites"]:
+        return [*entries, _absent(paths["nginx_site_enabled"]), _absent(paths["nginx_site"])]
     return [
-        log_format if own_log_format else _absent(paths["nginx_log_format"]),
-        _file(paths["nginx_site"], "nginx_site.conf.jinja", model["site"]),
+        *entries,
+        _file(paths["nginx_site"], "nginx_sites.conf.jinja", model["sites"]),
         {"path": paths["nginx_site_enabled"], "kind": "symlink", "target": paths["nginx_site"]},
         _absent(paths["nginx_default_site_enabled"]),
     ]
@@ -74,10 +78,30 @@ def _absent(path):
     return {"path": path, "kind": "absent"}
 
 
-def _haproxy(settings):
-    """Not world-readable: raw lines may hold passwords."""
-    paths, model = settings["paths"], haproxy_cfg.model(settings)
-    return [_file(paths["haproxy_cfg"], "haproxy.cfg.jinja", model, "0640", paths["haproxy_group"])]
+def _haproxy(settings, secrets):
+    """
+    The configuration is not world-readable: it may hold passwords. The certificates are root's: HAProxy reads them
+    before it becomes another user.
+    """
+    paths, model = settings["paths"], haproxy_cfg.model(settings, secrets)
+    states = {"path": paths["haproxy_server_states"], "kind": "absent"}
+    if settings["haproxy"]["keep_server_states"]:
+        # HAProxy checks it with its configuration. It holds states during a reload only: see haproxy_ha_host.pool.
+        states = {**states, "kind": "text", "content": runtime.NO_STATES, "mode": "0644", "user": "root",
+                  "group": "root"}
+    return [
+        states,
+        *(_certificate(name, given, settings, secrets) for name, given in settings["haproxy"]["certificates"].items()),
+        _file(paths["haproxy_cfg"], "haproxy.cfg.jinja", model, "0640", paths["haproxy_group"]),
+    ]
+
+
+def _certificate(name, given, settings, secrets):
+    entry = {"path": haproxy_cfg.certificate_path(settings["paths"], name), "mode": "0600", "user": "root",
+             "group": "root", "secret": True}
+    if given["certificate"]:
+        return {**entry, "kind": "joined", "sources": [path for path in (given["certificate"], given["key"]) if path]}
+    return {**entry, "kind": "text", "content": secrets["certificates"][name]}
 
 
 def _corosync(settings):

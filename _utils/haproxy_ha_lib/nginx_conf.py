@@ -4,17 +4,14 @@ import re
 
 from haproxy_ha_lib.values import bracketed
 
-LOG_FORMAT = {
-    "name": "haproxy_log",
-    "parts": [
-        "ProxyIP: $remote_addr - ClientIP: $http_x_forwarded_for - $remote_user [$time_local] ",
-        '"$request" $status $body_bytes_sent "$http_referer" ',
-        '"$http_user_agent"',
-    ],
-}
-"""The log format that shows both the load balancer and the client."""
+LOG_FORMAT = "haproxy_log"
+"""The log format that shows both the load balancer and the client; the tutorial's name for it."""
+BALANCER = "$haproxy_ha_balancer"
+"""nginx's variable that says whether a load balancer asks, where the client's address has taken its place."""
 
-_FORMAT_DEFINED = re.compile(rf"^\s*log_format\s+{LOG_FORMAT['name']}\b", re.MULTILINE)
+_REAL_IP_HEADERS = {"real_ip": "X-Forwarded-For", "proxy_protocol": "proxy_protocol"}
+
+_FORMAT_DEFINED = re.compile(rf"^\s*log_format\s+{LOG_FORMAT}\b", re.MULTILINE)
 _PAGE = re.compile(r"Droplet: \S+(, IP Address: \S+)?\s*")
 
 
@@ -28,27 +25,114 @@ def is_page(text):
     return bool(_PAGE.fullmatch(text))
 
 
-def model(settings):
-    """Return the model of each file of an app server, None where it is off: {"log_format", "site", "page"}."""
+def model(settings, own_log_format=True):
+    """
+    Return the model of each file of an app server, None where it is off: {"http", "sites", "page"}.
+
+    own_log_format
+        False: the log format is defined elsewhere. Default: True.
+    """
     nginx = settings["nginx"]
+    on = has_sites(nginx)
     return {
-        "log_format": LOG_FORMAT if nginx["site"]["enabled"] else None,
-        "site": _site(settings) if nginx["site"]["enabled"] else None,
+        "http": _http(settings, own_log_format and on),
+        "sites": _sites(settings) if on else None,
         "page": _page(settings) if nginx["page"]["enabled"] else None,
     }
 
 
-def _site(settings):
-    server = settings["app_servers"][settings["minion_id"]]
-    return {
-        "listen": f"{bracketed(settings['me']['private_ip'])}:{server['port']}",
-        "allow": [balancer["private_ip"] for balancer in settings["load_balancers"].values()],
-        "access_log": settings["paths"]["nginx_access_log"],
-        "log_format": LOG_FORMAT["name"],
-        "root": settings["nginx"]["page"]["document_root"],
-    }
+def has_sites(nginx):
+    """Whether nginx has a site of ours."""
+    return bool(nginx["site"]["enabled"] or nginx["sites"])
+
+
+def balancers(settings):
+    """The addresses that load balancers ask from."""
+    nodes = settings["load_balancers"].values()
+    return [node[key] for node in nodes for key in ("private_ip", "private_ipv6") if node[key]]
+
+
+def ports(settings):
+    """The ports of an app server's private address that its load balancers ask, in order."""
+    own = settings["app_servers"][settings["minion_id"]]["port"]
+    further = [site["port"] or own for site in settings["nginx"]["sites"].values()]
+    return list(dict.fromkeys([own, *further]))
+
+
+def unbalanced(lines):
+    """Say what is wrong with the braces of raw lines, None where nothing is."""
+    depth = 0
+    for number, line in enumerate(lines):
+        # Quoted text and escaped characters are words; a comment begins where a word may.
+        bare = re.sub(r"""\\.|"(\\.|[^"\\])*"|'(\\.|[^'\\])*'""", "q", line)
+        bare = re.sub(r"\$\{\w+\}", "", re.sub(r"(^|(?<=[\s;{}]))#.*", "", bare))
+        for brace in re.findall(r"[{}]", bare):
+            depth += 1 if brace == "{" else -1
+            if depth < 0:
+                return f"line {number} closes a block that none of these lines opens"
+    return f"{depth} of the blocks that these lines open stay open" if depth else None
+
+
+def _http(settings, own_log_format):
+    """Lines of the section `http`, or None: the log format, who is believed, and raw lines."""
+    address, lines = settings["nginx"]["client_address"], []
+    peer, client = "$remote_addr", "$http_x_forwarded_for"
+    if address != "log" and has_sites(settings["nginx"]):
+        # real_ip has put the client's address in place of the peer's.
+        peer, client = "$realip_remote_addr", "$remote_addr"
+        lines = [f"geo {peer} {BALANCER} {{", "    default 0;", *(f"    {one} 1;" for one in balancers(settings)), "}"]
+    if own_log_format:
+        lines = [
+            f"log_format {LOG_FORMAT}",
+            f"    'ProxyIP: {peer} - ClientIP: {client} - $remote_user [$time_local] '",
+            """    '"$request" $status $body_bytes_sent "$http_referer" '""",
+            """    '"$http_user_agent"';""",
+            *lines,
+        ]
+    lines += settings["nginx"]["options"]
+    return {"lines": lines} if lines else None
+
+
+def _sites(settings):
+    nginx, root = settings["nginx"], settings["nginx"]["page"]["document_root"]
+    own = settings["app_servers"][settings["minion_id"]]["port"]
+    sites = []
+    if nginx["site"]["enabled"]:
+        sites.append(_site(settings, own, ["_"], root, ["index index.html;", *nginx["site"]["options"]]))
+    for site in nginx["sites"].values():
+        names = site["server_names"] or ["_"]
+        sites.append(_site(settings, site["port"] or own, names, site["document_root"], site["options"]))
+    return sites
+
+
+def _site(settings, port, names, root, options):
+    """The lines of one `server` block."""
+    address = settings["nginx"]["client_address"]
+    suffix = " proxy_protocol" if address == "proxy_protocol" else ""
+    return [
+        f"listen {bracketed(settings['me']['private_ip'])}:{port}{suffix};",
+        f"server_name {' '.join(names)};",
+        *_guard(settings, address),
+        f"access_log {settings['paths']['nginx_access_log']} {LOG_FORMAT};",
+        *([f"root {root};"] if root else []),
+        *options,
+    ]
+
+
+def _guard(settings, address):
+    """Only load balancers are answered."""
+    allowed = balancers(settings)
+    if address == "log":
+        return [*(f"allow {one};" for one in allowed), "deny all;"]
+    header = _REAL_IP_HEADERS[address]
+    trusted = [f"set_real_ip_from {one};" for one in allowed]
+    return [*trusted, f"real_ip_header {header};", f"if ({BALANCER} = 0) {{", "    return 403;", "}"]
 
 
 def _page(settings):
-    me = settings["me"]
-    return {"hostname": me.get("hostname") or settings["minion_id"], "public_ip": me["public_ip"]}
+    me, page = settings["me"], settings["nginx"]["page"]
+    return {
+        "hostname": me.get("hostname") or settings["minion_id"],
+        "public_ip": me["public_ip"],
+        "content": page["content"],
+    }

@@ -16,7 +16,16 @@ ROOT = "haproxy_ha"
 
 # Checks that only this tree needs
 
-_BIND = re.compile(r"(anchor|private|public|\*|[0-9.]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})(?: +(.*))?")
+OWN_ADDRESSES = {
+    "anchor": "anchor_ip",
+    "private": "private_ip",
+    "public": "public_ip",
+    "private_ipv6": "private_ipv6",
+    "public_ipv6": "public_ipv6",
+}
+"""Words that stand for an address of the machine itself, and the key that says which."""
+
+_BIND = re.compile(rf"({'|'.join(OWN_ADDRESSES)}|\*|[0-9.]+|\[[0-9A-Fa-f:.]+\]):([0-9]{{1,5}})(?: +(.*))?")
 
 
 def bind(value):
@@ -24,11 +33,12 @@ def bind(value):
     match = _BIND.fullmatch(values.line(value).strip())
     try:
         address, port, options = match.groups()
-        if address not in ("anchor", "private", "public", "*"):
+        if address not in (*OWN_ADDRESSES, "*"):
             address = str(ipaddress.ip_address(address.strip("[]")))
         return {"address": address, "port": values.port(int(port)), "options": (options or "").strip()}
     except (AttributeError, ValueError):
-        allowed = "<address>:<port> with the address anchor, private, public, * or an IP address ([...] around IPv6)"
+        words = ", ".join(OWN_ADDRESSES)
+        allowed = f"<address>:<port> with the address {words}, * or an IP address ([...] around IPv6)"
         raise values.Invalid(allowed) from None
 
 
@@ -41,9 +51,14 @@ SECTION_KEYWORDS = frozenset({
 def raw_line(value):
     """One line of haproxy.cfg as it is; it may not begin another section, because sections are ours to order."""
     text = values.line(value).strip()
-    if text.split()[0] in SECTION_KEYWORDS:
+    if re.sub(r"[\"'\\]", "", text.split()[0]) in SECTION_KEYWORDS:  # HAProxy reads "listen" as listen
         raise values.Invalid("a line within its section, not one that begins a section")
     return text
+
+
+def raw_line_of_nginx(value):
+    """One line of nginx's configuration as it is, with its indentation; checks.nginx_braces looks at all of them."""
+    return values.line(value).rstrip()
 
 
 def system_option(value):
@@ -70,6 +85,26 @@ def plain_data(value):
     return value
 
 
+_RAW_SECTIONS = ("acme", "crt-store", "defaults", "fcgi-app", "http-errors", "log-forward", "log-profile", "mailers",
+                 "program", "ring")
+_raw_section = values.matching(
+    rf"({'|'.join(_RAW_SECTIONS)}) [A-Za-z0-9][A-Za-z0-9._-]{{0,126}}",
+    f"<keyword> <name> with the keyword {', '.join(_RAW_SECTIONS)}",
+)
+_balance = values.matching(
+    r"[a-z][a-z0-9-]*(\([A-Za-z0-9_.,-]+\))?( [A-Za-z0-9_.,()-]+){0,8}", "an algorithm such as leastconn or hdr(Host)"
+)
+_http_path = values.matching(r"/[A-Za-z0-9._~/?&=%+,:@-]{0,255}", "a path such as /health")
+_host_name = values.matching(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(:\d{1,5})?", "a host name")
+_server_name = values.matching(r"[A-Za-z0-9_*]([A-Za-z0-9_.*-]{0,252})?", "a host name, *.example.com or _")
+_statuses = values.matching(
+    r"[1-5]\d\d(-[1-5]\d\d)?(,[1-5]\d\d(-[1-5]\d\d)?){0,9}", "statuses such as '200', '200-399' or '200,204'"
+)
+_user = values.matching(r"[A-Za-z0-9._-]{1,64}", "a name of 1 to 64 letters, digits and . _ -")
+_password = values.matching(
+    r"[A-Za-z0-9._~!@$%^&*()+=:,;<>?/|{}-]{8,128}",
+    "a password, or crypt(3)'s hash of one, of 8 to 128 letters, digits and ._~!@$%^&*()+=:,;<>?/|{}-",
+)
 _word = values.matching(r"[A-Za-z0-9._/-]{1,64}", "a word of letters, digits and . _ / -")
 _cluster_name = values.matching(r"[A-Za-z0-9_-]{1,32}", "a name of 1 to 32 letters, digits, _ and -")
 _object_id = values.matching(r"[!-~]{1,255}", "an id without spaces")
@@ -84,23 +119,31 @@ _milliseconds = values.whole_number
 _FROM_ELSEWHERE = "Left out: this machine's own comes from its metadata service, another's from the mine (`mine`)."
 _PRIVATE_IP = Value("Address in the private network. " + _FROM_ELSEWHERE, values.address)
 _PUBLIC_IP = Value("Address on the public side; the page and the verification use it.", values.address)
+_PRIVATE_IPV6 = Value("IPv6 address in the private network, beside private_ip: app servers with an IPv6 address are "
+                      "reached from it.", values.ipv6_address)
+_PUBLIC_IPV6 = Value("IPv6 address on the public side, for a `bind`.", values.ipv6_address)
 
 _LOAD_BALANCER = Keys("One load balancer. It may be empty where everything comes from elsewhere.", {
     "private_ip": _PRIVATE_IP,
     "anchor_ip": Value("DigitalOcean's anchor IP, which HAProxy binds. " + _FROM_ELSEWHERE, values.address),
     "public_ip": _PUBLIC_IP,
-    "node_id": Value("Corosync's node id, at most 65535 (knet). Default: derived from the minion id, hence stable.",
-                     values.whole_number(1, 65535)),
+    "private_ipv6": _PRIVATE_IPV6,
+    "public_ipv6": _PUBLIC_IPV6,
+    "node_id": Value("Corosync's node id, at most 65535 (knet). Default: derived from the minion id. It must never "
+                     "change.", values.whole_number(1, 65535)),
 })
 
 _APP_SERVER = Keys("One app server.", {
     "private_ip": _PRIVATE_IP,
     "public_ip": _PUBLIC_IP,
     "port": Value("Port of the application.", values.port, default=80),
-    "managed": Value("false: it is in the pool, and not ours to configure.", values.flag, default=True),
-    "weight": Value("Share of the traffic, HAProxy's `weight`.", values.whole_number(0, 256)),
+    "managed": Value("false: it is in the pool, but not ours to configure.", values.flag, default=True),
+    "weight": Value("Share of the traffic, HAProxy's `weight`. Default: HAProxy's own, 1.",
+                    values.whole_number(0, 256)),
     "backup": Value("true: gets traffic only when no other server is up.", values.flag, default=False),
-    "options": Items("Further words of its `server` line.", Value("Raw words.", values.line)),
+    "maxconn": Value("Requests at the same time, HAProxy's `maxconn`; more of them wait.",
+                     values.whole_number(1, 1_000_000)),
+    "options": Items("Further words of its `server` line, as they are.", Value("Raw words.", values.line)),
 })
 
 _FLOATING_IP = Keys("The address that moves.", {
@@ -109,21 +152,39 @@ _FLOATING_IP = Keys("The address that moves.", {
     "agent": Value("Any other resource agent; then provider does not count.", values.agent),
     "params": Table("Further parameters of the agent.", "parameter", Value("Its value.", plain_data),
                     key=values.identifier),
-    "api_token": Value("Token of DigitalOcean's API. Only load balancers need it.", values.api_token, secret=True),
+    "api_token": Value("Token of DigitalOcean's API that may read and write reserved IPs. Only load balancers need it.",
+                       values.api_token, secret=True),
     "api_url": Value("DigitalOcean's API.", values.https_url),
     "metadata_url": Value("The metadata service.", values.http_url),
     "ca_file": Value("Certificates that the API's is checked against.", values.path),
     "token_file": Value("Where the token is kept, readable by root alone.", values.path),
 })
 
+_NGINX_LINES = Value("One raw line.", raw_line_of_nginx)
+
+_NGINX_SITE = Keys("One site, on the private address, for the load balancers only.", {
+    "port": Value("Its port. Default: that of the app server.", values.port),
+    "server_names": Items("nginx's `server_name`.", Value("A name.", _server_name)),
+    "document_root": Value("Its root.", values.path),
+    "options": Items("Further lines of its `server` block.", _NGINX_LINES),
+})
+
 _NGINX = Keys("The app tier.", {
+    "client_address": Value(
+        "How the application learns who asks. log: X-Forwarded-For, in the access log; real_ip: nginx takes its last "
+        "address for the client's; proxy_protocol: the load balancers send the PROXY protocol. Only the load balancers "
+        "are believed.", values.choice("log", "real_ip", "proxy_protocol")),
+    "options": Items("Lines of nginx's section `http`.", _NGINX_LINES),
     "page": Keys("The page that names the host and its public IP.", {
         "enabled": Value("false: an own application is there.", values.flag),
         "document_root": Value("Where the page is, and the site's root.", values.path),
+        "content": Value("Another page in its place.", values.text),
     }),
     "site": Keys("The site that answers the load balancers only.", {
         "enabled": Value("false: an own site is there; nginx's default site is left alone too.", values.flag),
+        "options": Items("Further lines of its `server` block.", _NGINX_LINES),
     }),
+    "sites": Table("Further sites, in order.", "site", _NGINX_SITE),
 })
 
 _LINES = Value("One raw line.", raw_line)
@@ -137,27 +198,88 @@ _REPOSITORY = Keys("An apt repository to take HAProxy from instead of the distri
     "trusted": Value("true: taken without a signature.", values.flag),
 })
 
-_FRONTEND = Keys("One frontend.", {
+_PROXY = {
+    "from": Value("Another `defaults` section, one of haproxy:sections.", values.name),
+    "mode": Value("http or tcp. Default: that of the section `defaults`.", values.choice("http", "tcp")),
+}
+_LISTENING = {
     "bind": Items("Where it listens.", Value(
-        "<address>:<port>, then raw bind options; the address is anchor, private, public, * or an IP address.", bind)),
-    "default_backend": Value("The backend that serves it.", values.name),
-    "options": Items("Further lines.", _LINES),
-})
-
-_BACKEND = Keys("One backend.", {
+        f"<address>:<port>, then raw bind options; the address is {', '.join(OWN_ADDRESSES)}, * or an IP address "
+        "([...] around IPv6). `ssl` gets the certificates unless it has `crt`, and HTTP/2.", bind)),
+    "certificates": Items("Names of haproxy:certificates for the binds with `ssl`. Default: all of them.",
+                          Value("Name of a certificate.", values.name)),
+    "redirect_to_https": Value("true: requests without TLS are sent to https://.", values.flag, default=False),
+}
+_SERVING = {
     "servers": Either(
         "app_servers: all of them; or a list of their names.",
         Value("All app servers.", values.choice("app_servers")),
         listing=Items("Some app servers.", Value("Name of an app server.", values.name)),
     ),
+    "port": Value("Port of the servers. Default: their own.", values.port),
+    "balance": Value("The algorithm, HAProxy's `balance`. Default: roundrobin.", _balance),
+    "check": Keys("A health check by HTTP, where a connection does not tell enough.", {
+        "path": Value("What is asked for. Without it a connection is the check.", _http_path),
+        "method": Value("The method.", values.choice("GET", "HEAD", "OPTIONS"), default="GET"),
+        "host": Value("The header Host; then the check is made by HTTP/1.1.", _host_name),
+        "status": Value("The statuses that are good.", _statuses, default="200-399"),
+    }),
+}
+_OPTIONS = {"options": Items("Further lines.", _LINES)}
+
+_FRONTEND = Keys("One frontend.", {
+    **_PROXY, **_LISTENING,
+    "default_backend": Value("The backend that serves it.", values.name),
+    **_OPTIONS,
+})
+_BACKEND = Keys("One backend.", {**_PROXY, **_SERVING, **_OPTIONS})
+_LISTEN = Keys("A frontend and its backend in one.", {**_PROXY, **_LISTENING, **_SERVING, **_OPTIONS})
+
+_CERTIFICATE = Keys("One certificate: from pillar, or from files on the load balancer.", {
+    "pem": Value("Certificate, chain and private key in PEM. Only load balancers need it.", values.certificate,
+                 secret=True),
+    "certificate": Value("File with the certificate and its chain, such as certbot's fullchain.pem.", values.path),
+    "key": Value("File with its private key, where that is not in the same file.", values.path),
+})
+
+_STATS = Keys("HAProxy's statistics.", {
+    "page": Value("true: the page, at /.", values.flag),
+    "prometheus": Value("true: the metrics, at /metrics.", values.flag),
+    "bind": Items("Where they are, as in a frontend. Beyond loopback and the private network they need a password.",
+                  Value("<address>:<port>, then raw bind options.", bind)),
+    "user": Value("Who may see them.", _user),
+    "password": Value("With this password, or crypt(3)'s hash of it. Only load balancers need it.", _password,
+                      secret=True),
+})
+
+_PEERS = Keys("One section `peers`: what load balancers tell each other about stick tables.", {
+    "port": Value("Every load balancer is a peer, at this port of its private address. Without it, options say all.",
+                  values.port),
     "options": Items("Further lines.", _LINES),
 })
+
+
+def _raw(doc, label, key=values.name):
+    return Table(doc, label, Items("Its lines.", _LINES), key=key)
+
 
 _HAPROXY = Keys("The load balancer tier.", {
     "remove_nginx": Value("true: an nginx on a load balancer is removed; /etc/nginx is kept as a backup.", values.flag),
     "repository": _REPOSITORY,
+    "drain_timeout": Value("Seconds that a server that leaves gets to finish its requests before the reload; 0: none.",
+                           values.whole_number(0, 3600)),
+    "keep_server_states": Value("true: after a reload the servers are up, down or drained as before.", values.flag),
     "global": Items("Lines of the section `global`.", _LINES),
+    "userlists": _raw("Sections `userlist`.", "userlist"),
+    "peers": Table("Sections `peers`.", "peers", _PEERS),
+    "resolvers": _raw("Sections `resolvers`.", "resolvers"),
+    "caches": _raw("Sections `cache`.", "cache"),
+    "sections": _raw("Any other sections, before `defaults`; a further `defaults` needs a name.", "section",
+                     _raw_section),
     "defaults": Items("Lines of the section `defaults`.", _LINES),
+    "certificates": Table("Certificates for `bind`.", "certificate", _CERTIFICATE),
+    "stats": _STATS,
+    "listens": Table("Sections `listen`, in order.", "listen", _LISTEN),
     "frontends": Table("Frontends, in order. null removes the default one.", "frontend", _FRONTEND, removable=True),
     "backends": Table("Backends, in order. null removes the default one.", "backend", _BACKEND, removable=True),
 })
@@ -182,7 +304,7 @@ _CONFIGURATION = {
     "acls": "ACL roles, users and groups.",
     "tags": "Tags.",
 }
-_OPTIONS = ("properties", "resource_defaults", "operation_defaults")
+_SETS = ("properties", "resource_defaults", "operation_defaults")
 CONFIGURATION_SECTIONS = tuple(_CONFIGURATION)
 """Keys of ``cluster`` that hold Pacemaker's objects, in the form of pacemaker.export."""
 
@@ -191,7 +313,7 @@ def _objects(section, doc):
     """Pacemaker's options may also be a list of sets, each with its own rule; everything else is named."""
     item = Value(doc, plain_data)
     table = Table(doc + " Merged over the built-in ones; null takes one away.", "id", item, key=_object_id)
-    if section not in _OPTIONS:
+    if section not in _SETS:
         return table
     return Either(table.doc, table, listing=Items("Sets of options: {attributes, rule, score}.", item))
 
@@ -231,12 +353,13 @@ _FIREWALL = Keys("Rules that let pass exactly what the system needs.", {
 })
 
 SCHEMA = Keys("The whole system.", {
-    "load_balancers": Table("The load balancers; their names are minion ids and Pacemaker's node names.", "minion id",
-                            _LOAD_BALANCER, required=True),
+    "load_balancers": Table(
+        "The load balancers; their names are minion ids and Pacemaker's node names. With metadata service and mine, "
+        "`primary:` alone is enough.", "minion id", _LOAD_BALANCER, required=True),
     "app_servers": Table("The app servers, in the order of the pool.", "minion id", _APP_SERVER, required=True),
     "floating_ip": _FLOATING_IP,
-    "mine": Value("true: addresses of other machines that pillar leaves out come from Salt's mine (mine function "
-                  "haproxy_ha.addresses).", values.flag),
+    "mine": Value("true: addresses of other machines that pillar leaves out come from Salt's mine. Each minion then "
+                  "needs, in its pillar or configuration, mine_functions: {haproxy_ha.addresses: []}.", values.flag),
     "verify": Value("true: every run ends with the proof that the tiers work together.", values.flag),
     "nginx": _NGINX,
     "haproxy": _HAPROXY,

@@ -7,7 +7,7 @@ is part of the result.
 
 import zlib
 
-from haproxy_ha_lib import addresses, checks, cluster, firewall, schema
+from haproxy_ha_lib import addresses, checks, cluster, firewall, haproxy_cfg, schema, values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
 
@@ -67,8 +67,25 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         "services": defaults.get("services", {}),
         "paths": defaults.get("paths", {}),
     }
-    settings["firewall"] = {**read["firewall"], "rules": firewall.rules(settings)}
+    settings["firewall"] = {**read["firewall"], "rules": [] if settings["errors"] else firewall.rules(settings)}
     return settings
+
+
+def secrets(pillar):
+    """
+    Return what is in pillar and not in the settings, for the files that hold it: {"certificates": {name: PEM},
+    "stats_password": text or None}.
+
+    pillar
+        As in :func:`build`, which found no error in it.
+    """
+    haproxy = pillar.get("haproxy") or {}
+    given = haproxy.get("certificates") or {}
+    pems = {name: entry["pem"] for name, entry in given.items() if entry and entry.get("pem")}
+    return {
+        "certificates": {name: values.certificate(pem) for name, pem in pems.items()},
+        "stats_password": (haproxy.get("stats") or {}).get("password"),
+    }
 
 
 def _without(mapping, key):
@@ -121,17 +138,30 @@ def _alone(balancers):
 def _haproxy(read, me):
     """HAProxy's part with every name replaced by what it stands for; returns (haproxy, problems)."""
     haproxy, problems = read["haproxy"], []
-    frontends = {}
-    for name, frontend in haproxy["frontends"].items():
-        binds = [_resolved(bind, me, read["floating_ip"]) for bind in frontend["bind"]]
-        frontends[name] = {**frontend, "bind": binds}
-        for number, (written, bind) in enumerate(zip(frontend["bind"], binds, strict=True)):
-            if written["address"] == "public" and not bind["address"]:
-                path = (ROOT, "haproxy", "frontends", name, "bind", str(number))
-                problems.append(Problem(path, "the public IP of this machine is unknown"))
-    backends = {name: {**backend, "servers": _servers(backend, read)} for name, backend in haproxy["backends"].items()}
-    repository = haproxy["repository"] if haproxy["repository"]["uri"] else None
-    return {**haproxy, "repository": repository, "frontends": frontends, "backends": backends}, problems
+    for path, _, proxy in haproxy_cfg.listening(haproxy):
+        for number, bind in enumerate(proxy["bind"]):
+            key = schema.OWN_ADDRESSES.get(bind["address"])
+            if key and key not in ("anchor_ip", "private_ip") and not me[key]:
+                text = f"the {key} of this machine is unknown"
+                problems.append(Problem((ROOT, "haproxy", *path, "bind", str(number)), text))
+
+    def resolved(proxy):
+        parts = dict(proxy)
+        if "bind" in proxy:
+            parts["bind"] = [_resolved(bind, me, read["floating_ip"]) for bind in proxy["bind"]]
+        if "servers" in proxy:
+            parts["servers"] = _servers(proxy, read)
+        return parts
+
+    tables = {f"{kind}s": {name: resolved(proxy) for name, proxy in haproxy[f"{kind}s"].items()}
+              for kind in ("listen", "frontend", "backend")}
+    return {
+        **haproxy,
+        **tables,
+        "repository": haproxy["repository"] if haproxy["repository"]["uri"] else None,
+        "certificates": {name: _without(one, "pem") for name, one in haproxy["certificates"].items()},
+        "stats": {**resolved(haproxy["stats"]), "password": bool(haproxy["stats"]["password"])},
+    }, problems
 
 
 def _servers(backend, read):
@@ -141,12 +171,12 @@ def _servers(backend, read):
 
 def _resolved(bind, me, floating_ip):
     """
-    Replace the words anchor, private and public by this machine's address.
+    Replace a word that stands for an address of this machine by it.
 
     Where there is no anchor IP, HAProxy binds the floating IP itself, and `transparent`, because a standby lacks it.
     """
     word, options = bind["address"], bind["options"]
-    address = me[f"{word}_ip"] if word in ("anchor", "private", "public") else word
+    address = me[schema.OWN_ADDRESSES[word]] if word in schema.OWN_ADDRESSES else word
     if word == "anchor" and not address and not addresses.on_digitalocean(floating_ip):
         address = floating_ip["address"]
         options = " ".join(dict.fromkeys(["transparent", *options.split()]))

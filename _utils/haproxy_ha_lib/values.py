@@ -147,6 +147,13 @@ def line(value):
     return value
 
 
+def text(value):
+    """Text of any number of lines, without control characters but tabs."""
+    if not isinstance(value, str) or has_control_characters(value, but="\t\n"):
+        raise Invalid("text without control characters")
+    return value
+
+
 def address(value):
     """The IPv4 or IPv6 address of a host."""
     try:
@@ -163,6 +170,13 @@ def address(value):
     ):
         raise Invalid("an address that a host can have: not loopback, link-local, multicast, reserved or unspecified")
     return str(parsed)
+
+
+def ipv6_address(value):
+    """The IPv6 address of a host."""
+    if not isinstance(value, str) or ":" not in value:
+        raise Invalid("an IPv6 address")
+    return address(value)
 
 
 def authkey(value):
@@ -186,6 +200,21 @@ def public_key(value):
     if has_control_characters(value, but="\n"):
         raise Invalid(allowed)
     return value
+
+
+_PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.+?)\n-----END \1-----", re.DOTALL)
+
+
+def certificate(value):
+    """Certificate, chain and private key in PEM."""
+    allowed = "a certificate and its private key in PEM (-----BEGIN CERTIFICATE----- and -----BEGIN PRIVATE KEY-----)"
+    if not isinstance(value, str) or has_control_characters(value, but="\t\r\n"):
+        raise Invalid(allowed)
+    lines = "\n".join(line.strip() for line in value.splitlines() if line.strip())
+    kinds = [kind for kind, _ in _PEM_BLOCK.findall(lines)]
+    if "CERTIFICATE" not in kinds or not any(kind.endswith("PRIVATE KEY") for kind in kinds):
+        raise Invalid(allowed)
+    return lines + "\n"
 
 
 def bracketed(host):

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from pillars import EXAMPLE
 
+from haproxy_ha_host import daemons, files, system
+
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -74,3 +76,15 @@ def single(minions, own_sls):
         return state
 
     return run
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """The formula's memory and systemd's stand-in in a directory of the test's own."""
+    monkeypatch.setattr(system, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(files, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(system, "PATH", f"{tmp_path}/bin:{system.PATH}")
+    monkeypatch.setattr(system, "systemd", lambda: True)
+    monkeypatch.setattr(daemons, "MASTER_SOCKET", str(tmp_path / "master.sock"))
+    monkeypatch.setattr(daemons, "_RELOAD_SECONDS", 4)
+    return tmp_path

@@ -49,7 +49,14 @@ HAPROXY = {
 }
 
 
-def check_haproxy(text, tmp_path):
+def check_haproxy(built, tmp_path):
+    """What HAProxy says to its files, which are in a directory of their own."""
+    text = text_of(built, "haproxy", CFG)
+    for number, entry in enumerate(layout.daemon_files(built)["haproxy"]):
+        if entry["kind"] == "text":
+            own = tmp_path / f"{number}"
+            own.write_text(entry["content"], encoding="utf-8")
+            text = text.replace(entry["path"], str(own))
     path = tmp_path / "haproxy.cfg"
     path.write_text(text, encoding="utf-8")
     return run("haproxy", "-c", "-dW", "-f", str(path))
@@ -58,13 +65,12 @@ def check_haproxy(text, tmp_path):
 @pytest.mark.parametrize("minion", ["primary", "secondary"])
 @pytest.mark.parametrize("case", HAPROXY)
 def test_haproxy_takes_its_file_without_a_warning(case, minion, tmp_path):
-    status, said = check_haproxy(text_of(valid(HAPROXY[case], minion), "haproxy", CFG), tmp_path)
+    status, said = check_haproxy(valid(HAPROXY[case], minion), tmp_path)
     assert (status, said) == (0, "Configuration file is valid\n")
 
 
 def test_haproxy_s_word_on_a_wrong_raw_line_is_heard(tmp_path):
-    text = text_of(valid({"haproxy:backends:app_pool:options": ["balance nonsense"]}), "haproxy", CFG)
-    status, said = check_haproxy(text, tmp_path)
+    status, said = check_haproxy(valid({"haproxy:backends:app_pool:options": ["balance nonsense"]}), tmp_path)
     assert status != 0
     assert "balance only supports 'roundrobin'" in said
 
@@ -95,7 +101,7 @@ def test_haproxy_takes_every_file_whose_pillar_is_accepted(servers, backends, fr
     })
     built = settings.build(tree, "primary", DEFAULTS)
     if not built["errors"]:
-        assert check_haproxy(text_of(built, "haproxy", CFG), tmp_path) == (0, "Configuration file is valid\n")
+        assert check_haproxy(built, tmp_path) == (0, "Configuration file is valid\n")
 
 
 @pytest.fixture
@@ -118,7 +124,8 @@ def nginx(tmp_path):
 @pytest.mark.parametrize("changes", [
     {},
     {"app_servers:app-1:port": 8080, "nginx:page:document_root": "/srv/www"},
-    {"app_servers:app-1:private_ip": "fd00::236"},
+    {"app_servers:app-1:private_ip": "fd00::236", "load_balancers:primary:private_ipv6": "fd00::10",
+     "load_balancers:secondary:private_ipv6": "fd00::11"},
     {"nginx": {"site": {"enabled": False}}},
 ], ids=["pillar.example", "port and root", "IPv6", "no site"])
 def test_nginx_takes_its_files(changes, nginx):
@@ -129,7 +136,10 @@ COROSYNC = {
     "pillar.example": {},
     "one node": {"load_balancers:secondary": REMOVED},
     "three nodes": {"load_balancers:third": {"private_ip": "10.132.20.12"}},
-    "IPv6": {"load_balancers:primary:private_ip": "fd00::10", "load_balancers:secondary:private_ip": "fd00::11"},
+    "IPv6": {
+        "load_balancers:primary:private_ip": "fd00::10", "load_balancers:secondary:private_ip": "fd00::11",
+        "app_servers": {"v6": {"private_ip": "fd00::236"}},
+    },
     "tuned": {"cluster:token": 300, "cluster:consensus": 150, "cluster:port": 5500, "cluster:wait_for_all": True},
     "system": {"cluster:system": {"sched_rr": False, "move_to_root_cgroup": "no", "priority": "max"}},
 }

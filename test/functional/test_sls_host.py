@@ -74,6 +74,83 @@ def test_a_configuration_that_the_daemon_refuses_is_never_installed(files, daemo
     assert Path(DAEMONS[daemon][2]).read_text(encoding="utf-8") == before
 
 
+def certificate(directory, name):
+    """A certificate of that name with its key, as files."""
+    paths = directory / f"{name}.crt", directory / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "9",
+         "-subj", f"/CN={name}", "-out", paths[0], "-keyout", paths[1]], check=True, capture_output=True,
+    )  # fmt: skip
+    return paths
+
+
+def with_certificates(**certificates):
+    bind = {"haproxy:frontends": {"http": {"bind": ["anchor:80", "anchor:443 ssl"]}}} if certificates else {}
+    return changed({"haproxy:certificates": certificates} | bind)
+
+
+CERTIFICATES = Path("/etc/haproxy/certificates")
+
+
+def test_certificates_are_of_haproxys_set_and_secret(files, tmp_path):
+    """One from pillar, one from files of the machine; then another one, and none."""
+    shop, www = certificate(tmp_path, "shop"), certificate(tmp_path, "www")
+    text = "".join(path.read_text(encoding="ascii") for path in shop)
+    both = with_certificates(shop={"pem": text}, www={"certificate": str(www[0]), "key": str(www[1])})
+    dry = files("haproxy", both, test=True)
+    assert dry["result"] is None
+    assert not CERTIFICATES.exists()
+    live = files("haproxy", both)
+    assert (live["result"], live["changes"]) == (True, dry["changes"])
+    for name, paths in (("shop", shop), ("www", www)):
+        path = CERTIFICATES / f"{name}.pem"
+        assert live["changes"][str(path)] == {"old": None, "new": "(hidden)"}
+        assert (path.stat().st_mode & 0o7777, path.owner(), path.group()) == (0o600, "root", "root")
+        assert path.read_text(encoding="ascii") == "".join(one.read_text(encoding="ascii") for one in paths)
+    assert "KEY" not in str(live) + str(dry)
+    assert files("haproxy", both)["changes"] == {}
+
+    renewed = certificate(tmp_path, "www")
+    state = files("haproxy", both)
+    assert state["changes"] == {str(CERTIFICATES / "www.pem"): {"old": "(hidden)", "new": "(hidden)"}}
+    renewed[0].write_text("nonsense", encoding="ascii")
+    for test in (True, False):
+        state = files("haproxy", both, test=test)
+        assert (state["result"], state["changes"]) == (False, {})
+        assert "/etc/haproxy/certificates/www.pem" in state["comment"]
+
+    state = files("haproxy", with_certificates(shop={"pem": text}))
+    assert state["changes"][str(CERTIFICATES / "www.pem")] == {"old": "(hidden)", "new": None}
+    assert files("haproxy")["result"] is True
+    assert list(CERTIFICATES.iterdir()) == []
+
+
+def test_a_certificate_that_is_not_on_the_machine_yet(files):
+    pillar = with_certificates(www={"certificate": "/etc/letsencrypt/live/www/fullchain.pem"})
+    dry, live = files("haproxy", pillar, test=True), files("haproxy", pillar)
+    assert (dry["result"], live["result"]) == (None, False)
+    for state in (dry, live):
+        assert "/etc/letsencrypt/live/www/fullchain.pem is not on this machine" in state["comment"]
+    assert live["changes"] == {}
+
+
+def test_what_people_are_shown_holds_no_secret(minions, tmp_path, monkeypatch):
+    """`haproxy_ha.settings` and `haproxy_ha.daemon_files` answer the master, which keeps what they say."""
+    text = "".join(path.read_text(encoding="ascii") for path in certificate(tmp_path, "shop"))
+    pillar = changed({
+        "haproxy": {
+            "certificates": {"shop": {"pem": text}}, "stats": {"page": True, "password": "hunter2hunter2"},
+            "userlists": {"staff": ["user jane insecure-password hunter2hunter2"]},
+        }
+    })  # fmt: skip
+    modules = minions("primary").modules
+    monkeypatch.setitem(modules.pack, "__pillar__", {"haproxy_ha": pillar})
+    for shown in (modules.haproxy_ha.settings(), modules.haproxy_ha.daemon_files("haproxy")):
+        assert "hunter2" not in str(shown)
+        assert "PRIVATE" not in str(shown)
+        assert "(hidden)" in str(shown)
+
+
 def test_nginxs_default_site_goes_and_comes_back_with_the_site_off(files):
     """The set as a whole: a site of ours, or none and nothing of people's touched."""
     files("nginx")

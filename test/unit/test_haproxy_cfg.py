@@ -46,8 +46,8 @@ def test_two_load_balancers_differ_in_the_anchor_ip_alone():
     ({"port": 8080}, "server x 10.0.0.9:8080 check"),
     ({"weight": 0}, "server x 10.0.0.9:80 check weight 0"),
     ({"backup": True}, "server x 10.0.0.9:80 check backup"),
-    ({"weight": 10, "backup": True, "options": ["inter 2s", "maxconn 9"]},
-     "server x 10.0.0.9:80 check weight 10 backup inter 2s maxconn 9"),
+    ({"weight": 10, "backup": True, "maxconn": 9, "options": ["inter 2s", "fall 5"]},
+     "server x 10.0.0.9:80 check weight 10 backup maxconn 9 inter 2s fall 5"),
     ({"private_ip": "fd00::9"}, "server x [fd00::9]:80 check"),
 ])
 def test_the_line_of_a_server(server, line):
@@ -62,7 +62,8 @@ def test_the_line_of_a_server(server, line):
 ])
 def test_the_line_of_a_bind(bind, line):
     built = valid({"haproxy:frontends:http:bind": [bind]})
-    assert section(built, "frontend", "http") == [line, "default_backend app_pool"]
+    lines = section(built, "frontend", "http")
+    assert (lines[0], lines[-1]) == (line, "default_backend app_pool")
 
 
 def test_sections_servers_and_raw_lines_keep_their_order():
@@ -84,6 +85,32 @@ def test_sections_servers_and_raw_lines_keep_their_order():
         "balance leastconn", "server a 10.0.0.3:80 check", "server z 10.0.0.1:80 check",
     ]
     assert [line.split()[1] for line in section(built, "backend", "all")] == ["z", "y", "a"]
+
+
+def test_the_servers_of_a_file_are_found_in_its_text():
+    built = valid({"haproxy:listens": {"x": {"bind": ["anchor:1"], "servers": ["app-2"], "port": 9}}})
+    assert haproxy_cfg.servers(text_of(built, "haproxy", CFG)) == {
+        ("x", "app-2"): "10.132.20.237:9", ("app_pool", "app-1"): "10.132.20.236:80",
+        ("app_pool", "app-2"): "10.132.20.237:80",
+    }
+
+
+def test_the_mode_of_a_proxy_is_its_own_or_that_of_its_defaults():
+    built = valid({
+        "haproxy:sections": {"defaults tcp": ["mode tcp"], "defaults none": ["timeout client 1s"]},
+        "haproxy:backends": {"a": {}, "b": {"from": "tcp"}, "c": {"mode": "tcp"}, "d": {"options": ["mode tcp"]},
+                             "e": {"from": "none"}, "f": {"from": "tcp", "mode": "http"}},
+    })  # fmt: skip
+    backends = built["haproxy"]["backends"]
+    assert {name: haproxy_cfg.mode(built["haproxy"], backends[name]) for name in "abcdef"} == {
+        "a": "http", "b": "tcp", "c": "tcp", "d": "tcp", "e": "tcp", "f": "http",
+    }
+
+
+def test_raw_global_lines_of_one_s_own_keep_their_state_file():
+    lines = {"global": ["server-state-file /own"], "defaults": ["load-server-state-from-file none"]}
+    built = valid({f"haproxy:{key}": value for key, value in lines.items()})
+    assert {key: section(built, key) for key in lines} == lines
 
 
 SERVER = {"private_ip": "10.0.0.9"}

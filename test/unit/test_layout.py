@@ -14,7 +14,9 @@ def outline(entries):
 
 def test_a_load_balancer_has_haproxy_and_corosync():
     files = layout.daemon_files(valid())
-    assert outline(files["haproxy"]) == [("/etc/haproxy/haproxy.cfg", "file")]
+    assert outline(files["haproxy"]) == [
+        ("/etc/haproxy/server_states", "text"), ("/etc/haproxy/haproxy.cfg", "file"),
+    ]
     assert outline(files["corosync"]) == [("/etc/corosync/corosync.conf", "file")]
     assert files["nginx"] == []
     assert layout.page(valid()) is None
@@ -53,7 +55,7 @@ def test_a_machine_of_both_tiers_has_all():
 
 
 def test_haproxy_cfg_is_not_world_readable():
-    [entry] = layout.daemon_files(valid())["haproxy"]
+    entry = layout.daemon_files(valid())["haproxy"][-1]
     assert (entry["mode"], entry["user"], entry["group"]) == ("0640", "root", "haproxy")
 
 

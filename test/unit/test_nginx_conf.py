@@ -4,8 +4,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pillars import DEFAULTS, REMOVED, changed, rendered, text_of, valid
 
-from haproxy_ha_lib import layout, settings
+from haproxy_ha_lib import layout, nginx_conf, settings
 
+BALANCERS = ("primary", "secondary")
 SITE = "/etc/nginx/sites-available/haproxy_ha"
 LOG_FORMAT = "/etc/nginx/conf.d/haproxy_ha.conf"
 
@@ -38,7 +39,8 @@ def test_balancers_are_allowed_in_pillar_s_order():
     ({"private_ip": "fd00::236"}, "listen [fd00::236]:80"),
 ])
 def test_where_the_site_listens(server, listen):
-    built = valid({f"app_servers:app-1:{key}": value for key, value in server.items()}, "app-1")
+    ipv6 = {f"load_balancers:{name}:private_ipv6": f"fd00::{number}" for number, name in enumerate(BALANCERS, 10)}
+    built = valid({f"app_servers:app-1:{key}": value for key, value in server.items()} | ipv6, "app-1")
     assert listen in statements(text_of(built, "nginx", SITE))
 
 
@@ -51,7 +53,43 @@ def test_the_log_format_is_the_tutorial_s():
     )
 
 
+@pytest.mark.parametrize("how, header, listen", [
+    ("real_ip", "X-Forwarded-For", "listen 10.132.20.236:80"),
+    ("proxy_protocol", "proxy_protocol", "listen 10.132.20.236:80 proxy_protocol"),
+])
+def test_the_client_address_is_believed_from_load_balancers_alone(how, header, listen):
+    built = valid({"nginx:client_address": how, "load_balancers:primary:private_ipv6": "fd00::10"}, "app-1")
+    site = statements(text_of(built, "nginx", SITE))
+    balancers = ["10.132.20.10", "fd00::10", "10.132.20.11"]
+    trusted = [one.split(" ")[1] for one in site if one.startswith("set_real_ip_from")]
+    assert trusted == balancers
+    assert f"real_ip_header {header}" in site and listen in site
+    # The peer's own address decides who is answered, whatever the client's is said to be.
+    assert "if ($haproxy_ha_balancer = 0)" in site and "return 403" in site
+    assert not [one for one in site if one.startswith(("allow", "deny"))]
+    http = statements(text_of(built, "nginx", LOG_FORMAT))
+    assert http[1] == "geo $realip_remote_addr $haproxy_ha_balancer"
+    assert http[2:6] == ["default 0", *(f"{one} 1" for one in balancers)]
+    assert "ProxyIP: $realip_remote_addr - ClientIP: $remote_addr" in http[0]
+
+
+@pytest.mark.parametrize("lines, problem", [
+    ([], None),
+    (["location / {", "}"], None),
+    (["location ~ ^/(a|b)\\.{2}$ {", "}"], None),
+    (["return 200 \"}\"; # }", "# {"], None),
+    (["set $x \"${host}\";", "set $y ${host};"], None),
+    (["}"], "line 0 closes a block that none of these lines opens"),
+    (["location / {", "} server {"], "1 of the blocks that these lines open stay open"),
+    (["add_header X a#b; }"], "line 0 closes a block that none of these lines opens"),
+    (["return 200 '\\'}';", "}"], "line 1 closes a block that none of these lines opens"),
+])
+def test_the_braces_of_raw_lines(lines, problem):
+    assert nginx_conf.unbalanced(lines) == problem
+
+
 @pytest.mark.parametrize("changes, text", [
+    ({"nginx:page:content": "Hello,\n  <world>\n\n"}, "Hello,\n  <world>\n"),
     ({}, "Droplet: app-1, IP Address: 203.0.113.31\n"),
     ({"app_servers:app-1:public_ip": REMOVED}, "Droplet: app-1\n"),
 ])

@@ -1,5 +1,6 @@
 import re
 
+import pillar_reference
 import pytest
 import yaml
 from pillars import DEFAULTS, REPOSITORY, build, changed
@@ -32,6 +33,15 @@ def present(tree, path):
 @pytest.mark.parametrize("path", ALL_KEYS, ids=":".join)
 def test_pillar_example_shows_every_key(path):
     assert present(uncommented(), path)
+
+
+def test_the_comments_of_pillar_example_are_the_schema_s():
+    text = pillar_reference.EXAMPLE.read_text(encoding="utf-8")
+    assert pillar_reference.commented(text) == text, "run: make docs"
+
+
+def test_the_reference_page_is_the_schema_s():
+    assert pillar_reference.page() == pillar_reference.PAGE.read_text(encoding="utf-8"), "run: make docs"
 
 
 def test_pillar_example_is_valid_with_everything_uncommented():
@@ -73,7 +83,8 @@ def test_a_default_stays_behind_what_pillar_adds():
 def test_mappings_merge_lists_replace_null_is_the_default():
     changes = {"nginx": {"page": {"document_root": "/srv/www"}, "site": None}, "haproxy:defaults": ["mode tcp"]}
     tree, problems = schema.read(changed(changes), DEFAULTS)
-    assert tree["nginx"] == {"page": {"enabled": True, "document_root": "/srv/www"}, "site": {"enabled": True}}
+    assert tree["nginx"]["page"] == {"enabled": True, "document_root": "/srv/www", "content": None}
+    assert tree["nginx"]["site"] == DEFAULTS["nginx"]["site"]
     assert tree["haproxy"]["defaults"] == ["mode tcp"]
     assert problems == []
 
@@ -109,9 +120,11 @@ def nodes(node):
     return [node, *(deeper for child in inner if child for deeper in nodes(child))]
 
 
-def test_only_the_two_secrets_are_secret_and_they_are():
-    secrets = [path for path, node in schema.every_key() if getattr(node, "secret", False)]
-    assert secrets == [("haproxy_ha", "floating_ip", "api_token"), ("haproxy_ha", "cluster", "authkey")]
+def test_only_the_secrets_are_secret_and_they_are():
+    secrets = [":".join(path[1:]) for path, node in schema.every_key() if getattr(node, "secret", False)]
+    assert secrets == [
+        "floating_ip:api_token", "haproxy:certificates:<certificate>:pem", "haproxy:stats:password", "cluster:authkey",
+    ]
 
 
 @pytest.mark.parametrize("node", [node for node in nodes(schema.SCHEMA) if isinstance(node, Value)],

@@ -14,6 +14,15 @@ APPS = "haproxy_ha:app_servers"
 HAPROXY = "haproxy_ha:haproxy"
 NAME = "a name of letters, digits and . _ - that begins with a letter or digit"
 
+PEM = """\
+-----BEGIN CERTIFICATE-----
+c2VjcmV0IGNlcnRpZmljYXRl
+-----END CERTIFICATE-----
+-----BEGIN PRIVATE KEY-----
+c2VjcmV0IGtleQ==
+-----END PRIVATE KEY-----
+"""
+
 # What is changed in pillar.example, and all the messages that it gives on the load balancer `primary`.
 WRONG = {
     "no load balancers": (
@@ -32,7 +41,7 @@ WRONG = {
         {"app_servers:app-1": "10.132.20.236"},
         [
             f"{APPS}:app-1: found '10.132.20.236' (a string), allowed: a mapping with private_ip, public_ip, port, "
-            "managed, weight, backup, options",
+            "managed, weight, backup, maxconn, options",
         ],
     ),
     "a minion id that is a number": (
@@ -133,7 +142,11 @@ WRONG = {
     ),
     "IPv4 and IPv6 in one ring": (
         {"load_balancers:secondary:private_ip": "fd00::11"},
-        [f"{NODES}:secondary:private_ip: found an IPv6 address, but those of other load balancers are IPv4"],
+        [
+            *(f"{APPS}:{app}:private_ip: found an IPv4 address, but the load balancer secondary has none in the "
+              "private network" for app in ("app-1", "app-2")),
+            f"{NODES}:secondary:private_ip: found an IPv6 address, but those of other load balancers are IPv4",
+        ],
     ),
     "unknown key": ({"flotaing_ip": {}}, ["haproxy_ha:flotaing_ip: unknown key, did you mean floating_ip?"]),
     "unknown key below": (
@@ -210,7 +223,8 @@ WRONG = {
     ),
     "one name for two proxies": (
         {"haproxy:backends:http": {"servers": "app_servers"}},
-        [f"{HAPROXY}:backends:http: a frontend has this name too; names are unique across frontends and backends"],
+        [f"{HAPROXY}:backends:http: a frontend has this name too; names are unique across listens, frontends and "
+         "backends"],
     ),
     "a backend that is not there": (
         {"haproxy:frontends:http:default_backend": "app_pol"},
@@ -237,7 +251,7 @@ WRONG = {
         {"haproxy:frontends:http:bind": ["anchor"]},
         [
             f"{HAPROXY}:frontends:http:bind:0: found 'anchor' (a string), allowed: <address>:<port> with the address "
-            "anchor, private, public, * or an IP address ([...] around IPv6)",
+            "anchor, private, public, private_ipv6, public_ipv6, * or an IP address ([...] around IPv6)",
         ],
     ),
     "a frontend that listens nowhere": (
@@ -246,7 +260,7 @@ WRONG = {
     ),
     "two frontends on one port": (
         {"haproxy:frontends:other": {"bind": ["private:81", "anchor:80"]}},
-        [f"{HAPROXY}:frontends:http:bind:0: anchor:80 is bound by frontend other already"],
+        [f"{HAPROXY}:frontends:http:bind:0: anchor:80 is bound by other already"],
     ),
     "nginx and HAProxy on one port": (
         {"app_servers:secondary": {"port": 8080}, "haproxy:frontends:http:bind": ["anchor:80", "*:8080"]},
@@ -261,6 +275,92 @@ WRONG = {
         [
             f"{HAPROXY}:remove_nginx: found true, but secondary is an app server with nginx as well, allowed: false"
         ],
+    ),
+    "one name for a listen and a frontend": (
+        {"haproxy:listens": {"http": {"bind": ["anchor:81"], "servers": "app_servers"}}},
+        [f"{HAPROXY}:frontends:http: a listen has this name too; names are unique across listens, frontends and "
+         "backends"],
+    ),
+    "a name that the statistics have": (
+        {"haproxy:stats": {"page": True}, "haproxy:backends:haproxy_ha_stats": {}},
+        [f"{HAPROXY}:backends:haproxy_ha_stats: the frontend of the statistics has this name too; names are unique "
+         "across listens, frontends and backends"],
+    ),
+    "a section `defaults` that is not there": (
+        {"haproxy:sections": {"defaults tcp": ["mode tcp"]}, "haproxy:backends:app_pool:from": "tpc"},
+        [f"{HAPROXY}:backends:app_pool:from: there is no section `defaults` tpc, did you mean tcp?"],
+    ),
+    "a section that is another key's": (
+        {"haproxy:sections": {"frontend x": ["bind *:80"]}},
+        [f"{HAPROXY}:sections:frontend x: found 'frontend x' (a string), allowed: <keyword> <name> with the keyword "
+         "acme, crt-store, defaults, fcgi-app, http-errors, log-forward, log-profile, mailers, program, ring"],
+    ),
+    "a raw line that begins a section in quotes": (
+        {"haproxy:sections": {"ring x": ['"list"en evil', "'listen' evil"]}},
+        [f"{HAPROXY}:sections:ring x:{number}: found {found} (a string), allowed: a line within its section, not one "
+         "that begins a section" for number, found in enumerate(("'\"list\"en evil'", '"\'listen\' evil"'))],
+    ),
+    "a certificate that is none": (
+        {"haproxy:certificates": {"x": {"pem": "hunter2 hunter2"}}},
+        [f"{HAPROXY}:certificates:x:pem: found a string of 15 characters, allowed: a certificate and its private key "
+         "in PEM (-----BEGIN CERTIFICATE----- and -----BEGIN PRIVATE KEY-----)"],
+    ),
+    "certificates from nowhere and from everywhere": (
+        {"haproxy:certificates": {"none": {}, "both": {"pem": PEM, "certificate": "/etc/x.pem"},
+                                  "key": {"key": "/etc/x.key"}}},
+        [f"{HAPROXY}:certificates:both: found both pem and certificate, allowed: one of them",
+         f"{HAPROXY}:certificates:key:certificate: missing, but key is there",
+         f"{HAPROXY}:certificates:none:pem: missing: certificate, chain and private key, or else the key certificate"],
+    ),
+    "TLS without a certificate": (
+        {"haproxy:frontends:http:bind": ["anchor:80", "anchor:443 ssl"]},
+        [f"{HAPROXY}:frontends:http:bind:1: found ssl without a certificate: name one by `crt`, or put one into "
+         "haproxy_ha:haproxy:certificates"],
+    ),
+    "a certificate that is not there": (
+        {"haproxy:certificates": {"x": {"pem": PEM}},
+         "haproxy:frontends:http": {"bind": ["anchor:443 ssl"], "certificates": ["y"]}},
+        [f"{HAPROXY}:frontends:http:certificates:0: there is no certificate y"],
+    ),
+    "a redirect in TCP mode": (
+        {"haproxy:frontends:http:mode": "tcp", "haproxy:frontends:http:redirect_to_https": True},
+        [f"{HAPROXY}:frontends:http:redirect_to_https: found true, but the mode is tcp, allowed: false"],
+    ),
+    "statistics for everybody": (
+        {"haproxy:stats": {"page": True, "bind": ["127.0.0.1:8404", "anchor:8404"]}},
+        [f"{HAPROXY}:stats:password: missing, but anchor:8404 is not only of the private network"],
+    ),
+    "a password with a space": (
+        {"haproxy:stats": {"password": "hunter2 hunter2"}},
+        [f"{HAPROXY}:stats:password: found a string of 15 characters, allowed: a password, or crypt(3)'s hash of one, "
+         "of 8 to 128 letters, digits and ._~!@$%^&*()+=:,;<>?/|{}-"],
+    ),
+    "an algorithm that breaks out": (
+        {"haproxy:backends:app_pool:balance": "leastconn #"},
+        [f"{HAPROXY}:backends:app_pool:balance: found 'leastconn #' (a string), allowed: an algorithm such as "
+         "leastconn or hdr(Host)"],
+    ),
+    "a check's path that breaks out": (
+        {"haproxy:backends:app_pool:check": {"path": "/ hdr X y"}},
+        [f"{HAPROXY}:backends:app_pool:check:path: found '/ hdr X y' (a string), allowed: a path such as /health"],
+    ),
+    "an app server that its load balancers cannot reach": (
+        {"app_servers:app-1:private_ip": "fd00::236", "load_balancers:primary:private_ipv6": "fd00::10"},
+        [f"{APPS}:app-1:private_ip: found an IPv6 address, but the load balancer secondary has none in the private "
+         "network"],
+    ),
+    "nginx's lines that close what they do not open": (
+        {"nginx:site": {"options": ["location / {", "} } server {", "}"]}},
+        ["haproxy_ha:nginx:site:options: line 1 closes a block that none of these lines opens"],
+    ),
+    "nginx's lines that leave a block open": (
+        {"nginx:options": ["map $host $x {"], "nginx:sites": {"x": {"options": ["# }", "location / {", "'}';"]}}},
+        ["haproxy_ha:nginx:options: 1 of the blocks that these lines open stay open",
+         "haproxy_ha:nginx:sites:x:options: 1 of the blocks that these lines open stay open"],
+    ),
+    "a name of a server that breaks out": (
+        {"nginx:sites": {"x": {"server_names": ["a;b"]}}},
+        ["haproxy_ha:nginx:sites:x:server_names:0: found 'a;b' (a string), allowed: a host name, *.example.com or _"],
     ),
     "a repository of one directory with components": (
         {"haproxy:repository": {"uri": "https://packages.example.com", "suite": "./", "trusted": True}},
@@ -406,7 +506,8 @@ IN_THE_MINE = {
 def test_own_addresses_from_the_metadata_service_others_from_the_mine():
     built = valid({**BARE, "mine": True}, metadata=OF_PRIMARY, mine=IN_THE_MINE)
     assert built["me"] == {"private_ip": "10.132.20.10", "public_ip": "203.0.113.21", "anchor_ip": "10.17.1.18",
-                           "node_id": built["load_balancers"]["primary"]["node_id"]}
+                           "node_id": built["load_balancers"]["primary"]["node_id"], "private_ipv6": None,
+                           "public_ipv6": None}
     assert built["load_balancers"]["secondary"]["private_ip"] == "10.132.20.11"
     assert built["app_servers"]["app-1"]["private_ip"] == "10.132.20.236"
 
@@ -490,7 +591,7 @@ def test_an_unknown_public_ip_is_a_warning():
 
 def test_a_bind_on_an_unknown_public_ip_is_an_error():
     changes = {"load_balancers:primary:public_ip": REMOVED, "haproxy:frontends:http:bind": ["anchor:80", "public:81"]}
-    assert build(changes)["errors"] == [f"{HAPROXY}:frontends:http:bind:1: the public IP of this machine is unknown"]
+    assert build(changes)["errors"] == [f"{HAPROXY}:frontends:http:bind:1: the public_ip of this machine is unknown"]
 
 
 def test_a_machine_in_both_roles_shares_its_addresses():
@@ -539,7 +640,10 @@ def test_one_load_balancer_is_allowed_with_a_warning():
 
 
 def test_no_secret_is_in_the_result():
-    text = json.dumps(valid())
+    stats = {"page": True, "password": "hunter2hunter2"}
+    changes = {"haproxy:certificates": {"x": {"pem": PEM}}, "haproxy:stats": stats}
+    text = json.dumps(valid(changes))
+    assert "hunter2" not in text and "c2VjcmV0" not in text
     assert EXAMPLE["floating_ip"]["api_token"] not in text
     assert "".join(EXAMPLE["cluster"]["authkey"].split()) not in text
 
@@ -558,7 +662,8 @@ def test_a_token_in_the_wrong_place_is_not_echoed(place):
 
 
 @pytest.mark.parametrize("value", ["hunter2", 12345678, ["hunter2"], {"hunter2": "hunter2"}, "hunter2 hunter2!"])
-@pytest.mark.parametrize("place", ["floating_ip:api_token", "cluster:authkey"])
+@pytest.mark.parametrize("place", ["floating_ip:api_token", "cluster:authkey", "haproxy:certificates:x:pem",
+                                   "haproxy:stats:password"])
 def test_a_wrong_secret_is_not_echoed(place, value):
     errors = "\n".join(build({place: value})["errors"])
     assert place.split(":")[1] in errors

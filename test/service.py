@@ -1,0 +1,50 @@
+"""A daemon under a stand-in of systemd: the daemon is real, ``systemctl`` and ``journalctl`` are scripts."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+
+from haproxy_ha_host import system
+
+SYSTEMCTL = """\
+#!/bin/sh -e
+# systemctl for one daemon: its master is the process in {pidfile}.
+pid=$(cat {pidfile} 2>/dev/null) || pid=0
+alive() {{ [ "$pid" -gt 0 ] && kill -0 "$pid" 2>/dev/null; }}
+case "$1 $3" in
+"show ActiveState") if alive; then echo active; else echo failed; fi ;;
+"show MainPID") if alive; then echo "$pid"; else echo 0; fi ;;
+reload*) kill -{signal} "$pid" ;;
+restart*) if alive; then kill -TERM "$pid"; while kill -0 "$pid" 2>/dev/null; do :; done; fi; exec {start} ;;
+start*) exec {start} ;;
+esac
+"""
+
+
+class Service:
+    """A daemon under a stand-in of systemd."""
+
+    def __init__(self, daemon, directory, pidfile, start, reload_signal):
+        self.daemon, self.pidfile, self.start = daemon, pidfile, start
+        script = directory / "bin" / "systemctl"
+        script.parent.mkdir()
+        script.write_text(SYSTEMCTL.format(pidfile=pidfile, signal=reload_signal, start=" ".join(start)))
+        script.chmod(0o755)
+        (script.parent / "journalctl").write_text("#!/bin/sh\necho 'from the journal'\n")
+        (script.parent / "journalctl").chmod(0o755)
+
+    def begin(self):
+        subprocess.run(self.start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert system.wait_for(self.pidfile.exists, 5)
+
+    def end(self):
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(self.pidfile.read_text()), signal.SIGKILL)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
