@@ -3,6 +3,7 @@
 What needs systemd (starting and stopping the unit) is tested on the lab's hosts.
 """
 
+import contextlib
 import os
 import re
 import resource
@@ -215,6 +216,8 @@ REFUSED = {"kind": "status", "method": "POST", "status": 422, "id": "unprocessab
         pytest.param([{"kind": "hang"}], GENERIC, "no answer within|timed out", SECONDARY, id="hang"),
         pytest.param([{"kind": "hang", "method": "POST"}],
                      GENERIC, "no answer within|timed out", SECONDARY, id="hang of the assign"),
+        pytest.param([{"kind": "drip", "times": 1}], OK, "", PRIMARY, id="drip once"),
+        pytest.param([{"kind": "drip"}], GENERIC, "no answer within", SECONDARY, id="drip"),
         pytest.param([{"kind": "reset", "times": 2}], OK, "", PRIMARY, id="reset"),
         pytest.param([{"kind": "reset", "method": "POST", "times": 1}], OK, "", PRIMARY, id="reset after the assign"),
         pytest.param([{"kind": "truncated", "times": 2}], OK, "", PRIMARY, id="truncated JSON"),
@@ -588,7 +591,8 @@ defaults
     timeout client 5s
     timeout server 5s
 frontend http
-    bind 127.0.0.1:{port}
+    bind 127.0.0.1:{port} {bind}
+    {limit}
     default_backend app_pool
 frontend tcp
     mode tcp
@@ -617,7 +621,7 @@ class HAProxy:
         self.ports = [entry.getsockname()[1] for entry in (*self.sockets, self.app)]
         self.process = None
 
-    def write(self, maxconn=100, check=""):
+    def write(self, maxconn=100, check="", bind="", limit=""):
         self.config.write_text(
             HAPROXY_CFG.format(
                 directory=self.directory,
@@ -627,6 +631,8 @@ class HAProxy:
                 app=self.ports[2],
                 maxconn=maxconn,
                 check=check,
+                bind=bind,
+                limit=limit,
             )  # fmt: skip
         )
 
@@ -647,6 +653,14 @@ class HAProxy:
         }  # fmt: skip
         agent = self.module.agent
         return self.module.judge(agent.Environment(self.module.DESCRIPTION, environ, "monitor"))
+
+    def until(self, code, **options):
+        """The first verdict with this code."""
+        deadline = time.monotonic() + 5
+        while (verdict := self.judge(**options)).code != code:
+            assert time.monotonic() < deadline, verdict
+            time.sleep(0.02)
+        return verdict
 
     def close(self):
         if self.process:
@@ -707,13 +721,48 @@ def test_judge_backends_without_a_server(server):
 
 
 @needs_haproxy
+def test_judge_a_frontend_that_is_paused_by_its_own_limit(server):
+    server.start(limit="maxconn 4")
+    crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(6)]
+    verdict = server.until(DEGRADED, timeout="300ms")
+    assert verdict.reason == "frontend http is at its limit of 4 connections"
+    for connection in crowd:
+        connection.close()
+
+
+@needs_haproxy
+def test_judge_a_listener_that_is_paused_by_a_limit_that_no_statistics_show(server):
+    server.start(bind="maxconn 2")
+    crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(4)]
+    verdict = server.until(DEGRADED, timeout="300ms")
+    assert verdict.reason == f"127.0.0.1:{server.ports[0]} accepts nobody now"
+    for connection in crowd:
+        connection.close()
+
+
+@pytest.mark.parametrize("only_tcp", [False, True])
+@needs_haproxy
+def test_judge_a_busy_stats_socket(server, only_tcp):
+    server.start()
+    path = f"{server.directory}/admin.sock"
+    if only_tcp:
+        server.config.write_text(server.config.read_text().replace("mode http", "mode tcp"))
+    with contextlib.ExitStack() as crowd:
+        for _ in range(12):  # 10 are all that HAProxy serves at a time
+            crowd.enter_context(socket.socket(socket.AF_UNIX)).connect(path)
+        verdict = server.judge(timeout="300ms")
+        assert verdict == (DEGRADED, f"{path}: does not answer, so the servers' states are not known")
+        server.process.send_signal(signal.SIGSTOP)
+        assert server.judge(timeout="300ms") == (GENERIC, f"HAProxy does not answer on {path}")
+        server.process.send_signal(signal.SIGCONT)
+    assert server.until(OK).reason == ""
+
+
+@needs_haproxy
 def test_judge_a_full_haproxy(server):
     server.start(maxconn=10)
     crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(12)]
-    deadline = time.monotonic() + 5
-    while (verdict := server.judge(timeout="300ms")).code != DEGRADED:
-        assert time.monotonic() < deadline, verdict
-    assert verdict.reason == "HAProxy is at its limit of 10 connections"
+    assert server.until(DEGRADED, timeout="300ms").reason == "HAProxy is at its limit of 10 connections"
     for connection in crowd:
         connection.close()
 
