@@ -13,6 +13,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -20,8 +21,6 @@ from pathlib import Path
 
 import pytest
 from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
-
-from lab.simulator import control
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AGENTS = REPOSITORY / "haproxy_ha" / "files" / "agents"
@@ -44,6 +43,7 @@ def installed(tmp_path_factory):
         (AGENTS / "floatip", 0o755),
         (AGENTS / "haproxy", 0o755),
         (AGENTS / "agent.py", 0o644),
+        (AGENTS / "reach.py", 0o644),
         (RULES, 0o644),
     ):
         target = directory / source.name
@@ -420,20 +420,72 @@ def test_while_a_node_is_lost_the_address_is_not_taken_back_soon(holding, cloud)
     assert holding("start", hold_off="0").code == OK
 
 
-def test_while_its_owner_serves_the_address_is_not_taken_back(installed, tmp_path):
+class Owner:
+    """Who answers at the address: a server that says one thing to everybody."""
+
+    def __init__(self, said):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, args=(said,), daemon=True).start()
+
+    def _serve(self, said):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                with connection:
+                    connection.sendall(said)
+
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.fixture
+def beyond(installed, tmp_path):
+    """The agent while the other node is lost and the other droplet owns the address, which is this machine's here."""
     local = "127.0.0.1"
-    with simulator(tmp_path, reserved_ips=[{"ip": local, "droplet_id": PRIMARY}]) as cloud:
+    with simulator(tmp_path, reserved_ips=[{"ip": local, "droplet_id": SECONDARY}]) as cloud:
         agent = FloatIP(installed, cloud, tmp_path)
-        agent.parameters |= {"address": local, "hold_off": "1ms"}
-        assert agent("start").code == OK
+        agent.parameters |= {"address": local}
+        agent.owner = lambda: cloud.state()["owners"][local]
         cluster_state(agent, "member", "lost")
-        control.assign(cloud.socket, local, SECONDARY)
-        assert agent.monitor().code == NOT_RUNNING
-        with socket.create_server((local, 0)) as served:
-            port = served.getsockname()[1]
-            run = agent("start", port=port)
-            assert (run.code, "its owner serves" in run.reason) == (GENERIC, True)
-        assert agent("start", port=port).code == OK
+        yield agent
+
+
+def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond):
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    run = beyond("start", timeout=5, port=owner.port)
+    assert (run.code, beyond.owner()) == (GENERIC, SECONDARY)
+    assert run.reason == f"127.0.0.1 answers on port {owner.port} while a cluster node is lost"
+    cluster_state(beyond, "member", "member")
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+
+
+def test_it_is_taken_as_soon_as_it_does_not_serve(beyond):
+    owner = Owner(b"HTTP/1.1 404 Not Found\r\n\r\n")
+    process = beyond.start_process("start", port=owner.port)
+    time.sleep(1.5)  # the time over which it must not be taken
+    assert beyond.owner() == SECONDARY
+    owner.close()
+    assert process.wait(5) == OK
+    assert beyond.owner() == PRIMARY
+
+
+def test_while_it_waits_for_that_the_cluster_may_decide_anew(beyond):
+    process = beyond.start_process("start", port=Owner(b"SSH-2.0\r\n").port)
+    time.sleep(0.5)
+    cluster_state(beyond, "member", "member")
+    output, _ = process.communicate(timeout=5)
+    assert (process.returncode, beyond.owner()) == (GENERIC, SECONDARY)
+    assert "decides anew" in output
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", None])
+def test_an_owner_that_does_not_serve_loses_the_address(beyond, said):
+    port = Owner(said).port if said else 1
+    run = beyond("start", port=port)
+    assert (run.code, beyond.owner()) == (OK, PRIMARY)
+    assert run.seconds < 2
 
 
 # floatip: secrets
