@@ -688,10 +688,18 @@ class HAProxy:
             )  # fmt: skip
         )
 
+    def restart(self):
+        self.process.kill()
+        self.process.wait()
+        self.run()
+
     def start(self, **options):
         self.write(**options)
         for entry in self.sockets:
             entry.close()
+        self.run()
+
+    def run(self):
         self.process = subprocess.Popen(["haproxy", "-f", self.config, "-db"], stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 5
         while self.judge(timeout="200ms").code == GENERIC:
@@ -829,6 +837,22 @@ def test_judge_a_configuration_that_is_not_loaded_yet(server):
     old = time.time() - 3600
     os.utime(server.config, (old, old))
     assert server.judge() == (GENERIC, "nothing listens on 127.0.0.1:1")
+
+
+@needs_haproxy
+@pytest.mark.parametrize(("address", "bind"), [("192.0.2.7", "192.0.2.7:8099"), ("2001:db8::7", "[2001:db8::7]:8099")])
+def test_judge_a_listener_on_an_address_that_is_elsewhere_now(server, address, bind):
+    """A virtual IP, which the standby binds too: nobody must be asked who only has it now."""
+    server.start()
+    text = server.config.read_text()
+    server.config.write_text(text.replace("frontend tcp", f"    bind {bind} transparent\nfrontend tcp"))
+    old = time.time() - 3600
+    os.utime(server.config, (old, old))
+    assert server.judge() == (GENERIC, f"nothing listens on {bind}")
+    server.restart()
+    assert server.judge() == (OK, "")
+    assert not server.module.is_local(address)
+    assert server.module.is_local("127.0.0.1")
 
 
 @needs_haproxy
