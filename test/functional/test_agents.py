@@ -401,6 +401,9 @@ def cluster_state(floatip, *states):
     program = floatip.programs / "crm_node"
     program.write_text("#!/bin/sh\n" + "".join(f"echo '{number} x {state}'\n" for number, state in enumerate(states)))
     program.chmod(0o755)
+    attributes = floatip.programs / "attrd_updater"
+    attributes.write_text(f'#!/bin/sh\necho "$*" >> {floatip.directory}/attributes\n')
+    attributes.chmod(0o755)
 
 
 def test_a_whole_cluster_takes_the_address_back_at_once(holding, cloud):
@@ -420,6 +423,12 @@ def test_while_a_node_is_lost_the_address_is_not_taken_back_soon(holding, cloud)
     assert "not taken back for" in run.reason
     assert holding.monitor(hold_off="0").code == NOT_RUNNING
     assert (holding("start", hold_off="0").code, cloud.owner()) == (OK, PRIMARY)
+
+
+def marked(floatip):
+    """The changes of node attributes that the cluster would have got."""
+    path = floatip.directory / "attributes"
+    return path.read_text().splitlines() if path.exists() else []
 
 
 class Owner:
@@ -466,6 +475,8 @@ def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
     owner.close()
     assert beyond.monitor(port=owner.port).code == NOT_RUNNING
     assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    assert marked(beyond)[0] == "--name=haproxy_ha-handover --update=1"
+    assert marked(beyond)[-1] == "--name=haproxy_ha-handover --delete"
 
 
 def test_when_the_cluster_is_whole_again_what_stands_by_says_whose_the_address_is(beyond):
