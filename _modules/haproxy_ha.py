@@ -850,6 +850,7 @@ def _trace_cluster(ours, paths, services):
     here = os.path.isdir(paths["agents_dir"])
     kept = [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"]
     deleted = ["/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK, paths["agents_dir"]]
+    deleted.append(paths["fence_agent"])
     names = [re.escape(name) for name in ours["packages"]["cluster"]]
     return here, names, [services["pacemaker"], services["corosync"]], kept, deleted
 

@@ -244,6 +244,7 @@ def test_a_virtual_ip_of_a_lan(pillar, active):
     machine(holder).run("crm", "node", "online", audit.passive_of(holder))
     print(f"{len(record.samples)} requests, {len(record.failed)} failed; longest gap {record.longest_gap:.3f} s")
     assert record.longest_gap <= 0.3
+    assert {(sample["status"], sample["text"]) for sample in record.failed} == set()
 
 
 @pytest.mark.slow
