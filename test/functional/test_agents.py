@@ -495,6 +495,28 @@ def test_the_owner_is_asked_anew_when_the_api_comes_late(beyond):
     owner.close()
 
 
+def test_a_partition_that_ends_while_the_address_is_being_taken(beyond):
+    beyond.cloud.fault("slow", method="GET", times=1, seconds=2)
+    process = beyond.start_process("start", port=1)
+    time.sleep(1)
+    cluster_state(beyond, "member", "member")
+    output, _ = process.communicate(timeout=10)
+    assert (process.returncode, beyond.owner()) == (OK, SECONDARY)
+    assert "stands by: the cluster is whole again, and decides anew" in output
+    assert beyond.monitor(port=1).code == NOT_RUNNING
+
+
+def test_a_loss_is_forgotten_with_the_partition(holding, cloud):
+    """Else the next loss of a node, which may be for good, would be waited for."""
+    cluster_state(holding, "member", "lost")
+    cloud.assign(SECONDARY)
+    assert holding.monitor().code == DEGRADED
+    cluster_state(holding, "member", "member")
+    assert holding("stop").code == OK
+    cluster_state(holding, "member", "lost")
+    assert (holding("start").code, cloud.owner()) == (OK, PRIMARY)
+
+
 def test_when_the_cluster_is_whole_again_what_stands_by_says_whose_the_address_is(beyond):
     owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
     assert beyond("start", port=owner.port).code == OK
