@@ -40,6 +40,13 @@ def floating_ip(read, roles):
         yield Problem(path, f"found {floating['address']}, allowed: an IPv4 address (DigitalOcean's reserved IPs)")
 
 
+def fencing(read, roles):
+    """Only DigitalOcean's API powers load balancers off for us."""
+    if read["cluster"]["fencing"]["enabled"] and not addresses.on_digitalocean(read["floating_ip"]):
+        text = "found true, allowed with provider digitalocean; else bring a fence device in cluster:primitives"
+        yield Problem((ROOT, "cluster", "fencing", "enabled"), text)
+
+
 def repository(read, roles):
     """A repository has an address, a suite, and one proof of its packages."""
     given, path = read["haproxy"]["repository"], (ROOT, "haproxy", "repository")
@@ -104,7 +111,9 @@ def distinct_addresses(read, roles):
                 path = (ROOT, table, machine, key)
                 first = owners.setdefault(entry[key], path) if entry.get(key) else path
                 same_machine = first[2:] == path[2:]
-                if not same_machine and not _share_a_host(read, first, path):
+                # A droplet without an anchor IP has its public IP in its place.
+                stands_in = first[1:3] == path[1:3] and {first[-1], path[-1]} == {"anchor_ip", "public_ip"}
+                if not same_machine and not stands_in and not _share_a_host(read, first, path):
                     yield Problem(path, f"{entry[key]} is {':'.join(first)} too")
 
 
@@ -266,6 +275,7 @@ def nginx_braces(read, roles):
 CHECKS = (
     secrets,
     floating_ip,
+    fencing,
     repository,
     timing,
     node_ids,

@@ -47,7 +47,7 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
     haproxy, unknown = _haproxy(read, me)
     problems += unknown if "load_balancer" in roles else []
     objects = {section: read["cluster"].pop(section) for section in schema.CONFIGURATION_SECTIONS}
-    configuration, found, doubts = cluster.configuration(read["floating_ip"], objects)
+    configuration, found, doubts = cluster.configuration(read["floating_ip"], objects, read["cluster"]["fencing"])
     problems += found
     settings = {
         "minion_id": minion_id,
@@ -140,10 +140,8 @@ def _haproxy(read, me):
     haproxy, problems = read["haproxy"], []
     for path, _, proxy in haproxy_cfg.listening(haproxy):
         for number, bind in enumerate(proxy["bind"]):
-            key = schema.OWN_ADDRESSES.get(bind["address"])
-            if key and key not in ("anchor_ip", "private_ip") and not me[key]:
-                text = f"the {key} of this machine is unknown"
-                problems.append(Problem((ROOT, "haproxy", *path, "bind", str(number)), text))
+            if not _resolved(bind, me, read["floating_ip"])["address"] and not _told(bind, read["floating_ip"]):
+                problems.append(Problem((ROOT, "haproxy", *path, "bind", str(number)), _unknown(bind["address"])))
 
     def resolved(proxy):
         parts = dict(proxy)
@@ -164,6 +162,17 @@ def _haproxy(read, me):
     }, problems
 
 
+def _unknown(word):
+    if word == "anchor":
+        return f"neither an anchor IP nor {ROOT}:floating_ip:address is there to bind"
+    return f"the {schema.OWN_ADDRESSES[word]} of this machine is unknown"
+
+
+def _told(bind, floating_ip):
+    """Whether an address that is unknown is told by addresses.fill_in already."""
+    return bind["address"] == "private" or (bind["address"] == "anchor" and addresses.on_digitalocean(floating_ip))
+
+
 def _servers(backend, read):
     everyone = backend["servers"] == "app_servers"
     return list(read["app_servers"]) if everyone else backend["servers"] or []
@@ -173,11 +182,13 @@ def _resolved(bind, me, floating_ip):
     """
     Replace a word that stands for an address of this machine by it.
 
-    Where there is no anchor IP, HAProxy binds the floating IP itself, and `transparent`, because a standby lacks it.
+    A virtual IP of a LAN is bound itself, and `transparent`, because a standby lacks it; likewise where another agent
+    moves the address and no anchor IP is given.
     """
     word, options = bind["address"], bind["options"]
     address = me[schema.OWN_ADDRESSES[word]] if word in schema.OWN_ADDRESSES else word
-    if word == "anchor" and not address and not addresses.on_digitalocean(floating_ip):
+    itself = floating_ip["provider"] == "ipaddr2" or (not address and not addresses.on_digitalocean(floating_ip))
+    if word == "anchor" and itself and floating_ip["address"]:
         address = floating_ip["address"]
         options = " ".join(dict.fromkeys(["transparent", *options.split()]))
     return {"address": address, "port": bind["port"], "options": options}

@@ -3,6 +3,7 @@
 What needs systemd (starting and stopping the unit) is tested on the lab's hosts.
 """
 
+import contextlib
 import os
 import re
 import resource
@@ -12,6 +13,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -19,8 +21,6 @@ from pathlib import Path
 
 import pytest
 from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
-
-from lab.simulator import control
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AGENTS = REPOSITORY / "haproxy_ha" / "files" / "agents"
@@ -43,6 +43,8 @@ def installed(tmp_path_factory):
         (AGENTS / "floatip", 0o755),
         (AGENTS / "haproxy", 0o755),
         (AGENTS / "agent.py", 0o644),
+        (AGENTS / "reach.py", 0o644),
+        (AGENTS / "api.py", 0o644),
         (RULES, 0o644),
     ):
         target = directory / source.name
@@ -215,6 +217,8 @@ REFUSED = {"kind": "status", "method": "POST", "status": 422, "id": "unprocessab
         pytest.param([{"kind": "hang"}], GENERIC, "no answer within|timed out", SECONDARY, id="hang"),
         pytest.param([{"kind": "hang", "method": "POST"}],
                      GENERIC, "no answer within|timed out", SECONDARY, id="hang of the assign"),
+        pytest.param([{"kind": "drip", "times": 1}], OK, "", PRIMARY, id="drip once"),
+        pytest.param([{"kind": "drip"}], GENERIC, "no answer within", SECONDARY, id="drip"),
         pytest.param([{"kind": "reset", "times": 2}], OK, "", PRIMARY, id="reset"),
         pytest.param([{"kind": "reset", "method": "POST", "times": 1}], OK, "", PRIMARY, id="reset after the assign"),
         pytest.param([{"kind": "truncated", "times": 2}], OK, "", PRIMARY, id="truncated JSON"),
@@ -398,6 +402,9 @@ def cluster_state(floatip, *states):
     program = floatip.programs / "crm_node"
     program.write_text("#!/bin/sh\n" + "".join(f"echo '{number} x {state}'\n" for number, state in enumerate(states)))
     program.chmod(0o755)
+    attributes = floatip.programs / "attrd_updater"
+    attributes.write_text(f'#!/bin/sh\necho "$*" >> {floatip.directory}/attributes\n')
+    attributes.chmod(0o755)
 
 
 def test_a_whole_cluster_takes_the_address_back_at_once(holding, cloud):
@@ -410,27 +417,123 @@ def test_a_whole_cluster_takes_the_address_back_at_once(holding, cloud):
 def test_while_a_node_is_lost_the_address_is_not_taken_back_soon(holding, cloud):
     cluster_state(holding, "member", "lost")
     cloud.assign(SECONDARY)
-    assert holding.monitor().code == NOT_RUNNING
-    run = holding("start")
-    assert (run.code, cloud.owner()) == (GENERIC, SECONDARY)
-    assert "not taken back for" in run.reason
-    assert holding("start", hold_off="0").code == OK
+    run = holding.monitor()
+    assert (run.code, f"held by droplet {SECONDARY}" in run.reason) == (DEGRADED, True)
+    assert holding("monitor").code == NOT_RUNNING  # a probe
+    run = holding.monitor()
+    assert (run.code, "not taken back for" in run.reason) == (DEGRADED, True)
+    assert cloud.owner() == SECONDARY
+    assert holding.monitor(hold_off="0").code == NOT_RUNNING
+    assert (holding("start", hold_off="0").code, cloud.owner()) == (OK, PRIMARY)
 
 
-def test_while_its_owner_serves_the_address_is_not_taken_back(installed, tmp_path):
+def marked(floatip):
+    """The changes of node attributes that the cluster would have got."""
+    path = floatip.directory / "attributes"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+class Owner:
+    """Who answers at the address: a server that says one thing to everybody."""
+
+    def __init__(self, said, port=0):
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, args=(said,), daemon=True).start()
+
+    def _serve(self, said):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                with connection:
+                    connection.sendall(said)
+
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.fixture
+def beyond(installed, tmp_path):
+    """The agent while the other node is lost and the other droplet owns the address, which is this machine's here."""
     local = "127.0.0.1"
-    with simulator(tmp_path, reserved_ips=[{"ip": local, "droplet_id": PRIMARY}]) as cloud:
+    with simulator(tmp_path, reserved_ips=[{"ip": local, "droplet_id": SECONDARY}]) as cloud:
         agent = FloatIP(installed, cloud, tmp_path)
-        agent.parameters |= {"address": local, "hold_off": "1ms"}
-        assert agent("start").code == OK
+        agent.parameters |= {"address": local}
+        agent.cloud = cloud
+        agent.owner = lambda: cloud.state()["owners"][local]
         cluster_state(agent, "member", "lost")
-        control.assign(cloud.socket, local, SECONDARY)
-        assert agent.monitor().code == NOT_RUNNING
-        with socket.create_server((local, 0)) as served:
-            port = served.getsockname()[1]
-            run = agent("start", port=port)
-            assert (run.code, "its owner serves" in run.reason) == (GENERIC, True)
-        assert agent("start", port=port).code == OK
+        yield agent
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 404 Not Found\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
+    owner = Owner(said)
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, SECONDARY)
+    run = beyond.monitor(port=owner.port)
+    assert run.code == DEGRADED
+    assert run.reason == f"127.0.0.1 answers on port {owner.port} while a cluster node is lost"
+    assert beyond("monitor", port=owner.port).code == NOT_RUNNING  # a probe: it is not here
+    assert beyond("start", port=owner.port).code == OK
+    owner.close()
+    assert beyond.monitor(port=owner.port).code == NOT_RUNNING
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    assert marked(beyond)[0] == "--name=haproxy_ha-handover --update=1"
+    assert marked(beyond)[-1] == "--name=haproxy_ha-handover --delete"
+
+
+def test_the_owner_is_asked_anew_when_the_api_comes_late(beyond):
+    """An isolated node that comes back must not take the address because nobody answered while it was isolated."""
+    beyond.cloud.fault("slow", method="GET", times=1, seconds=2)
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    process = beyond.start_process("start", port=port)
+    time.sleep(1)  # by then it has looked, in vain
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n", port)
+    assert (process.wait(10), beyond.owner()) == (OK, SECONDARY)
+    assert beyond.monitor(port=port).code == DEGRADED
+    owner.close()
+
+
+def test_a_partition_that_ends_while_the_address_is_being_taken(beyond):
+    beyond.cloud.fault("slow", method="GET", times=1, seconds=2)
+    process = beyond.start_process("start", port=1)
+    time.sleep(1)
+    cluster_state(beyond, "member", "member")
+    output, _ = process.communicate(timeout=10)
+    assert (process.returncode, beyond.owner()) == (OK, SECONDARY)
+    assert "stands by: the cluster is whole again, and decides anew" in output
+    assert beyond.monitor(port=1).code == NOT_RUNNING
+
+
+def test_a_loss_is_forgotten_with_the_partition(holding, cloud):
+    """Else the next loss of a node, which may be for good, would be waited for."""
+    cluster_state(holding, "member", "lost")
+    cloud.assign(SECONDARY)
+    assert holding.monitor().code == DEGRADED
+    cluster_state(holding, "member", "member")
+    assert holding("stop").code == OK
+    cluster_state(holding, "member", "lost")
+    assert (holding("start").code, cloud.owner()) == (OK, PRIMARY)
+
+
+def test_when_the_cluster_is_whole_again_what_stands_by_says_whose_the_address_is(beyond):
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert beyond("start", port=owner.port).code == OK
+    cluster_state(beyond, "member", "member")
+    run = beyond.monitor(port=owner.port)
+    assert (run.code, f"held by droplet {SECONDARY}" in run.reason) == (NOT_RUNNING, True)
+    assert beyond.state == ["haproxy_ha-droplet"]
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    owner.close()
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", None])
+def test_an_owner_that_does_not_serve_loses_the_address(beyond, said):
+    port = Owner(said).port if said else 1
+    run = beyond("start", port=port)
+    assert (run.code, beyond.owner()) == (OK, PRIMARY)
+    assert run.seconds < 2
 
 
 # floatip: secrets
@@ -588,7 +691,8 @@ defaults
     timeout client 5s
     timeout server 5s
 frontend http
-    bind 127.0.0.1:{port}
+    bind 127.0.0.1:{port} {bind}
+    {limit}
     default_backend app_pool
 frontend tcp
     mode tcp
@@ -617,7 +721,7 @@ class HAProxy:
         self.ports = [entry.getsockname()[1] for entry in (*self.sockets, self.app)]
         self.process = None
 
-    def write(self, maxconn=100, check=""):
+    def write(self, maxconn=100, check="", bind="", limit=""):
         self.config.write_text(
             HAPROXY_CFG.format(
                 directory=self.directory,
@@ -627,13 +731,23 @@ class HAProxy:
                 app=self.ports[2],
                 maxconn=maxconn,
                 check=check,
+                bind=bind,
+                limit=limit,
             )  # fmt: skip
         )
+
+    def restart(self):
+        self.process.kill()
+        self.process.wait()
+        self.run()
 
     def start(self, **options):
         self.write(**options)
         for entry in self.sockets:
             entry.close()
+        self.run()
+
+    def run(self):
         self.process = subprocess.Popen(["haproxy", "-f", self.config, "-db"], stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 5
         while self.judge(timeout="200ms").code == GENERIC:
@@ -647,6 +761,14 @@ class HAProxy:
         }  # fmt: skip
         agent = self.module.agent
         return self.module.judge(agent.Environment(self.module.DESCRIPTION, environ, "monitor"))
+
+    def until(self, code, **options):
+        """The first verdict with this code."""
+        deadline = time.monotonic() + 5
+        while (verdict := self.judge(**options)).code != code:
+            assert time.monotonic() < deadline, verdict
+            time.sleep(0.02)
+        return verdict
 
     def close(self):
         if self.process:
@@ -707,13 +829,48 @@ def test_judge_backends_without_a_server(server):
 
 
 @needs_haproxy
+def test_judge_a_frontend_that_is_paused_by_its_own_limit(server):
+    server.start(limit="maxconn 4")
+    crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(6)]
+    verdict = server.until(DEGRADED, timeout="300ms")
+    assert verdict.reason == "frontend http is at its limit of 4 connections"
+    for connection in crowd:
+        connection.close()
+
+
+@needs_haproxy
+def test_judge_a_listener_that_is_paused_by_a_limit_that_no_statistics_show(server):
+    server.start(bind="maxconn 2")
+    crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(4)]
+    verdict = server.until(DEGRADED, timeout="300ms")
+    assert verdict.reason == f"127.0.0.1:{server.ports[0]} accepts nobody now"
+    for connection in crowd:
+        connection.close()
+
+
+@pytest.mark.parametrize("only_tcp", [False, True])
+@needs_haproxy
+def test_judge_a_busy_stats_socket(server, only_tcp):
+    server.start()
+    path = f"{server.directory}/admin.sock"
+    if only_tcp:
+        server.config.write_text(server.config.read_text().replace("mode http", "mode tcp"))
+    with contextlib.ExitStack() as crowd:
+        for _ in range(12):  # 10 are all that HAProxy serves at a time
+            crowd.enter_context(socket.socket(socket.AF_UNIX)).connect(path)
+        verdict = server.judge(timeout="300ms")
+        assert verdict == (DEGRADED, f"{path}: does not answer, so the servers' states are not known")
+        server.process.send_signal(signal.SIGSTOP)
+        assert server.judge(timeout="300ms") == (GENERIC, f"HAProxy does not answer on {path}")
+        server.process.send_signal(signal.SIGCONT)
+    assert server.until(OK).reason == ""
+
+
+@needs_haproxy
 def test_judge_a_full_haproxy(server):
     server.start(maxconn=10)
     crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(12)]
-    deadline = time.monotonic() + 5
-    while (verdict := server.judge(timeout="300ms")).code != DEGRADED:
-        assert time.monotonic() < deadline, verdict
-    assert verdict.reason == "HAProxy is at its limit of 10 connections"
+    assert server.until(DEGRADED, timeout="300ms").reason == "HAProxy is at its limit of 10 connections"
     for connection in crowd:
         connection.close()
 
@@ -728,6 +885,22 @@ def test_judge_a_configuration_that_is_not_loaded_yet(server):
     old = time.time() - 3600
     os.utime(server.config, (old, old))
     assert server.judge() == (GENERIC, "nothing listens on 127.0.0.1:1")
+
+
+@needs_haproxy
+@pytest.mark.parametrize(("address", "bind"), [("192.0.2.7", "192.0.2.7:8099"), ("2001:db8::7", "[2001:db8::7]:8099")])
+def test_judge_a_listener_on_an_address_that_is_elsewhere_now(server, address, bind):
+    """A virtual IP, which the standby binds too: nobody must be asked who only has it now."""
+    server.start()
+    text = server.config.read_text()
+    server.config.write_text(text.replace("frontend tcp", f"    bind {bind} transparent\nfrontend tcp"))
+    old = time.time() - 3600
+    os.utime(server.config, (old, old))
+    assert server.judge() == (GENERIC, f"nothing listens on {bind}")
+    server.restart()
+    assert server.judge() == (OK, "")
+    assert not server.module.is_local(address)
+    assert server.module.is_local("127.0.0.1")
 
 
 @needs_haproxy

@@ -67,7 +67,8 @@ def up() -> None:
     )
     _bridge("private")
     _bridge("internet", f"{INTERNET_GATEWAY}/24")
-    _fabric("sysctl", "-qw", "net.ipv4.conf.public.proxy_arp_pvlan=1")
+    # By default an answer for a neighbour is put off by up to 0.8 s.
+    _fabric("sysctl", "-qw", "net.ipv4.conf.public.proxy_arp_pvlan=1", "net.ipv4.neigh.public.proxy_delay=0")
     run(["ip", "netns", "exec", FABRIC, "nft", "-f", "-"], input=RULES)
     for host in HOSTS.values():
         _attach(host)
@@ -87,6 +88,13 @@ def is_up() -> bool:
 def set_link(host: str, network: str, state: str) -> None:
     """Cut (``state`` "down") or mend ("up") the link of a host to a network, at the fabric's end."""
     _fabric("ip", "link", "set", link_name(host, network), state)
+
+
+def set_path(one: str, other: str, state: str) -> None:
+    """Cut (``state`` "down") or mend ("up") the path between the private addresses of two hosts, and nothing else."""
+    for host, peer in ((HOSTS[one], HOSTS[other]), (HOSTS[other], HOSTS[one])):
+        verb = "replace" if state == "down" else "delete"
+        run(["ip", "-n", host.namespace, "route", verb, "blackhole", f"{peer.private}/32"])
 
 
 def fabric_command(*argv: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,10 @@ class Record:
     def longest_gap(self) -> float:
         """Seconds between two good answers, at the most."""
         ends = sorted(sample["start"] + sample["taken"] for sample in self.samples if sample["status"] == 200)
-        return max((later - earlier for earlier, later in zip(ends, ends[1:], strict=False)), default=float("inf"))
+        if not ends:
+            return float("inf")
+        last = max(sample["start"] for sample in self.samples)  # a record that ends in failures ends in a gap
+        return max(later - earlier for earlier, later in zip(ends, [*ends[1:], last], strict=True))
 
     def app_servers(self) -> list[str]:
         """Which app server answered, by the tutorial's page, request by request."""
@@ -47,15 +51,20 @@ def probe(
     interval_ms: int = 50, address: str = FLOATING_IP, port: int = 80, source: str = "client"
 ) -> Iterator[Record]:
     """Ask ``address`` from the host ``source`` while the block runs; the record is complete after the block."""
-    record = Record()
+    record, lines = Record(), []
     argv = machine(source).command("python3", "-c", PROBE, address, str(port), str(interval_ms))
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # Read all the time: a pipe that is full would stop the probe.
+    reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)
     try:
-        first = json.loads(process.stdout.readline())  # the probe runs before the block does
+        lines.append(process.stdout.readline())  # the probe runs before the block does
+        reader.start()
         yield record
     finally:
-        output, _ = process.communicate(timeout=30)
-    record.samples = sorted([first, *map(json.loads, output.splitlines())], key=lambda sample: sample["start"])
+        process.stdin.close()
+        process.wait(timeout=30)
+    reader.join(timeout=30)
+    record.samples = sorted(map(json.loads, lines), key=lambda sample: sample["start"])
 
 
 def ask(address: str = FLOATING_IP, port: int = 80, source: str = "client", path: str = "/") -> tuple[int, str]:

@@ -14,7 +14,9 @@ def timeouts(primitive):
 
 def test_the_built_in_objects():
     built_in = configuration()
-    assert set(built_in) == {"properties", "resource_defaults", "primitives", "clones", "colocations", "orders"}
+    assert set(built_in) == {
+        "properties", "resource_defaults", "primitives", "clones", "colocations", "orders", "locations",
+    }
     assert built_in["properties"] == {
         "no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
     }
@@ -22,6 +24,17 @@ def test_the_built_in_objects():
     assert built_in["clones"] == {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}}
     assert built_in["colocations"] == {
         "FloatIP-haproxy": {"resource": "FloatIP", "with": "haproxy-clone", "score": "INFINITY"}
+    }
+    handover, reach = ({"attribute": f"haproxy_ha-{name}", "operation": operation}
+                       for name, operation in (("handover", "not_defined"), ("reach", "defined")))
+    assert built_in["locations"] == {
+        "FloatIP-handover": {
+            "resource": "FloatIP", "rules": [{"score": 100000, "expressions": [{"expression": handover}]}],
+        },
+        "FloatIP-reach": {
+            "resource": "FloatIP",
+            "rules": [{"score-attribute": "haproxy_ha-reach", "expressions": [{"expression": reach}]}],
+        },
     }
     assert built_in["orders"] == {
         "haproxy-before-FloatIP": {
@@ -110,6 +123,19 @@ def test_null_takes_a_built_in_away():
 def test_with_a_fence_device_fencing_is_left_on():
     fence = {"cluster:primitives": {"fence": {"agent": "stonith:fence_xvm"}}}
     assert "stonith-enabled" not in configuration(fence)["properties"]
+
+
+def test_fencing_is_one_pillar_line():
+    changed = configuration({"cluster:fencing": {"enabled": True, "delay": 20}})
+    assert changed["primitives"]["fencing"] == {
+        "agent": "stonith:fence_haproxy_ha_digitalocean",
+        "params": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"},
+        "operations": [{"name": "monitor", "interval": "60s", "timeout": "20s"}],
+    }
+    assert changed["properties"]["stonith-enabled"] is True
+    assert changed["properties"]["priority-fencing-delay"] == "20s"
+    assert changed["primitives"]["FloatIP"]["meta"]["priority"] == 10
+    assert changed["primitives"]["FloatIP"]["meta"]["migration-threshold"] == 3
 
 
 def test_a_constraint_may_name_a_tag():
