@@ -14,6 +14,7 @@ from . import image
 from .cloud import REPOSITORY
 from .container import nspawn, remove_cgroups
 from .image import CACHE, overlay_mount, privately
+from .shell import LabError
 
 MOUNTED_AT = "/srv/haproxy_ha"
 CORPUS_AT = "/srv/corpus"
@@ -22,12 +23,23 @@ MACHINE = f"hha-tools-{os.getpid()}"
 
 def run(argv: list[str], salt_release: str = "3008", debian: str = "bookworm") -> int:
     """Run a command in the repository, inside the tools' image; returns its exit code."""
-    built = image.build(debian, salt_release)
-    tools = image.build_tools(built)
+    return _run(argv, image.build(debian, salt_release)).returncode
+
+
+def output(argv: list[str], debian: str, packages: tuple[str, ...]) -> str:
+    """What a command prints there, with further packages installed; a LabError if it fails."""
+    done = _run(argv, image.build(debian), packages, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise LabError(f"exit {done.returncode}: {' '.join(argv)}")
+    return done.stdout
+
+
+def _run(argv: list[str], built: image.Image, packages: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
+    tools = image.build_tools(built, packages)
     upper, root = CACHE / f".tools-{os.getpid()}.upper", CACHE / f".tools-{os.getpid()}.root"
     try:
         mounts = [overlay_mount(root, [tools, *built.layers], upper)]
-        return subprocess.run(privately(mounts, _command(root, argv)), check=False).returncode
+        return subprocess.run(privately(mounts, _command(root, argv)), check=False, **options)
     finally:
         remove_cgroups(MACHINE)
         for path in (root, upper, upper.with_name(upper.name + ".work")):
