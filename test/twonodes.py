@@ -17,7 +17,7 @@ CIB = "/var/lib/pacemaker/cib/cib.xml"
 _PRIVATE = ("/run", "/dev/shm", "/var/lib/corosync", "/var/lib/pacemaker", "/var/log")
 _DIRECTORIES = (
     "install -d -o hacluster -g haclient -m 0750 /var/lib/pacemaker/cib /var/lib/pacemaker/pengine"
-    " /var/lib/pacemaker/cores /var/lib/pacemaker/blackbox /var/log/pacemaker"
+    " /var/lib/pacemaker/cores /var/lib/pacemaker/blackbox /var/log/pacemaker /var/log/crmsh"
 )
 _COROSYNC = """\
 totem {

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import twonodes
+import yaml
 from place import in_container
+
+from haproxy_ha_lib.cib.document import MARKER
 
 pytestmark = pytest.mark.skipif(not in_container(), reason="starts daemons: only in the lab's image")
 
@@ -57,6 +60,12 @@ BASE = {
     "primitives": {name: {"agent": DUMMY, "operations": [{"name": "monitor", "interval": "60s"}]} for name in "abc"},
     "locations": {f"{name}-home": {"resource": name, "node": "n1", "score": 10} for name in "abc"},
 }
+
+
+def cib_version(live):
+    """(admin_epoch, epoch) of the live CIB."""
+    root = live["n1"].run("cibadmin", "--query", "--no-children").stdout
+    return re.findall(r'\b(?:admin_)?epoch="(\d+)"', root)
 
 
 def edit(path, value):
@@ -283,3 +292,97 @@ def test_no_commit_is_lost_when_both_nodes_commit_in_a_tight_loop(live, count):
             (step.get(f"{name}-a"), step.get(f"{name}-b")) for step in steps if not step.keys().isdisjoint(own(name))
         ]
         assert mine == [(number, number) for number in range(1, count + 1)]
+
+
+# What the tutorial has its readers type, and the tutorial before it, on which it builds; Nginx comes and goes.
+TUTORIAL = """
+crm configure property stonith-enabled=false
+crm configure property no-quorum-policy=ignore
+crm configure primitive FloatIP ocf:digitalocean:floatip params do_token=dop_v1_secret floating_ip=203.0.113.10
+crm configure primitive Nginx ocf:heartbeat:webserver op start timeout=40s interval=0 \
+    op monitor timeout=30s interval=10s on-fail=restart op stop timeout=60s interval=0
+crm configure clone Nginx-clone Nginx
+crm configure colocation FloatIP-Nginx inf: FloatIP Nginx-clone
+crm resource stop Nginx
+crm configure delete Nginx
+crm configure primitive haproxy ocf:heartbeat:haproxy op monitor interval=15s
+crm configure clone haproxy-clone haproxy
+crm configure colocation FloatIP-haproxy inf: FloatIP haproxy-clone
+"""
+# Agents by the tutorial's names: its own are downloads.
+AGENT = """#!/bin/sh
+running=/run/$(basename "$0").running
+case "$1" in
+    start) touch "$running" ;;
+    stop) rm -f "$running" ;;
+    monitor) test -e "$running" || exit 7 ;;
+    meta-data)
+        echo '<resource-agent name="an agent" version="1"><version>1.0</version><parameters>'
+        for name in do_token floating_ip; do
+            echo "<parameter name=\\"$name\\"><content type=\\"string\\"/></parameter>"
+        done
+        echo '</parameters><actions>'
+        for name in start stop monitor meta-data; do echo "<action name=\\"$name\\" timeout=\\"20s\\"/>"; done
+        echo '</actions></resource-agent>'
+        ;;
+    *) exit 3 ;;
+esac
+"""
+MINION = """\
+file_client: local
+root_dir: {home}
+file_roots: {{base: [{repository}, {home}]}}
+pillar_roots: {{base: [{home}/pillar]}}
+log_level_logfile: quiet
+"""
+SLS = """
+by_hand:
+  pacemaker.configured:
+    - configuration: {{ pillar["by_hand"] | json }}
+    - adopt: {{ pillar.get("adopt", false) }}
+"""
+
+
+@pytest.fixture
+def minion(live, tmp_path):
+    """``salt-call`` on the node n1, without a master; returns what a function returns."""
+    repository = Path(__file__).resolve().parents[2]
+    (tmp_path / "minion").write_text(MINION.format(home=tmp_path, repository=repository), encoding="utf-8")
+    (tmp_path / "by_hand.sls").write_text(SLS, encoding="utf-8")
+    (tmp_path / "pillar").mkdir()
+    (tmp_path / "pillar" / "top.sls").write_text("base: {'*': [by_hand]}", encoding="utf-8")
+    (tmp_path / "pillar" / "by_hand.sls").write_text("{}", encoding="utf-8")
+
+    def call(*arguments, out="json"):
+        argv = ("salt-call", f"--config-dir={tmp_path}", f"--out={out}", *arguments)
+        said = live["n1"].run("env", "PATH=/opt/salt/bin:/usr/sbin:/usr/bin:/sbin:/bin", *argv).stdout
+        return json.loads(said)["local"] if out == "json" else said
+
+    call("saltutil.sync_all")
+    return call
+
+
+def test_a_cluster_that_was_built_by_hand_is_adopted_without_a_change(live, minion, tmp_path):
+    for name in ("digitalocean/floatip", "heartbeat/haproxy", "heartbeat/webserver"):
+        path = Path("/usr/lib/ocf/resource.d", name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(AGENT, encoding="utf-8")
+        path.chmod(0o755)
+    for command in TUTORIAL.replace("\\\n", " ").strip().splitlines():
+        live["n1"].run(*command.split())
+    live.call("settle")
+    version = cib_version(live)
+    exported = minion("pacemaker.export", out="yaml")
+    assert "dop_v1_secret" not in exported
+    data = yaml.safe_load(exported)["local"]
+    assert data["primitives"]["FloatIP"]["params"] == {"do_token": MARKER, "floating_ip": "203.0.113.10"}
+    assert set(data) == {"properties", "primitives", "clones", "colocations"}
+    pillar = tmp_path / "pillar" / "by_hand.sls"
+    pillar.write_text(yaml.safe_dump({"by_hand": data}), encoding="utf-8")
+    for options in (("test=True",), ()):
+        [state] = minion("state.apply", "by_hand", *options).values()
+        assert (state["result"], state["changes"], cib_version(live)) == (True, {}, version), state
+        assert "Not recorded as this owner's: clone haproxy-clone, colocation FloatIP-haproxy" in state["comment"]
+    pillar.write_text(yaml.safe_dump({"by_hand": data, "adopt": True}), encoding="utf-8")
+    [state] = minion("state.apply", "by_hand").values()
+    assert (state["result"], list(state["changes"])) == (True, ["owner by_hand"]), state

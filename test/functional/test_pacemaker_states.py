@@ -210,6 +210,8 @@ def test_when_others_always_come_first_the_error_is_honest_and_nothing_is_writte
     ("found", "instead", "reason"),
     [
         ('uname="n2" in_ccm="true" crmd="online"', 'uname="n2" in_ccm="false" crmd="offline"', "absent: n2"),
+        ('uname="n2" in_ccm="true" crmd="online" join="member"', 'uname="n2" in_ccm="true" crmd="online" join="down"',
+         "still joining: n2"),
         ('have-quorum="1"', 'have-quorum="0"', "no quorum"),
         (' dc-uuid="1"', "", "no DC"),
     ],
@@ -251,6 +253,17 @@ def test_an_agent_that_is_not_installed_is_named_and_nothing_is_written(cluster)
     assert "the agent ocf:haproxy_ha:floatip of FloatIP is not installed" in ret["comment"]
     cluster.test()
     assert configured(cluster, SYSTEM)["result"] is None
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [({}, "x: the agent ocf:heartbeat:IPaddr2 needs the parameter ip"),
+     ({"ip": "192.0.2.1", "nik": "lo"}, "x: the agent ocf:heartbeat:IPaddr2 has no parameter nik; did you mean nic?")],
+)  # fmt: skip
+def test_params_that_the_agent_does_not_take_or_misses_are_named(cluster, params, reason):
+    ret = configured(cluster, {"primitives": {"x": {"agent": "ocf:heartbeat:IPaddr2", "params": params}}})
+    assert (ret["result"], ret["changes"], cluster.text()) == (False, {}, CIB)
+    assert reason in ret["comment"]
 
 
 def test_what_is_dropped_is_stopped_and_gone(cluster):

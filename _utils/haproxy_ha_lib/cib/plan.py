@@ -438,4 +438,6 @@ def parameter_problems(agent, metadata, params, template=False):
 
 
 def _is_needed(parameter):
-    return parameter.get("required") in ("1", "true") and parameter.find("content[@default]") is None
+    content = parameter.find("content")
+    default = content.get("default") if content is not None else None
+    return parameter.get("required") in ("1", "true") and not default
