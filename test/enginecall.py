@@ -25,10 +25,10 @@ module, states = load("_modules"), load("_states")
 states.__salt__ = {f"pacemaker.{name}": getattr(module, name) for name in dir(module)}
 
 
-def state(name, test=False, **arguments):
+def state(function, test=False, **arguments):
     """One state of the state module."""
     states.__opts__ = {"test": test}
-    return getattr(states, name)(**arguments)
+    return getattr(states, function)(**arguments)
 
 
 def race(node, count):

@@ -23,7 +23,7 @@ DUMMY = "ocf:pacemaker:Dummy"
 class Live(dict):
     """The two nodes, and calls of the module on them."""
 
-    def call(self, function, node="n1", **arguments):
+    def call(self, function, node="n1", /, **arguments):
         """One function of the execution module; an error it raises is an AssertionError."""
         [result] = self.calls([function, arguments], node=node)
         assert not (isinstance(result, dict) and set(result) == {"error"}), result
@@ -32,8 +32,9 @@ class Live(dict):
     def calls(self, *calls, node="n1"):
         return json.loads(self[node].run(*CALL, input=json.dumps(calls)).stdout)
 
-    def state(self, name, node="n1", **arguments):
-        return self.call("state", node, **{"name": name, **arguments})
+    def state(self, name, owner, node="n1", **arguments):
+        """One state of the state module."""
+        return self.call("state", node, function=name, name=owner, **arguments)
 
     def logs(self):
         return {name: node.log() for name, node in self.items()}
@@ -386,3 +387,24 @@ def test_a_cluster_that_was_built_by_hand_is_adopted_without_a_change(live, mini
     pillar.write_text(yaml.safe_dump({"by_hand": data, "adopt": True}), encoding="utf-8")
     [state] = minion("state.apply", "by_hand").values()
     assert (state["result"], list(state["changes"])) == (True, ["owner by_hand"]), state
+
+
+def test_a_node_that_hangs_stops_every_commit_until_it_is_back(live):
+    live.call("apply", desired=BASE, owner="me")
+    live.call("settle")
+    changed = {**BASE, "resource_defaults": {"resource-stickiness": 7}}
+    options = {"configuration": changed, "expected_nodes": ["n1", "n2"]}
+    live["n2"].freeze()
+    try:
+        twonodes.wait_for("n1 to miss n2", lambda: not live.call("status")["nodes"]["n2"]["online"], 90)
+        version = cib_version(live)
+        for test in (True, False):
+            ret = live.state("configured", "me", test=test, timeout=1, **options)
+            assert (ret["result"], cib_version(live)) == (None if test else False, version)
+            assert "absent: n2" in ret["comment"]
+        assert live.call("export").get("resource_defaults") is None
+    finally:
+        live["n2"].freeze(False)
+    ret = live.state("configured", "me", timeout=90, **options)
+    assert (ret["result"], list(ret["changes"])) == (True, ["resource_default resource-stickiness"]), ret
+    assert live.state("configured", "me", "n2", **options)["changes"] == {}

@@ -391,7 +391,8 @@ def test_a_value_that_pacemaker_would_not_understand_is_doubted_where_it_is_writ
     assert plan.make(result.after, data, "haproxy_ha").doubts == []
 
 
-METADATA = """<resource-agent><parameters><parameter name="ip" required="1"><content type="string" default=""/></parameter>
+METADATA = """<resource-agent><parameters>
+<parameter name="ip" required="1"><content type="string" default=""/></parameter>
 <parameter name="nic"><content type="string" default="eth0"/></parameter></parameters></resource-agent>"""
 
 
