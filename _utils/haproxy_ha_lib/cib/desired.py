@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from haproxy_ha_lib.cib import kinds, nvsets, values
-from haproxy_ha_lib.cib.document import AUTOMATIC, MARKER, SECTIONS, SETTINGS, CibError, DanglingError, named
+from haproxy_ha_lib.cib.document import AUTOMATIC, MARKER, SECTIONS, SETTINGS, CibError, DanglingError, Document, named
 from haproxy_ha_lib.cib.fields import Context
 
 OPERATOR_META = ("target-role", "is-managed", "maintenance")
@@ -65,9 +65,8 @@ def read(data, document):
     for key, content in desired.objects.items():
         if content is not None:
             path = (*key[0].split(":"), key[1])
-            before = len(problems)
             kinds.KINDS[key[0]].shape.check(content, path, report)
-            if len(problems) == before:
+            if isinstance(content, dict):
                 _check_object(key[0], content, path, report)
             desired.doubts[key], doubts = doubts, []
     for key, sets in desired.settings.items():
@@ -79,6 +78,16 @@ def read(data, document):
         _doubt_devices(desired, document)
     if problems:
         raise CibError("\n".join(sorted(problems)))
+    return desired
+
+
+def read_alone(data):
+    """
+    The Desired for ``data`` that has to stand on its own: what it refers to is in it. Raises CibError.
+    """
+    nothing = Document.empty()
+    desired = read(data, nothing)
+    check_references(desired, desired.context(nothing), desired.objects, present=set(), doomed=set())
     return desired
 
 
