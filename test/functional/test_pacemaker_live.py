@@ -12,11 +12,10 @@ import twonodes
 import yaml
 from place import in_container
 
-from haproxy_ha_lib.cib.document import MARKER
-
 pytestmark = pytest.mark.skipif(not in_container(), reason="starts daemons: only in the lab's image")
 
-CALL = (sys.executable, str(Path(__file__).resolve().parents[1] / "enginecall.py"))
+ROOT = Path(__file__).resolve().parents[2]
+CALL = (sys.executable, str(ROOT / "test" / "enginecall.py"))
 DUMMY = "ocf:pacemaker:Dummy"
 
 
@@ -336,23 +335,18 @@ file_roots: {{base: [{repository}, {home}]}}
 pillar_roots: {{base: [{home}/pillar]}}
 log_level_logfile: quiet
 """
-SLS = """
-by_hand:
-  pacemaker.configured:
-    - configuration: {{ pillar["by_hand"] | json }}
-    - adopt: {{ pillar.get("adopt", false) }}
-"""
+ADOPT = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "adopt.md").read_text(encoding="utf-8"), re.DOTALL)
+"""What docs/adopt.md shows: the export of the tutorial's cluster, and the state."""
 
 
 @pytest.fixture
 def minion(live, tmp_path):
     """``salt-call`` on the node n1, without a master; returns what a function returns."""
-    repository = Path(__file__).resolve().parents[2]
-    (tmp_path / "minion").write_text(MINION.format(home=tmp_path, repository=repository), encoding="utf-8")
-    (tmp_path / "by_hand.sls").write_text(SLS, encoding="utf-8")
+    (tmp_path / "minion").write_text(MINION.format(home=tmp_path, repository=ROOT), encoding="utf-8")
+    (tmp_path / "own.sls").write_text(ADOPT[1], encoding="utf-8")
     (tmp_path / "pillar").mkdir()
-    (tmp_path / "pillar" / "top.sls").write_text("base: {'*': [by_hand]}", encoding="utf-8")
-    (tmp_path / "pillar" / "by_hand.sls").write_text("{}", encoding="utf-8")
+    (tmp_path / "pillar" / "top.sls").write_text("base: {'*': [own]}", encoding="utf-8")
+    (tmp_path / "pillar" / "own.sls").write_text("{}", encoding="utf-8")
 
     def call(*arguments, out="json"):
         argv = ("salt-call", f"--config-dir={tmp_path}", f"--out={out}", *arguments)
@@ -375,18 +369,16 @@ def test_a_cluster_that_was_built_by_hand_is_adopted_without_a_change(live, mini
     version = cib_version(live)
     exported = minion("pacemaker.export", out="yaml")
     assert "dop_v1_secret" not in exported
-    data = yaml.safe_load(exported)["local"]
-    assert data["primitives"]["FloatIP"]["params"] == {"do_token": MARKER, "floating_ip": "203.0.113.10"}
-    assert set(data) == {"properties", "primitives", "clones", "colocations"}
-    pillar = tmp_path / "pillar" / "by_hand.sls"
-    pillar.write_text(yaml.safe_dump({"by_hand": data}), encoding="utf-8")
+    assert yaml.safe_load(exported) == yaml.safe_load(ADOPT[0])
+    pillar = yaml.safe_dump({"web_cluster": yaml.safe_load(exported)["local"]})
+    (tmp_path / "pillar" / "own.sls").write_text(pillar, encoding="utf-8")
     for options in (("test=True",), ()):
-        [state] = minion("state.apply", "by_hand", *options).values()
+        [state] = minion("state.apply", "own", *options).values()
         assert (state["result"], state["changes"], cib_version(live)) == (True, {}, version), state
         assert "Not recorded as this owner's: clone haproxy-clone, colocation FloatIP-haproxy" in state["comment"]
-    pillar.write_text(yaml.safe_dump({"by_hand": data, "adopt": True}), encoding="utf-8")
-    [state] = minion("state.apply", "by_hand").values()
-    assert (state["result"], list(state["changes"])) == (True, ["owner by_hand"]), state
+    (tmp_path / "own.sls").write_text(ADOPT[1] + "    - adopt: true\n", encoding="utf-8")
+    [state] = minion("state.apply", "own").values()
+    assert (state["result"], list(state["changes"])) == (True, ["owner web_cluster"]), state
 
 
 def test_a_node_that_hangs_stops_every_commit_until_it_is_back(live):
