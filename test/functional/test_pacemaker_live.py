@@ -62,10 +62,10 @@ BASE = {
 }
 
 
-def cib_version(live):
-    """(admin_epoch, epoch) of the live CIB."""
+def epoch(live):
+    """How often the configuration has changed."""
     root = live["n1"].run("cibadmin", "--query", "--no-children").stdout
-    return re.findall(r'\b(?:admin_)?epoch="(\d+)"', root)
+    return int(re.search(r'\sepoch="(\d+)"', root)[1])
 
 
 def edit(path, value):
@@ -334,6 +334,7 @@ root_dir: {home}
 file_roots: {{base: [{repository}, {home}]}}
 pillar_roots: {{base: [{home}/pillar]}}
 log_level_logfile: quiet
+state_aggregate: true
 """
 ADOPT = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "adopt.md").read_text(encoding="utf-8"), re.DOTALL)
 """What docs/adopt.md shows: the export of the tutorial's cluster, and the state."""
@@ -366,7 +367,7 @@ def test_a_cluster_that_was_built_by_hand_is_adopted_without_a_change(live, mini
     for command in TUTORIAL.replace("\\\n", " ").strip().splitlines():
         live["n1"].run(*command.split())
     live.call("settle")
-    version = cib_version(live)
+    version = epoch(live)
     exported = minion("pacemaker.export", out="yaml")
     assert "dop_v1_secret" not in exported
     assert yaml.safe_load(exported) == yaml.safe_load(ADOPT[0])
@@ -374,11 +375,61 @@ def test_a_cluster_that_was_built_by_hand_is_adopted_without_a_change(live, mini
     (tmp_path / "pillar" / "own.sls").write_text(pillar, encoding="utf-8")
     for options in (("test=True",), ()):
         [state] = minion("state.apply", "own", *options).values()
-        assert (state["result"], state["changes"], cib_version(live)) == (True, {}, version), state
+        assert (state["result"], state["changes"], epoch(live)) == (True, {}, version), state
         assert "Not recorded as this owner's: clone haproxy-clone, colocation FloatIP-haproxy" in state["comment"]
     (tmp_path / "own.sls").write_text(ADOPT[1] + "    - adopt: true\n", encoding="utf-8")
     [state] = minion("state.apply", "own").values()
     assert (state["result"], list(state["changes"])) == (True, ["owner web_cluster"]), state
+
+
+TOGETHER = """
+no fencing:
+  pacemaker.property_present: [name: stonith-enabled, value: false]
+one:
+  pacemaker.primitive_present: [agent: "ocf:pacemaker:Dummy"]
+two:
+  pacemaker.primitive_present: [agent: "ocf:pacemaker:Dummy"]
+one with two:
+  pacemaker.colocation_present: [name: one-with-two, resource: one, with: two, score: INFINITY]
+old:
+  pacemaker.primitive_absent: []
+"""
+
+
+def test_states_that_salt_aggregates_are_one_commit(live, minion, tmp_path):
+    (tmp_path / "own.sls").write_text(TOGETHER, encoding="utf-8")
+    before = epoch(live)
+    first = sorted(minion("state.apply", "own").values(), key=lambda state: state["__run_num__"])
+    assert [state["result"] for state in first] == [True] * 5, first
+    made = {"property stonith-enabled", "primitive one", "primitive two", "colocation one-with-two"}
+    assert [set(state["changes"]) for state in first] == [made, set(), set(), set(), set()]
+    after = epoch(live)
+    assert 0 < after - before <= 2  # the daemon counts a commit up once more
+    again = minion("state.apply", "own").values()
+    assert [(state["result"], state["changes"]) for state in again] == [(True, {})] * 5
+    assert epoch(live) == after
+
+
+def test_operators_functions_do_what_they_say_and_the_second_time_nothing(live):
+    live.call("apply", desired=BASE, owner="me")
+    live.call("settle")
+    for function, arguments, where in [
+        ("standby", {"node": "n1"}, ["n2"]),
+        ("online", {"node": "n1"}, ["n1"]),
+        ("move", {"resource": "a", "node": "n2"}, ["n2"]),
+        ("clear", {"resource": "a"}, ["n1"]),
+        ("maintenance", {}, ["n1"]),
+        ("maintenance", {"enabled": False}, ["n1"]),
+    ]:
+        done = live.calls([function, arguments], [function, arguments], ["status", {}])
+        assert done[:2] == [True, False], (function, done)
+        assert done[2]["resources"]["a"]["nodes"] == where, function
+    live["n1"].run("crm_resource", "--fail", "--resource", "b", "--node", "n1")
+    twonodes.wait_for("the failure to be known", lambda: live.call("status")["failures"])
+    assert live.calls(["cleanup", {"resource": "b"}], ["cleanup", {"resource": "b"}]) == [True, False]
+    state = live.call("wait", timeout=5)
+    assert (state["quorum"], state["failures"], state["dc"] in live) == (True, [], True)
+    assert live.call("plan", desired=BASE, owner="me")["changes"] == {}
 
 
 def test_a_node_that_hangs_stops_every_commit_until_it_is_back(live):
@@ -389,10 +440,10 @@ def test_a_node_that_hangs_stops_every_commit_until_it_is_back(live):
     live["n2"].freeze()
     try:
         twonodes.wait_for("n1 to miss n2", lambda: not live.call("status")["nodes"]["n2"]["online"], 90)
-        version = cib_version(live)
+        version = epoch(live)
         for test in (True, False):
             ret = live.state("configured", "me", test=test, timeout=1, **options)
-            assert (ret["result"], cib_version(live)) == (None if test else False, version)
+            assert (ret["result"], epoch(live)) == (None if test else False, version)
             assert "absent: n2" in ret["comment"]
         assert live.call("export").get("resource_defaults") is None
     finally:
