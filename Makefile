@@ -1,8 +1,8 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all failure-modes docs lint lab lab-down lab-status lab-enter lab-reboot lab-power-off lab-power-on lab-cut \
-	lab-mend
+.PHONY: demo test test-all failure-modes bench docs lint lab lab-down lab-status lab-enter lab-reboot lab-power-off \
+	lab-power-on lab-cut lab-mend
 
 demo:
 	./test/demo
@@ -16,6 +16,9 @@ test-all:
 # Breaks the running system in every way that the lab knows, about 20 minutes, and writes docs/failure-modes.md.
 failure-modes:
 	. test/prepare && FAILURE_MODES=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider -m "" test/lab/test_7_floating_ip.py
+
+bench:
+	@. test/prepare && /usr/bin/python3 -m bench
 
 # Writes docs/pillar.md, and the comments of pillar.example.
 docs:

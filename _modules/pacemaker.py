@@ -72,6 +72,7 @@ longer names; see ``plan``.
 """
 
 import contextlib
+import copy
 import logging
 import os
 import random
@@ -87,6 +88,7 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 from haproxy_ha_lib import impact as lib_impact
 from haproxy_ha_lib.cib import document as lib_document
 from haproxy_ha_lib.cib import plan as lib_plan
+from haproxy_ha_lib.cib import values as lib_values
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +104,14 @@ _POLL_SECONDS = 0.5
 
 # How libxml2 begins a message about a document that breaks its schema, or whose references dangle.
 _BREACH = re.compile(r"(Expecting|Did not expect|Element|Extra|Invalid|IDREF|ID|Type|Error validating|Datatype) ")
+# How long to look for a change that the cluster has not confirmed.
+_UNCONFIRMED_SECONDS = 30
+
 # Exit codes of Pacemaker's tools (crm_error -l -X).
 _OLD_DATA = 103
+_TIMEOUT = 124
+# With these cibadmin has certainly written nothing.
+_REFUSALS = (64, 65, 66, 76, 77, 78, 105, 106)
 _MEANINGS = {
     77: "no permission: Pacemaker's tools need root",
     78: "Pacemaker refuses the configuration: it breaks the schema or refers to something that is not there",
@@ -117,6 +125,10 @@ _MEANINGS = {
 
 def __virtual__():
     return __virtualname__
+
+
+class _NoEnd(CommandExecutionError):
+    """A command did not end in time."""
 
 
 # Commands
@@ -148,13 +160,17 @@ def _run(*command, stdin=None, timeout=_COMMAND_SECONDS):
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise CommandExecutionError(f"{command[0]} did not end within {timeout:.0f} s") from None
+        raise _NoEnd(f"{command[0]} did not end within {timeout:.0f} s") from None
     return done.returncode, done.stdout, done.stderr
 
 
 def _failed(what, code):
     """An error for a command that failed, without its output."""
-    return CommandExecutionError(f"{what}: {_MEANINGS.get(code, f'exit code {code}')}")
+    return CommandExecutionError(f"{what}: {_meaning(code)}")
+
+
+def _meaning(code):
+    return _MEANINGS.get(code, f"exit code {code}")
 
 
 def _cib_text(cib_file=None):
@@ -251,6 +267,7 @@ def plan(
     allow_partition=False,
     expected_nodes=None,
     adopt=False,
+    take_over=False,
     partial=False,
     from_nothing=False,
 ):
@@ -266,8 +283,9 @@ def plan(
     purge : ``False``
         True: everything else is removed too, but not what operators set (cli-ban, cli-prefer, standby, maintenance).
     max_disruption : ``any``
-        The worst that the change may do: any, stop, move, restart, reload or nothing; or a dict by resource id, with
-        ``default`` for the others.
+        The worst that the change may do: any, stop, move, restart, reload or nothing; or a dict of these by the id of a
+        resource (primitive, group, clone or bundle; of several that apply the innermost counts), with ``default`` for
+        the others.
     expect : ``None``
         The digest of the plan that was reviewed; another plan is refused.
     allow_partition : ``False``
@@ -275,7 +293,10 @@ def plan(
     expected_nodes : ``None``
         Names of nodes (list) that have to be there, beside those that the cluster knows.
     adopt : ``False``
-        True: objects that are as desired but were created by somebody else become the owner's at once.
+        True: objects that are as desired and nobody's become the owner's at once, even if nothing else changes.
+    take_over : ``False``
+        True: what another owner has created and ``desired`` names becomes this owner's. Otherwise such an object is
+        left with its owner while it is as desired, and the plan is refused if it is not.
     partial : ``False``
         True: ``desired`` names only some of the owner's objects; the others stay.
     from_nothing : ``False``
@@ -286,8 +307,9 @@ def plan(
     desired), ``unknown`` (what was met and not understood; it is left alone), ``resources`` (the ids of the desired
     resources), ``digest``, and what is in the way of a commit: ``refused`` (the change itself), ``lacking`` (agents,
     parameters, other objects, which may be there before it is made), and ``waiting`` (a DC, quorum, absent and joining
-    nodes: ``apply`` waits for these). Raises SaltInvocationError for desired data that cannot be, CommandExecutionError
-    for a change that Pacemaker would refuse.
+    nodes: ``apply`` waits for these). ``problems`` are desired resources that would be down or failed all the same,
+    because the cluster would not act on them. Raises SaltInvocationError for desired data that cannot be,
+    CommandExecutionError for a change that Pacemaker would refuse.
 
     CLI Example:
 
@@ -295,7 +317,7 @@ def plan(
 
         salt-call pacemaker.plan '{properties: {no-quorum-policy: stop}}' owner=me
     """
-    options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial)
+    options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, take_over, partial)
     try:
         if from_nothing:
             return _result(_Judgement(_made(lib_document.Document.empty(_nodes_in(desired)), desired, options)))
@@ -316,7 +338,9 @@ def _nodes_in(desired):
 class _Options:
     """What plan and apply have been told."""
 
-    def __init__(self, owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial):
+    def __init__(
+        self, owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, take_over, partial
+    ):
         self.owner = owner
         self.purge = purge
         self.max_disruption = max_disruption
@@ -324,11 +348,17 @@ class _Options:
         self.allow_partition = allow_partition
         self.expected_nodes = tuple(expected_nodes or ())
         self.adopt = adopt
+        self.take_over = take_over
         self.partial = partial
         try:
             lib_impact.too_much({}, max_disruption)
         except ValueError as problem:
             raise SaltInvocationError(str(problem)) from None
+
+    @property
+    def binds_effects(self):
+        """Whether the plan may be carried out only with the effects that were found."""
+        return self.max_disruption != "any" or self.expect is not None
 
 
 class _Judgement:
@@ -340,13 +370,20 @@ class _Judgement:
         self.refused = []
         self.lacking = list(lacking)
         self.waiting = []
+        self.problems = []
         self.digest = lib_plan.fingerprint([plan.digest, lib_impact.sentences(self.impact)])
 
 
 def _made(document, desired, options):
     try:
         return lib_plan.make(
-            document, desired, options.owner, purge=options.purge, adopt=options.adopt, partial=options.partial
+            document,
+            desired,
+            options.owner,
+            purge=options.purge,
+            adopt=options.adopt,
+            take_over=options.take_over,
+            partial=options.partial,
         )
     except lib_document.DanglingError:
         raise
@@ -363,31 +400,66 @@ def _judged(text, desired, options, live):
     document = _document(text)
     made = _made(document, desired, options)
     if made.after is None:
-        return _Judgement(made)
+        judgement = _Judgement(made)
+        judgement.refused += made.conflicts
+        return judgement
+    _check_ids_of_limits(options.max_disruption, document, made)
     breaches, errors = _new_errors(document, made.after)
     if breaches:
         raise CommandExecutionError(f"Pacemaker would refuse the configuration: {'; '.join(breaches)}")
-    status, current = _simulated(text)
+    now, current = _simulated(text)
     then, proposed = _simulated(made.after.text())
     judgement = _Judgement(made, lib_impact.difference(proposed, current))
+    judgement.refused += made.conflicts
     if live:
-        judgement.waiting = _not_ready(document, status, options)
+        judgement.waiting = _not_ready(document, options)
         judgement.lacking = errors + _agent_problems(made)
-        judgement.refused += made.doubts
-        if made.unresolved:
-            judgement.refused.append("no value is given anywhere for the secret " + ", ".join(made.unresolved))
-        left = lib_impact.left_running(then, proposed)
-        if left and lib_plan.flag(made.after, "stop-orphan-resources") is not False:
-            judgement.refused.append(
-                f"would be left running: {', '.join(left)}. Without a fence device Pacemaker stops nothing unless "
-                "stonith-enabled is false: keep that property until the resources are gone"
-            )
-    worse = lib_impact.too_much(judgement.impact, options.max_disruption)
+        judgement.refused += _unsafe(made, then, proposed)
+        judgement.problems = _foreseen(made, then, proposed)
+    worse = lib_impact.too_much(judgement.impact, options.max_disruption, lib_impact.containers(now, then))
     if worse:
         judgement.refused.append(f"more than max_disruption allows ({options.max_disruption}): {', '.join(worse)}")
     if options.expect is not None and options.expect != judgement.digest:
         judgement.refused.append(f"this is not the plan that was reviewed: its digest is {judgement.digest}")
     return judgement
+
+
+def _check_ids_of_limits(max_disruption, document, made):
+    """Refuse a max_disruption for a resource that is nowhere: a slip would take all limits away."""
+    known = {*document.resources(), *made.resources, "default"}
+    for name in max_disruption if isinstance(max_disruption, dict) else ():
+        if name.split(":")[0] not in known:
+            near = lib_values.near(name, known)
+            raise SaltInvocationError(f"max_disruption:{name}: there is no resource {name}{near}")
+
+
+def _unsafe(made, then, proposed):
+    """Why a change must not be written, whatever else is done before."""
+    reasons = list(made.doubts)
+    if made.unresolved:
+        reasons.append("no value is given anywhere for the secret " + ", ".join(made.unresolved))
+    left = lib_impact.left_running(then, proposed)
+    if left and lib_plan.flag(made.after, "stop-orphan-resources") is not False:
+        reasons.append(
+            f"would be left running: {', '.join(left)}. Without a fence device Pacemaker stops nothing unless "
+            "stonith-enabled is false: keep that property until the resources are gone"
+        )
+    return reasons
+
+
+def _foreseen(made, then, proposed):
+    """What would be wrong with the desired resources that the cluster would not act on after the change."""
+    return _wrong(made.after, then, made.resources, lib_impact.busy(proposed))
+
+
+def _wrong(document, state, wanted, busy=()):
+    """What is wrong with resources, with what the agents said."""
+    counts = lib_impact.fail_counts(document.root)
+    stopped = lib_plan.flag(document, "stop-all-resources") is True
+    found = lib_impact.problems(state, counts, wanted, stopped=stopped, busy=busy)
+    if found:
+        found = lib_impact.problems(state, counts, wanted, status()["failures"], stopped, busy)
+    return found
 
 
 def _result(judgement):
@@ -403,10 +475,11 @@ def _result(judgement):
         "refused": judgement.refused,
         "lacking": judgement.lacking,
         "waiting": judgement.waiting,
+        "problems": judgement.problems,
     }
 
 
-def _not_ready(document, status, options):
+def _not_ready(document, options):
     """Why the cluster is in no state to take a commit."""
     root = document.root
     if not root.get("dc-uuid"):
@@ -416,13 +489,13 @@ def _not_ready(document, status, options):
         return reasons
     if root.get("have-quorum") not in ("1", "true"):
         reasons.append("the cluster has no quorum")
-    absent = lib_impact.absent_nodes(root, status["nodes"], options.expected_nodes)
+    absent = lib_impact.absent_nodes(root, options.expected_nodes)
     if absent:
         reasons.append(
             f"absent: {', '.join(absent)}. A commit made without it may be lost when it returns "
             "(allow_partition: true makes it all the same)"
         )
-    pending = lib_impact.pending_nodes(status["nodes"])
+    pending = lib_impact.pending_nodes(root)
     if pending:
         reasons.append(f"still joining: {', '.join(pending)}")
     return reasons
@@ -481,6 +554,7 @@ def apply(
     allow_partition=False,
     expected_nodes=None,
     adopt=False,
+    take_over=False,
     partial=False,
     timeout=0,
 ):
@@ -505,11 +579,11 @@ def apply(
 
         salt-call pacemaker.apply '{properties: {no-quorum-policy: stop}}' owner=me max_disruption=nothing
     """
-    options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, partial)
+    options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, take_over, partial)
     deadline = time.monotonic() + timeout
     for attempt in range(_ATTEMPTS):
         text, judgement = _ready(desired, options, cib_file, deadline)
-        if judgement.plan.after is None:
+        if judgement.plan.after is None and not judgement.refused:
             return _result(judgement)
         against = judgement.refused + judgement.lacking + judgement.waiting
         if against:
@@ -517,7 +591,7 @@ def apply(
         if cib_file is not None:
             _write_file(cib_file, judgement.plan.after.text())
             return _result(judgement)
-        if _commit(text, judgement.plan.after):
+        if _commit(text, judgement.plan.after, options):
             return _result(judgement)
         time.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
     raise CommandExecutionError(
@@ -543,28 +617,58 @@ def _ready(desired, options, cib_file, deadline):
         time.sleep(_POLL_SECONDS)
 
 
-def _commit(text, after):
+def _commit(text, after, options):
     """
     Write ``after`` if the configuration is still that of ``text``. False: it is not, plan again.
 
-    A resource that starts or fails counts up the CIB's version too; then the same change is offered again at once.
+    A resource that starts or fails counts up the CIB's version too. Then the same change is offered again at once,
+    while the cluster is ready for it; but what it would do may have become something else, so that a plan whose effects
+    are bound is made anew.
     """
-    planned = after.version[:2]
+    before = _document(text)
     for _ in range(_STATUS_ATTEMPTS):
         code = _patch(text, after.text())
         if code == 0:
             return True
-        if code != _OLD_DATA:
+        if code in _REFUSALS:
             raise _failed("Nothing was written", code)
+        if code != _OLD_DATA:
+            return _arrived(before, after, options.owner, code)
+        if options.binds_effects:
+            return False
         text = _cib_text()
         fresh = _document(text)
-        if (fresh.version[0], fresh.version[1] + 1) != planned:
+        if fresh.version[:2] != before.version[:2] or _not_ready(fresh, options):
             return False
-        fresh.root.remove(fresh.configuration)
-        fresh.root.insert(0, after.configuration)
-        fresh.bump()
-        after = lib_document.Document(fresh.root)
+        after = _moved(fresh, after)
     return False
+
+
+def _moved(fresh, after):
+    """``after`` with the status of ``fresh``, which has the configuration that it was planned for."""
+    root = copy.copy(fresh.root)
+    root.remove(fresh.configuration)
+    root.insert(0, after.configuration)
+    moved = lib_document.Document(root)
+    moved.bump()
+    return moved
+
+
+def _arrived(before, after, owner, code):
+    """
+    Whether a change is in the configuration though the cluster has not confirmed it; False: others have changed the
+    configuration, plan again. CommandExecutionError if it cannot be told, or the change is not there (yet).
+    """
+    found = "it cannot be read whether it was written"
+    deadline = time.monotonic() + _UNCONFIRMED_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(CommandExecutionError):
+            now = _document(_cib_text())
+            if now.version[:2] != before.version[:2]:
+                return not lib_plan.compare(now, after, owner)[0]
+            found = "it is not in the configuration, but may still arrive there"
+        time.sleep(_POLL_SECONDS)
+    raise CommandExecutionError(f"The change was sent and not confirmed, and {found}: {_meaning(code)}")
 
 
 def _patch(old, new):
@@ -579,8 +683,11 @@ def _patch(old, new):
     if code == 0:
         return 0
     if code != 1 or not patch:
-        raise _failed("The change cannot be put into a patch", code)
-    return _run("cibadmin", "--patch", "--xml-pipe", stdin=patch)[0]
+        raise _failed("Nothing was written: the change cannot be put into a patch", code)
+    try:
+        return _run("cibadmin", "--patch", "--xml-pipe", stdin=patch)[0]
+    except _NoEnd:
+        return _TIMEOUT
 
 
 def _write_file(path, text):
@@ -710,12 +817,12 @@ def settle(resources=None, timeout=120):
         with contextlib.suppress(CommandExecutionError):
             _run("crm_resource", "--wait", f"--timeout={max(1, int(left))}s", timeout=left + 5)
         time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
-    counts = lib_impact.fail_counts(document.root)
     stopped = lib_plan.flag(document, "stop-all-resources") is True
-    wrong = lib_impact.problems(state, counts, wanted, stopped=stopped)
-    if wrong:  # with what the agents said
-        wrong = lib_impact.problems(state, counts, wanted, status()["failures"], stopped)
-    return {"pending": pending, "problems": wrong, "deliberate": lib_impact.deliberate(state, wanted, stopped)}
+    return {
+        "pending": pending,
+        "problems": _wrong(document, state, wanted),
+        "deliberate": lib_impact.deliberate(state, wanted, stopped),
+    }
 
 
 def node_name():

@@ -41,6 +41,7 @@ def configured(
     allow_partition=False,
     expected_nodes=None,
     adopt=False,
+    take_over=False,
     timeout=120,
 ):
     """
@@ -54,7 +55,8 @@ def configured(
         True: everything that the configuration does not name is removed, whoever made it.
     max_disruption : ``any``
         The worst that the change may do to what runs: any, stop, move, restart, reload or nothing; or a dict of these
-        by resource id with ``default`` for the others. A change that does more is refused before anything is written.
+        by the id of a resource (primitive, group, clone, bundle; of several that apply the innermost counts) with
+        ``default`` for the others. A change that does more is refused before anything is written.
     expect : ``None``
         The digest of the plan that was reviewed (``pacemaker.plan``, or this state with test=True); any other plan is
         refused.
@@ -64,6 +66,9 @@ def configured(
         Names of the nodes (list) that have to be there, even if the cluster has not heard of them yet.
     adopt : ``False``
         True: objects that are as desired but unowned become the owner's even if nothing else changes.
+    take_over : ``False``
+        True: what another owner has created and the configuration names becomes this owner's. Otherwise such an object
+        is left with its owner while it is as desired, and the state is False if it is not.
     timeout : ``120``
         Seconds to wait for the cluster to form before a commit, and again for it to settle.
 
@@ -87,6 +92,7 @@ def configured(
         "allow_partition": allow_partition,
         "expected_nodes": expected_nodes,
         "adopt": adopt,
+        "take_over": take_over,
     }
     return _configured(name, configuration or {}, options, timeout)
 
@@ -95,7 +101,7 @@ def _configured(name, desired, options, timeout):
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
     try:
         if __opts__["test"]:
-            return _predicted(ret, desired, options)
+            return _predicted(ret, desired, options, timeout)
         done = __salt__["pacemaker.apply"](desired, timeout=timeout, **options)
         ret["changes"] = done["changes"]
         if not done["changes"] and not done["resources"]:
@@ -111,7 +117,8 @@ def _false(ret, problem):
     return {**ret, "result": False, "comment": f"{written}{problem}"}
 
 
-def _predicted(ret, desired, options):
+def _predicted(ret, desired, options, timeout):
+    """What a live run would do. It waits for the cluster too: only then can it say how things will stand."""
     try:
         plan = __salt__["pacemaker.plan"](desired, **options)
     except CommandExecutionError:
@@ -133,9 +140,13 @@ def _predicted(ret, desired, options):
             ret["comment"] += f" It would be refused if this still holds by then: {_list(plan['lacking'])}."
         if plan["waiting"]:
             ret["comment"] += f" It would first wait for the cluster, which is not ready: {_list(plan['waiting'])}."
+        elif plan["problems"]:
+            ret["result"] = False
+            ret["comment"] = f"This would still hold afterwards: {_list(plan['problems'])}. {ret['comment']}"
         return ret
-    ret["comment"] = _unchanged(plan)
-    return ret
+    if not plan["resources"]:
+        return {**ret, "comment": _unchanged(plan)}
+    return _judged(ret, plan, __salt__["pacemaker.settle"](plan["resources"], timeout=timeout), timeout)
 
 
 def _judged(ret, done, settled, timeout):
@@ -177,6 +188,8 @@ _COMMON = """
         Whose object this becomes; see ``configured``.
     max_disruption : ``any``
         The worst that the change may do to what runs; see ``configured``.
+    take_over : ``False``
+        True: also if it belongs to another owner; it then becomes this one's.
     allow_partition : ``False``
         True: commit also while a node is absent or there is no quorum.
     timeout : ``120``
@@ -240,7 +253,7 @@ _VALUES = {
 }
 
 
-_OPTIONS = ("owner", "max_disruption", "allow_partition", "timeout")
+_OPTIONS = ("owner", "max_disruption", "take_over", "allow_partition", "timeout")
 # Requisites under which a state may not run at all: it commits on its own then.
 _CONDITIONS = ("onchanges", "onfail", "onlyif", "prereq", "unless", "creates")
 
@@ -317,15 +330,29 @@ def _states_of(thing):
     """The pair of states for one kind of object or setting."""
 
     def present(
-        name, owner="salt", max_disruption="any", allow_partition=False, timeout=120, aggregated=None, **description
+        name,
+        owner="salt",
+        max_disruption="any",
+        take_over=False,
+        allow_partition=False,
+        timeout=120,
+        aggregated=None,
+        **description,
     ):
-        options = {"owner": owner, "max_disruption": max_disruption, "allow_partition": allow_partition}
+        options = _options(owner, max_disruption, take_over, allow_partition)
         return _single(f"{thing}_present", name, description, aggregated, options, timeout)
 
     def absent(
-        name, owner="salt", max_disruption="any", allow_partition=False, timeout=120, aggregated=None, **description
+        name,
+        owner="salt",
+        max_disruption="any",
+        take_over=False,
+        allow_partition=False,
+        timeout=120,
+        aggregated=None,
+        **description,
     ):
-        options = {"owner": owner, "max_disruption": max_disruption, "allow_partition": allow_partition}
+        options = _options(owner, max_disruption, take_over, allow_partition)
         return _single(f"{thing}_absent", name, description, aggregated, options, timeout)
 
     node = _NODE if thing.startswith("node_") else ""
@@ -334,13 +361,23 @@ def _states_of(thing):
     return _titled(thing, present, absent, *(text.format(**words) for text in docs))
 
 
+def _options(owner, max_disruption, take_over, allow_partition):
+    return {
+        "owner": owner,
+        "max_disruption": max_disruption,
+        "take_over": take_over,
+        "allow_partition": allow_partition,
+        "partial": True,
+    }
+
+
 def _single(function, name, description, aggregated, options, timeout):
     given = {key: value for key, value in description.items() if not key.startswith("__")}
     wrong = _wrong_arguments(function, given)
     if wrong:
         return {"name": name, "changes": {}, "result": False, "comment": wrong}
     desired = _merged(aggregated or {}, _desired(function, name, given))
-    return _configured(name, desired, {**options, "partial": True}, timeout)
+    return _configured(name, desired, options, timeout)
 
 
 def _titled(thing, present, absent, present_doc, absent_doc):

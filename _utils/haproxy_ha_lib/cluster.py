@@ -3,7 +3,7 @@ The Pacemaker objects that make the system, as data in the form of `pacemaker.ex
 """
 
 from haproxy_ha_lib.cib import desired
-from haproxy_ha_lib.cib.document import CibError, Document
+from haproxy_ha_lib.cib.document import CibError
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Problem
 from haproxy_ha_lib.values import did_you_mean
@@ -151,7 +151,7 @@ def _check(data):
     that Pacemaker would not understand is a warning, because an adopted cluster may have it.
     """
     try:
-        doubts = desired.read(data, Document.empty()).doubts.values()
+        doubts = desired.read_alone(data).doubts.values()
     except CibError as error:
         return [_problem(line) for line in str(error).splitlines()], []
     return [], [str(_problem(line)) for lines in doubts for line in lines]

@@ -128,20 +128,29 @@ def _key(action):
     return tuple(sorted((key, str(value)) for key, value in action.items() if key != "reason"))
 
 
-def too_much(impact, allowed):
+def too_much(impact, allowed, containers=None):
     """
     The actions that are worse than allowed, as sentences; an empty list if there are none.
 
-    allowed: a degree of SCALE (also migrate, recover, promote, demote, none), or {resource id: degree} with the key
-    ``default`` for all others. Raises ValueError for anything else.
+    allowed: a degree of SCALE (also migrate, recover, promote, demote, none), or {id: degree} with the key ``default``
+    for all others. containers: {primitive id: (its group, clone, bundle, the outermost first)}, so that a degree may
+    be given to any of these; of several the innermost counts. Raises ValueError for anything else.
     """
     limits = {name: _limit(degree) for name, degree in _limits(allowed).items()}
     worse = []
     for part in ("resources", "nodes"):
         for name, actions in impact.get(part, {}).items():
-            limit = limits.get(name, limits.get(name.split(":")[0], limits["default"]))
+            around = reversed((containers or {}).get(_base(name), ()))
+            limit = next((limits[one] for one in (name, _base(name), *around) if one in limits), limits["default"])
             worse += [sentence(name, one) for one in actions if _severity(one) > limit]
     return worse
+
+
+def containers(*statuses):
+    """
+    {primitive id: (its group, clone, bundle, the outermost first)} of statuses as ``parse`` gives them.
+    """
+    return {_base(one["id"]): tuple(one["in"]) for status in statuses for one in status["resources"]}
 
 
 def _limits(allowed):
@@ -198,37 +207,57 @@ def fail_counts(cib):
     return counts
 
 
-def absent_nodes(cib, nodes, expected=()):
+def absent_nodes(cib, expected=()):
     """
     The sorted names of cluster nodes that are not online though nobody shut them down.
 
-    cib: element tree. nodes: the status of nodes as ``parse`` gives it. expected: names that have to be there even if
-    the cluster has not heard of them yet. A node that left in good order has ``expected="down"`` in its state.
+    cib: element tree. expected: names that have to be there even if the cluster has not heard of them yet. A node that
+    left in good order has ``expected="down"`` in its state.
     """
-    left = {one.get("uname") for one in cib.iterfind("status/node_state") if one.get("expected") == "down"}
-    members = {name for name, flags in nodes.items() if flags.get("type") == "member"} | set(expected)
-    return sorted(name for name in members if not nodes.get(name, {}).get("online") and name not in left)
+    states = _node_states(cib)
+    left = {name for name, state in states.items() if state.get("expected") == "down"}
+    online = {name for name, state in states.items() if _is_up(state) and state.get("join") == "member"}
+    return sorted(({*_members(cib), *expected} - online) - left)
 
 
-def pending_nodes(nodes):
+def pending_nodes(cib):
     """
-    The sorted names of the nodes that are joining.
+    The sorted names of the cluster nodes that are joining. cib: element tree.
     """
-    return sorted(name for name, flags in nodes.items() if flags.get("pending"))
+    states = _node_states(cib)
+    return sorted(
+        name for name in _members(cib) if _is_up(states.get(name, {})) and states[name].get("join") != "member"
+    )
 
 
-def problems(status, counts, wanted, failures=(), stopped=False):
+def _members(cib):
+    """The names of the nodes that run corosync; remote nodes are no part of the quorum."""
+    kinds = ("member", "normal", None)
+    return {node.get("uname") for node in cib.iterfind("configuration/nodes/node") if node.get("type") in kinds}
+
+
+def _node_states(cib):
+    return {state.get("uname"): state for state in cib.iterfind("status/node_state")}
+
+
+def _is_up(state):
+    """Whether corosync and the controller run on a node: a word, or since Pacemaker 2.1.7 the time since when."""
+    return all(state.get(name, "0") not in ("0", "false", "offline") for name in ("in_ccm", "crmd"))
+
+
+def problems(status, counts, wanted, failures=(), stopped=False, busy=()):
     """
     What is wrong with the resources ``wanted`` (ids of primitives, groups, clones, bundles), as sentences.
 
     status: as ``parse`` gives it; counts: as ``fail_counts`` does; failures: as ``summary`` does, to tell what the
-    agents said; stopped: whether all resources are stopped on purpose. A resource that somebody has stopped on purpose
-    (target-role Stopped) is not wrong.
+    agents said; stopped: whether all resources are stopped on purpose; busy: the ids of resources that the cluster is
+    about to act on, which are not judged. A resource that somebody has stopped on purpose (target-role Stopped) is not
+    wrong.
     """
     found = set()
     for name in set(wanted):
         instances = [one for one in status["resources"] if name in (_base(one["id"]), *one["in"])]
-        for primitive in {_base(one["id"]) for one in instances} or {name}:
+        for primitive in ({_base(one["id"]) for one in instances} or {name}) - set(busy):
             mine = [one for one in instances if _base(one["id"]) == primitive]
             found.update(_states_of(primitive, mine))
             if not stopped:
@@ -315,6 +344,13 @@ def left_running(status, actions):
 
 
 _FAIL_COUNT = re.compile(r"fail-count-(.+?)(?:#.*)?\Z")
+
+
+def busy(actions):
+    """
+    The ids, without numbers of instances, of the resources that the scheduler would now act on.
+    """
+    return {_base(name) for name in executable(actions).get("resources", {})}
 
 
 def executable(actions):

@@ -109,6 +109,87 @@ def test_a_change_of_somebody_else_in_between_is_kept(cluster):
     assert configured(cluster)["changes"] == {}
 
 
+def lose_node_two(cluster):
+    """The cluster notices that n2 is gone: its state changes, the configuration does not."""
+    text = cluster.text()
+    version = int(text.split('num_updates="')[1].split('"')[0])
+    text = text.replace(f'num_updates="{version}"', f'num_updates="{version + 1}"', 1)
+    found = 'uname="n2" in_ccm="true" crmd="online"'
+    assert found in text
+    Path(cluster.path).write_text(text.replace(found, 'uname="n2" in_ccm="false" crmd="offline"'), encoding="utf-8")
+
+
+def test_a_node_that_is_lost_between_reading_and_writing_stops_the_commit(cluster):
+    cluster.before_patch.append(lambda: lose_node_two(cluster))
+    ret = configured(cluster, timeout=0)
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "absent: n2" in ret["comment"]
+    assert "primitives" not in cluster.module.export()
+
+
+def fail_one(cluster):
+    """A resource fails at the moment; only the status changes."""
+    subprocess.run(
+        ["crm_simulate", "-Q", "-X", "-i", "haproxy_monitor_10000@n1=7", "-x", cluster.path], check=False, timeout=60,
+        capture_output=True,
+    )  # fmt: skip
+
+
+def test_a_race_with_status_alone_is_offered_again_without_a_new_plan(cluster):
+    configured(cluster)
+    changed = {**DUMMY, "resource_defaults": {"resource-stickiness": 7}}
+    cluster.commands.clear()
+    cluster.before_patch.append(lambda: fail_one(cluster))
+    assert "resource_default resource-stickiness" in configured(cluster, changed, timeout=0)["changes"]
+    assert (cluster.commands.count("crm_diff"), cluster.commands.count("crm_verify")) == (2, 1)
+
+
+def test_a_plan_whose_effects_are_bound_is_made_anew_in_such_a_race(cluster):
+    configured(cluster)
+    changed = {**DUMMY, "resource_defaults": {"resource-stickiness": 7}}
+    cluster.commands.clear()
+    cluster.before_patch.append(lambda: fail_one(cluster))
+    assert configured(cluster, changed, timeout=0, max_disruption="nothing")["changes"]
+    assert (cluster.commands.count("crm_diff"), cluster.commands.count("crm_verify")) == (2, 2)
+
+
+def unanswered(cluster, code, written):
+    """Let the next patch end as if the cluster had not answered, with or without having been written."""
+    run = cluster.module._run
+
+    def answer(*command, **options):
+        if command[:2] != ("cibadmin", "--patch"):
+            return run(*command, **options)
+        if written:
+            assert run(*command, **options)[0] == 0
+        cluster.module._run = run
+        if code is None:
+            raise cluster.module._NoEnd("cibadmin did not end within 60 s")
+        return code, "", ""
+
+    cluster.module._run = answer
+    cluster.module._UNCONFIRMED_SECONDS = 0.1
+
+
+@pytest.mark.parametrize("code", [124, 102, None])
+def test_a_change_that_is_not_confirmed_is_looked_for(cluster, code):
+    unanswered(cluster, code, written=True)
+    ret = configured(cluster)
+    assert ret["result"] is True, ret
+    assert "primitive FloatIP" in ret["changes"]
+    assert configured(cluster)["changes"] == {}
+
+
+@pytest.mark.parametrize("code", [124, None])
+def test_a_change_that_is_neither_confirmed_nor_there_is_not_called_unwritten(cluster, code):
+    unanswered(cluster, code, written=False)
+    ret = configured(cluster)
+    assert ret["result"] is False
+    assert "sent and not confirmed" in ret["comment"]
+    assert "may still arrive" in ret["comment"]
+    assert "Nothing was written" not in ret["comment"]
+
+
 def test_when_others_always_come_first_the_error_is_honest_and_nothing_is_written(cluster, monkeypatch):
     numbers = iter(range(1000))
 
@@ -129,6 +210,8 @@ def test_when_others_always_come_first_the_error_is_honest_and_nothing_is_writte
     ("found", "instead", "reason"),
     [
         ('uname="n2" in_ccm="true" crmd="online"', 'uname="n2" in_ccm="false" crmd="offline"', "absent: n2"),
+        ('uname="n2" in_ccm="true" crmd="online" join="member"', 'uname="n2" in_ccm="true" crmd="online" join="down"',
+         "still joining: n2"),
         ('have-quorum="1"', 'have-quorum="0"', "no quorum"),
         (' dc-uuid="1"', "", "no DC"),
     ],
@@ -172,6 +255,17 @@ def test_an_agent_that_is_not_installed_is_named_and_nothing_is_written(cluster)
     assert configured(cluster, SYSTEM)["result"] is None
 
 
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [({}, "x: the agent ocf:heartbeat:IPaddr2 needs the parameter ip"),
+     ({"ip": "192.0.2.1", "nik": "lo"}, "x: the agent ocf:heartbeat:IPaddr2 has no parameter nik; did you mean nic?")],
+)  # fmt: skip
+def test_params_that_the_agent_does_not_take_or_misses_are_named(cluster, params, reason):
+    ret = configured(cluster, {"primitives": {"x": {"agent": "ocf:heartbeat:IPaddr2", "params": params}}})
+    assert (ret["result"], ret["changes"], cluster.text()) == (False, {}, CIB)
+    assert reason in ret["comment"]
+
+
 def test_what_is_dropped_is_stopped_and_gone(cluster):
     configured(cluster)
     rest = {"properties": DUMMY["properties"]}
@@ -198,6 +292,46 @@ def test_a_resource_that_is_down_is_no_success(cluster):
     ret = configured(cluster, timeout=0)
     assert (ret["result"], ret["changes"]) == (False, {})
     assert "FloatIP" in ret["comment"]
+    cluster.test()
+    assert configured(cluster, timeout=0) == ret
+
+
+def test_a_dry_run_does_not_promise_what_failures_keep_down(cluster):
+    configured(cluster)
+    fail_everywhere(cluster, "FloatIP")
+    cluster.test()
+    changed = {**DUMMY, "resource_defaults": {"resource-stickiness": 7}}
+    predicted = configured(cluster, changed, timeout=0)
+    assert (predicted["result"], list(predicted["changes"])) == (False, ["resource_default resource-stickiness"])
+    assert "FloatIP" in predicted["comment"]
+    cluster.test(False)
+    live = configured(cluster, changed, timeout=0)
+    assert (live["result"], live["changes"]) == (False, predicted["changes"])
+
+
+def fail_everywhere(cluster, resource):
+    """Both nodes have counted failures to start a resource until they gave up."""
+    text = cluster.text()
+    for number in (1, 2):
+        pair = f'<nvpair id="f{number}" name="fail-count-{resource}#start_0" value="INFINITY"/>'
+        attributes = f'<transient_attributes id="{number}"><instance_attributes id="i{number}">{pair}'
+        text = text.replace(
+            f'<lrm id="{number}"', f'{attributes}</instance_attributes></transient_attributes><lrm id="{number}"'
+        )
+    assert text.count("fail-count") == 2
+    Path(cluster.path).write_text(text, encoding="utf-8")
+    cluster.run("crm_resource", "--wait")
+
+
+def test_a_dry_run_does_not_promise_a_resource_that_may_run_nowhere(cluster):
+    nowhere = {f"l{node}": {"resource": "FloatIP", "node": f"n{node}", "score": "-INFINITY"} for node in (1, 2)}
+    data = {**DUMMY, "locations": nowhere}
+    cluster.test()
+    predicted = configured(cluster, data)
+    assert predicted["result"] is False
+    assert "FloatIP runs nowhere" in predicted["comment"]
+    cluster.test(False)
+    assert configured(cluster, data)["result"] is False
 
 
 def test_what_an_operator_stopped_is_told_and_no_failure(cluster):
@@ -234,8 +368,22 @@ SINGLE = [
     ("alert", "al", {"path": "/bin/true"}, {"alerts": {"al": {"path": "/bin/true"}}}),
     ("acl_role", "r", {"permissions": [{"kind": "read", "xpath": "/cib"}]},
      {"acls": {"roles": {"r": {"permissions": [{"kind": "read", "xpath": "/cib"}]}}}}),
+    ("acl_target", "alice", {"roles": ["reader"]}, {"acls": {"targets": {"alice": {"roles": ["reader"]}}}}),
+    ("acl_group", "ops", {"roles": ["reader"]}, {"acls": {"groups": {"ops": {"roles": ["reader"]}}}}),
     ("tag", "tg", {"members": ["a"]}, {"tags": {"tg": ["a"]}}),
 ]  # fmt: skip
+
+
+def test_the_list_of_single_states_is_whole(cluster):
+    named = {f"{thing}_{outcome}" for thing, *_ in SINGLE for outcome in ("present", "absent")}
+    assert named == {name for name in dir(cluster.states) if name.endswith(("_present", "_absent"))}
+
+
+def contains(data, part):
+    """Whether data has all that part has."""
+    if not isinstance(part, dict):
+        return data == part
+    return isinstance(data, dict) and all(key in data and contains(data[key], one) for key, one in part.items())
 
 
 @pytest.mark.parametrize(("thing", "name", "arguments", "exported"), SINGLE, ids=[one[0] for one in SINGLE])
@@ -243,6 +391,7 @@ def test_every_kind_has_a_state_that_makes_one_and_one_that_removes_it(cluster, 
     base = {
         "properties": {"stonith-enabled": False},
         "primitives": {one: {"agent": "ocf:pacemaker:Dummy"} for one in ("a", "b")},
+        "acls": {"roles": {"reader": {"permissions": [{"kind": "read", "xpath": "/cib"}]}}},
     }
     assert cluster.states.configured("base", base, timeout=5)["result"] is True
     before = cluster.module.export()
@@ -256,8 +405,7 @@ def test_every_kind_has_a_state_that_makes_one_and_one_that_removes_it(cluster, 
     made = present(name, timeout=5, **arguments)
     assert len(made["changes"]) == 1, made
     after = cluster.module.export()
-    for section, content in exported.items():
-        assert content.items() <= after[section].items() or section in ("acls",)
+    assert contains(after, exported)
     assert after != before
     assert present(name, timeout=5, __id__="x", **arguments)["changes"] == {}
     assert present(name, timeout=5, **arguments)["changes"] == {}
@@ -280,6 +428,52 @@ def test_a_dry_run_of_a_state_whose_resource_an_earlier_state_makes(cluster):
     assert ret["changes"] == {"colocation c": {"old": None, "new": {"resource": "new", "with": "other"}}}
     cluster.test(False)
     assert cluster.states.colocation_present("c", **{"resource": "new", "with": "other"})["result"] is False
+
+
+@pytest.mark.parametrize(
+    ("state", "arguments", "what"),
+    [("acl_target_present", {"roles": ["reader"]}, "acl_target x"),
+     ("acl_group_present", {"roles": ["reader"]}, "acl_group x"),
+     ("clone_present", {"resource": "new"}, "clone x")],
+)  # fmt: skip
+def test_a_dry_run_of_what_refers_to_what_is_not_there_yet_is_no_success(cluster, state, arguments, what):
+    cluster.test()
+    predicted = getattr(cluster.states, state)("x", **arguments)
+    assert (predicted["result"], list(predicted["changes"])) == (None, [what])
+    assert "would be refused if this still holds" in predicted["comment"]
+    cluster.test(False)
+    ret = getattr(cluster.states, state)("x", **arguments)
+    assert (ret["result"], ret["changes"], cluster.text()) == (False, {}, CIB)
+
+
+def test_what_another_owner_made_is_left_alone_in_both_runs_alike(cluster):
+    configured(cluster)
+    before = cluster.text()
+    for test in (True, False):
+        cluster.test(test)
+        ret = cluster.states.property_present("no-quorum-policy", value="ignore")
+        assert (ret["result"], ret["changes"], cluster.text()) == (False, {}, before)
+        assert "property no-quorum-policy is not as desired and belongs to the owner haproxy_ha" in ret["comment"]
+    assert cluster.states.property_present("no-quorum-policy", value="stop")["changes"] == {}
+    assert cluster.states.property_present("no-quorum-policy", value="ignore", take_over=True)["changes"]
+    assert cluster.states.property_present("no-quorum-policy", value="ignore")["changes"] == {}
+    assert "belongs to the owner salt" in configured(cluster)["comment"]
+
+
+def test_disruption_is_limited_by_what_a_resource_is_in(cluster):
+    configured(cluster)
+    changed = copy.deepcopy(DUMMY)
+    changed["primitives"]["haproxy"]["agent"] = "ocf:heartbeat:Dummy"
+    for limits in ({"haproxy-clone": "nothing"}, {"haproxy": "reload", "haproxy-clone": "any"}):
+        ret = configured(cluster, changed, max_disruption=limits)
+        assert (ret["result"], ret["changes"]) == (False, {})
+        assert "restart haproxy:0" in ret["comment"]
+    slip = configured(cluster, changed, max_disruption={"haproxy-clon": "nothing"})
+    assert (
+        "max_disruption:haproxy-clon: there is no resource haproxy-clon; did you mean haproxy-clone?" in slip["comment"]
+    )
+    limits = {"haproxy-clone": "restart", "FloatIP": "restart", "default": "nothing"}
+    assert configured(cluster, changed, max_disruption=limits)["changes"]
 
 
 @pytest.mark.parametrize(

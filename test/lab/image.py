@@ -81,12 +81,13 @@ def build(debian: str = "bookworm", salt: str = "3008") -> Image:
     return Image(base, salt_layer, archive)
 
 
-def build_tools(image: Image) -> Path:
-    """The layer above ``image`` in which functional tests find every program they drive."""
+def build_tools(image: Image, more: tuple[str, ...] = ()) -> Path:
+    """The layer above ``image`` in which functional tests find every program they drive, with ``more`` packages."""
     requirements = TEST / "requirements.txt"
     with _locked():
-        recipe = [image.salt.name, TOOLS_PACKAGES, requirements.read_text(encoding="utf-8")]
-        layer = _layer("tools", recipe, _install_tools, image, requirements)
+        packages = [*TOOLS_PACKAGES, *more]
+        recipe = [image.salt.name, packages, requirements.read_text(encoding="utf-8")]
+        layer = _layer("tools", recipe, _install_tools, image, packages, requirements)
         _sweep()
         return layer
 
@@ -255,9 +256,9 @@ def _make_archive(path: Path, base: Path) -> None:
         shutil.move(file, path / file.name)
 
 
-def _install_tools(path: Path, image: Image, requirements: Path) -> None:
+def _install_tools(path: Path, image: Image, packages: list[str], requirements: Path) -> None:
     workshop = Workshop(path, image.layers)
-    _apt_install(workshop, *TOOLS_PACKAGES)
+    _apt_install(workshop, *packages)
     workshop.write("/tmp/requirements.txt", requirements.read_text(encoding="utf-8"))
     _pip_install(workshop, "-r", "/tmp/requirements.txt")
     workshop.close()

@@ -14,6 +14,7 @@ from . import image
 from .cloud import REPOSITORY
 from .container import end_container, nspawn, remove_cgroups
 from .image import CACHE, overlay_mount, privately
+from .shell import LabError
 
 MOUNTED_AT = "/srv/haproxy_ha"
 CORPUS_AT = "/srv/corpus"
@@ -21,13 +22,24 @@ CORPUS_AT = "/srv/corpus"
 
 def run(argv: list[str], salt_release: str = "3008", debian: str = "bookworm") -> int:
     """Run a command in the repository, inside the tools' image; returns its exit code."""
-    built = image.build(debian, salt_release)
-    tools = image.build_tools(built)
+    return _run(argv, image.build(debian, salt_release)).returncode
+
+
+def output(argv: list[str], debian: str, packages: tuple[str, ...]) -> str:
+    """What a command prints there, with further packages installed; a LabError if it fails."""
+    done = _run(argv, image.build(debian), packages, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise LabError(f"exit {done.returncode}: {' '.join(argv)}")
+    return done.stdout
+
+
+def _run(argv: list[str], built: image.Image, packages: tuple[str, ...] = (), **options) -> subprocess.CompletedProcess:
+    tools = image.build_tools(built, packages)
     _sweep()
     place = CACHE / f".tools-{os.getpid()}"
     try:
         mounts = [overlay_mount(place / "root", [tools, *built.layers], place / "upper")]
-        return subprocess.run(privately(mounts, _command(place, argv)), check=False).returncode
+        return subprocess.run(privately(mounts, _command(place, argv)), check=False, **options)
     finally:
         remove_cgroups(_machine(place))
         shutil.rmtree(place, ignore_errors=True)
@@ -40,7 +52,8 @@ def _machine(place: Path) -> str:
 def _sweep() -> None:
     """Clear away what killed calls have left: their container may still run."""
     for place in CACHE.glob(".tools-*"):
-        if not Path("/proc", place.name.rpartition("-")[2]).exists():
+        pid = place.name.rpartition("-")[2]
+        if pid.isdigit() and not Path("/proc", pid).exists():
             end_container(_machine(place))
             shutil.rmtree(place, ignore_errors=True)
 

@@ -4,7 +4,7 @@ import copy
 import random
 
 import pytest
-from unit.test_cib_document import EMPTY, WIDE, empty, made
+from unit.test_cib_document import EMPTY, WIDE, empty, made, unowned
 
 from haproxy_ha_lib.cib import plan
 from haproxy_ha_lib.cib.document import CibError, Document, export
@@ -219,13 +219,58 @@ def test_what_an_operator_set_by_hand_stays_unless_it_is_stated(name):
 
 
 def test_an_object_is_adopted_by_the_next_commit_or_on_request():
-    document = made(BASE, owner="somebody")
+    document = unowned(made(BASE))
     assert plan.make(document, BASE, "haproxy_ha").after is None
     adopted = plan.make(document, BASE, "haproxy_ha", adopt=True)
     assert list(adopted.changes) == ["owner haproxy_ha"]
     assert plan.make(adopted.after, BASE, "haproxy_ha", adopt=True).changes == {}
     later = made(changed(("primitives", "ip", "params", "ip"), "192.0.2.3"), document)
     assert plan.make(later, changed(("primitives", "ip", "params", "ip"), "192.0.2.3"), "haproxy_ha").adoptable == []
+
+
+CONFLICTS = [
+    (changed(("primitives", "ip", "params", "ip"), "192.0.2.3"), "primitive ip"),
+    (changed(("properties", "no-quorum-policy"), "ignore"), "property no-quorum-policy"),
+    (changed(("properties", "no-quorum-policy"), None), "property no-quorum-policy"),
+    ({"colocations": {"ip-webs": None}}, "colocation ip-webs"),
+]
+
+
+@pytest.mark.parametrize(("data", "what"), CONFLICTS, ids=[what for _, what in CONFLICTS])
+def test_what_another_owner_has_made_is_not_changed_unless_it_is_said(data, what):
+    document = made(BASE, owner="they")
+    refused = plan.make(document, data, "haproxy_ha", partial=True)
+    assert (refused.after, refused.changes) == (None, {})
+    assert refused.conflicts == [
+        f"{what} is not as desired and belongs to the owner they: change it there, or say take_over: true"
+    ]
+    taken = plan.make(document, data, "haproxy_ha", partial=True, take_over=True)
+    assert (list(taken.changes), taken.conflicts) == ([what], [])
+    again = plan.make(taken.after, data, "haproxy_ha", partial=True)
+    assert (again.changes, again.conflicts, again.adoptable) == ({}, [], [])
+
+
+def test_what_another_owner_has_made_as_desired_stays_its_own():
+    document = made(BASE, owner="they")
+    same = plan.make(document, BASE, "haproxy_ha", adopt=True)
+    assert (same.changes, same.adoptable, same.conflicts) == ({}, [], [])
+    more = {**BASE, "primitives": {**BASE["primitives"], "new": {"agent": "systemd:x"}}}
+    after = made(more, document)
+    assert set(plan.make(after, {}, "haproxy_ha").changes) == {"primitive new"}
+    assert export(plan.make(after, {}, "they").after) == {"primitives": {"new": {"agent": "systemd:x"}}}
+
+
+def test_taking_over_leaves_nothing_to_the_owner_before():
+    taken = plan.make(made(BASE, owner="they"), BASE, "haproxy_ha", take_over=True, adopt=True).after
+    assert set(taken.owner_tags()) == {"haproxy_ha"}
+    assert plan.make(taken, {}, "they").changes == {}
+    assert export(plan.make(taken, {}, "haproxy_ha").after) == {}
+
+
+def test_purge_takes_over_what_others_have_made():
+    data = changed(("primitives", "ip", "params", "ip"), "192.0.2.3")
+    result = plan.make(made(BASE, owner="they"), data, "haproxy_ha", purge=True)
+    assert (list(result.changes), set(result.after.owner_tags())) == (["primitive ip"], {"haproxy_ha"})
 
 
 def test_partial_data_leaves_the_owners_other_objects():
@@ -286,6 +331,12 @@ WRONG = [
     ({"properties": [1]}, "properties"),
     ({"clones": {"ip": {"resource": "web"}}}, "clones:ip: the id is in use by a primitive"),
     ({"acls": {"rolls": {}}}, "acls:rolls"),
+    ({"acls": {"targets": {"a": {"roles": ["r"]}}}}, "acls:targets:a:role: there is no role r"),
+    ({"primitives": {"x": {"agent": None}}}, "primitives:x: needs an agent"),
+    ({"primitives": {"x": {"agent": "ocf:a:\0"}}}, "primitives:x:agent: holds a character that XML cannot hold"),
+    ({"primitives": {"x": {"agent": "ocf:a:b", "operations": {"operations": []}}}}, "primitives:x:operations"),
+    ({"primitives": {"x": {"agent": "ocf:a:b", "params": [{"id-ref": "no"}]}}}, "nothing with the id no for its"),
+    ({"properties": {"x": b"1"}}, "properties:x: found bytes, allowed: text"),
     ({"groups": {"g": {"members": ["ip"]}, "h": {"members": ["ip"]}}}, "primitives:ip: is in g and in h"),
     ({"primitives": {"no id": {"agent": "systemd:x"}}}, "primitives:no id: is no id"),
     ([], "configuration: found a list"),
@@ -340,7 +391,8 @@ def test_a_value_that_pacemaker_would_not_understand_is_doubted_where_it_is_writ
     assert plan.make(result.after, data, "haproxy_ha").doubts == []
 
 
-METADATA = """<resource-agent><parameters><parameter name="ip" required="1"><content type="string"/></parameter>
+METADATA = """<resource-agent><parameters>
+<parameter name="ip" required="1"><content type="string" default=""/></parameter>
 <parameter name="nic"><content type="string" default="eth0"/></parameter></parameters></resource-agent>"""
 
 

@@ -1,13 +1,14 @@
 """The comparison, on configurations that hypothesis makes up."""
 
 import copy
+import datetime
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from unit.test_cib_document import empty
+from unit.test_cib_document import WIDE, empty
 
 from haproxy_ha_lib.cib import plan
-from haproxy_ha_lib.cib.document import Document, export
+from haproxy_ha_lib.cib.document import CibError, Document, export
 
 SOME = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 NAMES = ("a", "b", "c", "d", "e", "f")
@@ -124,3 +125,45 @@ def test_another_value_is_exactly_one_change(configuration, name, value):
     data["primitives"][name].setdefault("params", {})["p1"] = f"{value}!"
     result = plan.make(document, data, "haproxy_ha")
     assert list(result.changes) == [f"primitive {name}"]
+
+
+SCALARS = (None, True, -1, 1.5, float("nan"), "", "x", "two words", "\x00", '<é&"', "#x", b"x", {1}, datetime.date.max)
+KEYS = ("id", "id-ref", "name", "value", "attributes", "rule", "score", "operations", "a", 1, None)
+JUNK = st.recursive(
+    st.sampled_from(SCALARS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(st.sampled_from(KEYS), inner, max_size=2),
+    ),
+    max_leaves=4,
+)
+
+
+def places(data, path=()):
+    """The path of every value in data."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from(sorted(places(WIDE), key=repr)), JUNK), min_size=1, max_size=2)
+
+
+@settings(SOME, max_examples=300)
+@given(CHANGES, st.booleans())
+def test_what_cannot_be_is_an_error_of_ours_and_all_else_is_made_as_it_was_meant(changes, there):
+    data = copy.deepcopy(WIDE)
+    for path, junk in changes:
+        target = data
+        for key in path[:-1]:
+            target = target[key] if isinstance(target, dict) and key in target else {}
+        if isinstance(target, dict):
+            target[path[-1]] = junk
+    try:
+        document = apply(data, apply(WIDE) if there else None)
+    except CibError as problem:
+        assert str(problem)
+        return
+    document = Document.parse(document.text())
+    assert plan.make(document, data, "haproxy_ha").changes == {}
+    assert plan.make(document, export(document), "haproxy_ha").changes == {}

@@ -89,6 +89,27 @@ def test_the_scale_may_differ_by_resource():
     assert impact.too_much(actions, {"x": "nothing"}) == ["stop x:0 on n"]
 
 
+@pytest.mark.parametrize(
+    ("limits", "worse"),
+    [
+        ({"c": "nothing"}, ["stop x:0 on n"]),
+        ({"c": "nothing", "default": "stop"}, ["stop x:0 on n"]),
+        ({"c": "stop", "default": "nothing"}, []),
+        ({"c": "nothing", "g": "stop"}, []),
+        ({"c": "stop", "g": "nothing"}, ["stop x:0 on n"]),
+        ({"g": "nothing", "x": "stop"}, []),
+        ({"x": "nothing", "x:0": "stop"}, []),
+    ],
+)
+def test_the_scale_may_differ_by_what_a_resource_is_in(limits, worse):
+    actions = {"resources": {"x:0": [{"action": "stop", "node": "n"}]}}
+    assert impact.too_much(actions, limits, {"x": ("c", "g")}) == worse
+
+
+def test_what_a_resource_is_in_is_known_from_the_status():
+    assert impact.containers(impact.parse(SIMULATED)[0]) == {"ip": (), "web": ("webs",)}
+
+
 @pytest.mark.parametrize("degree", ["lots", None, 3, {"x": "lots"}])
 def test_an_unknown_degree_is_refused(degree):
     with pytest.raises(ValueError, match="max_disruption"):
@@ -105,12 +126,25 @@ def test_fail_counts_are_read_from_the_status():
     assert impact.fail_counts(CIB) == {("web", "n1"): "INFINITY"}
 
 
-def test_a_node_is_absent_unless_it_was_shut_down():
-    nodes = impact.parse(SIMULATED)[0]["nodes"]
-    assert impact.absent_nodes(CIB, nodes) == []
-    assert impact.absent_nodes(CIB, nodes, ["n9"]) == ["n9"]
-    assert impact.absent_nodes(ET.fromstring("<cib/>"), nodes) == ["n2"]
-    assert impact.pending_nodes(nodes) == ["n3"]
+UP = 'in_ccm="true" crmd="online" join="member"'
+STATES = [
+    (UP, [], []),
+    ('in_ccm="1700000000" crmd="1700000009" join="member"', [], []),
+    ("", ["n1"], []),
+    ('in_ccm="false" crmd="offline" join="down" expected="member"', ["n1"], []),
+    ('in_ccm="false" crmd="offline" join="down" expected="down"', [], []),
+    ('in_ccm="1700000000" crmd="0" join="member" expected="member"', ["n1"], []),
+    ('in_ccm="true" crmd="online" join="pending"', ["n1"], ["n1"]),
+]
+
+
+@pytest.mark.parametrize(("state", "absent", "pending"), STATES)
+def test_a_node_is_absent_unless_it_was_shut_down(state, absent, pending):
+    cib = ET.fromstring(f"""<cib><configuration><nodes><node uname="n1"/><node uname="n2" type="remote"/></nodes>
+    </configuration><status><node_state uname="n1" {state}/></status></cib>""")
+    assert impact.absent_nodes(cib) == absent
+    assert impact.absent_nodes(cib, ["n9"]) == sorted([*absent, "n9"])
+    assert impact.pending_nodes(cib) == pending
 
 
 def instance(name="x", **changes):
@@ -139,6 +173,14 @@ JUDGED = [
 @pytest.mark.parametrize(("instances", "counts", "expected"), JUDGED)
 def test_what_is_wrong_with_a_resource(instances, counts, expected):
     assert impact.problems({"nodes": NODES, "resources": instances}, counts, ["x"]) == expected
+
+
+def test_a_resource_that_the_cluster_is_about_to_act_on_is_not_judged():
+    status = {"nodes": NODES, "resources": [instance(**DOWN)]}
+    actions = {"resources": {"x:0": [{"action": "start", "node": "n1"}]}}
+    assert impact.problems(status, {}, ["x"], busy=impact.busy(actions)) == []
+    blocked = {"resources": {"x": [{"action": "start", "node": "n1", "blocked": True}]}}
+    assert impact.problems(status, {}, ["x"], busy=impact.busy(blocked)) == ["x runs nowhere"]
 
 
 def test_what_is_wrong_comes_with_what_the_agent_said_on_that_node():

@@ -2,11 +2,12 @@
 Desired data: check it, and bring it into one form.
 """
 
-import copy
+import datetime
+import re
 from dataclasses import dataclass, field
 
 from haproxy_ha_lib.cib import kinds, nvsets, values
-from haproxy_ha_lib.cib.document import AUTOMATIC, MARKER, SECTIONS, SETTINGS, CibError, DanglingError, named
+from haproxy_ha_lib.cib.document import AUTOMATIC, MARKER, SECTIONS, SETTINGS, CibError, DanglingError, Document, named
 from haproxy_ha_lib.cib.fields import Context
 
 OPERATOR_META = ("target-role", "is-managed", "maintenance")
@@ -45,21 +46,22 @@ class Desired:
         The context in which the data has its meaning: its own ids before those of the live configuration.
         """
         own = named([*self.objects.values(), *self.settings.values()])
-        return Context(named={**document.context.named, **own})
+        return Context(ids=document.context.ids, named={**document.context.named, **own})
 
 
 def read(data, document):
     """
-    The Desired for ``data`` (the form of ``pacemaker.export``), checked against ``document``.
+    The Desired for ``data`` (the form of ``pacemaker.export``), checked against ``document``; what it refers to is
+    checked apart.
 
-    Raises CibError with all that is wrong, one line each, by path; DanglingError if only references are.
+    Raises CibError with all that is wrong, one line each, by path.
     """
     problems, doubts = [], []
 
     def report(path, text, value_only=False):
-        (doubts if value_only else problems).append(f"{':'.join(str(part) for part in path)}: {text}")
+        (doubts if value_only else problems).append(f"{_joined(path)}: {text}")
 
-    desired = _normalised(data, report)
+    desired = normalised(data, report)
     for key, content in desired.objects.items():
         if content is not None:
             path = (*key[0].split(":"), key[1])
@@ -73,28 +75,74 @@ def read(data, document):
         desired.doubts[key], doubts = doubts, []
     if not problems:
         _check_ids(desired, document, report)
+        _doubt_devices(desired, document)
     if problems:
         raise CibError("\n".join(sorted(problems)))
-    check_references(desired, document.objects)
     return desired
 
 
-def check_references(desired, present):
+def read_alone(data):
     """
-    Raise DanglingError if the data refers to what is neither in it nor in ``present``, {(section, id)}.
+    The Desired for ``data`` that has to stand on its own: what it refers to is in it. Raises CibError.
     """
+    nothing = Document.empty()
+    desired = read(data, nothing)
+    check_references(desired, desired.context(nothing), desired.objects, present=set(), doomed=set())
+    return desired
+
+
+def _doubt_devices(desired, document):
+    """A fencing level may name a device that is not there; it then fails when it is needed."""
+    known = document.resources() | {name for (_, name), content in desired.objects.items() if content is not None}
+    for (section, name), content in desired.objects.items():
+        for device in content["devices"] if section == "fencing_levels" and content is not None else ():
+            if device not in known and device != "watchdog":
+                text = f"fencing_levels:{name}:devices: there is no fence device {device}{values.near(device, known)}"
+                desired.doubts[section, name].append(text)
+
+
+def _joined(path):
+    return ":".join(str(part) for part in path)
+
+
+def check_references(desired, context, written, present, doomed):
+    """
+    Raise DanglingError if what is written refers to what is not there, or what stays to what goes.
+
+    context: that of the desired data. written: the keys (section, id) of the objects that change. present: those of the
+    live configuration. doomed: those of it that go.
+    """
+    there = _There({key for key, content in desired.objects.items() if content is not None} | (present - doomed))
+    going = {name for _, name in doomed}
     problems = []
 
     def report(path, text):
-        problems.append(f"{':'.join(str(part) for part in path)}: {text}")
+        problems.append(f"{_joined(path)}: {text}")
 
-    _report_references(desired, set(present), report)
+    for key, content in desired.objects.items():
+        if content is None:
+            continue
+        for path, name, allowed in _references(key, content, there):
+            if name not in allowed and (key in written or name in going):
+                report(path, f"there is no {_referred(path)} {name}{values.near(name, allowed)}")
+        for device in content.get("devices", ()) if key[0] == "fencing_levels" else ():
+            if device in going:
+                report((*key, "devices"), f"there is no resource {device}")
+        if key in written:
+            for name in _id_refs(content):
+                if name not in context.named and name not in context.ids:
+                    report((*key[0].split(":"), key[1]), f"there is nothing with the id {name} for its id-ref")
+    _report_holders(desired, report)
     if problems:
         raise DanglingError("\n".join(sorted(problems)))
 
 
-def _normalised(data, report):
+def normalised(data, report=lambda path, text: None):
+    """
+    The Desired for ``data``, unchecked; what is in no form of data at all is reported by path.
+    """
     desired = Desired()
+    data = _plain(data, (), report)
     if not isinstance(data, dict):
         report(("configuration",), f"found {values.describe(data)}, allowed: a mapping of {', '.join(SECTIONS)}")
         return desired
@@ -113,8 +161,36 @@ def _normalised(data, report):
             for name, one in content.items():
                 if section == "tags" and isinstance(one, list):
                     one = {"members": one}
-                desired.objects[section, values.text(name)] = copy.deepcopy(one)
+                desired.objects[section, name] = one
     return desired
+
+
+_DEEPEST = 40
+_CONTROL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _plain(value, path, report):
+    """A copy of data with names as text, tuples as lists and dates as text; what XML cannot hold is reported."""
+    if isinstance(value, dict):
+        if len(path) > _DEEPEST:
+            report(path, "is nested too deeply")
+            return {}
+        return {_plain(values.text(key), path, report): _plain(one, (*path, key), report) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        if len(path) > _DEEPEST:
+            report(path, "is nested too deeply")
+            return []
+        return [_plain(one, (*path, number), report) for number, one in enumerate(value)]
+    if isinstance(value, datetime.date):
+        return str(value)
+    if isinstance(value, str):
+        if _CONTROL.search(value):
+            report(path, "holds a character that XML cannot hold")
+        return str(value)
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and value == value):
+        return value
+    report(path, f"found {values.describe(value, hidden=True)}, allowed: text, a number, true or false")
+    return None
 
 
 def _add_acls(desired, content, report):
@@ -123,7 +199,7 @@ def _add_acls(desired, content, report):
             report(("acls", part), "allowed: mappings under roles, targets and groups")
             continue
         for name, one in (objects or {}).items():
-            desired.objects[f"acls:{part}", values.text(name)] = copy.deepcopy(one)
+            desired.objects[f"acls:{part}", name] = one
 
 
 def _add_settings(desired, section, content, report):
@@ -133,38 +209,38 @@ def _add_settings(desired, section, content, report):
         report((section,), f"found {values.describe(content)}, allowed: a mapping by node")
     else:
         for node, one in content.items():
-            desired.settings[section, values.text(node)] = _sets(one)
+            desired.settings[section, node] = _sets(one)
 
 
 def _sets(content):
-    return copy.deepcopy(nvsets.as_sets(content) if isinstance(content, (dict, list)) else [content])
+    return nvsets.as_sets(content) if isinstance(content, (dict, list)) else [content]
 
 
 def _check_object(section, content, path, report):
-    if section in ("primitives", "templates") and ("agent" in content) == ("template" in content):
+    stated = {key for key, value in content.items() if value is not None}
+    if section in ("primitives", "templates") and ("agent" in stated) == ("template" in stated):
         report(path, "needs an agent" + ("" if section == "templates" else ", or else a template"))
-    if section in _PLACES and sum(content.get(key) is not None for key in _PLACES[section]) != 1:
+    if section in _PLACES and len(stated.intersection(_PLACES[section])) != 1:
         report(path, f"needs one of {', '.join(_PLACES[section])}")
     for first, second in (("colocations", "with"), ("orders", "then")):
-        if section == first and "sets" not in content and content.get(second) is None:
+        if section == first and not stated & {"sets", second}:
             report((*path, second), "is missing")
-    if section == "locations" and (content.get("node") is None) == (content.get("rules") is None):
+    if section == "locations" and ("node" in stated) == ("rules" in stated):
         report(path, "needs a node with a score, or else rules")
-    if section == "bundles" and sum(name in content for name in ("docker", "podman", "rkt")) != 1:
+    if section == "bundles" and len(stated & {"docker", "podman", "rkt"}) != 1:
         report(path, "needs one of docker, podman, rkt")
-    if section == "fencing_levels" and sum(
-        content.get(key) is not None for key in ("target", "target-pattern", "target-attribute")
-    ) != 1:  # fmt: skip
+    if section == "fencing_levels" and len(stated & {"target", "target-pattern", "target-attribute"}) != 1:
         report(path, "needs one of target, target-pattern, target-attribute")
 
 
 def _check_settings(section, node, sets, path, document, report):
     settings = SETTINGS[section]
     for number, one in enumerate(sets):
-        nvsets.check_set(one, settings.table, path if set(one) == {"attributes"} else (*path, number), report) if (
-            isinstance(one, dict)
-        ) else report(path, f"found {values.describe(one)}, allowed: names and values")
-        attributes = one.get("attributes") if isinstance(one, dict) else None
+        if not isinstance(one, dict):
+            report(path, f"found {values.describe(one)}, allowed: names and values")
+            continue
+        nvsets.check_set(one, settings.table, path if set(one) == {"attributes"} else (*path, number), report)
+        attributes = one.get("attributes")
         if section == "properties" and isinstance(attributes, dict):
             for name in sorted(AUTOMATIC.intersection(attributes)):
                 report((*path, name), "is set by the cluster itself")
@@ -172,31 +248,54 @@ def _check_settings(section, node, sets, path, document, report):
         report(path, f"the cluster has no node of this name{values.near(node, document.nodes())}")
 
 
-def _report_references(desired, present, report):
-    wanted = {key for key, content in desired.objects.items() if content is not None}
-    gone = {key for key, content in desired.objects.items() if content is None}
-    there = (present | wanted) - gone
-    resources = {name for section, name in there if section in kinds.RESOURCE_SECTIONS}
-    usable = resources | {name for section, name in there if section in ("templates", "tags")}
+class _There:
+    """The ids of what is there, by what may refer to it."""
+
+    def __init__(self, keys):
+        self.templates = {name for section, name in keys if section == "templates"}
+        self.roles = {name for section, name in keys if section == "acls:roles"}
+        self.resources = {name for section, name in keys if section in kinds.RESOURCE_SECTIONS}
+        self.constrainable = self.resources | self.templates | {name for section, name in keys if section == "tags"}
+
+
+def _references(key, content, there):
+    """Yield (path, name, names that it may be) of everything that an object refers to."""
+    section, path = key[0], (*key[0].split(":"), key[1])
+    for field_ in _REFERENCES.get(section, ()):
+        if content.get(field_) is not None:
+            yield (*path, field_), content[field_], there.constrainable
+    for number, one in enumerate(content.get("sets") or ()):
+        for resource in one.get("resources") or ():
+            yield (*path, "sets", number, "resource"), resource, there.constrainable
+    if section == "primitives" and content.get("template") is not None:
+        yield (*path, "template"), content["template"], there.templates
+    if section in ("acls:targets", "acls:groups"):
+        for role in content.get("roles") or ():
+            yield (*path, "role"), role, there.roles
+    for member in members(section, content):
+        yield (*path, "members" if section == "groups" else "resource"), member, there.resources
+
+
+def _referred(path):
+    """What the last part of a path refers to, in words."""
+    return path[-1] if path[-1] in ("template", "role") else "resource"
+
+
+def _id_refs(data):
+    """Yield the value of every ``id-ref`` in data."""
+    if isinstance(data, dict):
+        if isinstance(data.get("id-ref"), str):
+            yield data["id-ref"]
+        data = list(data.values())
+    for one in data if isinstance(data, list) else ():
+        yield from _id_refs(one)
+
+
+def _report_holders(desired, report):
+    """Report resources that are in two containers."""
     holders = {}
-    for section, name in wanted:
-        content = desired.objects[section, name]
-        path = (*section.split(":"), name)
-        for key in _REFERENCES.get(section, ()):
-            if content.get(key) is not None and content[key] not in usable:
-                report((*path, key), f"there is no resource {content[key]}{values.near(content[key], usable)}")
-        for number, one in enumerate(content.get("sets") or ()):
-            for resource in one.get("resources", ()):
-                if resource not in usable:
-                    report((*path, "sets", number), f"there is no resource {resource}{values.near(resource, usable)}")
-        if content.get("template") is not None and ("templates", content["template"]) not in there:
-            report((*path, "template"), f"there is no template {content['template']}")
-        for role in content.get("roles", ()) if section.startswith("acls:") else ():
-            if ("acls:roles", role) not in there:
-                report((*path, "roles"), f"there is no role {role}")
-        for member in members(section, content):
-            if member not in resources:
-                report(path, f"there is no resource {member}{values.near(member, resources)}")
+    for (section, name), content in desired.objects.items():
+        for member in members(section, content) if content is not None else ():
             holders.setdefault(member, []).append(name)
     for member, names in holders.items():
         if len(names) > 1:
@@ -241,7 +340,7 @@ def completed(section, wanted, live, unresolved):
 
 
 def _with_operators_meta(wanted, live):
-    stated = {name for one in nvsets.as_sets(wanted) for name in nvsets.pairs(one.get("attributes"), Context())}
+    stated = {name for one in nvsets.as_sets(wanted) for name in nvsets.names(one.get("attributes"))}
     kept = {}
     for one in nvsets.as_sets(live):
         if "rule" not in one:

@@ -230,6 +230,12 @@ class Document:
                 result.append({"id": element.get("id"), **one} if element.get("id") else one)
         return result
 
+    def resources(self):
+        """
+        The ids of all primitives, groups, clones and bundles.
+        """
+        return {name for section, name in self.objects if section in kinds.RESOURCE_SECTIONS}
+
     def tag(self, name):
         """
         The element of the tag ``name``; None if there is none.
@@ -242,6 +248,24 @@ class Document:
         """
         element = self.tag(name)
         return element is not None and (name == owner or any(c.get("id") == name for c in children(element)))
+
+    def owner_tags(self):
+        """
+        {owner: the element of its tag}, for the tags that name themselves.
+        """
+        tags = children(self.section("tags"), "tag")
+        return {tag.get("id"): tag for tag in tags if any(child.get("id") == tag.get("id") for child in children(tag))}
+
+    def owners(self):
+        """
+        {id of an object or nvpair: the owner whose tag lists it}.
+        """
+        return {
+            child.get("id"): name
+            for name, tag in self.owner_tags().items()
+            for child in children(tag)
+            if child.get("id") != name
+        }
 
     def export_all(self):
         """

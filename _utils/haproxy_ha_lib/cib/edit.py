@@ -248,3 +248,14 @@ def write_tag(document, name, refs):
     for ref in [name, *refs]:
         if ref not in listed:
             ET.SubElement(element, "obj_ref", id=ref)
+
+
+def forget(document, tag, refs):
+    """
+    Take ``refs`` out of an owner's tag (element); a tag that lists only itself then goes.
+    """
+    for child in children(tag, "obj_ref"):
+        if child.get("id") in refs:
+            tag.remove(child)
+    if {child.get("id") for child in children(tag)} == {tag.get("id")}:
+        document.section("tags").remove(tag)

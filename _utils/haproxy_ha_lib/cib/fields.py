@@ -513,12 +513,23 @@ class Many:
             report(path, f"found {values.describe(item)}, allowed: {allowed}")
             return
         tag, data = self._split(item)
-        if isinstance(data, dict) and "id-ref" in data:
-            if len(data) > 1:
-                report(path, "id-ref stands alone")
-            return
-        data = {k: v for k, v in data.items() if k != "id"} if isinstance(data, dict) else data
-        shapes[tag].check(data, path, report)
+        if not is_reference(data, path, report):
+            data = {k: v for k, v in data.items() if k != "id"} if isinstance(data, dict) else data
+            shapes[tag].check(data, path, report)
+
+
+def is_reference(data, path, report, beside=()):
+    """
+    Whether data is an ``id-ref``, which stands alone or with the keys ``beside``. A wrong id or id-ref is reported.
+    """
+    if not isinstance(data, dict):
+        return False
+    for key in ("id", "id-ref"):
+        if key in data and not (isinstance(data[key], str) and values.is_id(data[key])):
+            report((*path, key), f"found {values.describe(data[key])}, allowed: an id")
+    if "id-ref" in data and not set(data) <= {"id-ref", *beside}:
+        report(path, "id-ref stands alone")
+    return "id-ref" in data
 
 
 def _check_words(value, path, report):

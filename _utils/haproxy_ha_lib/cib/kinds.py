@@ -19,6 +19,7 @@ from haproxy_ha_lib.cib.fields import (
     Shape,
     Single,
     Words,
+    is_reference,
 )
 from haproxy_ha_lib.cib.nvsets import NVSets
 from haproxy_ha_lib.cib.rules import RULE
@@ -125,9 +126,14 @@ class Operations(Many):
         super().write(element, [_with_interval(item) for item in value or ()], context)
 
     def check(self, value, path, report):
-        if isinstance(value, dict) and "id-ref" in value:
+        if is_reference(value, path, report):
             return
-        super().check(value.get("operations") if isinstance(value, dict) else value, path, report)
+        if isinstance(value, dict):
+            if set(value) != {"id", "operations"}:
+                report(path, "allowed: a list, a mapping with id and operations, or an id-ref")
+                return
+            value = value["operations"]
+        super().check(value, path, report)
 
 
 def _with_interval(item):

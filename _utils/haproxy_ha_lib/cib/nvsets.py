@@ -10,7 +10,7 @@ sets with one score Pacemaker 2.1 takes the last (measured). ``attributes`` is a
 import xml.etree.ElementTree as ET
 
 from haproxy_ha_lib.cib import values
-from haproxy_ha_lib.cib.fields import Attribute, Context, Many, Shape, children
+from haproxy_ha_lib.cib.fields import Attribute, Context, Many, Shape, children, is_reference
 from haproxy_ha_lib.cib.rules import RULE
 
 _HEADER = Shape(Attribute("score", kind="score"), Many("rule", {"rule": RULE}))
@@ -35,6 +35,13 @@ def pairs(attributes, context):
         if value is not None and name is not None:
             result.setdefault(values.text(name), values.text(value))
     return result
+
+
+def names(attributes):
+    """
+    The names that a set's attributes state, those with the value null too.
+    """
+    return set(attributes or ()) if isinstance(attributes, dict) else {one.get("name") for one in attributes or ()}
 
 
 def _listed(attributes, context):
@@ -273,7 +280,7 @@ def check_set(one, table, path, report):
     if not isinstance(one, dict):
         report(path, f"found {values.describe(one, hidden=True)}, allowed: a mapping with attributes, score, rule")
         return
-    if "id-ref" in one:
+    if is_reference(one, path, report):
         return
     for key in one:
         if key not in ("id", "score", "rule", "attributes"):
@@ -285,8 +292,24 @@ def check_set(one, table, path, report):
     attributes = one.get("attributes", {})
     if isinstance(attributes, dict):
         check_pairs(attributes, table, (*path, "attributes"), report)
-    elif not isinstance(attributes, list) or not all(isinstance(item, dict) for item in attributes):
+    elif not isinstance(attributes, list):
         report((*path, "attributes"), f"found {values.describe(attributes, hidden=True)}, allowed: names and values")
+    else:
+        for number, item in enumerate(attributes):
+            _check_pair(item, table, (*path, "attributes", number), report)
+
+
+def _check_pair(item, table, path, report):
+    """Report what is wrong with one pair of the list form."""
+    if is_reference(item, path, report, beside=("name",)):
+        item = {"name": item.get("name", "a reference"), "value": ""}
+    if not isinstance(item, dict) or not {"name"} <= set(item) <= {"id", "name", "value"}:
+        shown = values.describe(item, hidden=True)
+        report(path, f"found {shown}, allowed: a mapping with name, value and id, or an id-ref")
+    elif not isinstance(item["name"], str):
+        report((*path, "name"), f"found {values.describe(item['name'])}, allowed: a name")
+    else:
+        check_pairs({item["name"]: item.get("value")}, table, path, report)
 
 
 def check_pairs(attributes, table, path, report):

@@ -32,6 +32,7 @@ class Plan:
     changes: {"kind id": {"old": data or None, "new": data or None}}, secrets hidden, only fields that differ.
     adoptable, foreign, unknown: sorted texts. digest: of the changes, secrets included.
     resources: the ids of the desired resources. unresolved: params whose secrets are given nowhere.
+    conflicts: texts about objects of other owners that are not as desired.
     agents: {primitive or template id: (agent, {param: value})} of the objects that are written.
     doubts: texts about written values that Pacemaker would not understand.
     """
@@ -45,25 +46,27 @@ class Plan:
     digest: str = ""
     resources: list = field(default_factory=list)
     unresolved: list = field(default_factory=list)
+    conflicts: list = field(default_factory=list)
     agents: dict = field(default_factory=dict)
     doubts: list = field(default_factory=list)
 
 
-def make(document, data, owner, purge=False, adopt=False, partial=False):
+def make(document, data, owner, purge=False, adopt=False, take_over=False, partial=False):
     """
     The Plan that makes ``document`` (left as it is) mean ``data``.
 
-    owner: whose objects these are. purge: remove everything else too. adopt: record equal unowned objects as the
-    owner's even if nothing else changes. partial: ``data`` names only some of the owner's objects; the others stay.
+    owner: whose objects these are. purge: remove everything else too, and take over what others own. adopt: record
+    equal unowned objects as the owner's even if nothing else changes. take_over: objects of other owners that ``data``
+    names become this owner's. partial: ``data`` names only some of the owner's objects; the others stay.
     Raises CibError for data that cannot be.
     """
     if not values.is_id(owner) or any(name == owner for section, name in document.objects if section != "tags"):
         raise CibError(f"owner: '{owner}' cannot be recorded, because it is no id, or the id of something else")
-    return _Planner(document, data, owner, purge, adopt, partial).plan()
+    return _Planner(document, data, owner, purge, adopt, take_over, partial).plan()
 
 
 class _Planner:
-    def __init__(self, document, data, owner, purge, adopt, partial):
+    def __init__(self, document, data, owner, purge, adopt, take_over, partial):
         self.before = document
         self.owner = owner
         self.purge = purge
@@ -75,6 +78,7 @@ class _Planner:
         self.context = self.desired.context(document)
         tag = document.tag(owner)
         self.owned = {child.get("id") for child in children(tag, "obj_ref")} - {owner} if tag is not None else set()
+        self.others = {} if purge or take_over else _without(document.owners(), self.owned)
         self.claimed = set()  # ids of nvpairs that the desired data is about
         self.objects = {}  # what is to be written
         self.sets = []  # every desired set: (section, node, set, ids of the live sets)
@@ -85,8 +89,11 @@ class _Planner:
         self._compare_objects()
         self._compare_settings()
         doomed, pairs = self._removals()
-        wanted.check_references(self.desired, set(self.before.objects) - doomed)
-        if self.objects or self.settings or doomed or pairs or (self.adopt and self.result.adoptable):
+        wanted.check_references(self.desired, self.context, self.objects, set(self.before.objects), doomed)
+        _reject_clashes(self.before, self.objects, doomed)
+        if self.result.conflicts:
+            self.result.conflicts.sort()
+        elif self.objects or self.settings or doomed or pairs or (self.adopt and self.result.adoptable):
             self._edit(doomed, pairs)
         self._list_foreign(doomed)
         plan = self.result
@@ -103,16 +110,27 @@ class _Planner:
     def _compare_objects(self):
         for (section, name), content in self.desired.objects.items():
             if content is None:
+                if (section, name) in self.before.objects:
+                    self._reject_if_anothers(name, label(section, name))
                 continue
             shape = kinds.KINDS[section].shape
             live = self.before.data((section, name)) if (section, name) in self.before.objects else None
             content = wanted.completed(section, content, live, self.result.unresolved)
             if live is None or shape.meaning(live, self.before.context) != shape.meaning(content, self.context):
                 self.objects[section, name] = content
-                if section in ("primitives", "templates") and "agent" in content:
+                self._reject_if_anothers(name, label(section, name))
+                if section in ("primitives", "templates") and content.get("agent"):
                     self.result.agents[name] = content["agent"], self._params(content)
-            elif name not in self.owned:
+            elif name not in self.owned and name not in self.others:
                 self.result.adoptable.append(label(section, name))
+
+    def _reject_if_anothers(self, identifier, name):
+        """Note a conflict if what is to be changed is another owner's."""
+        if identifier in self.others:
+            self.result.conflicts.append(
+                f"{name} is not as desired and belongs to the owner {self.others[identifier]}: change it there, or "
+                "say take_over: true"
+            )
 
     def _params(self, content):
         params = {}
@@ -139,9 +157,11 @@ class _Planner:
             pair = edit.find_pair(elements, settings.table, name)
             if pair is not None and value is not None:
                 self.claimed.add(pair.get("id"))
+            identifier = pair.get("id") if pair is not None else None
             if not self._same(settings, name, pair, value):
                 self.settings.append((settings.section, node, one, ids, name, value))
-            elif pair is not None and pair.get("id") not in self.owned:
+                self._reject_if_anothers(identifier, setting_label(settings, node, name, one))
+            elif pair is not None and identifier not in self.owned and identifier not in self.others:
                 self.result.adoptable.append(setting_label(settings, node, name, one))
 
     @staticmethod
@@ -190,7 +210,6 @@ class _Planner:
         )
         refs = {key for key, content in self.desired.objects.items() if content is not None}
         clashing = {key for key in doomed if any(key[1] == name for _, name in self.objects)}
-        _reject_clashes(self.before, self.objects, doomed)
         if clashing:
             edit.remove_objects(after, clashing, replaced=True)
             after = Document(after.root)
@@ -227,7 +246,11 @@ class _Planner:
                 pair = edit.find_pair(elements, SETTINGS[section].table, name) if value is not None else None
                 if pair is not None:
                     mine.add(pair.get("id"))
-        edit.write_tag(after, self.owner, sorted(mine & present - {None}))
+        mine = (mine & present) - {None} - set(self.others)
+        for name, tag in after.owner_tags().items():
+            if name != self.owner:
+                edit.forget(after, tag, mine)
+        edit.write_tag(after, self.owner, sorted(mine))
 
     def _list_foreign(self, doomed):
         stated = set(self.desired.objects) | doomed
@@ -240,6 +263,10 @@ class _Planner:
                 if pair.get("id") not in self.claimed | self.owned and pair.get("name"):
                     self.result.foreign.append(setting_label(settings, node, pair.get("name"), {}))
         self.result.foreign = sorted(set(self.result.foreign))
+
+
+def _without(mapping, keys):
+    return {key: value for key, value in mapping.items() if key not in keys}
 
 
 def _reject_clashes(before, objects, doomed):
@@ -351,15 +378,16 @@ def given(data):
     """
     Desired data as changes to nothing, for when it cannot be compared because it refers to what is not there yet.
     """
-    objects = {
-        label(section, values.text(name)): copy.deepcopy(content)
-        for section, objects in data.items()
-        if section in kinds.KINDS and isinstance(objects, dict)
-        for name, content in objects.items()
-        if content is not None
-    }
-    hide(objects, "(hidden)")
-    return {name: {"old": None, "new": content} for name, content in objects.items()}
+    desired = wanted.normalised(data)
+    found = {label(*key): content for key, content in desired.objects.items() if content is not None}
+    for (section, node), sets in desired.settings.items():
+        for one in sets:
+            for name, value in _stated(one, Context()):
+                if value is not None:
+                    found[setting_label(SETTINGS[section], node, name, one)] = value
+    found = copy.deepcopy(found)
+    hide(found, "(hidden)")
+    return {name: {"old": None, "new": content} for name, content in found.items()}
 
 
 def fingerprint(data):
@@ -410,4 +438,6 @@ def parameter_problems(agent, metadata, params, template=False):
 
 
 def _is_needed(parameter):
-    return parameter.get("required") in ("1", "true") and parameter.find("content[@default]") is None
+    content = parameter.find("content")
+    default = content.get("default") if content is not None else None
+    return parameter.get("required") in ("1", "true") and not default
