@@ -13,7 +13,8 @@ def model(settings):
     A list of {"name", "lines": [[key, value], ...], "sections": [the same, nested]}; nodes are in pillar's order.
     """
     cluster, balancers = settings["cluster"], settings["load_balancers"]
-    sections = [_totem(cluster, len(balancers)), _nodelist(balancers), _quorum(cluster, len(balancers)), _logging()]
+    nodes = len(balancers)
+    sections = [_totem(cluster, nodes), _nodelist(cluster, balancers), _quorum(cluster, nodes), _logging()]
     if cluster["system"]:
         sections.append(_section("system", cluster["system"].items()))
     return sections
@@ -39,7 +40,11 @@ def consensus(cluster, nodes):
 
 
 def _totem(cluster, nodes):
-    link = _section("interface", [("linknumber", 0), ("mcastport", cluster["port"]), *_chosen(cluster, _LINK)])
+    timing = _chosen(cluster, _LINK)
+    links = [
+        _section("interface", [("linknumber", number), ("mcastport", cluster["port"] + number), *timing])
+        for number in range(len(link_addresses(cluster)))
+    ]
     return _section("totem", [
         ("version", 2),
         ("cluster_name", cluster["name"]),
@@ -48,7 +53,12 @@ def _totem(cluster, nodes):
         ("crypto_hash", "sha256"),
         ("token", cluster["token"]),
         ("consensus", consensus(cluster, nodes)),
-    ], [link])
+    ], links)
+
+
+def link_addresses(cluster):
+    """Return which address of a load balancer each knet link uses: the private one, and the public one if asked for."""
+    return ["private_ip", "public_ip"] if cluster["second_link"] else ["private_ip"]
 
 
 _LINK = ("knet_ping_interval", "knet_ping_timeout", "knet_pong_count")
@@ -58,15 +68,12 @@ def _chosen(mapping, keys):
     return [(key, mapping[key]) for key in keys]
 
 
-def _nodelist(balancers):
-    return _section(
-        "nodelist",
-        [],
-        [
-            _section("node", [("name", name), ("nodeid", node["node_id"]), ("ring0_addr", node["private_ip"])])
-            for name, node in balancers.items()
-        ],
-    )
+def _nodelist(cluster, balancers):
+    def node(name, entry):
+        rings = [(f"ring{number}_addr", entry[key]) for number, key in enumerate(link_addresses(cluster))]
+        return _section("node", [("name", name), ("nodeid", entry["node_id"]), *rings])
+
+    return _section("nodelist", [], [node(name, entry) for name, entry in balancers.items()])
 
 
 def _quorum(cluster, nodes):
@@ -91,7 +98,7 @@ _CMAP = re.compile(r"(\S+) \(\w+\) = (.*)")
 # A reload leaves these as they are, or (crypto, the port) would part the nodes until the last of them has reloaded.
 _FIXED = re.compile(r"totem\.(transport|cluster_name|crypto_\w+|interface\.\d+\.mcastport)|system\..+")
 _USUAL = {"totem.transport": "knet", "totem.crypto_cipher": "none", "totem.crypto_hash": "none"}
-_USUAL_PORT = "5405"
+_FIRST_PORT = 5405
 
 
 def parse_cmap(text):
@@ -137,7 +144,12 @@ def fixed_differences(loaded, wanted):
     """
     found = []
     for key in sorted(filter(_FIXED.fullmatch, loaded.keys() | wanted.keys())):
-        usual = _USUAL_PORT if key.endswith("mcastport") else _USUAL.get(key, "unset")
+        usual = _USUAL.get(key, "unset")
+        if key.endswith("mcastport"):
+            link = key.removesuffix("mcastport")
+            if not any(other.startswith(link) for other in loaded):
+                continue  # a link that is added
+            usual = str(_FIRST_PORT + int(link.split(".")[2]))
         old, new = loaded.get(key, usual), wanted.get(key, usual)
         if old != new:
             found.append(f"{key} from {old} to {new}")

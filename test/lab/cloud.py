@@ -37,9 +37,12 @@ def up(image: Image) -> None:
     CLOUD.mkdir(parents=True, exist_ok=True)
     _make_certificates()
     config = CLOUD / "simulator.json"
-    config.write_text(json.dumps(_simulator_config(), indent=2), encoding="utf-8")
+    namespaces = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("mnt", "net")]
+    config.write_text(json.dumps(_simulator_config(*namespaces), indent=2), encoding="utf-8")
     config.chmod(0o600)
-    _start("simulator", [sys.executable, "-m", "lab.simulator", "--config", str(config)])
+    _start("simulator", [sys.executable, "-m", "lab.simulator", "--config", str(config)], pass_fds=namespaces)
+    for namespace in namespaces:
+        os.close(namespace)
     _start(
         "archive",
         [sys.executable, "-m", "http.server", "--bind", ARCHIVE_ADDRESS, "--directory", str(image.archive), "80"],
@@ -68,7 +71,8 @@ def certificate_authority() -> str:
     return (CLOUD / "ca.crt").read_text(encoding="ascii")
 
 
-def _simulator_config() -> dict:
+def _simulator_config(mounts: int, net: int) -> dict:
+    """The simulator's configuration; it inherits the machine's own namespaces as these file descriptors."""
     droplets = [
         {
             "id": host.droplet_id,
@@ -95,8 +99,10 @@ def _simulator_config() -> dict:
         "droplets": droplets,
         "reserved_ips": [{"ip": ip, "droplet_id": None} for ip in (FLOATING_IP, SECOND_FLOATING_IP)],
         "assign_command": [str(HERE / "flip")],
-        # The hosts are the machine's processes, and the fabric has mounts and a network of its own.
-        "power_command": ["nsenter", "--target", "1", "--mount", "--net", sys.executable, "-m", "lab"],
+        # The fabric has mounts and a network of its own; hosts are powered from outside.
+        "power_command": [
+            "nsenter", f"--mount=/proc/self/fd/{mounts}", f"--net=/proc/self/fd/{net}", sys.executable, "-m", "lab",
+        ],
     }
 
 
@@ -140,7 +146,7 @@ def _make_certificates() -> None:
     )
 
 
-def _start(name: str, argv: list[str]) -> None:
+def _start(name: str, argv: list[str], **options) -> None:
     with open(CLOUD / f"{name}.log", "wb") as log:
         process = subprocess.Popen(
             network.fabric_command(*argv),
@@ -148,6 +154,7 @@ def _start(name: str, argv: list[str]) -> None:
             stdout=log,
             stderr=log,
             start_new_session=True,
+            **options,
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONPATH": str(HERE.parent), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         )

@@ -88,7 +88,10 @@ def run_command(command: list[str]) -> Callable[..., None]:
     """A hook that runs the command with its arguments; a failure raises, and fails the action."""
 
     def hook(*arguments: str) -> None:
-        subprocess.run([*command, *arguments], check=True, timeout=30, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        # Open files pass on: they may be what the command is to enter.
+        subprocess.run(
+            [*command, *arguments], close_fds=False, check=True, timeout=30, stdin=subprocess.DEVNULL, stdout=sys.stderr
+        )
 
     return hook
 
