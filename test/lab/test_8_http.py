@@ -1,0 +1,108 @@
+"""The HTTP tiers under load: nothing is lost while the configuration changes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import outcome, salt
+from lab.cloud import REPOSITORY
+from lab.machine import machine
+from lab.traffic import ask, load
+
+EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
+APPLY_MANY = Path(__file__).with_name("apply_many.py").read_text(encoding="utf-8")
+RELOADS = 20
+
+
+def certificate(directory: Path, number: int) -> str:
+    """A certificate with its key, in PEM."""
+    key, crt = directory / f"{number}.key", directory / f"{number}.crt"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "9",
+         "-subj", f"/CN=number-{number}", "-out", crt, "-keyout", key],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return crt.read_text(encoding="ascii") + key.read_text(encoding="ascii")
+
+
+def site(pem: str, servers: list[str] = ("app-1", "app-2"), renamed: bool = False, header: int = 0) -> dict:
+    """pillar.example with HTTPS, and with these app servers in this order."""
+    tree = yaml.safe_load(EXAMPLE)["haproxy_ha"]
+    apps = copy.deepcopy(tree["app_servers"])
+    tree["app_servers"] = {f"web-{name}" if renamed else name: apps[name] for name in servers}
+    tree["haproxy"] = {
+        "certificates": {"site": {"pem": pem}},
+        "frontends": {"http": {
+            "bind": ["anchor:80", "anchor:443 ssl"],
+            "options": [f"http-response set-header X-Version {header}"],
+        }},
+    }
+    return tree
+
+
+def changes(directory: Path, count: int) -> list[dict]:
+    """Pillar after pillar: another certificate; a server leaves, and comes back; all are renamed; all are reordered."""
+    pillars = []
+    for turn in range(-(-count // 5)):
+        pem = certificate(directory, turn)
+        pillars += [
+            site(pem, header=turn),  # another certificate
+            site(pem, ["app-1"], header=turn),
+            site(pem, ["app-2", "app-1"], header=turn),
+            site(pem, ["app-2", "app-1"], renamed=True, header=turn),
+            site(pem, ["app-1", "app-2"], renamed=True, header=turn),
+        ]
+    return pillars[:count]
+
+
+SLS = "haproxy_ha.load_balancer.config"
+
+
+def apply_many(balancer: str, pillars: list[dict]) -> list[dict]:
+    """The configuration of a balancer with each pillar in turn: the state's return each time."""
+    argv = machine(balancer).command("/opt/salt/bin/python3", "-c", APPLY_MANY, SLS)
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        states = []
+        for pillar in pillars:
+            salt.set_pillar(yaml.safe_dump({"haproxy_ha": pillar}, sort_keys=False))
+            process.stdin.write("apply\n")
+            process.stdin.flush()
+            run = {balancer: json.loads(process.stdout.readline())}
+            assert outcome.failed(run) == []
+            states.append(outcome.by_id(run, balancer, "haproxy_ha-load-balancer-config"))
+        process.stdin.close()
+    return states
+
+
+@pytest.fixture
+def under_change(active):
+    """The active balancer; the example's configuration is back after the test."""
+    yield active
+    salt.set_pillar(EXAMPLE)
+    assert outcome.failed(salt.call("state.apply", SLS)) == []
+
+
+def test_no_request_is_lost_while_servers_and_certificates_change(under_change, tmp_path):
+    apply_many(under_change, [site(certificate(tmp_path, 99))])
+    with load(once=500, kept=450, tls=50) as report:
+        states = apply_many(under_change, changes(tmp_path, RELOADS))
+    print(json.dumps(report))
+    assert [state["comment"] for state in states if "haproxy was reloaded" not in state["comment"]] == []
+    assert [state["comment"] for state in states if "drained: app_pool/app-2" in state["comment"]]
+    for way in ("once", "kept", "tls"):
+        assert (report[way]["failed"], report[way]["failures"]) == (0, []), way
+    assert sum(report[way]["requests"] for way in ("once", "kept", "tls")) / report["seconds"] > 900
+    assert "BEGIN" not in json.dumps(states)
+
+
+def test_the_log_of_haproxy_is_where_people_look_for_it(active):
+    ask(path="/find-me-in-the-log")
+    lines = machine(active).run("journalctl", "--unit", "haproxy", "--since", "-30s", "--output", "cat").stdout
+    assert any("/find-me-in-the-log" in line and "app_pool/" in line for line in lines.splitlines())
