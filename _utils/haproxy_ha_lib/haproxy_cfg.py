@@ -47,6 +47,9 @@ def model(settings, secrets=None):
     ]
 
 
+_KEEP_ALIVE = {"option http-server-close": "option http-keep-alive"}
+
+
 def proxies(haproxy):
     """Yield (section keyword, name, settings) of every proxy, in the order of haproxy.cfg."""
     for kind in ("listen", "frontend", "backend"):
@@ -70,7 +73,7 @@ def stats_on(stats):
 
 def mode(haproxy, proxy):
     """Return the mode of a proxy: its own, or that of its `defaults`, or HAProxy's own, which is tcp."""
-    defaults = haproxy["sections"].get(f"defaults {proxy['from']}", []) if proxy["from"] else haproxy["defaults"]
+    defaults = haproxy["sections"].get(f"defaults {proxy['from']}", haproxy["defaults"])
     return proxy["mode"] or _raw_mode([*defaults, *proxy["options"]])
 
 
@@ -127,6 +130,8 @@ def _global(settings):
 
 def _defaults(haproxy):
     lines = list(haproxy["defaults"])
+    if haproxy["keep_alive"]:
+        lines = [_KEEP_ALIVE.get(line, line) for line in lines]
     if haproxy["keep_server_states"] and not _has(lines, "load-server-state-from-file"):
         lines.append("load-server-state-from-file global")
     return lines

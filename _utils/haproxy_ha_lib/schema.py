@@ -269,6 +269,8 @@ _HAPROXY = Keys("The load balancer tier.", {
     "drain_timeout": Value("Seconds that a server that leaves gets to finish its requests before the reload; 0: none.",
                            values.whole_number(0, 3600)),
     "keep_server_states": Value("true: after a reload the servers are up, down or drained as before.", values.flag),
+    "keep_alive": Value("true: connections to the app servers are kept and shared, in place of the tutorial's "
+                        "`option http-server-close`.", values.flag),
     "global": Items("Lines of the section `global`.", _LINES),
     "userlists": _raw("Sections `userlist`.", "userlist"),
     "peers": Table("Sections `peers`.", "peers", _PEERS),

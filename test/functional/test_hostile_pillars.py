@@ -80,6 +80,7 @@ def table(names, entry, size=3):
 HAPROXY = optional(
     drain_timeout=mostly(st.integers(0, 3600)),
     keep_server_states=mostly(st.booleans()),
+    keep_alive=mostly(st.booleans()),
     userlists=table(NAME, st.just(["user jane insecure-password x"])),
     peers=table(NAME, optional(port=PORT)),
     caches=table(NAME, st.just(["total-max-size 4"])),

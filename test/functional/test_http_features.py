@@ -145,7 +145,7 @@ FEATURES = {
         ["bind [2001:db8::21]:80", "bind [fd00::10]:8080"],
     ),
     "keep-alive by one line": (
-        {"haproxy:backends:app_pool:options": ["option http-keep-alive"]}, ["option http-keep-alive"],
+        {"haproxy:keep_alive": True}, ["option http-keep-alive"],
     ),
     "no states kept": ({"haproxy:keep_server_states": False}, []),
 }

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import outcome, salt
+from lab import audit, outcome, salt
 from lab.cloud import REPOSITORY
 from lab.machine import machine
-from lab.traffic import ask, load
+from lab.topology import BALANCERS
+from lab.traffic import ask, load, probe
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 APPLY_MANY = Path(__file__).with_name("apply_many.py").read_text(encoding="utf-8")
@@ -106,3 +107,57 @@ def test_the_log_of_haproxy_is_where_people_look_for_it(active):
     ask(path="/find-me-in-the-log")
     lines = machine(active).run("journalctl", "--unit", "haproxy", "--since", "-30s", "--output", "cat").stdout
     assert any("/find-me-in-the-log" in line and "app_pool/" in line for line in lines.splitlines())
+
+
+ROLLING = "haproxy_ha.orchestrate.rolling"
+
+
+def roll(**pillar) -> dict:
+    """The rolling change, as its operator starts it: the states of the orchestration, by id."""
+    argv = ["salt-run", "--out=json", "state.orchestrate", ROLLING, f"pillar={json.dumps(pillar)}"]
+    done = machine("master").run(*argv, check=False)
+    run = json.loads(done.stdout[done.stdout.index("{") :])
+    run = next(iter(run["data"].values())) if "data" in run else next(iter(run.values()))
+    return {state["__id__"].removeprefix("haproxy_ha-rolling-"): state for state in run.values()}
+
+
+def haproxy_cfg(balancer: str) -> str:
+    return machine(balancer).read("/etc/haproxy/haproxy.cfg")
+
+
+def with_lines(lines: list[str], **haproxy) -> str:
+    """pillar.example with lines of one's own in the frontend."""
+    tree = yaml.safe_load(EXAMPLE)["haproxy_ha"]
+    tree["haproxy"] = {"frontends": {"http": {"options": lines}}, **haproxy}
+    return yaml.safe_dump({"haproxy_ha": tree}, sort_keys=False)
+
+
+def test_a_rolling_change_goes_one_by_one_and_loses_nothing(under_change):
+    """The passive one first, then the active one, which has handed over; with an upgrade of the package."""
+    passive = next(name for name in BALANCERS if name != under_change)
+    repository = {"uri": "http://archive.lab/newer", "suite": "./", "components": [], "trusted": True}
+    salt.set_pillar(with_lines(["http-response set-header X-New 1"], repository=repository))
+    with probe(20) as record:
+        states = roll(upgrade=True)
+    assert [state["comment"] for state in states.values() if state["result"] is not True] == []
+    steps = ("passive", "upgrade", "change", "verified")
+    assert list(states) == ["settings", *(f"{name}-{step}" for name in (passive, under_change) for step in steps)]
+    assert audit.settle() == passive
+    for balancer in BALANCERS:
+        assert "X-New" in haproxy_cfg(balancer)
+        version = machine(balancer).run("dpkg-query", "-W", "-f", "${Version}", "haproxy").stdout
+        assert version.endswith("+99.lab")
+    assert record.failed == []
+
+
+def test_a_rolling_change_that_does_not_serve_stops_at_the_first(under_change):
+    """HAProxy accepts it, and every request gets a 503: the active balancer is not touched, and goes on."""
+    before = haproxy_cfg(under_change)
+    salt.set_pillar(with_lines(["http-request return status 503"]))
+    with probe(20) as record:
+        states = roll()
+    failed = [name for name, state in states.items() if state["result"] is not True]
+    assert failed[0] == f"{next(name for name in BALANCERS if name != under_change)}-verified"
+    assert haproxy_cfg(under_change) == before
+    assert audit.active() == under_change
+    assert record.failed == []
