@@ -7,7 +7,7 @@ include:
 {% if "load_balancer" in roles %}
 haproxy_ha-load-balancer-verified:
   haproxy_ha.verified:
-    - timeout: 20
+    - timeout: 10
     - require:
       - haproxy_ha: haproxy_ha-load-balancer-config
 {% endif %}
