@@ -201,7 +201,8 @@ def check_haproxy(built, secrets, directory):
     done = subprocess.run(
         ["haproxy", "-c", "-dW", "-f", directory / "haproxy.cfg"], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout + done.stderr) == (0, "Configuration file is valid\n"), text
+    said = (done.stdout + done.stderr).removesuffix("Configuration file is valid\n")  # 3.0 is silent
+    assert (done.returncode, said) == (0, ""), text
 
 
 SITE_DIRECTIVES = {"listen", "server_name", "allow", "deny", "access_log", "root", "index", "set_real_ip_from",

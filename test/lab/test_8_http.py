@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
+import statistics
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,21 +69,32 @@ def changes(directory: Path, count: int) -> list[dict]:
 SLS = "haproxy_ha.load_balancer.config"
 
 
-def apply_many(balancer: str, pillars: list[dict]) -> list[dict]:
-    """The configuration of a balancer with each pillar in turn: the state's return each time."""
-    argv = machine(balancer).command("/opt/salt/bin/python3", "-c", APPLY_MANY, SLS)
+@contextlib.contextmanager
+def applying(host: str, sls: str) -> Iterator[Callable[[], list[dict]]]:
+    """A function that applies an SLS on a host, and returns its states; Salt is started there once for all calls."""
+    argv = machine(host).command("/opt/salt/bin/python3", "-c", APPLY_MANY, sls)
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
-        states = []
-        for pillar in pillars:
-            salt.set_pillar(yaml.safe_dump({"haproxy_ha": pillar}, sort_keys=False))
+
+        def apply() -> list[dict]:
             process.stdin.write("apply\n")
             process.stdin.flush()
-            run = {balancer: json.loads(process.stdout.readline())}
+            run = {host: json.loads(process.stdout.readline())}
             assert outcome.failed(run) == []
-            states.append(outcome.by_id(run, balancer, "haproxy_ha-load-balancer-config"))
+            return outcome.states(run, host)
+
+        yield apply
         process.stdin.close()
-    return states
+
+
+def apply_many(balancer: str, pillars: list[dict]) -> list[dict]:
+    """The configuration of a balancer with each pillar in turn: the state's return each time."""
+    found = []
+    with applying(balancer, SLS) as apply:
+        for pillar in pillars:
+            salt.set_pillar(yaml.safe_dump({"haproxy_ha": pillar}, sort_keys=False))
+            found += [state for state in apply() if state["__id__"] == "haproxy_ha-load-balancer-config"]
+    return found
 
 
 @pytest.fixture
@@ -161,3 +176,33 @@ def test_a_rolling_change_that_does_not_serve_stops_at_the_first(under_change):
     assert haproxy_cfg(under_change) == before
     assert audit.active() == under_change
     assert record.failed == []
+
+
+def plain(count: int, package: str, service: str) -> str:
+    """An SLS of that many plain pkg, file and service states, which a machine fulfils already once it has run."""
+    kinds = [
+        lambda number: {"pkg.installed": [{"name": package}]},
+        lambda number: {"file.managed": [{"name": f"/root/plain-{number}"}, {"contents": "plain\n"}]},
+        lambda number: {"service.running": [{"name": service}]},
+    ]
+    return json.dumps({f"plain-{number}": kinds[number % 3](number) for number in range(count)})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("host, package, service", [("app-1", "nginx", "nginx"), ("primary", "haproxy", "pacemaker")])
+def test_a_converged_run_costs_little_more_than_plain_states(active, capsys, host, package, service):
+    def duration(apply):
+        began = time.monotonic()
+        states = apply()
+        assert [state["changes"] for state in states if state["changes"]] == []
+        return time.monotonic() - began
+
+    with applying(host, "haproxy_ha") as ours:
+        machine("master").write("/srv/salt/plain.sls", plain(len(ours()), package, service))
+        with applying(host, "plain") as theirs:
+            theirs()
+            taken = [(duration(ours), duration(theirs)) for _ in range(9)]
+    ours_s, plain_s = (statistics.median(column) for column in zip(*taken, strict=True))
+    with capsys.disabled():
+        print(f"\n  {host}: haproxy_ha {ours_s:.2f} s, plain states {plain_s:.2f} s: {ours_s / plain_s:.2f}")
+    assert ours_s <= 1.25 * plain_s
