@@ -1,7 +1,7 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all docs lint lab lab-down lab-status lab-enter lab-reboot lab-power-off lab-power-on lab-cut lab-mend
+.PHONY: demo test test-all bench docs lint lab lab-down lab-status lab-enter lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
 	./test/demo
@@ -11,6 +11,9 @@ test:
 
 test-all:
 	./test/run --all
+
+bench:
+	$(LAB) tools python3 -m pytest -q -p no:cacheprovider --show-capture=no test/bench
 
 docs:
 	python3 test/pillar_reference.py
