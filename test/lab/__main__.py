@@ -40,7 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--keep", action="store_true", help="leave the lab up")
     sub.add_argument("--salt", default="3008", help="Salt release (default: 3008)")
     command("image", _image, "build the cached images and nothing else")
-    sub = command("tools", lambda o: tools.run(o.argv), "run a command in the image that has the daemons' programs")
+    sub = command(
+        "tools",
+        lambda o: tools.run(o.argv, debian=o.debian),
+        "run a command in the image that has the daemons' programs",
+    )
+    sub.add_argument("--debian", default="bookworm", help="Debian release (default: bookworm)")
     sub.add_argument("argv", nargs=argparse.REMAINDER)
     command("status", _status, "list the hosts and their state")
     command("check", lambda _: preflight.require(), "say what is missing on this machine")
