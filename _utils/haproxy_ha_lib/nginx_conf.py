@@ -7,7 +7,7 @@ from haproxy_ha_lib.values import bracketed
 # Its name is ours: the nginx.conf of a host that was built by the tutorial has one called haproxy_log.
 LOG_FORMAT = "haproxy_ha"
 BALANCER = "$haproxy_ha_balancer"
-"""nginx's variable that says whether a load balancer asks, where the client's address has taken its place."""
+"""nginx's variable that says whether a load balancer asks, even where the client's address has taken its place."""
 
 _REAL_IP_HEADERS = {"real_ip": "X-Forwarded-For", "proxy_protocol": "proxy_protocol"}
 
@@ -57,18 +57,19 @@ def unbalanced(lines):
 
 def _http(settings):
     """Lines of the section `http`: the log format, and who is believed."""
-    address, more = settings["nginx"]["client_address"], []
     peer, client = "$remote_addr", "$http_x_forwarded_for"
-    if address != "log":
+    if settings["nginx"]["client_address"] != "log":
         # real_ip has put the client's address in place of the peer's.
         peer, client = "$realip_remote_addr", "$remote_addr"
-        more = [f"geo {peer} {BALANCER} {{", "    default 0;", *(f"    {one} 1;" for one in balancers(settings)), "}"]
     return {"lines": [
         f"log_format {LOG_FORMAT}",
         f"    'ProxyIP: {peer} - ClientIP: {client} - $remote_user [$time_local] '",
         """    '"$request" $status $body_bytes_sent "$http_referer" '""",
         """    '"$http_user_agent"';""",
-        *more,
+        f"geo {peer} {BALANCER} {{",
+        "    default 0;",
+        *(f"    {address} 1;" for address in balancers(settings)),
+        "}",
         *settings["nginx"]["options"],
     ]}
 
@@ -100,13 +101,12 @@ def _site(settings, port, names, root, options):
 
 
 def _guard(settings, address):
-    """Only load balancers are answered."""
-    allowed = balancers(settings)
+    """Only load balancers are answered. A raw `return` would come before the tutorial's allow and deny, hence `if`."""
+    refusal = [f"if ({BALANCER} = 0) {{", "    return 403;", "}"]
     if address == "log":
-        return [*(f"allow {one};" for one in allowed), "deny all;"]
-    header = _REAL_IP_HEADERS[address]
-    trusted = [f"set_real_ip_from {one};" for one in allowed]
-    return [*trusted, f"real_ip_header {header};", f"if ({BALANCER} = 0) {{", "    return 403;", "}"]
+        return [*(f"allow {one};" for one in balancers(settings)), "deny all;", *refusal]
+    trusted = [f"set_real_ip_from {one};" for one in balancers(settings)]
+    return [*trusted, f"real_ip_header {_REAL_IP_HEADERS[address]};", *refusal]
 
 
 def _page(settings):
