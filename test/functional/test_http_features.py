@@ -85,7 +85,8 @@ FEATURES = {
          "http-check expect status 200,204"],
     ),
     "a check by HTTP without a host": (
-        {"haproxy:backends:app_pool:check": {"path": "/"}}, ["http-check send meth GET uri /"],
+        {"haproxy:backends:app_pool:check": {"path": "/", "status": 204}},
+        ["http-check send meth GET uri /", "http-check expect status 204"],
     ),
     "algorithms": (
         {"haproxy:backends": {name: {"servers": "app_servers", "balance": algorithm} for name, algorithm in {
