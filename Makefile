@@ -19,6 +19,7 @@ failure-modes:
 
 bench:
 	@. test/prepare && /usr/bin/python3 -m bench
+	$(LAB) tools python3 -m pytest -q -p no:cacheprovider --show-capture=no test/bench
 
 # Writes docs/pillar.md, and the comments of pillar.example.
 docs:

@@ -413,6 +413,32 @@ def _absent(nodes, present):
 
 
 @_state
+def passive(name, timeout=60):
+    """
+    This load balancer does not hold the floating IP: another one, which runs HAProxy, does.
+
+    timeout : ``60``
+        How long the move may take, in seconds (int).
+
+    .. code-block:: yaml
+
+        haproxy_ha-load-balancer-passive:
+          haproxy_ha.passive
+    """
+    now, node = __salt__["haproxy_ha.status"](), __salt__["pacemaker.node_name"]()
+    if node not in now["active"]:
+        return _done(f"The floating IP is on {', '.join(now['active']) or 'no node'}")
+    others = [other for other in now["haproxy"] if other != node]
+    if not others:
+        return {"result": False, "comment": f"No other node runs HAProxy: the floating IP stays on {node}"}
+    changes = {"floating IP": {"old": node, "new": others[0]}}
+    if __opts__["test"]:
+        return _would(f"The floating IP would move to {others[0]}", changes)
+    moved = __salt__["haproxy_ha.failover"](others[0], timeout)
+    return _done(f"The floating IP is on {moved['new']}", {"floating IP": moved})
+
+
+@_state
 def verified(name, timeout=60):
     """
     The tiers work together: the probes of :func:`haproxy_ha.verify <haproxy_ha>` find what they should.

@@ -34,21 +34,24 @@ class Pool:
 @contextlib.contextmanager
 def drained(pool, wanted):
     """
-    Take the servers out of rotation that are not in a set of files, and wait until they are idle; in vain if the block
-    fails: then they are in rotation again. The value says in words what was done.
+    Take the servers that are not in a set of files out of rotation, and wait until they are idle. If the block fails
+    they are in rotation again. The value says in words what was done.
 
     A backend of which no server would be left is not touched: it would answer nobody.
     """
     leaving = _leaving(pool, wanted)
-    for backend, server in leaving:
-        net.ask(pool.socket, f"set server {backend}/{server} state drain")
     try:
+        _set_state(pool, leaving, "drain")
         yield _wait_idle(pool, leaving) if leaving else ""
     except BaseException:
-        for backend, server in leaving:
-            with contextlib.suppress(OSError):  # a HAProxy that has gone has forgotten it too
-                net.ask(pool.socket, f"set server {backend}/{server} state ready")
+        with contextlib.suppress(OSError):  # a HAProxy that has gone has forgotten it too
+            _set_state(pool, leaving, "ready")
         raise
+
+
+def _set_state(pool, servers, state):
+    for backend, server in servers:
+        net.ask(pool.socket, f"set server {backend}/{server} state {state}")
 
 
 def _leaving(pool, wanted):

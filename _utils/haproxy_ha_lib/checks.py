@@ -156,6 +156,36 @@ def proxy_names(read, roles):
             yield Problem((ROOT, "haproxy", f"{kind}s", name), text)
 
 
+def own_names(read, roles):
+    """Sections of the formula's own have names of their own."""
+    taken = {("userlists", haproxy_cfg.STATS), ("sections", f"defaults {haproxy_cfg.TCP}")}
+    for table, name in sorted(taken):
+        if name in read["haproxy"][table]:
+            yield Problem((ROOT, "haproxy", table, name), "the formula has one of this name itself")
+
+
+def peers(read, roles):
+    """A section without a peer is dropped by HAProxy, with a warning."""
+    for name, section in read["haproxy"]["peers"].items():
+        if not section["port"] and not section["options"]:
+            yield Missing((ROOT, "haproxy", "peers", name, "port"), "missing, and there are no options")
+
+
+def modes(read, roles):
+    """What is of HTTP alone stands where HTTP is spoken."""
+    haproxy = read["haproxy"]
+    for kind, name, proxy in haproxy_cfg.proxies(haproxy):
+        path, is_tcp = (ROOT, "haproxy", f"{kind}s", name), haproxy_cfg.mode(haproxy, proxy) == "tcp"
+        if is_tcp and proxy.get("redirect_to_https"):
+            yield Problem((*path, "redirect_to_https"), "found true, but the mode is tcp, allowed: false")
+        if is_tcp and (proxy.get("balance") or "").startswith(("uri", "url_param", "hdr(")):
+            yield Problem((*path, "balance"), f"found {proxy['balance']}, but the mode is tcp: it looks at HTTP")
+        backend = haproxy["backends"].get(proxy.get("default_backend"))
+        if backend and not is_tcp and haproxy_cfg.mode(haproxy, backend) == "tcp":
+            text = f"found {proxy['default_backend']}, whose mode is tcp, but the mode of this frontend is http"
+            yield Problem((*path, "default_backend"), text)
+
+
 def references(read, roles):
     """Backends, app servers, certificates and sections `defaults` that are referred to exist."""
     haproxy, apps = read["haproxy"], read["app_servers"]
@@ -207,7 +237,7 @@ def certificates(read, roles):
 
 
 def tls(read, roles):
-    """TLS has a certificate, and HTTPS is asked for where HTTP is spoken."""
+    """TLS has a certificate."""
     haproxy = read["haproxy"]
     for below, _, proxy in haproxy_cfg.listening(haproxy):
         path = (ROOT, "haproxy", *below)
@@ -218,8 +248,6 @@ def tls(read, roles):
                     "" if below == ("stats",) else ", or put one into haproxy_ha:haproxy:certificates"
                 )
                 yield Problem((*path, "bind", str(number)), text)
-        if proxy.get("redirect_to_https") and haproxy_cfg.mode(haproxy, proxy) != "http":
-            yield Problem((*path, "redirect_to_https"), "found true, but the mode is tcp, allowed: false")
 
 
 def statistics(read, roles):
@@ -284,6 +312,9 @@ CHECKS = (
     distinct_servers,
     reachable,
     proxy_names,
+    own_names,
+    peers,
+    modes,
     references,
     binds,
     certificates,

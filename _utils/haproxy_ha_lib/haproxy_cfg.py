@@ -1,9 +1,19 @@
 """haproxy.cfg as data: sections in order, each with its lines. Words from pillar were checked in schema.py."""
 
+import re
+
 from haproxy_ha_lib.values import bracketed
 
 STATS = "haproxy_ha_stats"
 """The frontend of the statistics, and the userlist of who may see them."""
+TCP = "haproxy_ha_tcp"
+"""The section `defaults` of proxies in TCP mode, where `defaults` itself is about HTTP."""
+
+# What HAProxy has for HTTP alone; it warns of it in TCP mode, and not all of it can be negated.
+_HTTP_ALONE = re.compile(
+    r"(no )?(mode|http-\S+|errorfiles?|errorloc\S*|cookie|capture|compression|monitor-uri|redirect|timeout http-\S+"
+    r"|option (http\S*|forwardfor|idle-close-on-response|originalto|contstats-http))( .*)?"
+)
 
 # HAProxy evaluates these before or after `http-request` wherever they stand, and warns where they do not stand so.
 _AFTER_HTTP_REQUEST = ("redirect", "use_backend", "use-server")
@@ -30,10 +40,14 @@ def model(settings, secrets=None):
         *(_section("resolvers", name, lines) for name, lines in haproxy["resolvers"].items()),
         *(_section("cache", name, lines) for name, lines in haproxy["caches"].items()),
         *(_section(*title.split(" "), lines) for title, lines in haproxy["sections"].items()),
+        *_tcp_defaults(haproxy),
         _section("defaults", None, _defaults(haproxy)),
         *_stats(haproxy["stats"]),
         *(_proxy(kind, name, proxy, settings) for kind, name, proxy in proxies(haproxy)),
     ]
+
+
+_KEEP_ALIVE = {"option http-server-close": "option http-keep-alive"}
 
 
 def proxies(haproxy):
@@ -59,10 +73,13 @@ def stats_on(stats):
 
 def mode(haproxy, proxy):
     """Return the mode of a proxy: its own, or that of its `defaults`, or HAProxy's own, which is tcp."""
-    defaults = haproxy["sections"].get(f"defaults {proxy['from']}", []) if proxy["from"] else haproxy["defaults"]
-    lines = [line.split() for line in [*defaults, *proxy["options"]]]
-    raw = [words[1] for words in lines if words[0] == "mode" and len(words) > 1]
-    return proxy["mode"] or next(reversed(raw), "tcp")
+    defaults = haproxy["sections"].get(f"defaults {proxy['from']}", haproxy["defaults"])
+    return proxy["mode"] or _raw_mode([*defaults, *proxy["options"]])
+
+
+def _raw_mode(lines):
+    words = [line.split() for line in lines]
+    return next((line[1] for line in reversed(words) if line[0] == "mode" and len(line) > 1), "tcp")
 
 
 def has_tls(bind):
@@ -113,9 +130,27 @@ def _global(settings):
 
 def _defaults(haproxy):
     lines = list(haproxy["defaults"])
+    if haproxy["keep_alive"]:
+        lines = [_KEEP_ALIVE.get(line, line) for line in lines]
     if haproxy["keep_server_states"] and not _has(lines, "load-server-state-from-file"):
         lines.append("load-server-state-from-file global")
     return lines
+
+
+def _origin(proxy, haproxy):
+    """The named section `defaults` of a proxy, None for the one without a name."""
+    apart = proxy["mode"] == "tcp" and _raw_mode(haproxy["defaults"]) == "http"
+    return proxy["from"] or (TCP if apart else None)
+
+
+def _tcp_defaults(haproxy):
+    if TCP in {_origin(proxy, haproxy) for _, _, proxy in proxies(haproxy)}:
+        lines = [line for line in _defaults(haproxy) if not _HTTP_ALONE.fullmatch(line)]
+        yield _section("defaults", TCP, ["mode tcp", *lines, *(["option tcplog"] if _logs(haproxy) else [])])
+
+
+def _logs(haproxy):
+    return any(line.startswith("option httplog") for line in haproxy["defaults"])
 
 
 def _has(lines, keyword):
@@ -161,7 +196,7 @@ def _proxy(kind, name, proxy, settings):
         lines.append(f"default_backend {proxy['default_backend']}")
     if kind != "frontend":
         lines += [server_line(server, proxy, settings) for server in proxy["servers"]]
-    return _section(kind, name, lines, proxy["from"])
+    return _section(kind, name, lines, _origin(proxy, settings["haproxy"]))
 
 
 def _listening(proxy, settings):

@@ -7,7 +7,7 @@ from haproxy_ha_lib.values import bracketed
 LOG_FORMAT = "haproxy_log"
 """The log format that shows both the load balancer and the client; the tutorial's name for it."""
 BALANCER = "$haproxy_ha_balancer"
-"""nginx's variable that says whether a load balancer asks, where the client's address has taken its place."""
+"""nginx's variable that says whether a load balancer asks, even where the client's address has taken its place."""
 
 _REAL_IP_HEADERS = {"real_ip": "X-Forwarded-For", "proxy_protocol": "proxy_protocol"}
 
@@ -75,21 +75,22 @@ def unbalanced(lines):
 
 def _http(settings, own_log_format):
     """Lines of the section `http`, or None: the log format, who is believed, and raw lines."""
-    address, lines = settings["nginx"]["client_address"], []
     peer, client = "$remote_addr", "$http_x_forwarded_for"
-    if address != "log" and has_sites(settings["nginx"]):
+    if settings["nginx"]["client_address"] != "log":
         # real_ip has put the client's address in place of the peer's.
         peer, client = "$realip_remote_addr", "$remote_addr"
-        lines = [f"geo {peer} {BALANCER} {{", "    default 0;", *(f"    {one} 1;" for one in balancers(settings)), "}"]
-    if own_log_format:
-        lines = [
-            f"log_format {LOG_FORMAT}",
-            f"    'ProxyIP: {peer} - ClientIP: {client} - $remote_user [$time_local] '",
-            """    '"$request" $status $body_bytes_sent "$http_referer" '""",
-            """    '"$http_user_agent"';""",
-            *lines,
-        ]
-    lines += settings["nginx"]["options"]
+    log_format = [
+        f"log_format {LOG_FORMAT}",
+        f"    'ProxyIP: {peer} - ClientIP: {client} - $remote_user [$time_local] '",
+        """    '"$request" $status $body_bytes_sent "$http_referer" '""",
+        """    '"$http_user_agent"';""",
+    ]
+    believed = [f"geo {peer} {BALANCER} {{", "    default 0;", *(f"    {one} 1;" for one in balancers(settings)), "}"]
+    lines = [
+        *(log_format if own_log_format else []),
+        *(believed if has_sites(settings["nginx"]) else []),
+        *settings["nginx"]["options"],
+    ]
     return {"lines": lines} if lines else None
 
 
@@ -120,13 +121,12 @@ def _site(settings, port, names, root, options):
 
 
 def _guard(settings, address):
-    """Only load balancers are answered."""
-    allowed = balancers(settings)
+    """Only load balancers are answered. A raw `return` would come before the tutorial's allow and deny, hence `if`."""
+    refusal = [f"if ({BALANCER} = 0) {{", "    return 403;", "}"]
     if address == "log":
-        return [*(f"allow {one};" for one in allowed), "deny all;"]
-    header = _REAL_IP_HEADERS[address]
-    trusted = [f"set_real_ip_from {one};" for one in allowed]
-    return [*trusted, f"real_ip_header {header};", f"if ({BALANCER} = 0) {{", "    return 403;", "}"]
+        return [*(f"allow {one};" for one in balancers(settings)), "deny all;", *refusal]
+    trusted = [f"set_real_ip_from {one};" for one in balancers(settings)]
+    return [*trusted, f"real_ip_header {_REAL_IP_HEADERS[address]};", *refusal]
 
 
 def _page(settings):

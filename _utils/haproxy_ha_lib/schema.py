@@ -71,6 +71,11 @@ def system_option(value):
 _SYSTEM_WORD = values.matching(r"[A-Za-z0-9/_.-]{1,128}", "true, false, a number or a word")
 
 
+def statuses(value):
+    """Statuses of HTTP; one alone is a number in YAML."""
+    return _STATUSES(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+
+
 def plain_data(value):
     """Text, numbers, booleans, lists and mappings, with no control character in any text."""
     if isinstance(value, dict):
@@ -97,8 +102,8 @@ _balance = values.matching(
 _http_path = values.matching(r"/[A-Za-z0-9._~/?&=%+,:@-]{0,255}", "a path such as /health")
 _host_name = values.matching(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(:\d{1,5})?", "a host name")
 _server_name = values.matching(r"[A-Za-z0-9_*]([A-Za-z0-9_.*-]{0,252})?", "a host name, *.example.com or _")
-_statuses = values.matching(
-    r"[1-5]\d\d(-[1-5]\d\d)?(,[1-5]\d\d(-[1-5]\d\d)?){0,9}", "statuses such as '200', '200-399' or '200,204'"
+_STATUSES = values.matching(
+    r"[1-5]\d\d(-[1-5]\d\d)?(,[1-5]\d\d(-[1-5]\d\d)?){0,9}", "statuses such as 200, 200-399 or 200,204"
 )
 _user = values.matching(r"[A-Za-z0-9._-]{1,64}", "a name of 1 to 64 letters, digits and . _ -")
 _password = values.matching(
@@ -222,7 +227,7 @@ _SERVING = {
         "path": Value("What is asked for. Without it a connection is the check.", _http_path),
         "method": Value("The method.", values.choice("GET", "HEAD", "OPTIONS"), default="GET"),
         "host": Value("The header Host; then the check is made by HTTP/1.1.", _host_name),
-        "status": Value("The statuses that are good.", _statuses, default="200-399"),
+        "status": Value("The statuses that are good.", statuses, default="200-399"),
     }),
 }
 _OPTIONS = {"options": Items("Further lines.", _LINES)}
@@ -269,6 +274,8 @@ _HAPROXY = Keys("The load balancer tier.", {
     "drain_timeout": Value("Seconds that a server that leaves gets to finish its requests before the reload; 0: none.",
                            values.whole_number(0, 3600)),
     "keep_server_states": Value("true: after a reload the servers are up, down or drained as before.", values.flag),
+    "keep_alive": Value("true: connections to the app servers are kept and shared, in place of the tutorial's "
+                        "`option http-server-close`.", values.flag),
     "global": Items("Lines of the section `global`.", _LINES),
     "userlists": _raw("Sections `userlist`.", "userlist"),
     "peers": Table("Sections `peers`.", "peers", _PEERS),

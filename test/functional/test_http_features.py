@@ -12,6 +12,7 @@ from haproxy_ha_lib import layout, settings
 pytestmark = requires_tools("haproxy", "nginx", "openssl")
 
 CFG = "/etc/haproxy/haproxy.cfg"
+VALID = "Configuration file is valid\n"  # HAProxy 2.6 says so; 3.0 is silent
 PASSWORD = "correct-horse-battery"
 
 
@@ -50,7 +51,7 @@ def haproxy(pem, tmp_path):
         done = subprocess.run(
             ["haproxy", "-c", "-dW", "-f", tmp_path / "haproxy.cfg"], capture_output=True, text=True, check=False
         )
-        return done.returncode, done.stdout + done.stderr, text
+        return done.returncode, (done.stdout + done.stderr).removesuffix(VALID), text
 
     return check
 
@@ -84,7 +85,8 @@ FEATURES = {
          "http-check expect status 200,204"],
     ),
     "a check by HTTP without a host": (
-        {"haproxy:backends:app_pool:check": {"path": "/"}}, ["http-check send meth GET uri /"],
+        {"haproxy:backends:app_pool:check": {"path": "/", "status": 204}},
+        ["http-check send meth GET uri /", "http-check expect status 204"],
     ),
     "algorithms": (
         {"haproxy:backends": {name: {"servers": "app_servers", "balance": algorithm} for name, algorithm in {
@@ -145,7 +147,7 @@ FEATURES = {
         ["bind [2001:db8::21]:80", "bind [fd00::10]:8080"],
     ),
     "keep-alive by one line": (
-        {"haproxy:backends:app_pool:options": ["option http-keep-alive"]}, ["option http-keep-alive"],
+        {"haproxy:keep_alive": True}, ["option http-keep-alive"],
     ),
     "no states kept": ({"haproxy:keep_server_states": False}, []),
 }
@@ -155,7 +157,7 @@ FEATURES = {
 def test_a_feature_is_rendered_and_taken_without_a_warning(haproxy, tmp_path, case):
     changes, expected = FEATURES[case]
     status, said, text = haproxy(changes)
-    assert (status, said) == (0, "Configuration file is valid\n"), said
+    assert (status, said) == (0, ""), said
     lines = [line.strip() for line in text.splitlines()]
     assert [line for line in (one.replace("{dir}", str(tmp_path)) for one in expected) if line not in lines] == []
 
@@ -163,7 +165,7 @@ def test_a_feature_is_rendered_and_taken_without_a_warning(haproxy, tmp_path, ca
 def test_certificates_from_files_of_the_machine(haproxy, pem):
     files = {"certificate": str(pem[0]), "key": str(pem[1])}
     changes = {"haproxy:certificates": {"x": files}, "haproxy:frontends": {"http": {"bind": ["anchor:443 ssl"]}}}
-    assert haproxy(changes)[:2] == (0, "Configuration file is valid\n")
+    assert haproxy(changes)[:2] == (0, "")
 
 
 def test_a_raw_line_anywhere_is_where_it_was_written(haproxy):
@@ -215,4 +217,5 @@ SITES = {
 
 @pytest.mark.parametrize("case", SITES)
 def test_nginx_takes_its_files(case, tmp_path):
-    assert nginx_says(valid(SITES[case], "app-1"), tmp_path) == (0, "")
+    status, said = nginx_says(valid(SITES[case], "app-1"), tmp_path)
+    assert (status, said) == (0, ""), said

@@ -13,6 +13,7 @@ from pillars import DEFAULTS, EXAMPLE, REMOVED, changed, text_of, valid
 from haproxy_ha_lib import layout, settings
 
 CFG = "/etc/haproxy/haproxy.cfg"
+VALID = "Configuration file is valid\n"  # HAProxy 2.6 says so; 3.0 is silent
 CONF = "/etc/corosync/corosync.conf"
 
 
@@ -59,14 +60,15 @@ def check_haproxy(built, tmp_path):
             text = text.replace(entry["path"], str(own))
     path = tmp_path / "haproxy.cfg"
     path.write_text(text, encoding="utf-8")
-    return run("haproxy", "-c", "-dW", "-f", str(path))
+    status, said = run("haproxy", "-c", "-dW", "-f", str(path))
+    return status, said.removesuffix(VALID)
 
 
 @pytest.mark.parametrize("minion", ["primary", "secondary"])
 @pytest.mark.parametrize("case", HAPROXY)
 def test_haproxy_takes_its_file_without_a_warning(case, minion, tmp_path):
     status, said = check_haproxy(valid(HAPROXY[case], minion), tmp_path)
-    assert (status, said) == (0, "Configuration file is valid\n")
+    assert (status, said) == (0, "")
 
 
 def test_haproxy_s_word_on_a_wrong_raw_line_is_heard(tmp_path):
@@ -101,7 +103,7 @@ def test_haproxy_takes_every_file_whose_pillar_is_accepted(servers, backends, fr
     })
     built = settings.build(tree, "primary", DEFAULTS)
     if not built["errors"]:
-        assert check_haproxy(built, tmp_path) == (0, "Configuration file is valid\n")
+        assert check_haproxy(built, tmp_path) == (0, "")
 
 
 @pytest.fixture

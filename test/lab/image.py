@@ -34,7 +34,7 @@ BUILD_PACKAGES = ["gcc", "libc6-dev", "python3-dev"]  # timelib, which Salt need
 ARCHIVE_PACKAGES = """
 nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chrony ufw nftables iptables libxml2-utils
 """.split()
-TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck"]
+TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck", "wrk"]
 INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"
 # A signed repository of its own with an HAProxy that can be told from the distribution's.
 NEWER = """

@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,24 @@ def probe(
         process.wait(timeout=30)
     reader.join(timeout=30)
     record.samples = sorted(map(json.loads, lines), key=lambda sample: sample["start"])
+
+
+LOAD = Path(__file__).with_name("load.py").read_text(encoding="utf-8")
+
+
+@contextlib.contextmanager
+def load(once: int, kept: int, tls: int = 0, address: str = FLOATING_IP, source: str = "client") -> Iterator[dict]:
+    """Ask at high rates (per second; see load.py) while the block runs; the report is complete after the block."""
+    report: dict = {}
+    argv = machine(source).command("python3", "-c", LOAD, address, str(once), str(kept), str(tls))
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    began = time.monotonic()
+    try:
+        assert process.stdout.readline() == "running\n"
+        yield report
+    finally:
+        output, _ = process.communicate(timeout=60)
+    report.update(json.loads(output), seconds=time.monotonic() - began)
 
 
 def ask(address: str = FLOATING_IP, port: int = 80, source: str = "client", path: str = "/") -> tuple[int, str]:
