@@ -98,6 +98,8 @@ __virtualname__ = "pacemaker"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _COMMAND_SECONDS = 60
 _ATTEMPTS = 20
+# Who has lost a race reads again at once: the longer it waits, the sooner the others are ahead of it again.
+_JITTER_SECONDS = 0.05
 # Lost races in a row for which only the status of resources has moved: these need no new plan.
 _STATUS_ATTEMPTS = 10
 _POLL_SECONDS = 0.5
@@ -581,7 +583,7 @@ def apply(
     """
     options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, take_over, partial)
     deadline = time.monotonic() + timeout
-    for attempt in range(_ATTEMPTS):
+    for _ in range(_ATTEMPTS):
         text, judgement = _ready(desired, options, cib_file, deadline)
         if judgement.plan.after is None and not judgement.refused:
             return _result(judgement)
@@ -593,7 +595,7 @@ def apply(
             return _result(judgement)
         if _commit(text, judgement.plan.after, options):
             return _result(judgement)
-        time.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
+        time.sleep(random.uniform(0, _JITTER_SECONDS))
     raise CommandExecutionError(
         f"Nothing was written: {_ATTEMPTS} times others changed the configuration between reading and writing"
     )
