@@ -205,10 +205,10 @@ def _document(text):
 def _simulated(text):
     """(status, actions) of the scheduler for a CIB."""
     code, output, _ = _run("crm_simulate", "--run", "--xml-pipe", "--output-as=xml", stdin=text)
-    try:
-        return lib_impact.parse(output)
-    except ValueError:
-        raise _failed("The scheduler cannot work with this configuration", code) from None
+    if code == 0:
+        with contextlib.suppress(ValueError):
+            return lib_impact.parse(output)
+    raise _failed("The scheduler cannot work with this configuration", code)
 
 
 # Reading and planning
