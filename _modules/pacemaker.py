@@ -68,8 +68,8 @@ are several sets or conditions, a list: ``[{score: 2, rule: {...}, attributes: {
 that it must not be there.
 
 An owner's objects are listed in a CIB tag named after the owner. Each owner removes only what it has created and no
-longer names, with what refers to it, whoever made that. It changes what is its own or nobody's; a change of what another
-owner has made is refused without ``take_over``. See ``plan``.
+longer names, with what refers to it, whoever made that. It changes what is its own or nobody's; a change of what
+another owner has made is refused without ``take_over``. See ``plan``.
 """
 
 import contextlib
