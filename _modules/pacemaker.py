@@ -534,14 +534,20 @@ def _complaints(document):
 def _agent_problems(made):
     """Agents of new and changed primitives that are not installed here, and parameters that they do not take."""
     found = []
+    metadata = {agent: _metadata(agent) for agent in sorted({agent for agent, _ in made.agents.values()})}
     for name, (agent, params) in sorted(made.agents.items()):
-        code, output, _ = _run("crm_resource", "--show-metadata", agent)
-        if code:
+        if metadata[agent] is None:
             found.append(f"the agent {agent} of {name} is not installed on this node")
             continue
         template = ("templates", name) in made.after.objects
-        found += [f"{name}: {text}" for text in lib_plan.parameter_problems(agent, output, params, template)]
+        found += [f"{name}: {text}" for text in lib_plan.parameter_problems(agent, metadata[agent], params, template)]
     return found
+
+
+def _metadata(agent):
+    """What an agent says of itself; None if it is not installed here."""
+    code, output, _ = _run("crm_resource", "--show-metadata", agent)
+    return None if code else output
 
 
 # Committing
