@@ -97,7 +97,7 @@ __virtualname__ = "pacemaker"
 
 # Salt's own PATH may lack the directories of daemons.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_COMMAND_SECONDS = 60
+_COMMAND_SECONDS = 120
 _ATTEMPTS = 20
 # Who has lost a race reads again at once: the longer it waits, the sooner the others are ahead of it again.
 _JITTER_SECONDS = 0.05
