@@ -68,7 +68,8 @@ are several sets or conditions, a list: ``[{score: 2, rule: {...}, attributes: {
 that it must not be there.
 
 An owner's objects are listed in a CIB tag named after the owner. Each owner removes only what it has created and no
-longer names; see ``plan``.
+longer names, with what refers to it, whoever made that. It changes what is its own or nobody's; a change of what
+another owner has made is refused without ``take_over``. See ``plan``.
 """
 
 import contextlib
@@ -96,8 +97,10 @@ __virtualname__ = "pacemaker"
 
 # Salt's own PATH may lack the directories of daemons.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_COMMAND_SECONDS = 60
+_COMMAND_SECONDS = 120
 _ATTEMPTS = 20
+# Who has lost a race reads again at once: the longer it waits, the sooner the others are ahead of it again.
+_JITTER_SECONDS = 0.05
 # Lost races in a row for which only the status of resources has moved: these need no new plan.
 _STATUS_ATTEMPTS = 10
 _POLL_SECONDS = 0.5
@@ -203,10 +206,10 @@ def _document(text):
 def _simulated(text):
     """(status, actions) of the scheduler for a CIB."""
     code, output, _ = _run("crm_simulate", "--run", "--xml-pipe", "--output-as=xml", stdin=text)
-    try:
-        return lib_impact.parse(output)
-    except ValueError:
-        raise _failed("The scheduler cannot work with this configuration", code) from None
+    if code == 0:
+        with contextlib.suppress(ValueError):
+            return lib_impact.parse(output)
+    raise _failed("The scheduler cannot work with this configuration", code)
 
 
 # Reading and planning
@@ -531,14 +534,20 @@ def _complaints(document):
 def _agent_problems(made):
     """Agents of new and changed primitives that are not installed here, and parameters that they do not take."""
     found = []
+    metadata = {agent: _metadata(agent) for agent in sorted({agent for agent, _ in made.agents.values()})}
     for name, (agent, params) in sorted(made.agents.items()):
-        code, output, _ = _run("crm_resource", "--show-metadata", agent)
-        if code:
+        if metadata[agent] is None:
             found.append(f"the agent {agent} of {name} is not installed on this node")
             continue
         template = ("templates", name) in made.after.objects
-        found += [f"{name}: {text}" for text in lib_plan.parameter_problems(agent, output, params, template)]
+        found += [f"{name}: {text}" for text in lib_plan.parameter_problems(agent, metadata[agent], params, template)]
     return found
+
+
+def _metadata(agent):
+    """What an agent says of itself; None if it is not installed here."""
+    code, output, _ = _run("crm_resource", "--show-metadata", agent)
+    return None if code else output
 
 
 # Committing
@@ -581,7 +590,7 @@ def apply(
     """
     options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, take_over, partial)
     deadline = time.monotonic() + timeout
-    for attempt in range(_ATTEMPTS):
+    for _ in range(_ATTEMPTS):
         text, judgement = _ready(desired, options, cib_file, deadline)
         if judgement.plan.after is None and not judgement.refused:
             return _result(judgement)
@@ -593,7 +602,7 @@ def apply(
             return _result(judgement)
         if _commit(text, judgement.plan.after, options):
             return _result(judgement)
-        time.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))
+        time.sleep(random.uniform(0, _JITTER_SECONDS))
     raise CommandExecutionError(
         f"Nothing was written: {_ATTEMPTS} times others changed the configuration between reading and writing"
     )

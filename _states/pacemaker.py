@@ -135,18 +135,24 @@ def _predicted(ret, desired, options, timeout):
     if plan["refused"]:
         return {**ret, "result": False, "changes": {}, "comment": f"Would be refused: {_list(plan['refused'])}"}
     if plan["changes"]:
-        ret.update(result=None, comment=_effects("Would change", plan) + f" Digest of this plan: {plan['digest']}.")
-        if plan["lacking"]:
-            ret["comment"] += f" It would be refused if this still holds by then: {_list(plan['lacking'])}."
-        if plan["waiting"]:
-            ret["comment"] += f" It would first wait for the cluster, which is not ready: {_list(plan['waiting'])}."
-        elif plan["problems"]:
-            ret["result"] = False
-            ret["comment"] = f"This would still hold afterwards: {_list(plan['problems'])}. {ret['comment']}"
-        return ret
+        return {**ret, **_foreseen(plan)}
     if not plan["resources"]:
         return {**ret, "comment": _unchanged(plan)}
     return _judged(ret, plan, __salt__["pacemaker.settle"](plan["resources"], timeout=timeout), timeout)
+
+
+def _foreseen(plan):
+    """Result and comment of a dry run that has found changes."""
+    comment = [_effects("Would change", plan), f"Digest of this plan: {plan['digest']}."]
+    if plan["lacking"]:
+        comment.append(f"It would be refused if this still holds by then: {_list(plan['lacking'])}.")
+    if plan["waiting"]:
+        comment.append(f"It would first wait for the cluster, which is not ready: {_list(plan['waiting'])}.")
+    elif plan["problems"]:
+        comment.append(f"The change itself does not mend this: {_list(plan['problems'])}.")
+    # With nothing set in motion nothing else can mend it.
+    hopeless = plan["problems"] and not plan["impact"] and not plan["waiting"]
+    return {"result": False if hopeless else None, "comment": " ".join(comment)}
 
 
 def _judged(ret, done, settled, timeout):

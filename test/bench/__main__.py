@@ -11,6 +11,8 @@ from lab import tools
 from lab.shell import LabError
 
 PUPPET = ("puppet-agent", "puppet-module-voxpupuli-corosync", "crmsh")
+PATH = "/opt/salt/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+INSIDE = ("env", "PYTHONPATH=_utils:test", f"PATH={PATH}", "python3", "-m", "bench.inside")
 # What the issue of this project asks for: (section, what, at most).
 LIMITS = (
     ("converged", "ours / puppet-corosync", 0.1),
@@ -28,9 +30,7 @@ def main() -> int:
     parser.add_argument("--out", default="bench.json", help="file for figures and raw samples (default: bench.json)")
     options = parser.parse_args()
     try:
-        said = tools.output(
-            ["env", "PYTHONPATH=_utils:test", "python3", "-m", "bench.inside", options.samples], options.debian, PUPPET
-        )
+        said = tools.output([*INSIDE, options.samples], options.debian, PUPPET)
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

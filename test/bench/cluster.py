@@ -34,6 +34,13 @@ logging {
     logfile: /var/log/corosync.log
 }
 """
+# crmsh 5 asks systemd whether the cluster runs, and there is no systemd here to know.
+SYSTEMCTL = """#!/bin/sh
+case "$*" in
+    *is-active*) pgrep -x pacemakerd >/dev/null && echo active ;;
+    *) exec /usr/bin/systemctl "$@" ;;
+esac
+"""
 _started: list[subprocess.Popen] = []
 
 
@@ -41,6 +48,9 @@ def start(timeout: float = 60) -> None:
     """Start the daemons and wait until there is a DC."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     Path("/etc/corosync/corosync.conf").write_text(CONFIGURATION, encoding="utf-8")
+    systemctl = Path("/usr/local/bin/systemctl")
+    systemctl.write_text(SYSTEMCTL, encoding="utf-8")
+    systemctl.chmod(0o755)
     for command in (["corosync", "-f"], ["pacemakerd"]):
         _started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         if command[0] == "corosync":
