@@ -9,6 +9,7 @@ The rules of the API (what is retried, what a 422 or 429 means, who owns an addr
 import json
 import logging
 import os
+import threading
 import time
 
 import requests
@@ -158,20 +159,35 @@ def droplets(name=None, tag=None, api_url=None, ca_file=None, token_file=None, t
 
 def _read_metadata(url, timeout):
     """The metadata, or the text of the error: both are worth keeping for the run."""
-    deadline = time.monotonic() + timeout
+    with _session() as session:
+        answer = _within(timeout, session.get, f"{url}/metadata/v1.json", timeout=timeout)
+    if isinstance(answer, str):
+        return f"no metadata service at {url}: {answer}"
+    if answer.status_code != 200:
+        return f"no metadata service at {url}: HTTP {answer.status_code}"
     try:
-        # Read in parts, for the timeout of requests holds between two of them only.
-        with _session() as session, session.get(f"{url}/metadata/v1.json", timeout=timeout, stream=True) as answer:
-            body = b""
-            for part in answer.iter_content(8192):
-                body += part
-                if time.monotonic() > deadline or len(body) > 1 << 20:
-                    return f"no metadata service at {url}: the answer does not end"
-        if answer.status_code != 200:
-            return f"no metadata service at {url}: HTTP {answer.status_code}"
-        return rules.normalise_metadata(json.loads(body))
-    except (requests.RequestException, ValueError) as error:
-        return f"no metadata service at {url}: {_short(error)}"
+        return rules.normalise_metadata(json.loads(answer.content))
+    except ValueError as error:
+        return f"no metadata service at {url}: {error}"
+
+
+def _within(seconds, request, *arguments, **options):
+    """
+    A request's answer, or in words why there is none. Its thread bounds what no timeout of requests does: looking up a
+    name, and an answer that comes in drips.
+    """
+    outcome = [f"no complete answer within {seconds:.1f} s"]
+
+    def make():
+        try:
+            outcome.insert(0, request(*arguments, **options))
+        except requests.RequestException as error:
+            outcome.insert(0, _short(error))
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return outcome[0]
 
 
 def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
@@ -189,11 +205,10 @@ def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
         session.verify = verify
 
         def send(call, seconds):
-            try:
-                answer = session.request(call.method, url + call.path, json=call.body, timeout=seconds,
-                                         allow_redirects=False)  # fmt: skip
-            except requests.RequestException as error:
-                return rules.Reply(0, {}, b"", _short(error).replace(token, "***"))
+            answer = _within(seconds, session.request, call.method, url + call.path, json=call.body, timeout=seconds,
+                             allow_redirects=False)  # fmt: skip
+            if isinstance(answer, str):
+                return rules.Reply(0, {}, b"", answer.replace(token, "***"))
             headers = {name.lower(): value for name, value in answer.headers.items()}
             return rules.Reply(answer.status_code, headers, answer.content)
 

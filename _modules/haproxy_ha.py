@@ -20,6 +20,7 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host import daemons, files, net, packet_filter, probes, system
+from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
 from haproxy_ha_lib import fileset, layout, nginx_conf
 from haproxy_ha_lib import settings as lib_settings
@@ -853,9 +854,10 @@ def failover(to=None, timeout=60):
     timeout : ``60``
         How long the move may take, in seconds (int).
 
-    Returns ``{"old": node, "new": node}``. The constraint that makes the move is taken away again at the end: nothing
-    holds the address on the new node but stickiness. Stands for ``crm resource move FloatIP <node>`` and ``crm resource
-    clear FloatIP``.
+    HAProxy runs on: only requests that are under way while the address moves can be lost. Returns ``{"old": node,
+    "new": node}``. Made with a transient node attribute that the constraint ``FloatIP-handover`` obeys, and that is
+    taken away at the end: nothing holds the address on the new node but stickiness. Stands for ``crm resource move
+    FloatIP <node>`` and ``crm resource clear FloatIP``.
 
     CLI Example:
 
@@ -873,11 +875,22 @@ def failover(to=None, timeout=60):
         return {"old": old, "new": old}
     if target not in before["haproxy"]:
         raise CommandExecutionError(f"to: found {target!r}, allowed: {', '.join(candidates)}")
+    others = [node for node in before["haproxy"] if node != target]
     try:
-        __salt__["pacemaker.move"]("FloatIP", target, timeout=timeout)
+        _mark_handover("--delete", target)
+        for node in others:
+            _mark_handover("--update=1", node)
+        if not system.wait_for(lambda: status()["active"] == [target], timeout, 0.2):
+            where = ", ".join(status()["active"]) or "no node"
+            raise CommandExecutionError(f"after {timeout} s the floating IP is not on {target}, but on {where}")
     finally:
-        __salt__["pacemaker.clear"]("FloatIP", timeout=timeout)
+        for node in others:
+            _mark_handover("--delete", node)
     return {"old": old, "new": target}
+
+
+def _mark_handover(change, node):
+    system.succeed("attrd_updater", f"--name={lib_cluster.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
 
 
 # Taking away

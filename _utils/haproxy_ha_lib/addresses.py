@@ -44,7 +44,8 @@ def fill_in(read, minion_id, roles, metadata, mine):
     Fill in the addresses that this minion needs and pillar leaves out. Changes the tables of ``read``.
 
     A load balancer needs its own private and anchor IP and everyone's private IP; an app server its own private IP and
-    the load balancers'. A public IP is only shown, so an unknown one is a warning. A minion without a role needs none.
+    the load balancers'. A public IP is only shown, so an unknown one is a warning. A droplet without an anchor IP has
+    its public IP in its place. A minion without a role needs none.
 
     Returns (problems, warnings).
     """
@@ -57,6 +58,10 @@ def fill_in(read, minion_id, roles, metadata, mine):
                 if entry[key]:
                     continue
                 entry[key], reason = sources.own(key) if is_own else sources.other(machine, key)
+                if key == "anchor_ip" and sources.says_no_anchor():
+                    entry[key] = entry["public_ip"] or sources.own("public_ip")[0]
+                    text = f"this droplet has none: a reserved IP comes to its public IP {entry[key]}, which HAProxy binds"
+                    warnings.append(str(Problem((ROOT, table, machine, key), text)))
                 problem = Missing((ROOT, table, machine, key), f"missing: {reason}; set it here")
                 if entry[key] is None and key == "public_ip":
                     warnings.append(str(problem))
@@ -87,6 +92,11 @@ class _Sources:
             self._answer = self._ask()
         answer, reason = self._answer
         return _checked(answer.get(key), "the metadata service", reason or "the metadata service does not know it")
+
+    def says_no_anchor(self):
+        """Whether the metadata service knows this droplet, and no anchor IP of it: a droplet from a custom image."""
+        answer, _ = self._answer or ({}, None)
+        return bool(answer.get("public_ip")) and not answer.get("anchor_ip")
 
     def _ask(self):
         """Returns what the service says, and why it says nothing."""

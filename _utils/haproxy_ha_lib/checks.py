@@ -102,7 +102,9 @@ def distinct_addresses(read, roles):
                 path = (ROOT, table, machine, key)
                 first = owners.setdefault(entry[key], path) if entry.get(key) else path
                 same_machine = first[2:] == path[2:]
-                if not same_machine and not _share_a_host(read, first, path):
+                # A droplet without an anchor IP has its public IP in its place.
+                stands_in = first[1:3] == path[1:3] and {first[-1], path[-1]} == {"anchor_ip", "public_ip"}
+                if not same_machine and not stands_in and not _share_a_host(read, first, path):
                     yield Problem(path, f"{entry[key]} is {':'.join(first)} too")
 
 

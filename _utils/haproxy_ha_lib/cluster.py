@@ -16,6 +16,9 @@ AGENT_DEFAULTS = {
 }
 """Defaults of the agent floatip's parameters; only what differs goes into the CIB."""
 
+HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
+"""A node with this attribute gives the address to one without it."""
+
 
 def configuration(floating_ip, given):
     """
@@ -66,7 +69,19 @@ def _built_in(floating_ip):
         # Not symmetrical: HAProxy recovers in place without moving the address.
         "orders": {"haproxy-before-FloatIP": {"first": "haproxy-clone", "then": "FloatIP", "kind": "Mandatory",
                                               "symmetrical": False}},
+        # By transient attributes of the nodes. The sums matter only where they differ: else the address stays.
+        "locations": {
+            "FloatIP-handover": _by_attribute(HANDOVER_ATTRIBUTE, "not_defined", {"score": 100000}),
+            # What HAProxy's agent finds reachable there, 0 to 2000. Below handover, above stickiness.
+            "FloatIP-reach": _by_attribute("haproxy_ha-reach", "defined", {"score-attribute": "haproxy_ha-reach"}),
+        },
     }
+
+
+def _by_attribute(attribute, operation, score):
+    """A location rule on FloatIP."""
+    expression = {"attribute": attribute, "operation": operation}
+    return {"resource": "FloatIP", "rules": [{**score, "expressions": [{"expression": expression}]}]}
 
 
 def _operation(name, interval, timeout):

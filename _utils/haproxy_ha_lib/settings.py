@@ -118,6 +118,12 @@ def _alone(balancers):
         yield f"{ROOT}:load_balancers: only one, so nothing takes over when it fails"
 
 
+_UNKNOWN = {
+    "public": "the public IP of this machine is unknown",
+    "anchor": f"neither an anchor IP nor {ROOT}:floating_ip:address is there to bind",
+}
+
+
 def _haproxy(read, me):
     """HAProxy's part with every name replaced by what it stands for; returns (haproxy, problems)."""
     haproxy, problems = read["haproxy"], []
@@ -126,9 +132,11 @@ def _haproxy(read, me):
         binds = [_resolved(bind, me, read["floating_ip"]) for bind in frontend["bind"]]
         frontends[name] = {**frontend, "bind": binds}
         for number, (written, bind) in enumerate(zip(frontend["bind"], binds, strict=True)):
-            if written["address"] == "public" and not bind["address"]:
+            unknown = _UNKNOWN.get(written["address"])
+            told = written["address"] == "anchor" and addresses.on_digitalocean(read["floating_ip"])
+            if unknown and not bind["address"] and not told:
                 path = (ROOT, "haproxy", "frontends", name, "bind", str(number))
-                problems.append(Problem(path, "the public IP of this machine is unknown"))
+                problems.append(Problem(path, unknown))
     backends = {name: {**backend, "servers": _servers(backend, read)} for name, backend in haproxy["backends"].items()}
     repository = haproxy["repository"] if haproxy["repository"]["uri"] else None
     return {**haproxy, "repository": repository, "frontends": frontends, "backends": backends}, problems
@@ -143,11 +151,13 @@ def _resolved(bind, me, floating_ip):
     """
     Replace the words anchor, private and public by this machine's address.
 
-    Where there is no anchor IP, HAProxy binds the floating IP itself, and `transparent`, because a standby lacks it.
+    A virtual IP of a LAN is bound itself, and `transparent`, because a standby lacks it; likewise where another agent
+    moves the address and no anchor IP is given.
     """
     word, options = bind["address"], bind["options"]
     address = me[f"{word}_ip"] if word in ("anchor", "private", "public") else word
-    if word == "anchor" and not address and not addresses.on_digitalocean(floating_ip):
+    itself = floating_ip["provider"] == "ipaddr2" or (not address and not addresses.on_digitalocean(floating_ip))
+    if word == "anchor" and itself and floating_ip["address"]:
         address = floating_ip["address"]
         options = " ".join(dict.fromkeys(["transparent", *options.split()]))
     return {"address": address, "port": bind["port"], "options": options}

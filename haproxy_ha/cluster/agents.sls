@@ -17,6 +17,9 @@ haproxy_ha-cluster-agents:
       - {{ settings.paths.agents_dir }}/agent.py:
         - source: salt://haproxy_ha/files/agents/agent.py
         - mode: "0644"
+      - {{ settings.paths.agents_dir }}/reach.py:
+        - source: salt://haproxy_ha/files/agents/reach.py
+        - mode: "0644"
       - {{ settings.paths.agents_dir }}/digitalocean.py:
         - source: salt://_utils/haproxy_ha_lib/digitalocean.py
         - mode: "0644"

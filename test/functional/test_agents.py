@@ -3,6 +3,7 @@
 What needs systemd (starting and stopping the unit) is tested on the lab's hosts.
 """
 
+import contextlib
 import os
 import re
 import resource
@@ -12,6 +13,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -19,8 +21,6 @@ from pathlib import Path
 
 import pytest
 from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
-
-from lab.simulator import control
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AGENTS = REPOSITORY / "haproxy_ha" / "files" / "agents"
@@ -43,6 +43,7 @@ def installed(tmp_path_factory):
         (AGENTS / "floatip", 0o755),
         (AGENTS / "haproxy", 0o755),
         (AGENTS / "agent.py", 0o644),
+        (AGENTS / "reach.py", 0o644),
         (RULES, 0o644),
     ):
         target = directory / source.name
@@ -215,6 +216,8 @@ REFUSED = {"kind": "status", "method": "POST", "status": 422, "id": "unprocessab
         pytest.param([{"kind": "hang"}], GENERIC, "no answer within|timed out", SECONDARY, id="hang"),
         pytest.param([{"kind": "hang", "method": "POST"}],
                      GENERIC, "no answer within|timed out", SECONDARY, id="hang of the assign"),
+        pytest.param([{"kind": "drip", "times": 1}], OK, "", PRIMARY, id="drip once"),
+        pytest.param([{"kind": "drip"}], GENERIC, "no answer within", SECONDARY, id="drip"),
         pytest.param([{"kind": "reset", "times": 2}], OK, "", PRIMARY, id="reset"),
         pytest.param([{"kind": "reset", "method": "POST", "times": 1}], OK, "", PRIMARY, id="reset after the assign"),
         pytest.param([{"kind": "truncated", "times": 2}], OK, "", PRIMARY, id="truncated JSON"),
@@ -417,20 +420,72 @@ def test_while_a_node_is_lost_the_address_is_not_taken_back_soon(holding, cloud)
     assert holding("start", hold_off="0").code == OK
 
 
-def test_while_its_owner_serves_the_address_is_not_taken_back(installed, tmp_path):
+class Owner:
+    """Who answers at the address: a server that says one thing to everybody."""
+
+    def __init__(self, said):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, args=(said,), daemon=True).start()
+
+    def _serve(self, said):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                with connection:
+                    connection.sendall(said)
+
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.fixture
+def beyond(installed, tmp_path):
+    """The agent while the other node is lost and the other droplet owns the address, which is this machine's here."""
     local = "127.0.0.1"
-    with simulator(tmp_path, reserved_ips=[{"ip": local, "droplet_id": PRIMARY}]) as cloud:
+    with simulator(tmp_path, reserved_ips=[{"ip": local, "droplet_id": SECONDARY}]) as cloud:
         agent = FloatIP(installed, cloud, tmp_path)
-        agent.parameters |= {"address": local, "hold_off": "1ms"}
-        assert agent("start").code == OK
+        agent.parameters |= {"address": local}
+        agent.owner = lambda: cloud.state()["owners"][local]
         cluster_state(agent, "member", "lost")
-        control.assign(cloud.socket, local, SECONDARY)
-        assert agent.monitor().code == NOT_RUNNING
-        with socket.create_server((local, 0)) as served:
-            port = served.getsockname()[1]
-            run = agent("start", port=port)
-            assert (run.code, "its owner serves" in run.reason) == (GENERIC, True)
-        assert agent("start", port=port).code == OK
+        yield agent
+
+
+def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond):
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    run = beyond("start", timeout=5, port=owner.port)
+    assert (run.code, beyond.owner()) == (GENERIC, SECONDARY)
+    assert run.reason == f"127.0.0.1 answers on port {owner.port} while a cluster node is lost"
+    cluster_state(beyond, "member", "member")
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+
+
+def test_it_is_taken_as_soon_as_it_does_not_serve(beyond):
+    owner = Owner(b"HTTP/1.1 404 Not Found\r\n\r\n")
+    process = beyond.start_process("start", port=owner.port)
+    time.sleep(1.5)  # the time over which it must not be taken
+    assert beyond.owner() == SECONDARY
+    owner.close()
+    assert process.wait(5) == OK
+    assert beyond.owner() == PRIMARY
+
+
+def test_while_it_waits_for_that_the_cluster_may_decide_anew(beyond):
+    process = beyond.start_process("start", port=Owner(b"SSH-2.0\r\n").port)
+    time.sleep(0.5)
+    cluster_state(beyond, "member", "member")
+    output, _ = process.communicate(timeout=5)
+    assert (process.returncode, beyond.owner()) == (GENERIC, SECONDARY)
+    assert "decides anew" in output
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", None])
+def test_an_owner_that_does_not_serve_loses_the_address(beyond, said):
+    port = Owner(said).port if said else 1
+    run = beyond("start", port=port)
+    assert (run.code, beyond.owner()) == (OK, PRIMARY)
+    assert run.seconds < 2
 
 
 # floatip: secrets
@@ -588,7 +643,8 @@ defaults
     timeout client 5s
     timeout server 5s
 frontend http
-    bind 127.0.0.1:{port}
+    bind 127.0.0.1:{port} {bind}
+    {limit}
     default_backend app_pool
 frontend tcp
     mode tcp
@@ -617,7 +673,7 @@ class HAProxy:
         self.ports = [entry.getsockname()[1] for entry in (*self.sockets, self.app)]
         self.process = None
 
-    def write(self, maxconn=100, check=""):
+    def write(self, maxconn=100, check="", bind="", limit=""):
         self.config.write_text(
             HAPROXY_CFG.format(
                 directory=self.directory,
@@ -627,13 +683,23 @@ class HAProxy:
                 app=self.ports[2],
                 maxconn=maxconn,
                 check=check,
+                bind=bind,
+                limit=limit,
             )  # fmt: skip
         )
+
+    def restart(self):
+        self.process.kill()
+        self.process.wait()
+        self.run()
 
     def start(self, **options):
         self.write(**options)
         for entry in self.sockets:
             entry.close()
+        self.run()
+
+    def run(self):
         self.process = subprocess.Popen(["haproxy", "-f", self.config, "-db"], stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 5
         while self.judge(timeout="200ms").code == GENERIC:
@@ -647,6 +713,14 @@ class HAProxy:
         }  # fmt: skip
         agent = self.module.agent
         return self.module.judge(agent.Environment(self.module.DESCRIPTION, environ, "monitor"))
+
+    def until(self, code, **options):
+        """The first verdict with this code."""
+        deadline = time.monotonic() + 5
+        while (verdict := self.judge(**options)).code != code:
+            assert time.monotonic() < deadline, verdict
+            time.sleep(0.02)
+        return verdict
 
     def close(self):
         if self.process:
@@ -707,13 +781,48 @@ def test_judge_backends_without_a_server(server):
 
 
 @needs_haproxy
+def test_judge_a_frontend_that_is_paused_by_its_own_limit(server):
+    server.start(limit="maxconn 4")
+    crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(6)]
+    verdict = server.until(DEGRADED, timeout="300ms")
+    assert verdict.reason == "frontend http is at its limit of 4 connections"
+    for connection in crowd:
+        connection.close()
+
+
+@needs_haproxy
+def test_judge_a_listener_that_is_paused_by_a_limit_that_no_statistics_show(server):
+    server.start(bind="maxconn 2")
+    crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(4)]
+    verdict = server.until(DEGRADED, timeout="300ms")
+    assert verdict.reason == f"127.0.0.1:{server.ports[0]} accepts nobody now"
+    for connection in crowd:
+        connection.close()
+
+
+@pytest.mark.parametrize("only_tcp", [False, True])
+@needs_haproxy
+def test_judge_a_busy_stats_socket(server, only_tcp):
+    server.start()
+    path = f"{server.directory}/admin.sock"
+    if only_tcp:
+        server.config.write_text(server.config.read_text().replace("mode http", "mode tcp"))
+    with contextlib.ExitStack() as crowd:
+        for _ in range(12):  # 10 are all that HAProxy serves at a time
+            crowd.enter_context(socket.socket(socket.AF_UNIX)).connect(path)
+        verdict = server.judge(timeout="300ms")
+        assert verdict == (DEGRADED, f"{path}: does not answer, so the servers' states are not known")
+        server.process.send_signal(signal.SIGSTOP)
+        assert server.judge(timeout="300ms") == (GENERIC, f"HAProxy does not answer on {path}")
+        server.process.send_signal(signal.SIGCONT)
+    assert server.until(OK).reason == ""
+
+
+@needs_haproxy
 def test_judge_a_full_haproxy(server):
     server.start(maxconn=10)
     crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(12)]
-    deadline = time.monotonic() + 5
-    while (verdict := server.judge(timeout="300ms")).code != DEGRADED:
-        assert time.monotonic() < deadline, verdict
-    assert verdict.reason == "HAProxy is at its limit of 10 connections"
+    assert server.until(DEGRADED, timeout="300ms").reason == "HAProxy is at its limit of 10 connections"
     for connection in crowd:
         connection.close()
 
@@ -728,6 +837,22 @@ def test_judge_a_configuration_that_is_not_loaded_yet(server):
     old = time.time() - 3600
     os.utime(server.config, (old, old))
     assert server.judge() == (GENERIC, "nothing listens on 127.0.0.1:1")
+
+
+@needs_haproxy
+@pytest.mark.parametrize(("address", "bind"), [("192.0.2.7", "192.0.2.7:8099"), ("2001:db8::7", "[2001:db8::7]:8099")])
+def test_judge_a_listener_on_an_address_that_is_elsewhere_now(server, address, bind):
+    """A virtual IP, which the standby binds too: nobody must be asked who only has it now."""
+    server.start()
+    text = server.config.read_text()
+    server.config.write_text(text.replace("frontend tcp", f"    bind {bind} transparent\nfrontend tcp"))
+    old = time.time() - 3600
+    os.utime(server.config, (old, old))
+    assert server.judge() == (GENERIC, f"nothing listens on {bind}")
+    server.restart()
+    assert server.judge() == (OK, "")
+    assert not server.module.is_local(address)
+    assert server.module.is_local("127.0.0.1")
 
 
 @needs_haproxy

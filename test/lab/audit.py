@@ -60,7 +60,12 @@ def active() -> str:
 
 def passive() -> str:
     """The other balancer."""
-    return next(name for name in BALANCERS if name != active())
+    return passive_of(active())
+
+
+def passive_of(host: str) -> str:
+    """The balancer that is not this one."""
+    return next(name for name in BALANCERS if name != host)
 
 
 def cloud_owner() -> str | None:

@@ -89,6 +89,13 @@ def set_link(host: str, network: str, state: str) -> None:
     _fabric("ip", "link", "set", link_name(host, network), state)
 
 
+def set_path(one: str, other: str, state: str) -> None:
+    """Cut (``state`` "down") or mend ("up") the path between the private addresses of two hosts, and nothing else."""
+    for host, peer in ((HOSTS[one], HOSTS[other]), (HOSTS[other], HOSTS[one])):
+        verb = "replace" if state == "down" else "delete"
+        run(["ip", "-n", host.namespace, "route", verb, "blackhole", f"{peer.private}/32"])
+
+
 def fabric_command(*argv: str) -> list[str]:
     """``argv`` as it is run inside the fabric."""
     return ["ip", "netns", "exec", FABRIC, *argv]

@@ -14,7 +14,9 @@ def timeouts(primitive):
 
 def test_the_built_in_objects():
     built_in = configuration()
-    assert set(built_in) == {"properties", "resource_defaults", "primitives", "clones", "colocations", "orders"}
+    assert set(built_in) == {
+        "properties", "resource_defaults", "primitives", "clones", "colocations", "orders", "locations",
+    }
     assert built_in["properties"] == {
         "no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
     }
@@ -22,6 +24,17 @@ def test_the_built_in_objects():
     assert built_in["clones"] == {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}}
     assert built_in["colocations"] == {
         "FloatIP-haproxy": {"resource": "FloatIP", "with": "haproxy-clone", "score": "INFINITY"}
+    }
+    handover, reach = ({"attribute": f"haproxy_ha-{name}", "operation": operation}
+                       for name, operation in (("handover", "not_defined"), ("reach", "defined")))
+    assert built_in["locations"] == {
+        "FloatIP-handover": {
+            "resource": "FloatIP", "rules": [{"score": 100000, "expressions": [{"expression": handover}]}],
+        },
+        "FloatIP-reach": {
+            "resource": "FloatIP",
+            "rules": [{"score-attribute": "haproxy_ha-reach", "expressions": [{"expression": reach}]}],
+        },
     }
     assert built_in["orders"] == {
         "haproxy-before-FloatIP": {

@@ -482,6 +482,17 @@ def test_a_metadata_service_that_does_not_answer_is_the_reason(answer, reason):
     ]
 
 
+def test_a_droplet_without_an_anchor_ip_has_its_public_ip_in_its_place():
+    metadata = {**OF_PRIMARY, "anchor_ip": None}
+    built = valid({"load_balancers:primary": {"private_ip": "10.132.20.10"}}, metadata=metadata)
+    assert built["me"]["anchor_ip"] == "203.0.113.21"
+    assert built["haproxy"]["frontends"]["http"]["bind"] == [{"address": "203.0.113.21", "port": 80, "options": ""}]
+    assert built["warnings"] == [
+        f"{NODES}:primary:anchor_ip: this droplet has none: a reserved IP comes to its public IP 203.0.113.21, which "
+        "HAProxy binds"
+    ]
+
+
 def test_an_unknown_public_ip_is_a_warning():
     built = valid({"app_servers:app-1:public_ip": REMOVED}, "app-1")
     assert built["warnings"] == [f"{APPS}:app-1:public_ip: missing: there is no metadata service; set it here"]
@@ -518,11 +529,31 @@ def test_binds_name_this_machine():
     ]
 
 
-def test_without_an_anchor_ip_haproxy_binds_the_floating_ip_itself():
-    changes = {"floating_ip": {"address": "10.132.20.100", "provider": "ipaddr2"},
-               "load_balancers:primary:anchor_ip": REMOVED, "load_balancers:secondary:anchor_ip": REMOVED}
+NO_ANCHORS = {"load_balancers:primary:anchor_ip": REMOVED, "load_balancers:secondary:anchor_ip": REMOVED}
+
+
+@pytest.mark.parametrize("floating_ip, others", [
+    ({"provider": "ipaddr2"}, {}),
+    ({"provider": "ipaddr2"}, NO_ANCHORS),
+    ({"agent": "ocf:heartbeat:awsvip"}, NO_ANCHORS),
+])
+def test_haproxy_binds_the_floating_ip_itself_where_no_anchor_ip_stands_for_it(floating_ip, others):
+    changes = {"floating_ip": {"address": "10.132.20.100", **floating_ip}, **others}
     bound = valid(changes)["haproxy"]["frontends"]["http"]["bind"]
     assert bound == [{"address": "10.132.20.100", "port": 80, "options": "transparent"}]
+
+
+def test_another_agent_may_bring_the_address_to_an_anchor_ip():
+    changes = {"floating_ip": {"address": "198.51.100.7", "agent": "ocf:heartbeat:awseip"}}
+    bound = valid(changes)["haproxy"]["frontends"]["http"]["bind"]
+    assert bound == [{"address": "10.17.1.18", "port": 80, "options": ""}]
+
+
+def test_a_bind_on_an_address_that_nobody_tells_is_an_error():
+    changes = {"floating_ip": {"agent": "ocf:heartbeat:awsvip"}, **NO_ANCHORS}
+    assert build(changes)["errors"] == [
+        f"{HAPROXY}:frontends:http:bind:0: neither an anchor IP nor haproxy_ha:floating_ip:address is there to bind"
+    ]
 
 
 def test_what_pacemaker_would_not_understand_is_a_warning_because_an_adopted_cluster_may_have_it():

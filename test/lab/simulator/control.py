@@ -1,6 +1,6 @@
 """The control service on a Unix socket, and its client.
 
-GET  /state    owners, actions, delays, faults, counts
+GET  /state    owners, moves, actions, delays, faults, counts
 POST /delay    {"assign_seconds": float, "api_seconds": float}
 POST /fault    the fields of faults.Fault; {"clear": true} removes every fault
 POST /assign   {"ip": str, "droplet_id": int | null}: moved by somebody else

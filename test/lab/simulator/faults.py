@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 # Each kind belongs to the stage of a request at which it happens.
 STAGES = {
     # Below or in place of the answer; chosen by service, method and path.
-    "wire": ("status", "html", "hang", "slow", "reset", "truncated", "invalid_json"),
+    "wire": ("status", "html", "hang", "slow", "drip", "reset", "truncated", "invalid_json"),
     # An assign that is refused with 422 for a while.
     "pending": ("pending_ip", "pending_droplet"),
     # An assign that is accepted and then goes wrong.
@@ -35,7 +35,8 @@ class Fault:
         status (int): HTTP status, for `status`. Default 500.
         id (str), message (str): The error's text, for `status`.
         headers (dict): Further headers, for `status`.
-        seconds (float): How long a `hang` (default: until cleared) or `slow` (default 1) takes.
+        seconds (float): How long a `hang` (default: until cleared) or `slow` (default 1) takes, and each byte of a
+            `drip` (default 0.1).
         active (bool): What `stale` metadata says. Default true.
         ip (str): The address that `stale` metadata names. Default: the first reserved IP.
     """

@@ -112,6 +112,7 @@ class Estate:
         self.assign_seconds = 0.0
         self.api_seconds = 0.0
         self.counts: Counter[str] = Counter()
+        self.moves: list[dict] = []
         self.lock = threading.RLock()
         self._count_lock = threading.Lock()
         self._ids = itertools.count(900001)
@@ -207,9 +208,10 @@ class Estate:
                 if owners and reserved.droplet_id != self._first_owners[reserved.ip]:
                     self._move(reserved, self._first_owners[reserved.ip])
             self.counts.clear()
+            self.moves.clear()
 
     def state(self) -> dict:
-        """Owners, actions, delays, faults and counts, for tests."""
+        """Owners, moves (with their time, in seconds since the epoch), actions, delays, faults and counts, for tests."""
         with self.lock:
             return {
                 "owners": {ip: reserved.droplet_id for ip, reserved in self.reserved_ips.items()},
@@ -218,6 +220,7 @@ class Estate:
                     for ip, reserved in self.reserved_ips.items()
                 },
                 "locked": [ip for ip, reserved in self.reserved_ips.items() if reserved.locked],
+                "moves": list(self.moves),
                 "actions": [vars(action) for reserved in self.reserved_ips.values() for action in reserved.actions],
                 "delay": {"assign_seconds": self.assign_seconds, "api_seconds": self.api_seconds},
                 "faults": self.faults.describe(),
@@ -257,8 +260,10 @@ class Estate:
             action.status, action.completed_at = status, now()
 
     def _move(self, reserved: ReservedIP, droplet_id: int | None) -> None:
+        begin = time.time()
         self.on_assign(reserved.ip, self._target(droplet_id), self._target(reserved.droplet_id))
         reserved.droplet_id = droplet_id
+        self.moves.append({"ip": reserved.ip, "droplet_id": droplet_id, "begin": begin, "end": time.time()})
         self.count("moves")
 
     def _target(self, droplet_id: int | None) -> str:

@@ -9,6 +9,7 @@ import socketserver
 import ssl
 import struct
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -105,10 +106,18 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "truncated":
             self.wfile.write(answer.body[: len(answer.body) // 2])
             self.close_connection = True
+        elif fault == "drip":
+            self._drip(answer)
         else:
             self.wfile.write(answer.body)
         self.wfile.flush()
         return None
+
+    def _drip(self, answer: Answer) -> None:
+        for byte in answer.body:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(answer.fault.seconds or 0.1)
 
     def _reset(self) -> None:
         # A linger time of zero makes close() send RST; the socket below TLS must be the one that is closed.

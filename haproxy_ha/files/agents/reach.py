@@ -1,0 +1,101 @@
+"""What a node reaches, as a transient node attribute: a location rule gives the address to the node that reaches most.
+
+Only the difference between nodes counts. What no node reaches moves nothing.
+"""
+
+import os
+import struct
+import time
+
+import agent
+
+# How often an unchanged value is written again: the cluster forgets it when Pacemaker restarts.
+REFRESH = 60.0
+# Nodes do not notice a common loss at the same moment: HAProxy's checks and two monitors lie between.
+DAMPENING = "8s"
+TRIES, TRY_SECONDS = 3, 0.3
+
+
+def score(gateway_answers, backends, down):
+    """1000 for a gateway that answers, and 1000 for backends that all have a server up, or their share of it."""
+    return 1000 * bool(gateway_answers) + (1000 * (backends - down) // backends if backends else 1000)
+
+
+def default_gateway(table):
+    """The IPv4 gateway of the default route in the text of /proc/net/route; "" without one."""
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if fields[1] == fields[7] == "00000000" and int(fields[3], 16) & 2:
+            return ".".join(str(byte) for byte in struct.pack("<I", int(fields[2], 16)))
+    return ""
+
+
+def answers_ping(address):
+    """Whether an IPv4 address answers one of three echo requests (RFC 792)."""
+    import socket
+
+    identifier = os.getpid() & 0xFFFF
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as connection:
+            for sequence in range(TRIES):
+                connection.sendto(echo_request(identifier, sequence), (address, 0))
+                if _echoed(connection, address, identifier, time.monotonic() + TRY_SECONDS):
+                    return True
+    except OSError as error:
+        agent.log(f"ping {address}: {error.strerror}")
+    return False
+
+
+def echo_request(identifier, sequence):
+    """An ICMP echo request without data."""
+    words = [0x0800, 0, identifier, sequence]
+    total = sum(words)
+    words[1] = ~(total + (total >> 16)) & 0xFFFF
+    return struct.pack("!4H", *words)
+
+
+def _echoed(connection, address, identifier, deadline):
+    while (left := deadline - time.monotonic()) > 0:
+        connection.settimeout(left)
+        try:
+            packet, sender = connection.recvfrom(1024)
+        except TimeoutError:
+            return False
+        message = packet[(packet[0] & 15) * 4 :]
+        if sender[0] == address and message[:1] == b"\0" and message[4:6] == struct.pack("!H", identifier):
+            return True
+    return False
+
+
+class Published:
+    """The value that the cluster knows, remembered so that a monitor that finds no change starts no program."""
+
+    def __init__(self, env, attribute):
+        self._attribute = attribute
+        self._path = os.path.join(env.state_directory, f"haproxy_ha-{env.instance}-reach")
+
+    def update(self, value):
+        """Hands a value to the cluster, unless it has it."""
+        if self._known() == str(value):
+            return
+        import subprocess
+
+        try:
+            subprocess.run(
+                ["attrd_updater", "--name", self._attribute, "--update", str(value), "--delay", DAMPENING],
+                stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=3,
+            )  # fmt: skip
+            agent.replace_file(self._path, f"{value} {time.monotonic():.3f}\n")
+        except (OSError, subprocess.SubprocessError, agent.Failure) as error:
+            # Tried again at the next monitor; what serves goes on.
+            agent.log(f"{self._attribute} is not updated: {error}")
+
+    def forget(self):
+        agent.remove_file(self._path)
+
+    def _known(self):
+        try:
+            value, moment = (agent.read_file(self._path) or "").split()
+            return value if 0 <= time.monotonic() - float(moment) < REFRESH else None
+        except ValueError:
+            return None

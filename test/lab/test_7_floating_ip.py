@@ -1,0 +1,310 @@
+"""The floating IP while a client asks it: planned stops lose no request, cuts move it to where clients are served."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import audit, network, outcome, salt
+from lab.cloud import CONTROL, REPOSITORY, api_token
+from lab.machine import MACHINES, machine
+from lab.shell import run, wait_for
+from lab.simulator import control
+from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS
+from lab.traffic import Record, ask, probe
+
+EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
+AGENT = "/usr/lib/ocf/resource.d/haproxy_ha/floatip"
+INTERVAL_MS = 10
+
+
+class Watch(Record):
+    """A client's record, and the moves of the address meanwhile."""
+
+    moves: list[dict]
+
+    @property
+    def lost(self) -> list[dict]:
+        """The failed requests that were not under way at a move."""
+        return [
+            sample
+            for sample in self.failed
+            if not any(sample["start"] <= move["end"] and move["begin"] <= sample["start"] + sample["taken"]
+                       for move in self.moves)
+        ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def watch(interval_ms: int = INTERVAL_MS):
+    """What a client sees of the floating IP while the block runs; complete after the block."""
+    before = len(control.state(str(CONTROL))["moves"])
+    watched = Watch()
+    with probe(interval_ms) as record:
+        yield watched
+    watched.samples, watched.moves = record.samples, control.state(str(CONTROL))["moves"][before:]
+    print(f"{len(watched.samples)} requests, {len(watched.failed)} failed, {len(watched.lost)} of them not at a move;"
+          f" {len(watched.moves)} moves; longest gap {watched.longest_gap:.3f} s")  # fmt: skip
+
+
+def moved_to(host: str) -> bool:
+    return audit.cloud_owner() == host and audit.active() == host
+
+
+# Planned stops: the address moves first
+
+
+def failover(active: str) -> None:
+    answer = salt.call("haproxy_ha.failover", target=active)[active]
+    assert answer == {"old": active, "new": audit.passive_of(active)}
+
+
+def standby(active: str) -> None:
+    """As a person does it, with no tool of ours."""
+    machine(active).run("crm", "node", "standby", active)
+
+
+def stop(active: str) -> None:
+    machine(active).run("systemctl", "stop", "pacemaker")
+
+
+def reboot(active: str) -> None:
+    before = machine(active).reboot()
+    machine(active).wait_rebooted(before)
+
+
+BACK = {
+    standby: lambda host: machine(host).run("crm", "node", "online", host),
+    stop: lambda host: machine(host).run("systemctl", "start", "pacemaker"),
+}
+
+
+@pytest.mark.parametrize("how", [failover, standby, stop, reboot])
+def test_a_planned_stop_loses_no_request(active, how):
+    other = audit.passive_of(active)
+    with watch() as seen:
+        how(active)
+        wait_for(f"the address at {other}", lambda: moved_to(other), 30)
+    BACK.get(how, lambda host: None)(active)
+    assert audit.settle(120) == other  # and it stays
+    assert seen.lost == []
+    assert seen.longest_gap <= 0.3
+    assert len(seen.moves) == 1
+
+
+# Cuts, each alone: clients are served from where they can be, and the address moves once at most
+
+
+def cut(kind: str, host: str, state: str = "down") -> None:
+    """Cut or mend what ``kind`` names at a host."""
+    if kind == "peers":
+        network.set_path(*BALANCERS, state)
+    for link in {"public": ["public"], "private": ["private"], "all": ["private", "public"]}.get(kind, []):
+        network.set_link(host, link, state)
+
+
+@contextlib.contextmanager
+def cut_off(kind: str, host: str):
+    cut(kind, host)
+    try:
+        yield
+    finally:
+        cut(kind, host, "up")
+
+
+def members(host: str) -> list[str]:
+    view = audit.status(host)
+    return audit.online(view) if view is not None else []
+
+
+CUTS = {  # (what is cut, of which balancer): whether the address moves, the longest gap
+    ("public", "active"): (True, 20),
+    ("peers", "active"): (False, 0.3),
+    ("private", "active"): (True, 10),
+    ("all", "active"): (True, 10),
+    ("public", "passive"): (False, 0.3),
+    ("private", "passive"): (False, 0.3),
+    ("all", "passive"): (False, 0.3),
+}
+BRIEF = [("public", "active"), ("peers", "active")]
+CUT_SECONDS = 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"), [pytest.param(*case, marks=[] if case in BRIEF else [pytest.mark.slow]) for case in CUTS]
+)
+def test_a_cut_moves_the_address_to_where_clients_are_served(active, kind, role):
+    moves, gap = CUTS[kind, role]
+    other = audit.passive_of(active)
+    victim = active if role == "active" else other
+    with watch(50) as seen:
+        with cut_off(kind, victim):
+            begin = time.monotonic()
+            if moves:
+                wait_for(f"the address at {other}", lambda: audit.cloud_owner() == other, gap)
+            elif kind != "public":
+                wait_for("the partition", lambda: len(members(active)) == 1, 20)
+            wait_for("the rest of the cut", lambda: time.monotonic() - begin > CUT_SECONDS, CUT_SECONDS + 1)
+        holder = audit.settle(120)
+    assert holder == (other if moves else active)
+    assert len(seen.moves) == moves
+    assert seen.longest_gap <= gap
+    if not moves:
+        assert seen.lost == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["peers", "private"])
+def test_ten_minutes_of_partition_see_one_move_at_most(active, kind):
+    with watch(200) as seen:
+        with cut_off(kind, active):
+            wait_for("the partition", lambda: len(members(active)) == 1, 20)
+            begin = time.monotonic()
+            wait_for("ten minutes", lambda: time.monotonic() - begin > 600, 610, 5)
+        audit.settle(180)
+    assert len(seen.moves) <= 1
+    assert seen.longest_gap <= 10
+
+
+def test_what_both_balancers_lose_moves_nothing(active):
+    """Both app servers away: the address stays, and comes to no other node."""
+    before = len(control.state(str(CONTROL))["moves"])
+    apps = ("app-1", "app-2")
+    for app in apps:
+        network.set_link(app, "private", "down")
+    try:
+        wait_for("both balancers to say so", lambda: reached() == {host: "1000" for host in BALANCERS}, 40, 0.5)
+    finally:
+        for app in apps:
+            network.set_link(app, "private", "up")
+    assert audit.settle(60) == active
+    assert len(control.state(str(CONTROL))["moves"]) == before
+
+
+def reached() -> dict[str, str]:
+    """The attribute by which the cluster knows what each balancer reaches."""
+    view = audit.status(BALANCERS[0])
+    return {} if view is None else {
+        node.get("name", ""): attribute.get("value", "")
+        for node in view.findall("node_attributes/node")
+        for attribute in node.findall("attribute") if attribute.get("name") == "haproxy_ha-reach"
+    }  # fmt: skip
+
+
+# Pillar: another provider, another token
+
+
+@pytest.fixture
+def pillar(active):
+    """Applies a change of the example's pillar on the load balancers, and the example itself after the test."""
+
+    def apply(change) -> dict:
+        document = yaml.safe_load(EXAMPLE)
+        change(document["haproxy_ha"])
+        salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
+        return converge()
+
+    yield apply
+    salt.set_pillar(EXAMPLE)
+    control.tokens(str(CONTROL), [api_token()])
+    converge()
+    audit.settle()
+
+
+def converge() -> dict:
+    returned = salt.call("state.apply", "haproxy_ha", target=",".join(BALANCERS))
+    assert outcome.failed(returned) == []
+    return returned
+
+
+def agent_of(resource: str) -> str:
+    return machine(BALANCERS[0]).run("crm_resource", "--resource", resource, "--query-xml").stdout
+
+
+def test_a_virtual_ip_of_a_lan(pillar, active):
+    """provider: ipaddr2. The standby binds the address too, and a failover loses no request."""
+    address = "10.132.20.100"
+    pillar(lambda tree: tree["floating_ip"].update(provider="ipaddr2", address=address))
+    assert 'type="IPaddr2"' in agent_of("FloatIP")
+    again = converge()
+    assert outcome.changed(again) == []
+    holder = audit.active()
+    for host in BALANCERS:
+        assert f"{address}:80" in machine(host).run("ss", "-Hltn").stdout
+    with probe(INTERVAL_MS, address, source="master") as record:
+        salt.call("haproxy_ha.failover", target=holder)
+        assert audit.active() == audit.passive_of(holder)
+        machine(audit.active()).run("crm", "node", "standby", audit.active())
+        wait_for(f"the address at {holder}", lambda: audit.active() == holder, 30)
+    machine(holder).run("crm", "node", "online", audit.passive_of(holder))
+    print(f"{len(record.samples)} requests, {len(record.failed)} failed; longest gap {record.longest_gap:.3f} s")
+    assert record.longest_gap <= 0.3
+
+
+@pytest.mark.slow
+def test_any_other_agent(pillar, active):
+    """agent: ocf:..., as for another cloud; a dummy stands for it, and moves on demand like any address."""
+    pillar(lambda tree: tree["floating_ip"].update(agent="ocf:heartbeat:Dummy", params={"fake": "vip-1"}))
+    assert 'name="fake" value="vip-1"' in agent_of("FloatIP")
+    holder = audit.active()
+    assert salt.call("haproxy_ha.failover", target=holder)[holder]["new"] == audit.passive_of(holder)
+    assert outcome.changed(converge()) == []
+
+
+@pytest.mark.slow
+def test_systemd_s_unit_in_place_of_the_agent(pillar, active):
+    pillar(lambda tree: tree["cluster"].update(primitives={"haproxy": {"agent": "systemd:haproxy"}}))
+    assert 'class="systemd"' in agent_of("haproxy")
+    assert outcome.changed(converge()) == []
+    holder = audit.settle()
+    machine(holder).run("systemctl", "stop", "haproxy")
+    wait_for("HAProxy to run again", lambda: ask()[0] == 200 and audit.problems() == [], 30)
+    assert audit.settle() == holder
+
+
+def test_a_token_is_rotated_and_nothing_restarts_or_moves(pillar, active):
+    new = "dop_v1_" + "5" * 64
+    control.tokens(str(CONTROL), [api_token(), new])
+    before = footprint()
+    returned = pillar(lambda tree: tree["floating_ip"].update(api_token=new))
+    changed = {state["__id__"] for host in BALANCERS for state in outcome.states(returned, host) if state["changes"]}
+    assert changed == {"haproxy_ha-cluster-token"}
+    assert footprint() == before
+    control.tokens(str(CONTROL), [new])  # the old one is revoked
+    environment = [f"OCF_RESKEY_{name}={value}" for name, value in
+                   {"address": FLOATING_IP, "api_check_interval": "0", "CRM_meta_interval": "10000"}.items()]  # fmt: skip
+    done = machine(active).run("env", "OCF_RESOURCE_INSTANCE=FloatIP", *environment, AGENT, "monitor", check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert new not in json.dumps(returned)
+    found = found_on_disks(new)
+    assert {str(MACHINES[name].upper / "etc/haproxy_ha/token") for name in BALANCERS} <= found <= allowed_places()
+
+
+def footprint() -> dict:
+    """What a restart, a move or a change of the cluster's configuration would alter."""
+    pids = {host: machine(host).run("pgrep", "-x", "haproxy|pacemakerd|corosync").stdout for host in BALANCERS}
+    versions = machine(BALANCERS[0]).run("cibadmin", "--query", "--no-children").stdout.split()
+    epochs = [word for word in versions if word.startswith(("admin_epoch=", "epoch="))]
+    return {**pids, "owner": audit.cloud_owner(), "active": audit.active(), "CIB": epochs}
+
+
+def found_on_disks(secret: str) -> set[str]:
+    """Every file of every host that holds a text: CIBs and their histories, pe-inputs, logs, caches, job returns."""
+    roots = [str(MACHINES[name].upper) for name in HOSTS]
+    found = run(["grep", "-rlFa", "--devices=skip", secret, *roots], check=False).stdout.split()
+    packed = [path for root in roots for path in Path(root).rglob("pe-*.bz2")]
+    return set(found) | {str(path) for path in packed if secret.encode() in bz2.decompress(path.read_bytes())}
+
+
+def allowed_places() -> set[str]:
+    places = {str(MACHINES[name].upper / "etc/haproxy_ha/token") for name in BALANCERS}
+    places.add(str(MACHINES["master"].upper / "srv/pillar/haproxy_ha.sls"))
+    return places | {
+        str(MACHINES["master"].upper / f"var/cache/salt/master/pillar/{name}.p")
+        for name in MINIONS
+    }  # fmt: skip
