@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .machine import machine
-from .shell import run
+from .shell import run, wait_for
 from .topology import FLOATING_IP
 
 PROBE = Path(__file__).with_name("probe.py").read_text(encoding="utf-8")
@@ -18,7 +19,7 @@ PROBE = Path(__file__).with_name("probe.py").read_text(encoding="utf-8")
 
 @dataclass
 class Record:
-    """The answers of one probe, in the order of their requests."""
+    """The answers of one probe: as they come while it runs, then in the order of their requests."""
 
     samples: list[dict] = field(default_factory=list)
 
@@ -50,12 +51,17 @@ def probe(
     record = Record()
     argv = machine(source).command("python3", "-c", PROBE, address, str(port), str(interval_ms))
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # Read all the time: a full pipe would stop the probe.
+    reader = threading.Thread(target=lambda: record.samples.extend(map(json.loads, process.stdout)), daemon=True)
+    reader.start()
     try:
-        first = json.loads(process.stdout.readline())  # the probe runs before the block does
+        wait_for("the probe's first answer", lambda: record.samples, 10, 0.01)
         yield record
     finally:
-        output, _ = process.communicate(timeout=30)
-    record.samples = sorted([first, *map(json.loads, output.splitlines())], key=lambda sample: sample["start"])
+        process.stdin.close()
+        process.wait(timeout=30)
+        reader.join(timeout=30)
+        record.samples.sort(key=lambda sample: sample["start"])
 
 
 def ask(address: str = FLOATING_IP, port: int = 80, source: str = "client", path: str = "/") -> tuple[int, str]:
