@@ -60,7 +60,7 @@ def fill_in(read, minion_id, roles, metadata, mine):
                 entry[key], reason = sources.own(key) if is_own else sources.other(machine, key)
                 if key == "anchor_ip" and sources.says_no_anchor():
                     entry[key] = entry["public_ip"] or sources.own("public_ip")[0]
-                    text = f"this droplet has none: a reserved IP comes to its public IP {entry[key]}, which HAProxy binds"
+                    text = f"this droplet has none, so HAProxy binds its public IP {entry[key]}"
                     warnings.append(str(Problem((ROOT, table, machine, key), text)))
                 problem = Missing((ROOT, table, machine, key), f"missing: {reason}; set it here")
                 if entry[key] is None and key == "public_ip":

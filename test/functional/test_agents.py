@@ -401,6 +401,9 @@ def cluster_state(floatip, *states):
     program = floatip.programs / "crm_node"
     program.write_text("#!/bin/sh\n" + "".join(f"echo '{number} x {state}'\n" for number, state in enumerate(states)))
     program.chmod(0o755)
+    attributes = floatip.programs / "attrd_updater"
+    attributes.write_text(f'#!/bin/sh\necho "$*" >> {floatip.directory}/attributes\n')
+    attributes.chmod(0o755)
 
 
 def test_a_whole_cluster_takes_the_address_back_at_once(holding, cloud):
@@ -414,10 +417,18 @@ def test_while_a_node_is_lost_the_address_is_not_taken_back_soon(holding, cloud)
     cluster_state(holding, "member", "lost")
     cloud.assign(SECONDARY)
     assert holding.monitor().code == NOT_RUNNING
-    run = holding("start")
-    assert (run.code, cloud.owner()) == (GENERIC, SECONDARY)
+    assert (holding("start").code, cloud.owner()) == (OK, SECONDARY)
+    run = holding.monitor()
+    assert run.code == DEGRADED
     assert "not taken back for" in run.reason
-    assert holding("start", hold_off="0").code == OK
+    assert holding.monitor(hold_off="0").code == NOT_RUNNING
+    assert (holding("start", hold_off="0").code, cloud.owner()) == (OK, PRIMARY)
+
+
+def marked(floatip):
+    """The changes of node attributes that the cluster would have got."""
+    path = floatip.directory / "attributes"
+    return path.read_text().splitlines() if path.exists() else []
 
 
 class Owner:
@@ -452,32 +463,31 @@ def beyond(installed, tmp_path):
         yield agent
 
 
-def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond):
-    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
-    run = beyond("start", timeout=5, port=owner.port)
-    assert (run.code, beyond.owner()) == (GENERIC, SECONDARY)
+@pytest.mark.parametrize("said", [b"HTTP/1.1 404 Not Found\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
+    owner = Owner(said)
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, SECONDARY)
+    run = beyond.monitor(port=owner.port)
+    assert run.code == DEGRADED
     assert run.reason == f"127.0.0.1 answers on port {owner.port} while a cluster node is lost"
-    cluster_state(beyond, "member", "member")
-    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
-
-
-def test_it_is_taken_as_soon_as_it_does_not_serve(beyond):
-    owner = Owner(b"HTTP/1.1 404 Not Found\r\n\r\n")
-    process = beyond.start_process("start", port=owner.port)
-    time.sleep(1.5)  # the time over which it must not be taken
-    assert beyond.owner() == SECONDARY
+    assert beyond("monitor", port=owner.port).code == NOT_RUNNING  # a probe: it is not here
+    assert beyond("start", port=owner.port).code == OK
     owner.close()
-    assert process.wait(5) == OK
-    assert beyond.owner() == PRIMARY
+    assert beyond.monitor(port=owner.port).code == NOT_RUNNING
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    assert marked(beyond)[0] == "--name=haproxy_ha-handover --update=1"
+    assert marked(beyond)[-1] == "--name=haproxy_ha-handover --delete"
 
 
-def test_while_it_waits_for_that_the_cluster_may_decide_anew(beyond):
-    process = beyond.start_process("start", port=Owner(b"SSH-2.0\r\n").port)
-    time.sleep(0.5)
+def test_when_the_cluster_is_whole_again_what_stands_by_says_whose_the_address_is(beyond):
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert beyond("start", port=owner.port).code == OK
     cluster_state(beyond, "member", "member")
-    output, _ = process.communicate(timeout=5)
-    assert (process.returncode, beyond.owner()) == (GENERIC, SECONDARY)
-    assert "decides anew" in output
+    run = beyond.monitor(port=owner.port)
+    assert (run.code, f"held by droplet {SECONDARY}" in run.reason) == (NOT_RUNNING, True)
+    assert beyond.state == ["haproxy_ha-droplet"]
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    owner.close()
 
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", None])

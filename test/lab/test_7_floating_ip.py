@@ -178,7 +178,7 @@ def test_what_both_balancers_lose_moves_nothing(active):
     for app in apps:
         network.set_link(app, "private", "down")
     try:
-        wait_for("both balancers to say so", lambda: reached() == {host: "1000" for host in BALANCERS}, 40, 0.5)
+        wait_for("both balancers to say so", lambda: reached() == dict.fromkeys(BALANCERS, "1000"), 40, 0.5)
     finally:
         for app in apps:
             network.set_link(app, "private", "up")
@@ -276,9 +276,9 @@ def test_a_token_is_rotated_and_nothing_restarts_or_moves(pillar, active):
     assert changed == {"haproxy_ha-cluster-token"}
     assert footprint() == before
     control.tokens(str(CONTROL), [new])  # the old one is revoked
-    environment = [f"OCF_RESKEY_{name}={value}" for name, value in
-                   {"address": FLOATING_IP, "api_check_interval": "0", "CRM_meta_interval": "10000"}.items()]  # fmt: skip
-    done = machine(active).run("env", "OCF_RESOURCE_INSTANCE=FloatIP", *environment, AGENT, "monitor", check=False)
+    parameters = {"address": FLOATING_IP, "api_check_interval": "0", "CRM_meta_interval": "10000"}
+    words = [f"OCF_RESKEY_{name}={value}" for name, value in parameters.items()]
+    done = machine(active).run("env", "OCF_RESOURCE_INSTANCE=FloatIP", *words, AGENT, "monitor", check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert new not in json.dumps(returned)
     found = found_on_disks(new)

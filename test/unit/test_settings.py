@@ -488,8 +488,7 @@ def test_a_droplet_without_an_anchor_ip_has_its_public_ip_in_its_place():
     assert built["me"]["anchor_ip"] == "203.0.113.21"
     assert built["haproxy"]["frontends"]["http"]["bind"] == [{"address": "203.0.113.21", "port": 80, "options": ""}]
     assert built["warnings"] == [
-        f"{NODES}:primary:anchor_ip: this droplet has none: a reserved IP comes to its public IP 203.0.113.21, which "
-        "HAProxy binds"
+        f"{NODES}:primary:anchor_ip: this droplet has none, so HAProxy binds its public IP 203.0.113.21"
     ]
 
 

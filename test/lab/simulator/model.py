@@ -211,7 +211,7 @@ class Estate:
             self.moves.clear()
 
     def state(self) -> dict:
-        """Owners, moves (with their time, in seconds since the epoch), actions, delays, faults and counts, for tests."""
+        """Owners, moves (times in seconds since the epoch), actions, delays, faults and counts, for tests."""
         with self.lock:
             return {
                 "owners": {ip: reserved.droplet_id for ip, reserved in self.reserved_ips.items()},
