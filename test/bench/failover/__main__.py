@@ -29,7 +29,7 @@ def main() -> int:
         lab.down()
         if done:
             report.write(done, options.output, options.documents)
-            print(report.table(done) + report.parts_table(done))
+            print(report.document(done))
     return 0
 
 

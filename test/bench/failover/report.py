@@ -12,33 +12,7 @@ from .systems import SYSTEMS
 from .timeline import picture
 from .trials import INTERVAL_MS, PATIENCE, Trial
 
-HEAD = f"""\
-# Failover: what a client sees
-
-Written by `make bench-failover`. A client in the lab ([lab.md](lab.md)) asks through the floating IP every {INTERVAL_MS} ms;
-each event strikes the balancer that has the address. A gap is the time between two good answers, the longest of a trial.
-A request that takes more than a second has failed. "Not at a move" counts the failed requests that were not under way while
-the address moved. "Again" counts the trials in which clients were served again within {PATIENCE:g} s, before anything was mended;
-"operator" those in which the system stayed ill after everything was mended, until somebody helped it. All systems have
-the same HAProxy, the same app servers and the same simulated API, which moves the address at once unless the row says
-otherwise. The configurations of the others stand in `test/bench/failover/configuration`. Everything runs on one machine, so
-the figures hold for a network without delay; a real API takes longer, for all of them alike.
-
-![Answers over time](failover.svg)
-"""
-PARTS = """
-## What a loss of power is made of
-
-Seconds from the loss of power: until the survivor knows (corosync's token and consensus; VRRP's adverts), until Pacemaker
-starts the address, until the address has moved. Median and longest.
-
-| system | API | detection | Pacemaker's pause | agent or script |
-|---|---|---|---|---|
-"""
-COLUMNS = (
-    "| event | system | trials | median | p95 | longest | failed (median) | not at a move | moves | again | operator |\n"
-    "|---|---|---|---|---|---|---|---|---|---|---|\n"
-)
+TEXT = Path(__file__).with_name("documents") / "failover.md"
 
 
 def percentile(values: list[float], percent: float) -> float:
@@ -77,10 +51,23 @@ def rows(trials: list[Trial]) -> dict[tuple[str, str], list[Trial]]:
     return {key: group for key, group in found.items() if group}
 
 
-def table(trials: list[Trial]) -> str:
-    """The table, in Markdown."""
-    lines = [_line(event, system, figures(group)) for (event, system), group in rows(trials).items()]
-    return COLUMNS + "".join(lines)
+def document(trials: list[Trial]) -> str:
+    """The tables with what they mean, in Markdown."""
+    words = {
+        "INTERVAL": str(INTERVAL_MS),
+        "PATIENCE": f"{PATIENCE:g}",
+        "ROWS": "".join(_line(event, system, figures(group)) for (event, system), group in rows(trials).items()),
+        "PARTS": "".join(_parts_lines(trials)),
+    }
+    return filled_in(TEXT, words)
+
+
+def filled_in(path: Path, words: dict[str, str]) -> str:
+    """A document with what stands for each @WORD@."""
+    text = path.read_text(encoding="utf-8")
+    for word, value in words.items():
+        text = text.replace(f"@{word}@", value)
+    return text
 
 
 def _line(event: str, system: str, row: dict) -> str:
@@ -99,9 +86,7 @@ def _line(event: str, system: str, row: dict) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def parts_table(trials: list[Trial]) -> str:
-    """What the losses of power were made of, in Markdown; each trial's parts are in the JSON."""
-    lines = []
+def _parts_lines(trials: list[Trial]):
     for (event, system), group in rows(trials).items():
         parts = [trial.parts for trial in group if trial.parts]
         if parts:
@@ -110,8 +95,7 @@ def parts_table(trials: list[Trial]) -> str:
                 for values in ([part[key] for part in parts] for key in ("detection", "pause", "agent"))
             ]
             api = f"after {EVENTS[event].api_seconds:g} s" if EVENTS[event].api_seconds else "at once"
-            lines.append(f"| {SYSTEMS[system].title} | {api} | {' | '.join(cells)} |\n")
-    return PARTS + "".join(lines) if lines else ""
+            yield f"| {SYSTEMS[system].title} | {api} | {' | '.join(cells)} |\n"
 
 
 def write(trials: list[Trial], directory: Path, documents: Path | None) -> None:
@@ -121,7 +105,7 @@ def write(trials: list[Trial], directory: Path, documents: Path | None) -> None:
     summary = [
         {"event": event, "system": system, **figures(group)} for (event, system), group in rows(trials).items()
     ]
-    text = f"{HEAD}\n{table(trials)}{parts_table(trials)}"
+    text = document(trials)
     for place in filter(None, (directory, documents)):
         (place / "failover.md").write_text(text, encoding="utf-8")
         (place / "failover.svg").write_text(picture(rows(trials)), encoding="utf-8")

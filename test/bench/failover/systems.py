@@ -108,8 +108,10 @@ class Keepalived(System):
         if off:
             return off
         owner = audit.cloud_owner()
-        found = [f"{host} is {_vrrp_state(host)}" for host in BALANCERS if _vrrp_state(host) != _expected(host, owner)]
-        found += [f"HAProxy does not answer on {host}" for host in BALANCERS if ask(HOSTS[host].anchor, source=host)[0] != 200]
+        states = {host: _vrrp_state(host) for host in BALANCERS}
+        found = [f"{host} is {state}" for host, state in states.items() if state != _expected(host, owner)]
+        silent = [host for host in BALANCERS if ask(HOSTS[host].anchor, source=host)[0] != 200]
+        found += [f"HAProxy does not answer on {host}" for host in silent]
         return found + ([] if ask()[0] == 200 else ["a client gets no answer"])
 
     def start_haproxy(self, host: str) -> None:

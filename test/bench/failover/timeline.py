@@ -1,4 +1,4 @@
-"""The picture: for each event and system, the answers of one trial over time, coloured by the balancer that gave them."""
+"""The picture: the answers of one trial over time, for each event and system, coloured by who gave them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def median(trials: list[Trial]) -> Trial:
 
 
 def spans(trial: Trial) -> list[tuple[float, float, str]]:
-    """(begin, end, balancer) of the answers of one kind in a row, by the time of the answer; "" for those that failed."""
+    """(begin, end, balancer) of answers of one kind in a row, by the time of the answer; "" for those that failed."""
     answers = sorted(
         (sample["start"] + sample["taken"] * (sample["status"] == 200) - trial.struck,
          sample["balancer"] if sample["status"] == 200 else "")

@@ -18,7 +18,7 @@ from .systems import System
 
 INTERVAL_MS = 10
 STEADY = 100  # so many good answers in a row mean that clients are served again
-PATIENCE = 45.0  # seconds after which nobody waits for a system to serve again by itself
+PATIENCE = 30.0  # seconds after which nobody waits for a system to serve again by itself
 SETTLE = 40.0  # seconds until a system that is mended and still ill needs an operator
 
 # What the survivor writes to its journal when it takes over: Pacemaker's words, and keepalived's.
