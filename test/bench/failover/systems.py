@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
-from lab import audit, outcome, salt
-from lab.cloud import REPOSITORY, api_token
+from lab import audit, salt
+from lab.cloud import api_token
+from lab.formula import apply, set_pillar
 from lab.machine import machine
 from lab.shell import LabError, wait_for
 from lab.topology import APP_SERVERS, BALANCERS, FLOATING_IP, HOSTS
 from lab.traffic import ask
 
 CONFIGURATION = Path(__file__).with_name("configuration")
-NAME_THE_BALANCER = "http-response set-header X-Balancer %[hostname]"
 
 
 class System:
@@ -74,7 +72,7 @@ class Formula(System):
         self.name, self.title, self._cluster = name, title, cluster or {}
 
     def install(self) -> None:
-        set_pillar(self._cluster)
+        set_pillar(cluster=self._cluster)
         salt.sync()
         apply("haproxy_ha")
 
@@ -183,25 +181,9 @@ SYSTEMS: dict[str, System] = {
 }
 
 
-def set_pillar(cluster: dict) -> None:
-    """The example's pillar, with a header that names the balancer, and ``cluster`` laid over its section."""
-    document = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
-    tree = document["haproxy_ha"]
-    tree["haproxy"] = {"frontends": {"http": {"options": [NAME_THE_BALANCER]}}}
-    tree["cluster"].update(cluster)
-    salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
-
-
-def apply(what: str, target: str = "*") -> None:
-    """``salt TARGET state.apply WHAT``; a LabError names what failed."""
-    failed = outcome.failed(salt.call("state.apply", what, target=target))
-    if failed:
-        raise LabError("; ".join(failed))
-
-
 def install_haproxy() -> None:
     """The app servers and HAProxy as this formula has them, and nothing that makes them highly available."""
-    set_pillar({})
+    set_pillar()
     salt.sync()
     apply("haproxy_ha.app", ",".join(APP_SERVERS))
     apply("haproxy_ha.load_balancer", ",".join(BALANCERS))
