@@ -1,7 +1,7 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all bench-failover faults soak lint lab lab-down lab-status lab-enter lab-reboot lab-power-off lab-power-on lab-cut lab-mend
+.PHONY: demo test test-all bench-failover faults soak failure-modes lint lab lab-down lab-status lab-enter lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
 	./test/demo
@@ -21,6 +21,10 @@ faults:
 
 soak:
 	@. test/prepare && /usr/bin/python3 -m faults soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
+
+# Breaks the running system in every way that the lab knows, about 20 minutes, and writes docs/failure-modes.md.
+failure-modes:
+	. test/prepare && FAILURE_MODES=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider -m "" test/lab/test_7_floating_ip.py
 
 lint:
 	$(LAB) tools sh test/lint

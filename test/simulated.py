@@ -33,6 +33,10 @@ class Simulated(NamedTuple):
     def counts(self) -> dict:
         return self.state()["counts"]
 
+    def power(self, name="secondary") -> str:
+        """A droplet's status."""
+        return self.state()["droplets"][name]
+
     def owner(self) -> int | None:
         return self.state()["owners"][ADDRESS]
 

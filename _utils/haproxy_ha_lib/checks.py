@@ -38,6 +38,13 @@ def floating_ip(read, roles):
         yield Problem(path, f"found {floating['address']}, allowed: an IPv4 address (DigitalOcean's reserved IPs)")
 
 
+def fencing(read, roles):
+    """Only DigitalOcean's API powers load balancers off for us."""
+    if read["cluster"]["fencing"]["enabled"] and not addresses.on_digitalocean(read["floating_ip"]):
+        text = "found true, allowed with provider digitalocean; else bring a fence device in cluster:primitives"
+        yield Problem((ROOT, "cluster", "fencing", "enabled"), text)
+
+
 def repository(read, roles):
     """A repository has an address, a suite, and one proof of its packages."""
     given, path = read["haproxy"]["repository"], (ROOT, "haproxy", "repository")
@@ -185,6 +192,7 @@ def port_clashes(read, roles):
 CHECKS = (
     secrets,
     floating_ip,
+    fencing,
     repository,
     timing,
     node_ids,

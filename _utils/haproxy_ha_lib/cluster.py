@@ -20,14 +20,17 @@ HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
 """A node with this attribute gives the address to one without it."""
 
 
-def configuration(floating_ip, given):
+def configuration(floating_ip, given, fencing):
     """
     Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
 
-    Mappings merge, lists replace, null takes away. Empty sections are left out.
+    ``fencing`` ({enabled, delay}) adds the fence device. Mappings merge, lists replace, null takes away. Empty sections
+    are left out.
     """
     built_in = _built_in(floating_ip)
-    if _fences(given):
+    if fencing["enabled"]:
+        _add_fencing(built_in, floating_ip, fencing["delay"])
+    elif _fences(given):
         del built_in["properties"]["stonith-enabled"]
     merged = {section: _laid_over(built_in.get(section, {}), objects) for section, objects in given.items()}
     merged = {section: objects for section, objects in merged.items() if objects}
@@ -82,6 +85,18 @@ def _by_attribute(attribute, operation, score):
     """A location rule on FloatIP."""
     expression = {"attribute": attribute, "operation": operation}
     return {"resource": "FloatIP", "rules": [{**score, "expressions": [{"expression": expression}]}]}
+
+
+def _add_fencing(objects, floating_ip, delay):
+    """One device for all nodes. Of two that shoot at each other, the one with the address is spared for a while."""
+    params = {key: floating_ip[key] for key in ("api_url", "token_file") if floating_ip[key] != AGENT_DEFAULTS[key]}
+    objects["primitives"]["fencing"] = {
+        "agent": "stonith:fence_haproxy_ha_digitalocean",
+        "params": {"ca_file": floating_ip["ca_file"], **params},
+        "operations": [_operation("monitor", "60s", "20s")],
+    }
+    objects["primitives"]["FloatIP"]["meta"]["priority"] = 10
+    objects["properties"] |= {"stonith-enabled": True, "priority-fencing-delay": f"{delay}s"}
 
 
 def _operation(name, interval, timeout):

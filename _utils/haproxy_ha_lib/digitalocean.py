@@ -25,6 +25,8 @@ FIRST_POLL, LONGEST_POLL = 0.05, 1.0
 FIRST_RETRY, LONGEST_RETRY = 0.2, 5.0
 # How long an assign that is said to be completed may take to show in the address.
 SETTLE_POLLS = 8
+# Seconds after which a power action is asked for anew.
+LONGEST_POWER_CHANGE = 30.0
 
 
 class Call(NamedTuple):
@@ -244,6 +246,48 @@ def droplet(droplet_id: int) -> Steps:
     """
     document = yield from _get(f"/v2/droplets/{int(droplet_id)}")
     return droplet_summary(document.get("droplet") or {})
+
+
+def set_power(droplet_id: int, status: str, jitter: Callable[[], float] = random.random) -> Steps:
+    """Powers a droplet off or on, and returns when the API shows that status: an action is only a hint here too.
+
+    Args:
+        droplet_id (int): The droplet.
+        status (str): `off` (without a shutdown, as fencing needs it) or `active`.
+        jitter (callable): A number from 0 to 1; two nodes must not retry in step.
+
+    Returns:
+        dict: the droplet, as in `droplets`.
+    """
+    action, failures = {"off": "power_off", "active": "power_on"}[status], 0
+    while True:
+        found = yield from droplet(droplet_id)
+        if found["status"] == status:
+            return found
+        reply = yield Call("POST", f"/v2/droplets/{int(droplet_id)}/actions", {"type": action})
+        if 200 <= reply.status < 300:
+            found = yield from _settle_power(droplet_id, status)
+            if found:
+                return found
+            failures += 1
+            yield Wait(backoff(failures, jitter()), f"the {action} of droplet {droplet_id} had no effect")
+            continue
+        _raise_final(reply)
+        failures += 1
+        yield Wait(retry_delay(reply, failures, jitter()), f"{action} of droplet {droplet_id}: {describe(reply)}")
+
+
+def _settle_power(droplet_id: int, status: str) -> Steps:
+    """Looks at a droplet until it has the status; None after half a minute, when the action must have been lost."""
+    pause, waited = FIRST_POLL, 0.0
+    while waited < LONGEST_POWER_CHANGE:
+        found = yield from droplet(droplet_id)
+        if found["status"] == status:
+            return found
+        yield Wait(pause, f"droplet {droplet_id} is {found['status']}, and is to be {status}")
+        waited += pause
+        pause = min(LONGEST_POLL, pause * 2)
+    return None
 
 
 def droplet_summary(entry: Mapping[str, Any]) -> dict:

@@ -223,6 +223,11 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
         Value("For every resource.", _disruption),
         mapping=Table("By resource.", "resource id", Value("For this resource.", _disruption), key=_object_id),
     ),
+    "fencing": Keys("Power off a load balancer that is lost before another one takes over (DigitalOcean only).", {
+        "enabled": Value("true: do; the API token then needs droplet:update.", values.flag),
+        "delay": Value("Seconds by which the load balancer with the address is spared when two shoot at each other.",
+                       values.whole_number(0, 600)),
+    }),
     "purge": Value("true: objects that nobody here created are removed too.", values.flag),
     "expected_timeout": Value("Seconds to wait for the other load balancers to join.", values.whole_number(0, 3600)),
     **{section: _objects(section, doc) for section, doc in _CONFIGURATION.items()},

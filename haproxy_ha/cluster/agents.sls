@@ -20,6 +20,12 @@ haproxy_ha-cluster-agents:
       - {{ settings.paths.agents_dir }}/reach.py:
         - source: salt://haproxy_ha/files/agents/reach.py
         - mode: "0644"
+      - {{ settings.paths.agents_dir }}/api.py:
+        - source: salt://haproxy_ha/files/agents/api.py
+        - mode: "0644"
+      - {{ settings.paths.fence_agent }}:
+        - source: salt://haproxy_ha/files/agents/fence_haproxy_ha_digitalocean
+        - mode: "0755"
       - {{ settings.paths.agents_dir }}/digitalocean.py:
         - source: salt://_utils/haproxy_ha_lib/digitalocean.py
         - mode: "0644"

@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, action, text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(action=action)
-        sub.add_argument("--documents", type=Path, help="write failure-modes.md there")
+        sub.add_argument("--documents", type=Path, help="write faults.md there")
         sub.add_argument("--no-apply", action="store_true", help="leave the new state.apply out of the audits")
         return sub
 

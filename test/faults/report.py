@@ -1,4 +1,4 @@
-"""docs/failure-modes.md, from what the faults did."""
+"""docs/faults.md, from what the faults did."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .fault import Outcome
 
-TEXT = Path(__file__).with_name("failure-modes.md")
+TEXT = Path(__file__).with_name("faults.md")
 
 
 def write(outcomes: list[Outcome], directory: Path) -> None:

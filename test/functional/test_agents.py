@@ -44,6 +44,7 @@ def installed(tmp_path_factory):
         (AGENTS / "haproxy", 0o755),
         (AGENTS / "agent.py", 0o644),
         (AGENTS / "reach.py", 0o644),
+        (AGENTS / "api.py", 0o644),
         (RULES, 0o644),
     ):
         target = directory / source.name
@@ -416,11 +417,12 @@ def test_a_whole_cluster_takes_the_address_back_at_once(holding, cloud):
 def test_while_a_node_is_lost_the_address_is_not_taken_back_soon(holding, cloud):
     cluster_state(holding, "member", "lost")
     cloud.assign(SECONDARY)
-    assert holding.monitor().code == NOT_RUNNING
-    assert (holding("start").code, cloud.owner()) == (OK, SECONDARY)
     run = holding.monitor()
-    assert run.code == DEGRADED
-    assert "not taken back for" in run.reason
+    assert (run.code, f"held by droplet {SECONDARY}" in run.reason) == (DEGRADED, True)
+    assert holding("monitor").code == NOT_RUNNING  # a probe
+    run = holding.monitor()
+    assert (run.code, "not taken back for" in run.reason) == (DEGRADED, True)
+    assert cloud.owner() == SECONDARY
     assert holding.monitor(hold_off="0").code == NOT_RUNNING
     assert (holding("start", hold_off="0").code, cloud.owner()) == (OK, PRIMARY)
 
@@ -434,8 +436,8 @@ def marked(floatip):
 class Owner:
     """Who answers at the address: a server that says one thing to everybody."""
 
-    def __init__(self, said):
-        self._socket = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, said, port=0):
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._serve, args=(said,), daemon=True).start()
 
@@ -458,6 +460,7 @@ def beyond(installed, tmp_path):
     with simulator(tmp_path, reserved_ips=[{"ip": local, "droplet_id": SECONDARY}]) as cloud:
         agent = FloatIP(installed, cloud, tmp_path)
         agent.parameters |= {"address": local}
+        agent.cloud = cloud
         agent.owner = lambda: cloud.state()["owners"][local]
         cluster_state(agent, "member", "lost")
         yield agent
@@ -477,6 +480,41 @@ def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
     assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
     assert marked(beyond)[0] == "--name=haproxy_ha-handover --update=1"
     assert marked(beyond)[-1] == "--name=haproxy_ha-handover --delete"
+
+
+def test_the_owner_is_asked_anew_when_the_api_comes_late(beyond):
+    """An isolated node that comes back must not take the address because nobody answered while it was isolated."""
+    beyond.cloud.fault("slow", method="GET", times=1, seconds=2)
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    process = beyond.start_process("start", port=port)
+    time.sleep(1)  # by then it has looked, in vain
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n", port)
+    assert (process.wait(10), beyond.owner()) == (OK, SECONDARY)
+    assert beyond.monitor(port=port).code == DEGRADED
+    owner.close()
+
+
+def test_a_partition_that_ends_while_the_address_is_being_taken(beyond):
+    beyond.cloud.fault("slow", method="GET", times=1, seconds=2)
+    process = beyond.start_process("start", port=1)
+    time.sleep(1)
+    cluster_state(beyond, "member", "member")
+    output, _ = process.communicate(timeout=10)
+    assert (process.returncode, beyond.owner()) == (OK, SECONDARY)
+    assert "stands by: the cluster is whole again, and decides anew" in output
+    assert beyond.monitor(port=1).code == NOT_RUNNING
+
+
+def test_a_loss_is_forgotten_with_the_partition(holding, cloud):
+    """Else the next loss of a node, which may be for good, would be waited for."""
+    cluster_state(holding, "member", "lost")
+    cloud.assign(SECONDARY)
+    assert holding.monitor().code == DEGRADED
+    cluster_state(holding, "member", "member")
+    assert holding("stop").code == OK
+    cluster_state(holding, "member", "lost")
+    assert (holding("start").code, cloud.owner()) == (OK, PRIMARY)
 
 
 def test_when_the_cluster_is_whole_again_what_stands_by_says_whose_the_address_is(beyond):

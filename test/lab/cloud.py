@@ -95,6 +95,8 @@ def _simulator_config() -> dict:
         "droplets": droplets,
         "reserved_ips": [{"ip": ip, "droplet_id": None} for ip in (FLOATING_IP, SECOND_FLOATING_IP)],
         "assign_command": [str(HERE / "flip")],
+        # The hosts are the machine's processes, and the fabric has mounts and a network of its own.
+        "power_command": ["nsenter", "--target", "1", "--mount", "--net", sys.executable, "-m", "lab"],
     }
 
 

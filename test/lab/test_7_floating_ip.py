@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import contextlib
 import json
+import re
 import time
 from pathlib import Path
 
@@ -17,39 +18,18 @@ from lab.machine import MACHINES, machine
 from lab.shell import run, wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS
-from lab.traffic import Record, ask, probe
+from lab.traffic import ask, probe
+from lab.watch import watch, write_page
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 AGENT = "/usr/lib/ocf/resource.d/haproxy_ha/floatip"
 INTERVAL_MS = 10
 
 
-class Watch(Record):
-    """A client's record, and the moves of the address meanwhile."""
-
-    moves: list[dict]
-
-    @property
-    def lost(self) -> list[dict]:
-        """The failed requests that were not under way at a move."""
-        return [
-            sample
-            for sample in self.failed
-            if not any(sample["start"] <= move["end"] and move["begin"] <= sample["start"] + sample["taken"]
-                       for move in self.moves)
-        ]  # fmt: skip
-
-
-@contextlib.contextmanager
-def watch(interval_ms: int = INTERVAL_MS):
-    """What a client sees of the floating IP while the block runs; complete after the block."""
-    before = len(control.state(str(CONTROL))["moves"])
-    watched = Watch()
-    with probe(interval_ms) as record:
-        yield watched
-    watched.samples, watched.moves = record.samples, control.state(str(CONTROL))["moves"][before:]
-    print(f"{len(watched.samples)} requests, {len(watched.failed)} failed, {len(watched.lost)} of them not at a move;"
-          f" {len(watched.moves)} moves; longest gap {watched.longest_gap:.3f} s")  # fmt: skip
+@pytest.fixture(scope="module", autouse=True)
+def page():
+    yield
+    write_page()
 
 
 def moved_to(host: str) -> bool:
@@ -78,16 +58,22 @@ def reboot(active: str) -> None:
     machine(active).wait_rebooted(before)
 
 
+PLANNED = {
+    failover: "`haproxy_ha.failover`",
+    standby: "`crm node standby` of the active",
+    stop: "`systemctl stop pacemaker` on the active",
+    reboot: "reboot of the active",
+}
 BACK = {
     standby: lambda host: machine(host).run("crm", "node", "online", host),
     stop: lambda host: machine(host).run("systemctl", "start", "pacemaker"),
 }
 
 
-@pytest.mark.parametrize("how", [failover, standby, stop, reboot])
+@pytest.mark.parametrize("how", PLANNED)
 def test_a_planned_stop_loses_no_request(active, how):
     other = audit.passive_of(active)
-    with watch() as seen:
+    with watch(PLANNED[how]) as seen:
         how(active)
         wait_for(f"the address at {other}", lambda: moved_to(other), 30)
     BACK.get(how, lambda host: None)(active)
@@ -131,6 +117,12 @@ CUTS = {  # (what is cut, of which balancer): whether the address moves, the lon
     ("private", "passive"): (False, 0.3),
     ("all", "passive"): (False, 0.3),
 }
+CUT_NAMES = {
+    "public": "public interface",
+    "private": "private interface",
+    "peers": "path between the peers",
+    "all": "all interfaces",
+}
 BRIEF = [("public", "active"), ("peers", "active")]
 CUT_SECONDS = 20
 
@@ -142,7 +134,7 @@ def test_a_cut_moves_the_address_to_where_clients_are_served(active, kind, role)
     moves, gap = CUTS[kind, role]
     other = audit.passive_of(active)
     victim = active if role == "active" else other
-    with watch(50) as seen:
+    with watch(f"{CUT_NAMES[kind]} of the {role} cut for {CUT_SECONDS} s, then mended") as seen:
         with cut_off(kind, victim):
             begin = time.monotonic()
             if moves:
@@ -161,7 +153,7 @@ def test_a_cut_moves_the_address_to_where_clients_are_served(active, kind, role)
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["peers", "private"])
 def test_ten_minutes_of_partition_see_one_move_at_most(active, kind):
-    with watch(200) as seen:
+    with watch(f"{CUT_NAMES[kind]} of the active cut for ten minutes") as seen:
         with cut_off(kind, active):
             wait_for("the partition", lambda: len(members(active)) == 1, 20)
             begin = time.monotonic()
@@ -194,6 +186,123 @@ def reached() -> dict[str, str]:
         for node in view.findall("node_attributes/node")
         for attribute in node.findall("attribute") if attribute.get("name") == "haproxy_ha-reach"
     }  # fmt: skip
+
+
+# Daemons that die or hang
+
+
+def kill_haproxy(active: str) -> None:
+    machine(active).run("pkill", "-KILL", "-x", "haproxy")
+
+
+def hang_haproxy(active: str) -> None:
+    machine(active).run("pkill", "-STOP", "-x", "haproxy")
+
+
+def power_loss(active: str) -> None:
+    machine(active).power_off()
+    wait_for("the other one to serve", lambda: ask()[0] == 200, 30)
+    machine(active).power_on()
+    machine(active).wait_booted()
+
+
+FAULTS = {  # what it is, whether the address moves, the longest gap
+    kill_haproxy: ("HAProxy of the active killed", False, 3),
+    hang_haproxy: ("HAProxy of the active hangs (SIGSTOP)", False, 12),
+    power_loss: ("power loss of the active", True, 5),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", FAULTS)
+def test_a_fault_is_mended(active, how):
+    what, moves, gap = FAULTS[how]
+    with watch(what) as seen:
+        how(active)
+        wait_for("clients to be served", lambda: ask()[0] == 200, 60)
+        holder = audit.settle(120)
+    assert holder == (audit.passive_of(active) if moves else active)
+    assert len(seen.moves) == moves
+    assert seen.longest_gap <= gap
+
+
+# The API, as the cluster sees it
+
+
+API_FAULTS = {
+    "401": ({"kind": "status", "status": 401, "id": "unauthorized"}, "refuses the token: HTTP 401"),
+    "403": ({"kind": "status", "status": 403, "id": "forbidden"}, "refuses the token: HTTP 403"),
+    "404": ({"kind": "status", "status": 404, "id": "not_found"}, "HTTP 404"),
+    "422": ({"kind": "pending_ip"}, "pending event"),
+    "429": ({"kind": "status", "status": 429, "headers": {"retry-after": "300"}}, "HTTP 429"),
+    "502 with HTML": ({"kind": "html"}, "HTTP 502"),
+    "hang": ({"kind": "hang"}, "no answer within"),
+    "reset": ({"kind": "reset"}, "reset|closed|Connection"),
+    "truncated JSON": ({"kind": "truncated"}, "IncompleteRead|no JSON|HTTP 200"),
+    "stuck action": ({"kind": "stuck"}, "is being assigned"),
+    "errored action": ({"kind": "errored"}, "had no effect"),
+    "owner unchanged": ({"kind": "unchanged"}, "is being assigned|had no effect"),
+}
+BRIEF_FAULTS = ["401"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in BRIEF_FAULTS else [pytest.mark.slow]) for name in API_FAULTS]
+)
+def test_an_api_that_fails_moves_and_stops_nothing_and_is_shown(active, name):
+    """A failover while the API fails: the address cannot move, so its owner serves on, and crm_mon says why."""
+    fault, reason = API_FAULTS[name]
+    other = audit.passive_of(active)
+    with watch(f"API: {name}, and a failover") as seen:
+        control.fault(str(CONTROL), **fault)
+        try:
+            machine(active).run("attrd_updater", "--name=haproxy_ha-handover", "--update=1", f"--node={active}")
+            wait_for("the reason in crm_mon", lambda: any(re.search(reason, one) for one in reasons(other)), 80, 0.5)
+        finally:
+            machine(active).run("attrd_updater", "--name=haproxy_ha-handover", "--delete", f"--node={active}")
+            control.clear(str(CONTROL))
+        machine(active).run("crm_resource", "--cleanup")
+        audit.settle(150)
+    assert seen.failed == [] or len(seen.moves) > 0
+    assert seen.lost == []
+    assert len(seen.moves) <= 1
+
+
+def reasons(host: str) -> list[str]:
+    """Why actions failed, as crm_mon shows it on a host."""
+    view = audit.status(host)
+    return [] if view is None else [one.get("exitreason", "") for one in view.iter("failure")]
+
+
+@pytest.mark.slow
+def test_an_outage_of_the_api_never_stops_a_serving_address(active):
+    with watch("API away for two minutes") as seen:
+        control.fault(str(CONTROL), "hang")
+        begin = time.monotonic()
+        wait_for("two minutes", lambda: time.monotonic() - begin > 120, 130, 1)
+        control.clear(str(CONTROL))
+        assert audit.settle(60) == active
+    assert (seen.failed, seen.moves) == ([], [])
+
+
+# Fencing
+
+
+@pytest.mark.slow
+def test_a_lost_balancer_is_powered_off_for_real_before_the_other_one_takes_over(pillar, active):
+    pillar(lambda tree: tree["cluster"].update(fencing={"enabled": True, "delay": 2}))
+    audit.settle()
+    other, leader = audit.passive_of(active), machine(active).leader()
+    with watch("corosync of the active hangs, with fencing (delay 2 s)") as seen:
+        machine(active).run("pkill", "-STOP", "-x", "corosync")
+        wait_for(f"{active} to be powered off", lambda: machine(active).leader() != leader, 60)
+        wait_for(f"the address at {other}", lambda: moved_to(other), 60)
+        counts = control.state(str(CONTROL))["counts"]
+        assert (counts["power_off"], counts["power_on"]) == (1, 1)
+        wait_for(f"{active} to start", machine(active).leader, 60)
+        machine(active).wait_booted()
+        assert audit.settle(120) == other
+    assert len(seen.moves) == 1
 
 
 # Pillar: another provider, another token
@@ -241,6 +350,9 @@ def test_a_virtual_ip_of_a_lan(pillar, active):
         assert audit.active() == audit.passive_of(holder)
         machine(audit.active()).run("crm", "node", "standby", audit.active())
         wait_for(f"the address at {holder}", lambda: audit.active() == holder, 30)
+    t0 = record.samples[0]["start"]
+    print("DEBUG", [(round(x["start"] - t0, 2), x["text"][:30]) for x in record.failed][::20])
+    print("DEBUG", machine("master").run("ip", "neigh").stdout)
     machine(holder).run("crm", "node", "online", audit.passive_of(holder))
     print(f"{len(record.samples)} requests, {len(record.failed)} failed; longest gap {record.longest_gap:.3f} s")
     assert record.longest_gap <= 0.3

@@ -125,6 +125,19 @@ def test_with_a_fence_device_fencing_is_left_on():
     assert "stonith-enabled" not in configuration(fence)["properties"]
 
 
+def test_fencing_is_one_pillar_line():
+    changed = configuration({"cluster:fencing": {"enabled": True, "delay": 20}})
+    assert changed["primitives"]["fencing"] == {
+        "agent": "stonith:fence_haproxy_ha_digitalocean",
+        "params": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"},
+        "operations": [{"name": "monitor", "interval": "60s", "timeout": "20s"}],
+    }
+    assert changed["properties"]["stonith-enabled"] is True
+    assert changed["properties"]["priority-fencing-delay"] == "20s"
+    assert changed["primitives"]["FloatIP"]["meta"]["priority"] == 10
+    assert changed["primitives"]["FloatIP"]["meta"]["migration-threshold"] == 3
+
+
 def test_a_constraint_may_name_a_tag():
     changes = {"cluster:tags": {"ours": ["FloatIP"]},
                "cluster:locations": {"x": {"resource": "ours", "node": "primary", "score": 50}}}

@@ -144,6 +144,13 @@ WRONG = {
         {"firewall:zzz": 1},
         ["haproxy_ha:firewall:zzz: unknown key, allowed: enabled, backend"],
     ),
+    "fencing without DigitalOcean": (
+        {"floating_ip": {"address": "10.132.20.100", "provider": "ipaddr2"}, "cluster:fencing": {"enabled": True}},
+        [
+            "haproxy_ha:cluster:fencing:enabled: found true, allowed with provider digitalocean; else bring a fence "
+            "device in cluster:primitives"
+        ],
+    ),
     "unknown provider": (
         {"floating_ip:provider": "digitalocan"},
         [

@@ -23,15 +23,16 @@ def servers(config: dict) -> tuple[Estate, list[Server]]:
 
     Args:
         config (dict): `metadata` {listen, port}, `api` {listen, port, certificate, key, rate_limit: {hour, minute}},
-            `control` (path), `tokens`, `region`, `droplets`, `reserved_ips`, `assign_command`. The services are
-            optional.
+            `control` (path), `tokens`, `region`, `droplets`, `reserved_ips`, `assign_command`, `power_command`. The
+            services are optional.
     """
-    command = config.get("assign_command")
+    command, power_command = config.get("assign_command"), config.get("power_command")
     estate = Estate(
         config.get("droplets", []),
         config.get("reserved_ips", []),
         config.get("region", "nyc3"),
         run_command(command) if command else None,
+        run_command(power_command) if power_command else None,
     )
     estate.route()
     settings = config.get("api", {})

@@ -34,6 +34,7 @@ class API:
             ("GET", r"/v2/droplets", "droplet:read", self._list_droplets),
             ("GET", r"/v2/droplets/(\d+)", "droplet:read", self._get_droplet),
             ("GET", r"/v2/droplets/(\d+)/actions", "droplet:read", self._list_droplet_actions),
+            ("POST", r"/v2/droplets/(\d+)/actions", "droplet:update", self._act_on_droplet),
         ]
 
     def set_tokens(self, tokens) -> None:
@@ -125,8 +126,17 @@ class API:
             for reserved in self._estate.reserved_ips.values()
             for action in reserved.actions
             if action.droplet_id == droplet.id
-        ]
+        ] + [self._action(action, "reserved") for action in droplet.actions]
         return 200, page("actions", actions, request)
+
+    def _act_on_droplet(self, request, scopes, id):
+        try:
+            type = request.json().get("type")
+        except ValueError:
+            type = None
+        action = self._estate.power(int(id), type)
+        return 201, {"action": {**self._action(action, "reserved", started=True),
+                                "resource_id": int(id), "resource_type": "droplet"}}  # fmt: skip
 
     def _reserved_ip(self, reserved: ReservedIP, scopes) -> dict:
         fault = self._estate.faults.take("owner")
@@ -152,7 +162,7 @@ class API:
             "type": action.type,
             "started_at": action.started_at,
             "completed_at": None if started else action.completed_at,
-            "resource_id": int.from_bytes(bytes(int(part) for part in action.ip.split(".")), "big"),
+            "resource_id": int.from_bytes(bytes(int(part) for part in action.ip.split(".") if part), "big"),
             "resource_type": f"{spelling}_ip",
             "region": self._region(),
             "region_slug": self._estate.region,

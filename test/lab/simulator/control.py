@@ -1,7 +1,7 @@
 """The control service on a Unix socket, and its client.
 
 GET  /state    owners, moves, actions, delays, faults, counts
-POST /delay    {"assign_seconds": float, "api_seconds": float}
+POST /delay    {"assign_seconds": float, "api_seconds": float, "power_seconds": float}
 POST /fault    the fields of faults.Fault; {"clear": true} removes every fault
 POST /assign   {"ip": str, "droplet_id": int | null}: moved by somebody else
 POST /tokens   {"tokens": [...]}: rotated or revoked
@@ -50,6 +50,7 @@ class Control:
     def _post_delay(self, body):
         self._estate.assign_seconds = float(body.get("assign_seconds", self._estate.assign_seconds))
         self._estate.api_seconds = float(body.get("api_seconds", self._estate.api_seconds))
+        self._estate.power_seconds = float(body.get("power_seconds", self._estate.power_seconds))
 
     def _post_fault(self, body):
         if body.pop("clear", False):
@@ -96,9 +97,10 @@ def state(path: str) -> dict:
     return _call(path, "GET", "/state")
 
 
-def delay(path: str, assign_seconds: float = 0.0, api_seconds: float = 0.0) -> dict:
-    """Sets how long an assign takes, and how long every API call takes, in seconds."""
-    return _call(path, "POST", "/delay", {"assign_seconds": assign_seconds, "api_seconds": api_seconds})
+def delay(path: str, assign_seconds: float = 0.0, api_seconds: float = 0.0, power_seconds: float = 0.0) -> dict:
+    """Sets how long an assign, every API call, and a power action take, in seconds."""
+    seconds = {"assign_seconds": assign_seconds, "api_seconds": api_seconds, "power_seconds": power_seconds}
+    return _call(path, "POST", "/delay", seconds)
 
 
 def fault(path: str, kind: str, **options) -> dict:

@@ -13,6 +13,9 @@ STAGES = {
     "pending": ("pending_ip", "pending_droplet"),
     # An assign that is accepted and then goes wrong.
     "assign": ("stuck", "errored", "done", "action_404", "unchanged"),
+    # A power action on a droplet that is refused with 422 for a while, or that is accepted and has no effect.
+    "power_pending": ("power_pending",),
+    "power": ("power_stuck",),
     # What a token without droplet:read sees of a reserved IP.
     "owner": ("owner_null", "owner_absent"),
     # The content of the metadata service.

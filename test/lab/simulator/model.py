@@ -40,6 +40,7 @@ class Droplet:
     anchor_ip: str | None = None
     tags: list[str] = field(default_factory=list)
     status: str = "active"
+    actions: list[Action] = field(default_factory=list)
 
     @property
     def target(self) -> str | None:
@@ -57,7 +58,7 @@ class Action:
 
     id: int
     type: str
-    ip: str
+    ip: str  # "" for an action on a droplet
     droplet_id: int | None
     status: str = "in-progress"
     started_at: str = ""
@@ -83,11 +84,11 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def run_command(command: list[str]) -> Callable[[str, str, str], None]:
-    """A hook that runs `command IP NEW_TARGET|none OLD_TARGET|none`; a failure raises, and fails the action."""
+def run_command(command: list[str]) -> Callable[..., None]:
+    """A hook that runs the command with its arguments; a failure raises, and fails the action."""
 
-    def hook(ip: str, new: str, old: str) -> None:
-        subprocess.run([*command, ip, new, old], check=True, timeout=30, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+    def hook(*arguments: str) -> None:
+        subprocess.run([*command, *arguments], check=True, timeout=30, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
     return hook
 
@@ -99,15 +100,18 @@ class Estate:
         droplets (list[dict]): Fields of Droplet.
         reserved_ips (list[dict]): `ip`, `droplet_id`.
         region (str): Region slug.
+        on_power (callable): Called with `power-off` or `power-on`, and the droplet's name, before that is the status.
         on_assign (callable): Called with the reserved IP, the new owner's target and the old owner's (or "none") before
             the owner changes; an exception makes the action `errored`.
     """
 
-    def __init__(self, droplets, reserved_ips, region="nyc3", on_assign=None):
+    def __init__(self, droplets, reserved_ips, region="nyc3", on_assign=None, on_power=None):
         self.droplets = {entry["id"]: Droplet(**entry) for entry in droplets}
         self.reserved_ips = {entry["ip"]: ReservedIP(entry["ip"], entry.get("droplet_id")) for entry in reserved_ips}
         self.region = region
         self.on_assign = on_assign or (lambda ip, new, old: None)
+        self.on_power = on_power or (lambda action, name: None)
+        self.power_seconds = 0.0
         self.faults = Faults()
         self.assign_seconds = 0.0
         self.api_seconds = 0.0
@@ -181,6 +185,31 @@ class Estate:
                 self._later(self.assign_seconds, self._finish, action, fate.kind if fate else "")
             return action
 
+    def power(self, droplet_id: int, type: str) -> Action:
+        """Starts a power action: the droplet has its new status `power_seconds` later.
+
+        Raises:
+            Refused: 404 for an unknown droplet, 422 for an action that is unknown or pending.
+        """
+        with self.lock:
+            droplet = self.droplet(droplet_id)
+            if type not in ("power_off", "power_on"):
+                raise Refused(422, "unprocessable_entity", "You specified an invalid action.")
+            if any(action.status == "in-progress" for action in droplet.actions) or self.faults.take("power_pending"):
+                raise Refused(422, "unprocessable_entity", "Droplet already has a pending event.")
+            action = Action(next(self._ids), type, "", droplet_id, started_at=now())
+            droplet.actions.append(action)
+            self.count(type)
+            if not self.faults.take("power"):
+                self._later(self.power_seconds, self._finish_power, droplet, action)
+            return action
+
+    def _finish_power(self, droplet: Droplet, action: Action) -> None:
+        self.on_power(action.type.replace("_", "-"), droplet.name)
+        with self.lock:
+            droplet.status = {"power_off": "off", "power_on": "active"}[action.type]
+            action.status, action.completed_at = "completed", now()
+
     def assign(self, ip: str, droplet_id: int | None) -> None:
         """Moves an address at once, as another person does in the control panel.
 
@@ -197,10 +226,13 @@ class Estate:
         """Clears faults, delays, counters and unfinished actions; with `owners` the first owners come back too."""
         with self.lock:
             self.faults.clear()
-            self.assign_seconds = self.api_seconds = 0.0
+            self.assign_seconds = self.api_seconds = self.power_seconds = 0.0
             for timer in self._timers:
                 timer.cancel()
             self._timers.clear()
+            for droplet in self.droplets.values():
+                droplet.status = "active"
+                droplet.actions.clear()
             for reserved in self.reserved_ips.values():
                 for action in reserved.actions:
                     if action.status == "in-progress":
@@ -219,6 +251,7 @@ class Estate:
                     ip: self.droplets[reserved.droplet_id].name if reserved.droplet_id else None
                     for ip, reserved in self.reserved_ips.items()
                 },
+                "droplets": {droplet.name: droplet.status for droplet in self.droplets.values()},
                 "locked": [ip for ip, reserved in self.reserved_ips.items() if reserved.locked],
                 "moves": list(self.moves),
                 "actions": [vars(action) for reserved in self.reserved_ips.values() for action in reserved.actions],

@@ -1,0 +1,112 @@
+"""DigitalOcean's API for the agents: the token file, one connection that is kept, calls that end in time.
+
+What is asked, and what an answer means, is in digitalocean.py.
+"""
+
+import os
+import time
+
+import agent
+import digitalocean
+from agent import Failure
+
+
+class Background:
+    """A function that runs beside the action, in a thread that nobody waits for at the end."""
+
+    def __init__(self, function):
+        import threading
+
+        self._results = []
+        self._thread = threading.Thread(target=lambda: self._results.append(function()), daemon=True)
+        self._thread.start()
+
+    def result(self, timeout=None):
+        """What the function returned; None while it has not."""
+        self._thread.join(timeout)
+        return self._results[0] if self._results else None
+
+
+def read_token(path):
+    """The API token in a file.
+
+    Raises:
+        Failure: The file is missing or holds no token (5), others may read it or root may not (4).
+    """
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(4096).strip()
+    except FileNotFoundError:
+        raise Failure(agent.ERR_INSTALLED, f"token file {path}: is missing") from None
+    except OSError as error:
+        raise Failure(agent.ERR_PERM, f"token file {path}: {error.strerror}") from None
+    if mode & 0o077:
+        raise Failure(agent.ERR_PERM, f"token file {path}: has mode {mode & 0o777:04o}, others than root may use it")
+    problem = digitalocean.token_problem(text)
+    if problem:
+        raise Failure(agent.ERR_INSTALLED, f"token file {path}: {problem}")
+    return text
+
+
+class API:
+    """A connection to the API, kept open between calls.
+
+    Args:
+        url (str): Where it is, without /v2.
+        ca_file (str): PEM file of the certificate authorities to trust; "" for the system's.
+        token_file (str): Holds the token.
+
+    Raises:
+        Failure: A file is missing, or the token's is not for root alone.
+    """
+
+    def __init__(self, url, ca_file, token_file):
+        import ssl
+
+        self._host, _, path = url.removeprefix("https://").rstrip("/").partition("/")
+        self._prefix = f"/{path}" if path else ""
+        self._token = read_token(token_file)
+        try:
+            self._context = ssl.create_default_context(cafile=ca_file or None)
+        except OSError as error:
+            raise Failure(agent.ERR_INSTALLED, f"ca_file {ca_file}: {error}") from None
+        self._connection = None
+
+    def run(self, steps, deadline, before_write=lambda: None):
+        """Runs a procedure of the rules until the deadline; ``before_write`` may raise to keep it from a change."""
+
+        def send(call, timeout):
+            if call.method != "GET":
+                before_write()
+            return self.send(call, timeout)
+
+        return digitalocean.drive(steps, send, deadline, time.monotonic, time.sleep)
+
+    def send(self, call, timeout):
+        """Makes one call; its thread bounds what no socket timeout does: looking up a name, a dripping answer."""
+        background = Background(lambda: self._send(call, timeout))
+        reply = background.result(timeout)
+        if reply is None:
+            self._connection = None
+        return reply or digitalocean.Reply(0, {}, b"", f"{self._host}: no answer within {timeout:.1f} s")
+
+    def _send(self, call, timeout):
+        import json
+        from http.client import HTTPException, HTTPSConnection
+
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        body = None
+        if call.body is not None:
+            body, headers["Content-Type"] = json.dumps(call.body), "application/json"
+        try:
+            connection = self._connection or HTTPSConnection(self._host, timeout=timeout, context=self._context)
+            connection.request(call.method, self._prefix + call.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            self._connection = connection
+        except (OSError, HTTPException) as error:
+            self._connection = None
+            text = f"{self._host}: {error or type(error).__name__}".replace(self._token, "***")
+            return digitalocean.Reply(0, {}, b"", text)
+        return digitalocean.Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)

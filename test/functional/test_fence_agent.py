@@ -1,0 +1,129 @@
+"""The fence agent as Pacemaker's fencer calls it, against the simulator."""
+
+import shutil
+import subprocess
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from simulated import SECONDARY, TOKEN
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+AGENTS = REPOSITORY / "haproxy_ha" / "files" / "agents"
+NAME = "fence_haproxy_ha_digitalocean"
+
+
+class Fence:
+    """The agent, with its options on standard input."""
+
+    def __init__(self, cloud, directory):
+        self.agent = directory / NAME
+        for source in (AGENTS / NAME, AGENTS / "agent.py", AGENTS / "api.py",
+                       REPOSITORY / "_utils" / "haproxy_ha_lib" / "digitalocean.py"):  # fmt: skip
+            shutil.copy(source, directory)
+        self.agent.chmod(0o755)
+        self.token_file = directory / "token"
+        self.token_file.write_text(TOKEN)
+        self.token_file.chmod(0o600)
+        self.options = {"api_url": cloud.api_url, "ca_file": cloud.ca_file, "token_file": self.token_file}
+
+    def __call__(self, action, plug="secondary", **options):
+        """Returns (code, standard output, standard error)."""
+        lines = {"action": action, "plug": plug, **self.options, **options}
+        done = subprocess.run(
+            [self.agent], input="".join(f"{name}={value}\n" for name, value in lines.items()), capture_output=True,
+            text=True, env={"PATH": "/usr/bin:/bin"}, timeout=60,
+        )  # fmt: skip
+        assert TOKEN not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def fence(cloud, tmp_path):
+    return Fence(cloud, tmp_path)
+
+
+def test_off_and_on_are_what_the_api_shows(fence, cloud):
+    cloud.delay(power_seconds=0.5)
+    assert fence("status")[:2] == (0, "secondary is active\n")
+    begin = time.monotonic()
+    assert fence("off")[0] == 0
+    assert time.monotonic() - begin >= 0.5
+    assert cloud.power() == "off"
+    assert fence("status")[:2] == (2, "secondary is off\n")
+    assert fence("off")[0] == 0
+    assert cloud.counts()["power_off"] == 1
+    assert (fence("on", plug=str(SECONDARY))[0], cloud.power()) == (0, "active")
+
+
+def test_reboot(fence, cloud):
+    assert fence("reboot")[0] == 0
+    assert cloud.power() == "active"
+    assert (cloud.counts()["power_off"], cloud.counts()["power_on"]) == (1, 1)
+
+
+def test_a_droplet_that_does_not_come_on_again_is_fenced_all_the_same(fence, cloud):
+    assert fence("off")[0] == 0
+    cloud.fault("power_pending")
+    code, _, said = fence("reboot", power_timeout="2")
+    assert (code, cloud.power()) == (0, "off")
+    assert "secondary is off, and does not start" in said
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ({"kind": "power_pending", "times": 2}, 0), ({"kind": "html", "times": 2}, 0),
+        ({"kind": "reset", "method": "POST", "times": 1}, 0),
+        ({"kind": "status", "status": 429, "headers": {"retry-after": "1"}, "times": 1}, 0),
+        ({"kind": "power_stuck"}, 1), ({"kind": "power_pending"}, 1), ({"kind": "hang"}, 1),
+        ({"kind": "status", "status": 401}, 1), ({"kind": "status", "status": 403, "method": "POST"}, 1),
+    ],
+)  # fmt: skip
+def test_off_succeeds_only_when_it_is_off(fence, cloud, fault, code):
+    cloud.fault(**fault)
+    found, _, said = fence("off", power_timeout="4", shell_timeout="4")
+    assert (found, cloud.power()) == (code, "off" if code == 0 else "active")
+    assert len(said.splitlines()) == (code != 0)
+
+
+def test_a_token_that_may_only_read_droplets_fences_nobody(fence, cloud):
+    cloud.tokens({"token": TOKEN, "scopes": ["droplet:read"]})
+    code, _, said = fence("off")
+    assert (code, "refuses the token: HTTP 403" in said) == (1, True)
+    assert fence("monitor")[0] == 0
+
+
+def test_lists(fence):
+    assert fence("list")[1].splitlines() == ["primary,1001", "secondary,1002", "third,1003"]
+    assert fence("list-status")[1].splitlines()[1] == "secondary,1002,on"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"plug": ""}, "plug: is required"),
+        ({"plug": "nobody"}, "0 droplets have the name 'nobody'"),
+        ({"plug": "77"}, "HTTP 404"),
+        ({"token_file": "/nonexistent"}, "token file /nonexistent: is missing"),
+        ({"api_url": "http://127.0.0.1"}, "https://"),
+        ({"power_timeout": "soon"}, "power_timeout: found 'soon'"),
+        ({"action": "explode"}, "action: found 'explode'"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_powered(fence, cloud, options, text):
+    code, _, said = fence(**{"action": "off", **options})
+    assert (code, text in said) == (1, True), said
+    assert cloud.power() == "active"
+
+
+def test_metadata_and_the_command_line(fence):
+    done = subprocess.run([fence.agent, "-o", "metadata"], capture_output=True, text=True, check=True)
+    root = ET.fromstring(done.stdout)
+    assert root.get("name") == NAME
+    assert {one.get("name") for one in root.iter("action")} >= {"on", "off", "reboot", "status", "list", "monitor"}
+    words = [f"--{name}={value}" for name, value in fence.options.items()]
+    done = subprocess.run([fence.agent, "-o", "status", "-n", "secondary", *words], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "secondary is active\n")
