@@ -80,10 +80,11 @@ def _restart_with_spoilt_config(scene: Scene) -> None:
 
 
 def _take_port(scene: Scene) -> None:
-    """Somebody else has the port when HAProxy is to start."""
+    """Somebody else has the port when HAProxy is to start, and answers nobody."""
     target = machine(scene.active)
+    script = f"import signal, socket; it = socket.create_server(({_anchor(scene)!r}, 80)); signal.pause()"
     target.run("systemctl", "stop", "haproxy")
-    target.run("systemd-run", "--quiet", "--unit=squatter", "python3", "-m", "http.server", "-b", _anchor(scene), "80")
+    target.run("systemd-run", "--quiet", "--unit=squatter", "python3", "-c", script)
 
 
 def _free_port(scene: Scene) -> None:
