@@ -63,7 +63,7 @@ def fill_in(read, minion_id, roles, metadata, mine):
                     text = f"this droplet has none, so HAProxy binds its public IP {entry[key]}"
                     warnings.append(str(Problem((ROOT, table, machine, key), text)))
                 problem = Missing((ROOT, table, machine, key), f"missing: {reason}; set it here")
-                if entry[key] is None and key == "public_ip":
+                if entry[key] is None and key == "public_ip" and not _links_publicly(read, table, roles):
                     warnings.append(str(problem))
                 elif entry[key] is None:
                     problems.append(problem)
@@ -75,9 +75,15 @@ def _needed(read, table, is_own, roles):
     if not roles:
         return []
     if not is_own:
-        return ["private_ip"] if table == "load_balancers" or "load_balancer" in roles else []
+        linked = ["public_ip"] if _links_publicly(read, table, roles) else []
+        return ["private_ip", *linked] if table == "load_balancers" or "load_balancer" in roles else []
     anchor = table == "load_balancers" and on_digitalocean(read["floating_ip"])
     return ["private_ip", "anchor_ip", "public_ip"] if anchor else ["private_ip", "public_ip"]
+
+
+def _links_publicly(read, table, roles):
+    """Whether the public addresses of this table are corosync's second link."""
+    return read["cluster"]["second_link"] and table == "load_balancers" and "load_balancer" in roles
 
 
 class _Sources:

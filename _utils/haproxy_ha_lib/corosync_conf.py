@@ -13,7 +13,8 @@ def model(settings):
     A list of {"name", "lines": [[key, value], ...], "sections": [the same, nested]}; nodes are in pillar's order.
     """
     cluster, balancers = settings["cluster"], settings["load_balancers"]
-    sections = [_totem(cluster), _nodelist(balancers), _quorum(cluster, len(balancers)), _logging()]
+    quorum = _quorum(cluster, len(balancers))
+    sections = [_totem(cluster), _nodelist(cluster, balancers), quorum, _logging()]
     if cluster["system"]:
         sections.append(_section("system", cluster["system"].items()))
     return sections
@@ -48,7 +49,11 @@ def fill_in(cluster, nodes):
 
 
 def _totem(cluster):
-    link = _section("interface", [("linknumber", 0), ("mcastport", cluster["port"]), *_chosen(cluster, _LINK)])
+    timing = _chosen(cluster, _LINK)
+    links = [
+        _section("interface", [("linknumber", number), ("mcastport", cluster["port"] + number), *timing])
+        for number in range(len(link_addresses(cluster)))
+    ]
     return _section("totem", [
         ("version", 2),
         ("cluster_name", cluster["name"]),
@@ -57,7 +62,12 @@ def _totem(cluster):
         ("crypto_hash", "sha256"),
         ("token", cluster["token"]),
         ("consensus", cluster["consensus"]),
-    ], [link])
+    ], links)
+
+
+def link_addresses(cluster):
+    """Return which address of a load balancer each knet link uses: the private one, and the public one if asked for."""
+    return ["private_ip", "public_ip"] if cluster["second_link"] else ["private_ip"]
 
 
 _LINK = ("knet_ping_interval", "knet_ping_timeout", "knet_pong_count")
@@ -67,15 +77,12 @@ def _chosen(mapping, keys):
     return [(key, mapping[key]) for key in keys]
 
 
-def _nodelist(balancers):
-    return _section(
-        "nodelist",
-        [],
-        [
-            _section("node", [("name", name), ("nodeid", node["node_id"]), ("ring0_addr", node["private_ip"])])
-            for name, node in balancers.items()
-        ],
-    )
+def _nodelist(cluster, balancers):
+    def node(name, entry):
+        rings = [(f"ring{number}_addr", entry[key]) for number, key in enumerate(link_addresses(cluster))]
+        return _section("node", [("name", name), ("nodeid", entry["node_id"]), *rings])
+
+    return _section("nodelist", [], [node(name, entry) for name, entry in balancers.items()])
 
 
 def _quorum(cluster, nodes):

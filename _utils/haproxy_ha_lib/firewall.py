@@ -2,6 +2,7 @@
 
 import ipaddress
 
+from haproxy_ha_lib import corosync_conf
 from haproxy_ha_lib.checks import EVERY_ADDRESS
 
 
@@ -24,14 +25,15 @@ def _rule(port, protocol, sources, to, comment):
     return {"port": port, "protocol": protocol, "from": sources, "to": to, "comment": f"haproxy_ha: {comment}"}
 
 
-def _balancers(settings, but=None):
-    return [entry["private_ip"] for name, entry in settings["load_balancers"].items() if name != but]
+def _balancers(settings, but=None, key="private_ip"):
+    return [entry[key] for name, entry in settings["load_balancers"].items() if name != but]
 
 
 def _corosync(settings):
-    peers = _balancers(settings, but=settings["minion_id"])
-    if peers:
-        yield _rule(settings["cluster"]["port"], "udp", peers, settings["me"]["private_ip"], "corosync")
+    for number, key in enumerate(corosync_conf.link_addresses(settings["cluster"])):
+        peers = _balancers(settings, but=settings["minion_id"], key=key)
+        if peers:
+            yield _rule(settings["cluster"]["port"] + number, "udp", peers, settings["me"][key], "corosync")
 
 
 def _frontends(settings):

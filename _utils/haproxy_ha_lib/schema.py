@@ -213,6 +213,8 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
                                "it would give false alarms under packet loss, hence set on its own.",
                                _milliseconds(20, 120_000)),
     "knet_pong_count": Value("Answers after which a link is up again.", values.whole_number(1, 100)),
+    "second_link": Value("true: a second knet link over the public addresses, on the next port; a loss of the private "
+                         "network then splits nothing.", values.flag),
     "wait_for_all": Value("true: after a cold start no node serves before it has seen all others.", values.flag),
     "system": Table("corosync.conf's section `system`, left out while it is empty.", "option",
                     Value("Its value.", system_option),

@@ -621,6 +621,56 @@ def haproxy(installed):
 
 
 @pytest.mark.parametrize(
+    ("gateway", "backends", "down", "score"),
+    [
+        (True, 1, 0, 2000), (False, 1, 0, 1000), (True, 1, 1, 1000), (False, 2, 2, 0), (True, 3, 1, 1666),
+        (True, 0, 0, 2000),
+    ],
+)  # fmt: skip
+def test_what_a_node_reaches_is_a_score(haproxy, gateway, backends, down, score):
+    assert haproxy.reach.score(gateway, backends, down) == score
+
+
+ROUTES = """Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
+eth1\t0000840A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+eth0\t00000000\t017100CB\t0003\t0\t0\t0\t00000000\t0\t0\t0
+"""
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="the table is of a little-endian machine")
+def test_the_gateway_is_that_of_the_default_route(haproxy):
+    assert haproxy.reach.default_gateway(ROUTES) == "203.0.113.1"
+    assert haproxy.reach.default_gateway(ROUTES.replace("017100CB\t0003", "00000000\t0001")) == ""
+    assert haproxy.reach.default_gateway("") == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a raw socket")
+def test_an_address_that_answers_a_ping(haproxy):
+    assert haproxy.reach.answers_ping("127.0.0.1")
+    begin = time.monotonic()
+    assert not haproxy.reach.answers_ping("192.0.2.1")
+    assert time.monotonic() - begin < 1.5
+
+
+def test_what_is_reached_is_told_once_and_again_after_a_restart(haproxy, tmp_path, monkeypatch):
+    told = tmp_path / "told"
+    program = tmp_path / "attrd_updater"
+    program.write_text(f'#!/bin/sh\necho "$*" >> {told}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    environ = {"HA_RSCTMP": str(tmp_path), "OCF_RESOURCE_INSTANCE": "haproxy"}
+    env = haproxy.agent.Environment(haproxy.DESCRIPTION, environ, "monitor")
+    published = haproxy.reach.Published(env, env["reach_attribute"])
+    for value in (2000, 2000, 1000, 1000):
+        published.update(value)
+    published.forget()
+    published.update(1000)
+    assert told.read_text().splitlines() == [
+        f"--name haproxy_ha-reach --update {value} --delay 8s" for value in (2000, 1000, 1000)
+    ]
+
+
+@pytest.mark.parametrize(
     ("text", "binds"),
     [
         ("10.17.1.18:80", [("10.17.1.18", 80)]),

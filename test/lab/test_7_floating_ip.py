@@ -359,6 +359,25 @@ def test_a_virtual_ip_of_a_lan(pillar, active):
 
 
 @pytest.mark.slow
+def test_with_a_second_link_a_cut_of_the_private_one_splits_nothing(pillar, active):
+    pillar(lambda tree: tree["cluster"].update(second_link=True))
+    for host in BALANCERS:
+        wait_for(f"both links of {host}", lambda host=host: links_up(host) == 2, 30)
+    with watch("private interface of the passive cut, with a second link") as seen:
+        with cut_off("private", audit.passive_of(active)):
+            wait_for("the link to be seen down", lambda: links_up(active) == 1, 20)
+            assert sorted(members(active)) == sorted(BALANCERS)
+        assert audit.settle() == active
+    assert (seen.failed, seen.moves) == ([], [])
+
+
+def links_up(host: str) -> int:
+    """The knet links over which a host reaches its peer."""
+    text = machine(host).run("corosync-cfgtool", "-s", check=False).stdout
+    return len(re.findall(r"nodeid:\s*\d+:\s*connected", text))
+
+
+@pytest.mark.slow
 def test_any_other_agent(pillar, active):
     """agent: ocf:..., as for another cloud; a dummy stands for it, and moves on demand like any address."""
     pillar(lambda tree: tree["floating_ip"].update(agent="ocf:heartbeat:Dummy", params={"fake": "vip-1"}))

@@ -40,7 +40,8 @@ def _machine(place: Path) -> str:
 def _sweep() -> None:
     """Clear away what killed calls have left: their container may still run."""
     for place in CACHE.glob(".tools-*"):
-        if not Path("/proc", place.name.rpartition("-")[2]).exists():
+        pid = place.name.rpartition("-")[2]
+        if pid.isdigit() and not Path("/proc", pid).exists():
             end_container(_machine(place))
             shutil.rmtree(place, ignore_errors=True)
 

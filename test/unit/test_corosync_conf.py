@@ -1,5 +1,5 @@
 import pytest
-from pillars import REMOVED, text_of, valid
+from pillars import REMOVED, build, text_of, valid
 
 from haproxy_ha_lib import corosync_conf
 
@@ -23,6 +23,28 @@ def test_the_ring_is_encrypted_over_knet():
         "linknumber": "0", "mcastport": "5405", "knet_ping_interval": "200", "knet_ping_timeout": "2000",
         "knet_pong_count": "1",
     }
+
+
+def test_a_second_link_is_one_pillar_line():
+    built = valid({"cluster:second_link": True})
+    _, links = section(built, "totem")
+    assert [(link["linknumber"], link["mcastport"]) for link in links] == [("0", "5405"), ("1", "5406")]
+    _, nodes = section(built, "nodelist")
+    assert [(node["ring0_addr"], node["ring1_addr"]) for node in nodes] == [
+        ("10.132.20.10", "203.0.113.21"), ("10.132.20.11", "203.0.113.22"),
+    ]
+    rules = [rule for rule in built["firewall"]["rules"] if rule["protocol"] == "udp"]
+    assert [(rule["port"], rule["from"], rule["to"]) for rule in rules] == [
+        (5405, ["10.132.20.11"], "10.132.20.10"), (5406, ["203.0.113.22"], "203.0.113.21"),
+    ]
+
+
+def test_a_second_link_needs_every_public_ip():
+    changes = {"cluster:second_link": True, "load_balancers:secondary:public_ip": REMOVED}
+    assert build(changes)["errors"] == [
+        "haproxy_ha:load_balancers:secondary:public_ip: missing: secondary is another machine, and haproxy_ha:mine is "
+        "false; set it here"
+    ]
 
 
 def test_nodes_are_in_pillar_s_order_with_their_ids():

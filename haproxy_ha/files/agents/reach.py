@@ -96,6 +96,6 @@ class Published:
     def _known(self):
         try:
             value, moment = (agent.read_file(self._path) or "").split()
-            return value if 0 <= time.monotonic() - float(moment) < REFRESH else None
+            return value if time.monotonic() - float(moment) < REFRESH else None
         except ValueError:
             return None
