@@ -988,7 +988,7 @@ def _trace_cluster(ours):
         "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
         "deleted": [
             *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK),
-            *(paths["agents_dir"], paths["fence_agent"]),
+            *(paths["agents_dir"], paths["fence_agent"], paths["corosync_drop_in"]),
         ],
     }
 
