@@ -41,7 +41,10 @@ def configuration(floating_ip, given, fencing):
 def _built_in(floating_ip):
     return {
         # A start that fails once is tried again; with fencing absent, nothing else may wait for it.
-        "properties": {"no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False},
+        # On a node that is busy (80 % by default) Pacemaker does one thing after the other: that would keep the address
+        # from leaving a HAProxy that stops only when it has left.
+        "properties": {"no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
+                       "load-threshold": "1000%"},
         # Above 0, so that the address never moves back by itself.
         "resource_defaults": {"resource-stickiness": 100},
         "primitives": {

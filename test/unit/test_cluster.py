@@ -19,6 +19,7 @@ def test_the_built_in_objects():
     }
     assert built_in["properties"] == {
         "no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
+        "load-threshold": "1000%",
     }
     assert built_in["resource_defaults"] == {"resource-stickiness": 100}
     assert built_in["clones"] == {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}}
@@ -99,7 +100,7 @@ def test_pillar_s_objects_are_merged_over_the_built_in_ones():
         "cluster:groups": {"extra": {"members": ["mail"]}},
     })
     assert changed["properties"] == {
-        "no-quorum-policy": "freeze", "stonith-enabled": False, "cluster-delay": "30s",
+        "no-quorum-policy": "freeze", "stonith-enabled": False, "load-threshold": "1000%", "cluster-delay": "30s",
     }
     assert changed["primitives"]["haproxy"] == {
         "agent": "ocf:haproxy_ha:haproxy",

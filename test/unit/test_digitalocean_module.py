@@ -112,7 +112,7 @@ def test_what_passes_is_repeated(module, cloud, kind):
         (None, {"api_url": "https://127.0.0.1:1", "timeout": 1}, "Connection refused"),
         (None, {"api_url": "https://simulator.invalid", "timeout": 1}, "resolve"),
         (None, {"ca_file": "/nonexistent"}, "ca_file: /nonexistent is missing"),
-        (None, {"ca_file": "/etc/ssl/certs/ca-certificates.crt", "timeout": 1}, "CERTIFICATE_VERIFY_FAILED"),
+        (None, {"ca_file": "/etc/ssl/certs/ca-certificates.crt", "timeout": 2}, "CERTIFICATE_VERIFY_FAILED"),
         (None, {"token_file": "/nonexistent"}, "no API token"),
     ],
 )
