@@ -1,8 +1,8 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all failure-modes bench docs lint lab lab-down lab-status lab-enter lab-reboot lab-power-off \
-	lab-power-on lab-cut lab-mend
+.PHONY: demo test test-all failure-modes faults soak bench bench-failover docs lint lab lab-down lab-status lab-enter \
+	lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
 	./test/demo
@@ -12,6 +12,16 @@ test:
 
 test-all:
 	./test/run --all
+
+# Hours; TRIALS=3 is a quick look.
+bench-failover:
+	@. test/prepare && /usr/bin/python3 -m bench.failover --trials $(or $(TRIALS),20) --documents docs
+
+faults:
+	@. test/prepare && /usr/bin/python3 -m faults all --documents docs
+
+soak:
+	@. test/prepare && /usr/bin/python3 -m faults soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 # Breaks the running system in every way that the lab knows, about 20 minutes, and writes docs/failure-modes.md.
 failure-modes:

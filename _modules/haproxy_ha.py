@@ -1039,8 +1039,10 @@ def _trace_cluster(ours):
         "packages": [re.escape(name) for name in ours["packages"]["cluster"]],
         "units": [ours["services"]["pacemaker"], ours["services"]["corosync"]],
         "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
-        "deleted": ["/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK, paths["agents_dir"],
-                    paths["fence_agent"]],
+        "deleted": [
+            *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK),
+            *(paths["agents_dir"], paths["fence_agent"], paths["corosync_drop_in"]),
+        ],
     }
 
 

@@ -13,8 +13,8 @@ def model(settings):
     A list of {"name", "lines": [[key, value], ...], "sections": [the same, nested]}; nodes are in pillar's order.
     """
     cluster, balancers = settings["cluster"], settings["load_balancers"]
-    nodes = len(balancers)
-    sections = [_totem(cluster, nodes), _nodelist(cluster, balancers), _quorum(cluster, nodes), _logging()]
+    quorum = _quorum(cluster, len(balancers))
+    sections = [_totem(cluster), _nodelist(cluster, balancers), quorum, _logging()]
     if cluster["system"]:
         sections.append(_section("system", cluster["system"].items()))
     return sections
@@ -32,14 +32,23 @@ def _word(value):
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def consensus(cluster, nodes):
-    """Return the consensus timeout in ms, None for corosync's own: less than token is safe with two nodes only."""
+TOKENS = {"fast": 300, "balanced": 1000, "conservative": 3000}
+"""Milliseconds of token for each way of failure detection; docs/failure-detection.md has what was measured."""
+
+
+def fill_in(cluster, nodes):
+    """
+    Fill in the timeouts that pillar leaves to ``failure_detection``. Changes ``cluster``.
+
+    Consensus is half of token with exactly two nodes, where less than token is safe; else None: corosync's own.
+    """
+    if cluster["token"] is None:
+        cluster["token"] = TOKENS[cluster["failure_detection"]]
     if cluster["consensus"] is None and nodes == 2:
-        return max(60, cluster["token"] * 3 // 10)
-    return cluster["consensus"]
+        cluster["consensus"] = cluster["token"] // 2
 
 
-def _totem(cluster, nodes):
+def _totem(cluster):
     timing = _chosen(cluster, _LINK)
     links = [
         _section("interface", [("linknumber", number), ("mcastport", cluster["port"] + number), *timing])
@@ -52,7 +61,7 @@ def _totem(cluster, nodes):
         ("crypto_cipher", "aes256"),
         ("crypto_hash", "sha256"),
         ("token", cluster["token"]),
-        ("consensus", consensus(cluster, nodes)),
+        ("consensus", cluster["consensus"]),
     ], links)
 
 

@@ -9,7 +9,7 @@ how many there are.
 import ipaddress
 import re
 
-from haproxy_ha_lib import shape, values
+from haproxy_ha_lib import corosync_conf, shape, values
 from haproxy_ha_lib.shape import Either, Items, Keys, Problem, Table, Value
 
 ROOT = "haproxy_ha"
@@ -330,8 +330,11 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     "authkey": Value("Corosync's key in base64; `salt-call haproxy_ha.generate_authkey` prints one. Only load "
                      "balancers need it.", values.authkey, secret=True),
     "port": Value("Corosync's UDP port.", values.port),
-    "token": Value("Milliseconds without the token after which a node is suspected lost.", _milliseconds(200, 60_000)),
-    "consensus": Value("Milliseconds to agree on a new membership. Default: 0.3 of token with exactly two nodes, else "
+    "failure_detection": Value("How soon a silent load balancer is given up: fast, balanced or conservative.",
+                               values.choice(*corosync_conf.TOKENS)),
+    "token": Value("Milliseconds without the token after which a node is suspected lost. Default: by "
+                   "failure_detection.", _milliseconds(200, 60_000)),
+    "consensus": Value("Milliseconds to agree on a new membership. Default: half of token with exactly two nodes, else "
                        "1.2 of it, as corosync has it; less than token is safe with two only.",
                        _milliseconds(60, 120_000)),
     "knet_ping_interval": Value("Milliseconds between knet's pings of a link.", _milliseconds(10, 60_000)),

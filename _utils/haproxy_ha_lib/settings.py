@@ -7,7 +7,7 @@ is part of the result.
 
 import zlib
 
-from haproxy_ha_lib import addresses, checks, cluster, firewall, haproxy_cfg, schema, values
+from haproxy_ha_lib import addresses, checks, cluster, corosync_conf, firewall, haproxy_cfg, schema, values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
 
@@ -38,6 +38,7 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
     roles = _roles(read, minion_id)
     if read["floating_ip"]["agent"]:
         read["floating_ip"]["provider"] = None
+    corosync_conf.fill_in(read["cluster"], len(read["load_balancers"]))
     problems += addresses.share(read["load_balancers"], read["app_servers"])
     missing, warnings = addresses.fill_in(read, minion_id, roles, metadata, mine)
     _give_node_ids(read["load_balancers"])

@@ -8,6 +8,18 @@ include:
   - haproxy_ha.cluster.token
 
 {% if "load_balancer" in roles %}
+# Salt has systemd read it before it looks at the service.
+haproxy_ha-cluster-restart:
+  file.managed:
+    - name: {{ settings.paths.corosync_drop_in }}
+    - source: salt://haproxy_ha/files/corosync.service.conf
+    - user: root
+    - group: root
+    - mode: "0644"
+    - makedirs: true
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-package
+
 haproxy_ha-cluster-corosync:
   service.running:
     - name: {{ settings.services.corosync | json }}
@@ -18,6 +30,7 @@ haproxy_ha-cluster-corosync:
       - haproxy_ha: haproxy_ha-load-balancer-service
       - service: haproxy_ha-cluster-time
       - file: haproxy_ha-cluster-agents
+      - file: haproxy_ha-cluster-restart
 {% if settings.floating_ip.provider == "digitalocean" %}
       - haproxy_ha: haproxy_ha-cluster-token
 {% endif %}

@@ -20,6 +20,7 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
+from place import addresses
 from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -715,11 +716,11 @@ frontend plain
 """)
     assert found.stats_socket == "/run/haproxy/admin.sock"
     assert [tuple(bind) for bind in found.binds] == [
-        ("10.17.1.18", 80, True),
-        ("10.17.1.18", 443, False),
-        ("10.17.1.18", 81, False),
-        ("127.0.0.1", 3306, False),
-        ("127.0.0.1", 70, False),
+        ("10.17.1.18", 80, True, False),
+        ("10.17.1.18", 443, False, False),
+        ("10.17.1.18", 81, False, False),
+        ("127.0.0.1", 3306, False, False),
+        ("127.0.0.1", 70, False, False),
     ]
 
 
@@ -947,6 +948,15 @@ def test_judge_a_listener_on_an_address_that_is_elsewhere_now(server, address, b
     assert server.judge() == (OK, "")
     assert not server.module.is_local(address)
     assert server.module.is_local("127.0.0.1")
+
+
+@needs_haproxy
+def test_judge_an_address_that_has_left_this_machine(server):
+    """HAProxy keeps the socket, so that only who asks for the address notices."""
+    with addresses("192.0.2.8"):
+        server.start(bind="\n    bind 192.0.2.8:8098")
+        assert server.judge() == (OK, "")
+    assert server.judge() == (GENERIC, "this machine has no longer the address of 192.0.2.8:8098")
 
 
 @needs_haproxy

@@ -95,11 +95,11 @@ def test_a_reload_is_confirmed(ours, changes):
     assert corosync.obstacle(conf(**changes)) is None
     CONF.write_text(conf(**changes), encoding="utf-8")
     assert corosync.take(conf(**changes)) == "corosync was reloaded"
-    assert loaded()["totem.token"] == str(changes.get("token", 1000))
+    assert loaded()["totem.token"] == str(changes.get("token", 300))
 
 
 def test_a_reload_that_corosync_refuses_is_told(ours):
-    CONF.write_text(conf().replace("token: 1000", "token: soon"), encoding="utf-8")
+    CONF.write_text(conf().replace("token: 300", "token: soon"), encoding="utf-8")
     with pytest.raises(CommandExecutionError, match="corosync-cfgtool -R failed"):
         corosync.take(conf())
     CONF.write_text(conf(), encoding="utf-8")

@@ -34,6 +34,7 @@ BUILD_PACKAGES = ["gcc", "libc6-dev", "python3-dev"]  # timelib, which Salt need
 ARCHIVE_PACKAGES = """
 nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chrony ufw nftables iptables libxml2-utils
 """.split()
+PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
 TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck", "wrk"]
 INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"
 # A signed repository of its own with an HAProxy that can be told from the distribution's.
@@ -47,7 +48,7 @@ gpg --batch --clearsign --output InRelease Release
 gpg --armor --export lab > key.asc
 gpgconf --kill all
 """
-ARCHIVE_RECIPE = (ARCHIVE_PACKAGES, INDEX, NEWER)
+ARCHIVE_RECIPE = (ARCHIVE_PACKAGES, PEER_PACKAGES, INDEX, NEWER)
 DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
 SALT_RELEASES = {"3006": ">=3006,<3007", "3007": ">=3007,<3008", "3008": ">=3008,<3009"}
 
@@ -246,7 +247,8 @@ def _install_salt(path: Path, base: Path, salt: str) -> None:
 def _make_archive(path: Path, base: Path) -> None:
     workshop = Workshop(path, [base])
     workshop.run("apt-get", "-qq", "update")
-    workshop.run("apt-get", "-qq", "install", "--download-only", "--no-install-recommends", *ARCHIVE_PACKAGES)
+    packages = [*ARCHIVE_PACKAGES, *PEER_PACKAGES]
+    workshop.run("apt-get", "-qq", "install", "--download-only", "--no-install-recommends", *packages)
     for package in (workshop.upper / "var/cache/apt/archives").glob("*.deb"):
         shutil.move(package, workshop.served / package.name)
     _apt_install(workshop, "apt-utils", "gnupg")

@@ -97,6 +97,17 @@ def set_path(one: str, other: str, state: str) -> None:
         run(["ip", "-n", host.namespace, "route", verb, "blackhole", f"{peer.private}/32"])
 
 
+def set_loss(host: str, network: str, percent: int) -> None:
+    """Lose so many of the packets that reach a host from a network, at random; 0 loses none."""
+    target = HOSTS[host]
+    table = f"loss_{network}"
+    rule = f'iifname "{target.links[network]}" numgen random mod 100 < {percent} drop'
+    rules = f"table inet {table} {{}}\ndelete table inet {table}\n"
+    if percent:
+        rules += f"table inet {table} {{ chain input {{ type filter hook input priority raw; {rule}; }}; }}\n"
+    run(["ip", "netns", "exec", target.namespace, "nft", "-f", "-"], input=rules)
+
+
 def fabric_command(*argv: str) -> list[str]:
     """``argv`` as it is run inside the fabric."""
     return ["ip", "netns", "exec", FABRIC, *argv]

@@ -5,7 +5,7 @@
 
 Each request has a connection of its own and starts on schedule, whatever became of those before it. Until standard
 input closes it prints one JSON line a request: start (seconds since the epoch), seconds taken, status (0 when there
-was none), body or error. A request that takes more than a second has failed.
+was none), body or error, and what the header X-Balancer says. A request that takes more than a second has failed.
 """
 
 import asyncio
@@ -22,23 +22,33 @@ async def ask(address, port, path):
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         words = head.split(None, 2)
-        return int(words[1]) if len(words) > 1 else 0, body.decode("utf-8", "replace").strip()
+        status = int(words[1]) if len(words) > 1 else 0
+        return status, body.decode("utf-8", "replace").strip(), header(head, b"x-balancer")
     finally:
         writer.close()
 
 
+def header(head, name):
+    for line in head.split(b"\r\n")[1:]:
+        key, _, value = line.partition(b":")
+        if key.lower() == name:
+            return value.decode("ascii", "replace").strip()
+    return ""
+
+
 async def record(address, port, path):
     start, clock = time.time(), time.monotonic()
-    status, text = 0, ""
+    status, text, balancer = 0, "", ""
     try:
-        status, text = await asyncio.wait_for(ask(address, port, path), TIMEOUT)
+        status, text, balancer = await asyncio.wait_for(ask(address, port, path), TIMEOUT)
         text = text if status else "closed without an answer"
     except asyncio.TimeoutError:
         text = f"no answer in {TIMEOUT:g} s"
     except (OSError, ValueError) as error:
         text = str(error)
     taken = time.monotonic() - clock
-    print(json.dumps({"start": start, "taken": taken, "status": status, "text": text}), flush=True)
+    sample = {"start": start, "taken": taken, "status": status, "text": text, "balancer": balancer}
+    print(json.dumps(sample), flush=True)
 
 
 async def main(address, port, interval_ms, path="/"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .machine import machine
-from .shell import run
+from .shell import run, wait_for
 from .topology import FLOATING_IP
 
 PROBE = Path(__file__).with_name("probe.py").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ PROBE = Path(__file__).with_name("probe.py").read_text(encoding="utf-8")
 
 @dataclass
 class Record:
-    """The answers of one probe, in the order of their requests."""
+    """The answers of one probe: as they come while it runs, then in the order of their requests."""
 
     samples: list[dict] = field(default_factory=list)
 
@@ -52,20 +52,20 @@ def probe(
     interval_ms: int = 50, address: str = FLOATING_IP, port: int = 80, source: str = "client"
 ) -> Iterator[Record]:
     """Ask ``address`` from the host ``source`` while the block runs; the record is complete after the block."""
-    record, lines = Record(), []
+    record = Record()
     argv = machine(source).command("python3", "-c", PROBE, address, str(port), str(interval_ms))
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    # Read all the time: a pipe that is full would stop the probe.
-    reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)
+    # Read all the time: a full pipe would stop the probe.
+    reader = threading.Thread(target=lambda: record.samples.extend(map(json.loads, process.stdout)), daemon=True)
+    reader.start()
     try:
-        lines.append(process.stdout.readline())  # the probe runs before the block does
-        reader.start()
+        wait_for("the probe's first answer", lambda: record.samples, 10, 0.01)
         yield record
     finally:
         process.stdin.close()
         process.wait(timeout=30)
-    reader.join(timeout=30)
-    record.samples = sorted(map(json.loads, lines), key=lambda sample: sample["start"])
+        reader.join(timeout=30)
+        record.samples.sort(key=lambda sample: sample["start"])
 
 
 LOAD = Path(__file__).with_name("load.py").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ def test_the_ring_is_encrypted_over_knet():
     lines, [link] = section(valid(), "totem")
     assert lines == {
         "version": "2", "cluster_name": "haproxy_ha", "transport": "knet", "crypto_cipher": "aes256",
-        "crypto_hash": "sha256", "token": "1000", "consensus": "300",
+        "crypto_hash": "sha256", "token": "300", "consensus": "150",
     }
     assert link == {
         "linknumber": "0", "mcastport": "5405", "knet_ping_interval": "200", "knet_ping_timeout": "2000",
@@ -72,17 +72,20 @@ def test_quorum_follows_the_number_of_nodes(changes, lines):
     assert section(valid(changes), "quorum")[0] == lines
 
 
-@pytest.mark.parametrize("changes, consensus", [
-    ({}, "300"),
-    ({"cluster:token": 3000}, "900"),
-    ({"cluster:token": 200}, "60"),
-    ({"cluster:consensus": 1500}, "1500"),
-    (THIRD, None),
-    (ALONE, None),
-    ({**THIRD, "cluster:consensus": 1500}, "1500"),
+@pytest.mark.parametrize("changes, token, consensus", [
+    ({}, "300", "150"),
+    ({"cluster:failure_detection": "fast"}, "300", "150"),
+    ({"cluster:failure_detection": "balanced"}, "1000", "500"),
+    ({"cluster:failure_detection": "conservative"}, "3000", "1500"),
+    ({"cluster:failure_detection": "balanced", "cluster:token": 600}, "600", "300"),
+    ({"cluster:consensus": 1500}, "300", "1500"),
+    (THIRD, "300", None),
+    (ALONE, "300", None),
+    ({**THIRD, "cluster:consensus": 1500}, "300", "1500"),
 ])
-def test_consensus_is_below_token_with_two_nodes_only(changes, consensus):
-    assert section(valid(changes), "totem")[0].get("consensus") == consensus
+def test_timeouts_follow_failure_detection_and_consensus_is_below_token_with_two_nodes_only(changes, token, consensus):
+    lines, _ = section(valid(changes), "totem")
+    assert (lines["token"], lines.get("consensus")) == (token, consensus)
 
 
 def test_the_system_section_is_there_only_when_pillar_says_so():

@@ -200,10 +200,17 @@ WRONG = {
         ],
     ),
     "consensus below token with three": (
-        {"load_balancers:third": {"private_ip": "10.132.20.12"}, "cluster:consensus": 300},
+        {"load_balancers:third": {"private_ip": "10.132.20.12"}, "cluster:consensus": 200},
         [
-            "haproxy_ha:cluster:consensus: found 300, allowed: at least token (1000) unless there are exactly two load "
+            "haproxy_ha:cluster:consensus: found 200, allowed: at least token (300) unless there are exactly two load "
             "balancers"
+        ],
+    ),
+    "a failure detection that there is not": (
+        {"cluster:failure_detection": "quick"},
+        [
+            "haproxy_ha:cluster:failure_detection: found 'quick' (a string), allowed: one of fast, balanced, "
+            "conservative"
         ],
     ),
     "a ping that cannot come back": (

@@ -1,0 +1,106 @@
+"""The fault suite's command line; ``python3 -m faults --help``."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from pathlib import Path
+
+from lab import audit, formula, lab, preflight, salt
+from lab.shell import LabError, say
+
+from . import fault, inspection, report, salt_faults
+from .catalogue import FAULTS
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    if options.action is _list:
+        return _list(options)
+    outcomes: list[fault.Outcome] = []
+    try:
+        preflight.require_root()
+        lab.up()
+        salt.sync()
+        formula.set_pillar()
+        formula.apply()
+        audit.settle()
+        options.action(options, outcomes)
+    except LabError as error:
+        print(f"faults: {error}", file=sys.stderr)
+        return 1
+    finally:
+        lab.down()
+        if outcomes and options.documents:
+            report.write(outcomes, options.documents)
+    ill = [outcome for outcome in outcomes if outcome.problems]
+    print(f"{len(outcomes)} faults, {len(ill)} with problems")
+    for outcome in ill:
+        print(f"  {outcome.fault.name}: {'; '.join(outcome.problems)}")
+    return 1 if ill else 0
+
+
+def _list(options) -> int:
+    for entry in FAULTS.values():
+        print(f"{entry.name:32} {entry.group}: {entry.title}")
+    return 0
+
+
+def _all(options, outcomes: list[fault.Outcome]) -> None:
+    _play([entry for entry in FAULTS.values() if not options.group or options.group in entry.group], options, outcomes)
+
+
+def _run(options, outcomes: list[fault.Outcome]) -> None:
+    _play([FAULTS[name] for name, times in options.faults for _ in range(times)], options, outcomes)
+
+
+def _play(entries, options, outcomes: list[fault.Outcome]) -> None:
+    before = inspection.baseline()
+    for entry in entries:
+        outcomes.append(fault.run(entry, before, not options.no_apply))
+
+
+def _soak(options, outcomes: list[fault.Outcome]) -> None:
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
+    say(f"soak: {options.minutes:g} minutes, SEED={seed}")
+    chance = random.Random(seed)
+    salt_faults.MOMENTS.seed(seed)
+    before, end = inspection.baseline(), time.monotonic() + options.minutes * 60
+    while time.monotonic() < end:
+        outcomes.append(fault.run(chance.choice(list(FAULTS.values())), before, not options.no_apply))
+    if inspection.problems(before, True):
+        raise LabError(f"at the end, SEED={seed}: {'; '.join(inspection.problems(before, True))}")
+
+
+def _named(text: str) -> tuple[str, int]:
+    name, _, times = text.partition(":")
+    if name not in FAULTS or not (times.isdigit() or not times):
+        raise argparse.ArgumentTypeError(f"found {text!r}, allowed: FAULT or FAULT:TIMES; `list` lists them")
+    return name, int(times or 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="faults", description="Break everything on purpose, and audit.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, action, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(action=action)
+        sub.add_argument("--documents", type=Path, help="write faults.md there")
+        sub.add_argument("--no-apply", action="store_true", help="leave the new state.apply out of the audits")
+        return sub
+
+    command("list", _list, "list the faults")
+    command("all", _all, "every fault once").add_argument("--group", help="only the classes with this in their name")
+    sub = command("run", _run, "some faults")
+    sub.add_argument("faults", nargs="+", type=_named, metavar="FAULT[:TIMES]")
+    sub = command("soak", _soak, "faults at random")
+    sub.add_argument("--minutes", type=float, default=30, help="default: 30")
+    sub.add_argument("--seed", type=int, help="default: chosen, and printed")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+"""The faults, by class. A fault that is one line here is injected on real hosts, under traffic."""
+
+from __future__ import annotations
+
+from . import api, cluster, haproxy, host, links, salt_faults, servers
+from .fault import Fault
+
+FAULTS: dict[str, Fault] = {
+    fault.name: fault
+    for module in (haproxy, cluster, links, api, host, salt_faults, servers)
+    for fault in module.FAULTS
+}

@@ -1,0 +1,141 @@
+"""Class 3: Corosync, Pacemaker and its daemons, and whole hosts."""
+
+from __future__ import annotations
+
+from lab import audit
+from lab.machine import machine
+from lab.shell import wait_for
+from lab.topology import BALANCERS
+
+from .fault import Fault, Scene
+from .haproxy import on
+
+DAEMONS, HOSTS_DOWN = "Corosync and Pacemaker", "whole hosts"
+PACEMAKER = ("based", "controld", "execd", "attrd", "schedulerd", "fenced")
+TAKEOVER = 2.5  # a loss of power: detection, Pacemaker, the agent
+
+
+def owned_by_other(scene: Scene) -> bool:
+    """The address has moved."""
+    return audit.cloud_owner() == scene.passive
+
+
+def _power_on(*roles: str):
+    def mend(scene: Scene) -> None:
+        hosts = [getattr(scene, role) for role in roles]
+        for host in hosts:
+            if not machine(host).leader():
+                machine(host).power_on()
+        for host in hosts:
+            machine(host).wait_booted()
+
+    return mend
+
+
+def _power_off(*roles: str):
+    def inject(scene: Scene) -> None:
+        for role in roles:
+            machine(getattr(scene, role)).power_off()
+
+    return inject
+
+
+_LEADERS: dict[str, int | None] = {}
+
+
+def _reboot(role: str):
+    def inject(scene: Scene) -> None:
+        host = getattr(scene, role)
+        _LEADERS[host] = machine(host).reboot()
+
+    def mend(scene: Scene) -> None:
+        host = getattr(scene, role)
+        machine(host).wait_rebooted(_LEADERS.pop(host))
+
+    return inject, mend
+
+
+def _both_lost_one_returns(scene: Scene) -> None:
+    _power_off("active", "passive")(scene)
+    machine(scene.passive).power_on()
+
+
+def _cold_boot(scene: Scene) -> None:
+    _power_off("active", "passive")(scene)
+    for host in BALANCERS:
+        machine(host).power_on()
+
+
+def _stop_cluster(role: str):
+    return on(role, "systemctl", "stop", "pacemaker", "corosync")
+
+
+def _start_cluster(role: str):
+    return on(role, "systemctl", "start", "corosync", "pacemaker")
+
+
+def _restart_one_after_the_other(scene: Scene) -> None:
+    """As a person does for a setting that no reload takes."""
+    for host in (scene.passive, scene.active):
+        machine(host).run("systemctl", "stop", "pacemaker", "corosync")
+        machine(host).run("systemctl", "start", "corosync", "pacemaker")
+        wait_for("both balancers in the cluster", lambda: not audit.problems(), 60, 0.5)
+
+
+FAULTS = [
+    *(
+        Fault(
+            f"pacemaker-{daemon}-kill-{role}", DAEMONS, f"SIGKILL of pacemaker-{daemon}, {role} balancer",
+            on(role, "pkill", "-KILL", "-f", f"/pacemaker-{daemon}"), gap=5.0, moves=1, hold=5.0,
+        )
+        for daemon in PACEMAKER for role in ("active", "passive")
+    ),
+    *(
+        Fault(
+            f"{daemon}-kill-{role}", DAEMONS, f"SIGKILL of {daemon}, {role} balancer",
+            on(role, "pkill", "-KILL", "-x", daemon), gap=5.0, moves=1, hold=5.0,
+        )
+        for daemon in ("pacemakerd", "corosync") for role in ("active", "passive")
+    ),
+    Fault(
+        "corosync-hang-active", DAEMONS, "SIGSTOP of corosync for 5 s, active balancer",
+        on("active", "pkill", "-STOP", "-x", "corosync"), on("active", "pkill", "-CONT", "-x", "corosync"), gap=5.0,
+        moves=1, hold=5.0,
+    ),
+    Fault(
+        "cluster-stop-active", DAEMONS, "`systemctl stop pacemaker corosync`, active balancer",
+        _stop_cluster("active"), _start_cluster("active"), gap=0.5, moves=1, after=owned_by_other,
+    ),
+    Fault(
+        "cluster-stop-passive", DAEMONS, "`systemctl stop pacemaker corosync`, passive balancer",
+        _stop_cluster("passive"), _start_cluster("passive"), gap=0.3,
+    ),
+    Fault(
+        "cluster-restart", DAEMONS, "Corosync and Pacemaker restarted, one balancer after the other",
+        _restart_one_after_the_other, gap=0.5, moves=1,
+    ),
+    Fault(
+        "standby", DAEMONS, "`crm node standby`, active balancer", lambda scene: machine(scene.active).run(
+            "crm", "node", "standby", scene.active), lambda scene: machine(scene.active).run(
+            "crm", "node", "online", scene.active), gap=0.5, moves=1, after=owned_by_other,
+    ),
+    Fault(
+        "power-loss-active", HOSTS_DOWN, "loss of power, active balancer", _power_off("active"), _power_on("active"),
+        gap=TAKEOVER, moves=1, after=owned_by_other,
+    ),
+    Fault(
+        "power-loss-passive", HOSTS_DOWN, "loss of power, passive balancer", _power_off("passive"),
+        _power_on("passive"), gap=0.3,
+    ),
+    Fault("reboot-active", HOSTS_DOWN, "reboot, active balancer", *_reboot("active"), gap=0.5, moves=1,
+          after=owned_by_other),
+    Fault("reboot-passive", HOSTS_DOWN, "reboot, passive balancer", *_reboot("passive"), gap=0.3),
+    Fault(
+        "power-loss-both", HOSTS_DOWN, "both balancers lose power, the passive one returns alone",
+        _both_lost_one_returns, _power_on("active", "passive"), gap=45.0, moves=1, after=owned_by_other, within=60.0,
+    ),
+    Fault(
+        "cold-boot", HOSTS_DOWN, "both balancers lose power and boot at the same moment", _cold_boot,
+        _power_on("active", "passive"), gap=45.0, moves=1,
+    ),
+]  # fmt: skip

@@ -1,0 +1,146 @@
+"""Classes 1 and 2: HAProxy's processes, and what it needs to start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lab.machine import machine
+from lab.shell import wait_for
+from lab.topology import HOSTS
+
+from .fault import Fault, Scene, nothing
+
+PROCESS, START = "HAProxy's processes", "what HAProxy needs to start"
+MONITOR = 5.0  # seconds between two looks of the cluster
+CONFIG = "/etc/haproxy/haproxy.cfg"
+ROLES = ("active", "passive")
+
+
+def on(role: str, *argv: str) -> Callable[[Scene], None]:
+    """A command on the balancer that has this role at the moment of the fault."""
+    return lambda scene: machine(getattr(scene, role)).run(*argv, check=False) and None
+
+
+def signalled(name: str, role: str, *which: str) -> Callable[[Scene], None]:
+    """A signal to HAProxy: to all of its processes, or with ``-n`` to the worker."""
+    return on(role, "pkill", f"-{name}", *which, "-x", "haproxy")
+
+
+def _gap(role: str, seconds: float) -> float:
+    """Clients notice only what strikes the active one."""
+    return seconds if role == "active" else 0.3
+
+
+def _processes(role: str) -> list[Fault]:
+    restarted = _gap(role, 1.0)
+    found = _gap(role, MONITOR + 2)
+    return [
+        Fault(f"haproxy-kill-{role}", PROCESS, f"SIGKILL, {role} balancer", signalled("KILL", role), gap=restarted),
+        Fault(f"haproxy-term-{role}", PROCESS, f"SIGTERM, {role} balancer", signalled("TERM", role), gap=restarted),
+        Fault(
+            f"haproxy-worker-kill-{role}", PROCESS, f"SIGKILL of the worker, {role} balancer",
+            signalled("KILL", role, "-n"), gap=restarted,
+        ),
+        Fault(
+            f"haproxy-hang-{role}", PROCESS, f"SIGSTOP, {role} balancer", signalled("STOP", role), gap=found,
+            hold=MONITOR + 2,
+        ),
+        Fault(
+            f"haproxy-worker-hang-{role}", PROCESS, f"SIGSTOP of the worker, {role} balancer",
+            signalled("STOP", role, "-n"), gap=found, hold=MONITOR + 2,
+        ),
+        Fault(
+            f"haproxy-stop-{role}", PROCESS, f"`systemctl stop haproxy`, {role} balancer",
+            on(role, "systemctl", "stop", "haproxy"), gap=found, hold=MONITOR + 2,
+        ),
+    ]  # fmt: skip
+
+
+def _spoil_config(scene: Scene) -> None:
+    target = machine(scene.active)
+    _KEPT[scene.active] = target.read(CONFIG)
+    target.write(CONFIG, _KEPT[scene.active] + "\nfrontend spoilt\n    bnd :81\n", 0o640)
+
+
+_KEPT: dict[str, str] = {}
+
+
+def _restore_config(scene: Scene) -> None:
+    machine(scene.active).write(CONFIG, _KEPT.pop(scene.active), 0o640)
+
+
+def _spoil_config_and_kill(scene: Scene) -> None:
+    _spoil_config(scene)
+    signalled("KILL", "active")(scene)
+
+
+def _restart_with_spoilt_config(scene: Scene) -> None:
+    _spoil_config(scene)
+    machine(scene.active).run("systemctl", "reload", "haproxy", check=False)
+
+
+def _take_port(scene: Scene) -> None:
+    """Somebody else has the port when HAProxy is to start, and answers nobody."""
+    target = machine(scene.active)
+    script = f"import signal, socket; it = socket.create_server(({_anchor(scene)!r}, 80)); signal.pause()"
+    target.run("systemctl", "stop", "haproxy")
+    target.run("systemd-run", "--quiet", "--unit=squatter", "python3", "-c", script)
+
+
+def _free_port(scene: Scene) -> None:
+    machine(scene.active).run("systemctl", "stop", "squatter", check=False)
+
+
+def _anchor(scene: Scene) -> str:
+    return HOSTS[scene.active].anchor
+
+
+def _anchor_away(scene: Scene) -> None:
+    machine(scene.active).run("ip", "address", "del", f"{_anchor(scene)}/16", "dev", "eth0")
+
+
+def _anchor_back(scene: Scene) -> None:
+    machine(scene.active).run("ip", "address", "add", f"{_anchor(scene)}/16", "dev", "eth0", check=False)
+
+
+def _empty_pid_file(scene: Scene) -> None:
+    machine(scene.active).run("truncate", "--size=0", "/run/haproxy.pid")
+    machine(scene.active).run("systemctl", "restart", "haproxy")
+
+
+def _give_up_unit(scene: Scene) -> None:
+    """So many crashes in a row that systemd restarts it no more."""
+    target = machine(scene.active)
+
+    def given_up() -> bool:
+        target.run("systemctl", "kill", "--signal=SIGKILL", "haproxy", check=False)
+        shown = target.run("systemctl", "show", "haproxy", "--property=ActiveState", "--value").stdout
+        return shown.strip() == "failed"
+
+    wait_for("systemd to give HAProxy up", given_up, 20)
+
+
+FAULTS = [
+    *(fault for role in ROLES for fault in _processes(role)),
+    Fault(
+        "haproxy-crash-loop", PROCESS, "crashes until systemd gives up", _give_up_unit, gap=MONITOR + 5,
+        hold=MONITOR + 2,
+    ),
+    Fault(
+        "haproxy-config-spoilt", START, "haproxy.cfg is spoilt, then HAProxy crashes", _spoil_config_and_kill,
+        _restore_config, gap=25.0, moves=1, hold=MONITOR + 2, operator="mend the file, or apply again",
+    ),
+    Fault(
+        "haproxy-reload-spoilt", START, "haproxy.cfg is spoilt, then reloaded by hand", _restart_with_spoilt_config,
+        _restore_config, gap=0.3, operator="mend the file, or apply again",
+    ),
+    Fault(
+        "haproxy-port-taken", START, "another program takes the port while HAProxy is stopped", _take_port, _free_port,
+        gap=25.0, moves=1, hold=MONITOR + 2, operator="end the other program",
+    ),
+    Fault(
+        "haproxy-anchor-away", START, "the anchor IP goes from the active balancer's interface", _anchor_away,
+        _anchor_back, gap=MONITOR + 20, moves=1, hold=MONITOR + 2, operator="give the interface its address back",
+    ),
+    Fault("haproxy-pid-file", START, "an empty pid file, then a restart by hand", _empty_pid_file, nothing, gap=1.0),
+]  # fmt: skip

@@ -1,0 +1,102 @@
+"""Class 4: the networks."""
+
+from __future__ import annotations
+
+import time
+
+from lab import network
+from lab.machine import machine
+from lab.shell import run, wait_for
+from lab.topology import API_ADDRESS, BALANCERS, HOSTS
+
+from .cluster import owned_by_other
+from .fault import Fault, Scene
+
+LINKS = "networks"
+UNREACHED = 25.0  # HAProxy's checks, the monitors of both, and the time that is left to each other
+
+
+def _set(role: str, state: str, *links: str):
+    def act(scene: Scene) -> None:
+        for link in links:
+            network.set_link(getattr(scene, role), link, state)
+
+    return act
+
+
+def _cut(name: str, title: str, role: str, *links: str, **bounds) -> Fault:
+    return Fault(name, LINKS, title, _set(role, "down", *links), _set(role, "up", *links), **bounds)
+
+
+def _loss(percent_of: dict[str, int]):
+    def act(scene: Scene) -> None:
+        for role, percent in percent_of.items():
+            network.set_loss(getattr(scene, role), "private", percent)
+
+    return act
+
+
+def _flap(scene: Scene) -> None:
+    """The private link goes and comes five times, a second each."""
+    for _ in range(5):
+        for state in ("down", "up"):
+            network.set_link(scene.active, "private", state)
+            _pause()
+
+
+def _pause() -> None:
+    end = time.monotonic() + 0.5
+    wait_for("half a second of the flapping link", lambda: time.monotonic() > end, 2, 0.05)
+
+
+def _api(verb: str):
+    def act(scene: Scene) -> None:
+        for host in BALANCERS:
+            namespace = HOSTS[host].namespace
+            run(["ip", "-n", namespace, "route", verb, "blackhole", f"{API_ADDRESS}/32"], check=False)
+
+    return act
+
+
+def _names(text: str):
+    def act(scene: Scene) -> None:
+        for host in BALANCERS:
+            target = machine(host)
+            lines = [line for line in target.read("/etc/hosts").splitlines() if "api.digitalocean.com" not in line]
+            target.write("/etc/hosts", "\n".join([*lines, text]).strip() + "\n")
+
+    return act
+
+
+FAULTS = [
+    _cut("cut-private-active", "private link, active balancer", "active", "private", gap=UNREACHED, moves=1,
+         after=owned_by_other),
+    _cut("cut-private-passive", "private link, passive balancer", "passive", "private", gap=0.3, hold=20.0),
+    _cut("cut-public-active", "public link, active balancer", "active", "public", gap=UNREACHED, moves=1,
+         after=owned_by_other),
+    _cut("cut-public-passive", "public link, passive balancer", "passive", "public", gap=0.3, hold=20.0),
+    _cut("cut-all-active", "all links, active balancer", "active", "private", "public", gap=UNREACHED, moves=1,
+         after=owned_by_other),
+    _cut("cut-all-passive", "all links, passive balancer", "passive", "private", "public", gap=0.3, hold=20.0),
+    Fault(
+        "cut-peers", LINKS, "path between the balancers", lambda scene: network.set_path(*BALANCERS, "down"),
+        lambda scene: network.set_path(*BALANCERS, "up"), gap=0.5, hold=30.0,
+    ),
+    Fault(
+        "one-way-to-active", LINKS, "the active balancer hears nothing on the private link", _loss({"active": 100}),
+        _loss({"active": 0}), gap=UNREACHED, moves=1, hold=15.0,
+    ),
+    Fault(
+        "one-way-to-passive", LINKS, "the passive balancer hears nothing on the private link", _loss({"passive": 100}),
+        _loss({"passive": 0}), gap=0.5, hold=15.0,
+    ),
+    Fault(
+        "loss-30", LINKS, "30 % loss on the private link of both", _loss({"active": 30, "passive": 30}),
+        _loss({"active": 0, "passive": 0}), gap=10.0, moves=1, hold=20.0,
+    ),
+    Fault("flapping", LINKS, "the private link of the active balancer flaps five times", _flap, gap=10.0, moves=1),
+    Fault("api-unreachable", LINKS, "no way to the API from both balancers", _api("replace"), _api("delete"), gap=0.3,
+          hold=15.0),
+    Fault("api-without-a-name", LINKS, "the API's name is not known", _names(""),
+          _names(f"{API_ADDRESS} api.digitalocean.com"), gap=0.3, hold=15.0),
+]  # fmt: skip

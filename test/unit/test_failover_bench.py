@@ -1,0 +1,84 @@
+import json
+
+import pytest
+
+from bench.failover import report, timeline
+from bench.failover.events import EVENTS
+from bench.failover.systems import SYSTEMS
+from bench.failover.trials import Trial, parts
+
+STRUCK = 1000.0
+JOURNAL = """\
+1000.450000 secondary pacemaker-based[20]:  notice: Node primary state is now lost
+1000.460000 secondary pacemaker-controld[22]:  notice: Node primary state is now lost
+1000.700000 secondary pacemaker-controld[22]:  notice: Initiating start operation FloatIP_start_0 locally on secondary
+"""
+VRRP = "1003.400000 secondary Keepalived_vrrp[7]: (VI_1) Entering MASTER STATE\n"
+
+
+def sample(start, status=200, balancer="primary", taken=0.01):
+    start, balancer = STRUCK + start, balancer if status == 200 else ""
+    return {"start": start, "taken": taken, "status": status, "text": "Droplet: app-1, IP", "balancer": balancer}
+
+
+def trial(*samples, moves=(), event="power-loss", system="haproxy_ha", recovered=True):
+    moves = [{"begin": STRUCK + begin, "end": STRUCK + end} for begin, end in moves]
+    return Trial(system, event, "primary", STRUCK, recovered, samples=list(samples), moves=moves)
+
+
+ONE_SECOND = trial(sample(-0.1), sample(0.1, 0, taken=1.0), sample(0.9, balancer="secondary"), moves=[(0.8, 0.85)])
+
+
+def test_a_gap_lies_between_good_answers():
+    assert ONE_SECOND.gap == pytest.approx(1.0)
+
+
+def test_a_gap_lasts_to_the_end_where_no_good_answer_comes():
+    assert trial(sample(0), sample(0.5, 0, taken=1.0)).gap == pytest.approx(1.49)
+
+
+def test_a_request_under_way_at_a_move_is_failed_and_not_lost():
+    early = sample(0.1, 0, taken=0.2)
+    moved = trial(sample(0), early, sample(0.7, 0, taken=0.3), moves=[(0.8, 0.85)])
+    assert len(moved.failed) == 2
+    assert moved.lost == [early]
+
+
+@pytest.mark.parametrize(("journal", "moved", "expected"), [
+    (JOURNAL, [(0.9, 0.95)], {"detection": 0.45, "pause": 0.25, "agent": 0.25}),
+    (VRRP, [(3.5, 3.6)], {"detection": 3.4, "pause": 0, "agent": 0.2}),
+    (JOURNAL, [], {}),
+    ("-- No entries --\n", [(0.9, 0.95)], {}),
+])
+def test_the_parts_of_a_takeover_add_up(journal, moved, expected):
+    assert parts(journal, trial(sample(0), moves=moved)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("values", "expected"), [([5], 5), ([1, 2, 3], 3), (list(range(1, 21)), 19)])
+def test_percentiles_are_of_the_nearest_rank(values, expected):
+    assert report.percentile(values, 95) == expected
+
+
+def test_the_picture_has_a_bar_for_each_run_of_equal_answers():
+    assert timeline.spans(ONE_SECOND) == [
+        (pytest.approx(-0.09), pytest.approx(0.1), "primary"),
+        (pytest.approx(0.1), pytest.approx(0.91), ""),
+        (pytest.approx(0.91), pytest.approx(0.91), "secondary"),
+    ]
+    assert timeline.picture(report.rows([ONE_SECOND])).count("<rect") == 1 + len(timeline.LEGEND) + 3
+
+
+def test_the_documents_are_written(tmp_path):
+    lost = trial(sample(0), sample(0.5, 0, taken=1.0), event="hang", system="tutorial", recovered=False)
+    report.write([ONE_SECOND, lost], tmp_path, None)
+    text = (tmp_path / "failover.md").read_text(encoding="utf-8")
+    assert "haproxy_ha, default settings | 1 | 1.00 s | 1.00 s | 1.00 s | 1 | 0 | 1 | 1 of 1 | 0 |\n" in text
+    assert "the tutorial as written | 1 | 1.49 s | 1.49 s | 1.49 s | 1 | 1 | 0 | 0 of 1 | 0 |\n" in text
+    assert "@" not in text
+    raw = json.loads((tmp_path / "samples.json").read_text(encoding="utf-8"))
+    assert raw[0]["samples"][1] == [0.1, 1.0, 0, "", "app-1"]
+
+
+def test_names_are_what_the_command_line_takes():
+    assert all(name == event.name for name, event in EVENTS.items())
+    assert all(name == system.name for name, system in SYSTEMS.items())
