@@ -109,7 +109,7 @@ def members(host: str) -> list[str]:
 
 
 CUTS = {  # (what is cut, of which balancer): whether the address moves, the longest gap
-    ("public", "active"): (True, 20),
+    ("public", "active"): (True, 25),
     ("peers", "active"): (False, 0.3),
     ("private", "active"): (True, 10),
     ("all", "active"): (True, 10),
@@ -124,7 +124,7 @@ CUT_NAMES = {
     "all": "all interfaces",
 }
 BRIEF = [("public", "active"), ("peers", "active")]
-CUT_SECONDS = 20
+CUT_SECONDS = 25
 
 
 @pytest.mark.parametrize(
@@ -163,6 +163,7 @@ def test_ten_minutes_of_partition_see_one_move_at_most(active, kind):
     assert seen.longest_gap <= 10
 
 
+@pytest.mark.slow
 def test_what_both_balancers_lose_moves_nothing(active):
     """Both app servers away: the address stays, and comes to no other node."""
     before = len(control.state(str(CONTROL))["moves"])
@@ -170,7 +171,7 @@ def test_what_both_balancers_lose_moves_nothing(active):
     for app in apps:
         network.set_link(app, "private", "down")
     try:
-        wait_for("both balancers to say so", lambda: reached() == dict.fromkeys(BALANCERS, "1000"), 40, 0.5)
+        wait_for("both balancers to say so", lambda: reached() == dict.fromkeys(BALANCERS, "1000"), 60, 0.5)
     finally:
         for app in apps:
             network.set_link(app, "private", "up")

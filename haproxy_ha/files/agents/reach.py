@@ -12,7 +12,7 @@ import agent
 # How often an unchanged value is written again: the cluster forgets it when Pacemaker restarts.
 REFRESH = 60.0
 # Nodes do not notice a common loss at the same moment: HAProxy's checks and two monitors lie between.
-DAMPENING = "8s"
+DAMPENING = "12s"
 TRIES, TRY_SECONDS = 3, 0.3
 
 
