@@ -398,13 +398,22 @@ def _impossible(problem):
     return SaltInvocationError(f"The desired configuration cannot be:\n{problem}")
 
 
-def _judged(text, desired, options, live):
-    """The _Judgement of the desired data on the CIB ``text``."""
+def _judged(text, desired, options, live, lost=None):
+    """
+    The _Judgement of the desired data on the CIB ``text``.
+
+    lost: that of a commit which has just lost a race. The very same change is not simulated again, unless its effects
+    are bound: a loser that takes as long as the winner's next commit would lose for ever.
+    """
     document = _document(text)
     made = _made(document, desired, options)
     if made.after is None:
         judgement = _Judgement(made)
         judgement.refused += made.conflicts
+        return judgement
+    if lost is not None and lost.plan.digest == made.digest and not options.binds_effects:
+        judgement = _Judgement(made, lost.impact)
+        judgement.waiting = _not_ready(document, options)
         return judgement
     _check_ids_of_limits(options.max_disruption, document, made)
     breaches, errors = _new_errors(document, made.after)
@@ -590,8 +599,9 @@ def apply(
     """
     options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, take_over, partial)
     deadline = time.monotonic() + timeout
+    judgement = None
     for _ in range(_ATTEMPTS):
-        text, judgement = _ready(desired, options, cib_file, deadline)
+        text, judgement = _ready(desired, options, cib_file, deadline, judgement)
         if judgement.plan.after is None and not judgement.refused:
             return _result(judgement)
         against = judgement.refused + judgement.lacking + judgement.waiting
@@ -608,12 +618,12 @@ def apply(
     )
 
 
-def _ready(desired, options, cib_file, deadline):
+def _ready(desired, options, cib_file, deadline, lost=None):
     """The CIB and its _Judgement, as soon as the cluster can take a commit or the deadline has passed."""
     while True:
         try:
             text = _cib_text(cib_file)
-            judgement = _judged(text, desired, options, live=cib_file is None)
+            judgement = _judged(text, desired, options, live=cib_file is None, lost=lost)
             hopeless = judgement.refused or judgement.lacking
             if not judgement.waiting or hopeless or time.monotonic() >= deadline:
                 return text, judgement
