@@ -30,6 +30,7 @@ failure-modes:
 bench:
 	@. test/prepare && /usr/bin/python3 -m bench
 	$(LAB) tools python3 -m pytest -q -p no:cacheprovider --show-capture=no test/bench
+	PYTHONPATH=test /usr/bin/python3 -m pytest -q -p no:cacheprovider -m bench test/lab
 
 # Writes docs/pillar.md, and the comments of pillar.example.
 docs:

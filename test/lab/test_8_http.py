@@ -188,7 +188,7 @@ def plain(count: int, package: str, service: str) -> str:
     return json.dumps({f"plain-{number}": kinds[number % 3](number) for number in range(count)})
 
 
-@pytest.mark.slow
+@pytest.mark.bench
 @pytest.mark.parametrize("host, package, service", [("app-1", "nginx", "nginx"), ("primary", "haproxy", "pacemaker")])
 def test_a_converged_run_costs_little_more_than_plain_states(active, capsys, host, package, service):
     def duration(apply):
