@@ -174,7 +174,7 @@ def test_a_log_format_of_ones_own_stays_the_only_one(files):
             state = files("nginx", test=test)
             assert list(state["changes"]) == ["/etc/nginx/conf.d/haproxy_ha.conf"], state
             assert state["result"] is not False
-        assert not os.path.exists("/etc/nginx/conf.d/haproxy_ha.conf")
+        assert "log_format" not in Path("/etc/nginx/conf.d/haproxy_ha.conf").read_text(encoding="utf-8")
         assert (files("nginx")["result"], files("nginx")["changes"]) == (True, {})
     finally:
         conf.write_text(usual, encoding="utf-8")
