@@ -432,6 +432,7 @@ def test_operators_functions_do_what_they_say_and_the_second_time_nothing(live):
     assert live.call("plan", desired=BASE, owner="me")["changes"] == {}
 
 
+@pytest.mark.slow
 def test_a_node_that_hangs_stops_every_commit_until_it_is_back(live):
     live.call("apply", desired=BASE, owner="me")
     live.call("settle")
