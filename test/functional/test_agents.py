@@ -193,9 +193,9 @@ REFUSED = {"kind": "status", "method": "POST", "status": 422, "id": "unprocessab
     ("faults", "code", "reason", "owner"),
     [
         pytest.param([{"kind": "status", "status": 401, "id": "unauthorized", "message": "Unable to authenticate"}],
-                     PERM, "refuses the token: HTTP 401, unauthorized: Unable to authenticate", SECONDARY, id="401"),
+                     GENERIC, "refuses the token: HTTP 401, unauthorized: Unable to authenticate", SECONDARY, id="401"),
         pytest.param([{"kind": "status", "status": 403, "id": "forbidden", "method": "POST"}],
-                     PERM, "refuses the token: HTTP 403, forbidden", SECONDARY, id="403"),
+                     GENERIC, "refuses the token: HTTP 403, forbidden", SECONDARY, id="403"),
         pytest.param([{"kind": "status", "status": 404, "id": "not_found"}],
                      ARGS, f"{ADDRESS}, droplet {PRIMARY}: .* HTTP 404, not_found", SECONDARY, id="404"),
         pytest.param([{"kind": "pending_ip", "times": 2}], OK, "", PRIMARY, id="422 address pending"),
