@@ -80,6 +80,8 @@ def _built_in(floating_ip):
             "FloatIP-handover": _by_attribute(HANDOVER_ATTRIBUTE, "not_defined", {"score": 100000}),
             # What HAProxy's agent finds reachable there, 0 to 2000. Below handover, above stickiness.
             "FloatIP-reach": _by_attribute("haproxy_ha-reach", "defined", {"score-attribute": "haproxy_ha-reach"}),
+            # A node of which nothing is known, as after a crash of a daemon of Pacemaker's, is no worse than another.
+            "FloatIP-reach-unknown": _by_attribute("haproxy_ha-reach", "not_defined", {"score": 2000}),
         },
     }
 

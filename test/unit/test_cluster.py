@@ -36,6 +36,10 @@ def test_the_built_in_objects():
             "resource": "FloatIP",
             "rules": [{"score-attribute": "haproxy_ha-reach", "expressions": [{"expression": reach}]}],
         },
+        "FloatIP-reach-unknown": {
+            "resource": "FloatIP",
+            "rules": [{"score": 2000, "expressions": [{"expression": {**reach, "operation": "not_defined"}}]}],
+        },
     }
     assert built_in["orders"] == {
         "haproxy-before-FloatIP": {
