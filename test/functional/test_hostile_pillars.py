@@ -143,28 +143,29 @@ def pem(tmp_path_factory):
     return (directory / "cert.pem").read_text() + (directory / "key.pem").read_text()
 
 
-CASES = [500, pytest.param(10_000, marks=pytest.mark.slow)]
+CASES = [250, pytest.param(5_000, marks=pytest.mark.slow)]  # of each minion
 
 
+@pytest.mark.parametrize("minion", ["primary", "app-1"])
 @pytest.mark.parametrize("cases", CASES)
-def test_any_pillar_is_refused_with_words_or_taken_by_the_daemons(pem, tmp_path, cases):
-    accepted = {"primary": 0, "app-1": 0}
+def test_any_pillar_is_refused_with_words_or_taken_by_the_daemons(pem, tmp_path, cases, minion):
+    accepted = []
 
     @examples(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(pillars(pem), st.sampled_from(["primary", "app-1"]))
-    def one(tree, minion):
+    @given(pillars(pem))
+    def one(tree):
         built = settings.build(tree, minion, DEFAULTS)
         if built["errors"]:
             assert all(error.startswith("haproxy_ha") and error.isprintable() for error in built["errors"])
             return
-        accepted[minion] += 1
+        accepted.append(tree)
         if minion == "primary":
             check_haproxy(built, settings.secrets(tree), tmp_path)
         else:
             check_nginx(built, tmp_path)
 
     one()
-    assert min(accepted.values()) > cases / 10, accepted  # else the daemons saw too little
+    assert len(accepted) > cases / 5  # else the daemons saw too little
 
 
 RENDERED = {
