@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import xml.etree.ElementTree as ElementTree
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -397,7 +398,8 @@ def test_a_hanging_metadata_service_is_bounded(holding, cloud):
 def cluster_state(floatip, *states):
     """A crm_node that says what the cluster's would."""
     program = floatip.programs / "crm_node"
-    program.write_text("#!/bin/sh\n" + "".join(f"echo '{number} x {state}'\n" for number, state in enumerate(states)))
+    members = "".join(f"echo '{number} x {state}'\n" for number, state in enumerate(states))
+    program.write_text(f"#!/bin/sh\n{members}echo x >> {floatip.directory}/asked\n")
     program.chmod(0o755)
     attributes = floatip.programs / "attrd_updater"
     attributes.write_text(f'#!/bin/sh\necho "$*" >> {floatip.directory}/attributes\n')
@@ -479,13 +481,21 @@ def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
     assert marked(beyond)[-1] == "--name=haproxy_ha-handover --delete"
 
 
+def looks_in_vain(beyond):
+    """Waits until a start has asked the cluster, and then the API, which is slow."""
+    deadline = time.monotonic() + 10
+    while not ((beyond.directory / "asked").exists() and beyond.cloud.counts()["calls"]):
+        assert time.monotonic() < deadline, "the start has not asked"
+        time.sleep(0.02)
+
+
 def test_the_owner_is_asked_anew_when_the_api_comes_late(beyond):
     """An isolated node that comes back must not take the address because nobody answered while it was isolated."""
     beyond.cloud.fault("slow", method="GET", times=1, seconds=2)
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     process = beyond.start_process("start", port=port)
-    time.sleep(1)  # by then it has looked, in vain
+    looks_in_vain(beyond)
     owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n", port)
     assert (process.wait(10), beyond.owner()) == (OK, SECONDARY)
     assert beyond.monitor(port=port).code == DEGRADED
@@ -495,7 +505,7 @@ def test_the_owner_is_asked_anew_when_the_api_comes_late(beyond):
 def test_a_partition_that_ends_while_the_address_is_being_taken(beyond):
     beyond.cloud.fault("slow", method="GET", times=1, seconds=2)
     process = beyond.start_process("start", port=1)
-    time.sleep(1)
+    looks_in_vain(beyond)
     cluster_state(beyond, "member", "member")
     output, _ = process.communicate(timeout=10)
     assert (process.returncode, beyond.owner()) == (OK, SECONDARY)
@@ -665,6 +675,62 @@ def test_what_is_reached_is_told_once_and_again_after_a_restart(haproxy, tmp_pat
     assert told.read_text().splitlines() == [
         f"--name haproxy_ha-reach --update {value} --delay 12s" for value in (2000, 1000, 1000)
     ]
+
+
+def crm_mon(leaving="shutdown", other='role="Started"', address='role="Stopped"', address_on="", more=""):
+    """crm_mon's XML on the node `one`, which is being vacated."""
+    node = f'<node name="{address_on}"/>' if address_on else ""
+    return f"""<pacemaker-result><nodes>
+    <node name="one" online="true" {leaving}="true"/><node name="two" online="true"/></nodes><resources>
+    <clone id="haproxy-clone"><resource id="haproxy" role="Stopping"><node name="one"/></resource>
+    <resource id="haproxy" {other}><node name="two"/></resource></clone>
+    <resource id="FloatIP" managed="true" {address} {more}>{node}</resource>
+    </resources></pacemaker-result>"""
+
+
+@pytest.fixture
+def stopping(haproxy):
+    """The environment of a stop of the instance on node `one`."""
+    environ = {"OCF_RESOURCE_INSTANCE": "haproxy:0", "OCF_RESKEY_CRM_meta_timeout": "40000"}
+    return haproxy.agent.Environment(haproxy.DESCRIPTION, environ, "stop")
+
+
+@pytest.mark.parametrize(
+    ("view", "waits"),
+    [
+        (crm_mon(), True),
+        (crm_mon("standby"), True),
+        (crm_mon(other='role="Started" pending="Monitoring"'), True),
+        (crm_mon(address='role="Starting"', address_on="two"), True),
+        (crm_mon(address='role="Started"', address_on="one"), True),
+        (crm_mon(address='role="Started"', address_on="two"), False),
+        (crm_mon(address='role="Started" pending="Monitoring"', address_on="two"), False),
+        (crm_mon("maintenance"), False),  # a restart in place
+        (crm_mon(other='role="Stopped"'), False),  # nobody could have it
+        (crm_mon(more='target_role="Stopped"'), False),
+    ],
+)
+def test_haproxy_serves_while_the_address_has_yet_to_leave(haproxy, stopping, view, waits):
+    assert haproxy.is_left_behind(stopping, "one", ElementTree.fromstring(view)) is waits
+
+
+def test_a_cluster_that_does_not_answer_is_asked_again(haproxy, stopping, tmp_path, monkeypatch):
+    answers = tmp_path / "answers"
+    for name, text in (("crm_node", "echo one"), ("crm_mon", f'echo x >> {answers}; cat "{answers}".$(wc -l < {answers})')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    for number, view in enumerate(["", "<cut", crm_mon(), crm_mon(address='role="Started"', address_on="two")], 2):
+        (tmp_path / f"answers.{number}").write_text(view)
+    monkeypatch.setattr(haproxy, "PATH", f"{tmp_path}:/usr/bin:/bin")
+    haproxy.serve_until_moved(stopping)
+    assert len(answers.read_text().split()) == 5  # no file, nothing, half, still here, moved
+
+
+def test_a_cluster_that_never_answers_does_not_hold_up_a_stop(haproxy, stopping, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(haproxy, "PATH", str(tmp_path))
+    monkeypatch.setattr(haproxy, "UNANSWERED", 0.3)
+    haproxy.serve_until_moved(stopping)
+    assert "the cluster cannot be asked, and clients may still be sent here: crm_node" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
