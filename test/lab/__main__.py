@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 
 from . import demo, image, lab, network, preflight, salt, tools
@@ -13,6 +14,8 @@ from .shell import LabError
 
 def main() -> int:
     options = _parser().parse_args()
+    # Ended from outside, it still clears up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         preflight.require_root()
         return options.action(options) or 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import image
 from .cloud import REPOSITORY
-from .container import end_container, nspawn, remove_cgroups
+from .container import end_container, nspawn
 from .image import CACHE, overlay_mount, privately
 from .shell import LabError
 
@@ -41,7 +41,7 @@ def _run(argv: list[str], built: image.Image, packages: tuple[str, ...] = (), **
         mounts = [overlay_mount(place / "root", [tools, *built.layers], place / "upper")]
         return subprocess.run(privately(mounts, _command(place, argv)), check=False, **options)
     finally:
-        remove_cgroups(_machine(place))
+        end_container(_machine(place))
         shutil.rmtree(place, ignore_errors=True)
 
 
