@@ -6,7 +6,27 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab import audit, lab, salt, snapshot
+from lab import audit, lab, network, salt, snapshot
+from lab.machine import machine
+from lab.shell import LabError
+from lab.topology import BALANCERS
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With a failure comes what both balancers have logged meanwhile: it may not happen again for a hundred runs."""
+    report = (yield).get_result()
+    if report.failed and network.is_up():
+        for name in BALANCERS:
+            report.sections.append((f"journal of {name}", _journal(name, call.start)))
+
+
+def _journal(name: str, since: float) -> str:
+    argv = ["journalctl", f"--since=@{since:.0f}", "--output=short-precise", "--no-hostname", "--no-pager", "--lines=300"]
+    try:
+        return machine(name).run(*argv, timeout=20).stdout
+    except LabError as error:
+        return str(error)
 
 
 @dataclass

@@ -46,12 +46,27 @@ def container_processes(name: str) -> list[int]:
 
 def end_container(name: str, leader: int | None = None) -> None:
     """End a container of that machine name, whatever state it is in, and remove its control groups."""
-    for process in [leader, *container_processes(name)]:
+    # What is inside outlives a killed nspawn.
+    for process in [leader, *_with_descendants(container_processes(name))]:
         if process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
     wait_for(f"the container {name} to end", lambda: not container_processes(name), 20)
     remove_cgroups(name)
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process has started and that still run."""
+    try:
+        text = Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii")
+    except OSError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+def _with_descendants(processes: list[int]) -> list[int]:
+    below = [child for process in processes for child in children(process)]
+    return [*processes, *(_with_descendants(below) if below else [])]
 
 
 def remove_cgroups(name: str) -> None:

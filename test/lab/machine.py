@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from . import network
-from .container import container_processes, end_container, nspawn, systemd_runs
+from .container import children, container_processes, end_container, nspawn, systemd_runs
 from .image import Image, overlay_mount
 from .shell import LabError, run, wait_for
 from .topology import HOSTS, REALM, Host, etc_hosts
@@ -104,7 +104,7 @@ class Machine:
     def leader(self) -> int | None:
         """The process id, on this machine, of the container's PID 1; None when the host is off."""
         for spawn in container_processes(self.host.namespace):
-            for child in _children(spawn):
+            for child in children(spawn):
                 if _same_file(f"/proc/{child}/ns/net", f"/run/netns/{self.host.namespace}"):
                     return child
         return None
@@ -176,13 +176,6 @@ def machine(name: str) -> Machine:
     if name not in MACHINES:
         raise LabError(f"no host {name!r} in the lab; there are: {', '.join(MACHINES)}")
     return MACHINES[name]
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
-    except OSError:
-        return []
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 
@@ -20,6 +21,11 @@ COMMANDS = {
     "sysctl": "procps",
 }
 
+INOTIFY_INSTANCES = 40  # six hosts, six or seven each
+_TOO_FEW_INSTANCES = (
+    f"fewer than {INOTIFY_INSTANCES} inotify instances are left to root: end what uses them (another lab?), or raise the"
+    " limit: sysctl fs.inotify.max_user_instances=1024"
+)
 _NOT_ROOT = "not root: the lab makes network namespaces, mounts and containers"
 
 
@@ -45,7 +51,17 @@ def _kernel_problems() -> list[str]:
     done = run(["unshare", "--mount", "--propagation", "private", "sh", "-ec", probe], check=False)
     if done.returncode != 0:
         return [f"no overlayfs in a mount namespace: {done.stderr.strip()}"]
-    return []
+    return [] if _inotify_instances(INOTIFY_INSTANCES) else [_TOO_FEW_INSTANCES]
+
+
+def _inotify_instances(wanted: int) -> bool:
+    """Whether root may have that many more: without them a host's systemd starts, and never gets ready."""
+    library = ctypes.CDLL(None)
+    made = [library.inotify_init() for _ in range(wanted)]
+    for descriptor in made:
+        if descriptor >= 0:
+            os.close(descriptor)
+    return min(made) >= 0
 
 
 def require_root() -> None:
