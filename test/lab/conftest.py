@@ -22,7 +22,8 @@ def pytest_runtest_makereport(item, call):
 
 
 def _journal(name: str, since: float) -> str:
-    argv = ["journalctl", f"--since=@{since:.0f}", "--output=short-precise", "--no-hostname", "--no-pager", "--lines=300"]
+    since_then = f"--since=@{since:.0f}"
+    argv = ["journalctl", since_then, "--output=short-precise", "--no-hostname", "--no-pager", "--lines=300"]
     try:
         return machine(name).run(*argv, timeout=20).stdout
     except LabError as error:

@@ -23,8 +23,8 @@ COMMANDS = {
 
 INOTIFY_INSTANCES = 40  # six hosts, six or seven each
 _TOO_FEW_INSTANCES = (
-    f"fewer than {INOTIFY_INSTANCES} inotify instances are left to root: end what uses them (another lab?), or raise the"
-    " limit: sysctl fs.inotify.max_user_instances=1024"
+    f"fewer than {INOTIFY_INSTANCES} inotify instances are left to root: end what uses them (another lab?), or raise"
+    " the limit: sysctl fs.inotify.max_user_instances=1024"
 )
 _NOT_ROOT = "not root: the lab makes network namespaces, mounts and containers"
 
