@@ -129,7 +129,7 @@ def assign(
     old = _run(rules.read_reserved_ip(address, target, spelling=spelling), **options)
     if old.visible and old.droplet_id == target:
         return {"old": old._asdict(), "new": old._asdict()}
-    new = _run(rules.assign(address, target, lambda: _metadata_hint(address, target), spelling), **options)
+    new = _run(rules.assign(address, target, lambda: _metadata_hint(address, target), spelling=spelling), **options)
     return {"old": old._asdict(), "new": new._asdict()}
 
 

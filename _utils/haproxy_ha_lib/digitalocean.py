@@ -172,6 +172,7 @@ def assign(
     address: str,
     droplet_id: int,
     hint: Callable[[], bool | None] = lambda: None,
+    elsewhere: bool = False,
     spelling: str = "reserved_ips",
     jitter: Callable[[], float] = random.random,
 ) -> Steps:
@@ -185,6 +186,8 @@ def assign(
         droplet_id (int): The new owner.
         hint (callable): What the metadata service says about this droplet and address; True, False or None (unknown).
             Believed only when the token may not see the owner. Default: unknown.
+        elsewhere (bool): The address is not at the droplet, and clients wait: the first call, which may take seconds,
+            is the assign. Default False.
         spelling (str): `reserved_ips` (default) or `floating_ips`.
         jitter (callable): A number from 0 to 1; two nodes must not retry in step.
 
@@ -193,13 +196,15 @@ def assign(
     """
     failures = 0
     while True:
-        reserved = yield from read_reserved_ip(address, droplet_id, spelling=spelling)
-        if owns(reserved, droplet_id, hint):
-            return reserved
-        if reserved.locked:
-            failures += 1
-            yield Wait(backoff(failures, jitter()), f"{address} has a pending action")
-            continue
+        if not elsewhere:
+            reserved = yield from read_reserved_ip(address, droplet_id, spelling=spelling)
+            if owns(reserved, droplet_id, hint):
+                return reserved
+            if reserved.locked:
+                failures += 1
+                yield Wait(backoff(failures, jitter()), f"{address} has a pending action")
+                continue
+        elsewhere = False
         reply = yield Call("POST", f"/v2/{spelling}/{address}/actions", {"type": "assign", "droplet_id": droplet_id})
         if 200 <= reply.status < 300:
             reserved = yield from _settle(address, droplet_id, hint, spelling, _action_id(reply))

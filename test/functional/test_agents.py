@@ -147,7 +147,7 @@ def test_a_start_where_the_address_is_already_writes_nothing(floatip, cloud):
 
 
 def test_a_start_with_an_instant_api_takes_three_calls(floatip, cloud):
-    """Who owns it, assign it, who owns it now: a failover waits for each of them."""
+    """Who owns it, assign it, who owns it now."""
     cloud.assign(SECONDARY)
     assert floatip("start").code == OK
     assert cloud.counts()["calls"] == 3
@@ -399,7 +399,7 @@ def cluster_state(floatip, *states):
     """A crm_node that says what the cluster's would."""
     program = floatip.programs / "crm_node"
     members = "".join(f"echo '{number} x {state}'\n" for number, state in enumerate(states))
-    program.write_text(f"#!/bin/sh\n{members}echo x >> {floatip.directory}/asked\n")
+    program.write_text(f"#!/bin/sh\n{members}")
     program.chmod(0o755)
     attributes = floatip.programs / "attrd_updater"
     attributes.write_text(f'#!/bin/sh\necho "$*" >> {floatip.directory}/attributes\n')
@@ -481,31 +481,48 @@ def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
     assert marked(beyond)[-1] == "--name=haproxy_ha-handover --delete"
 
 
-def looks_in_vain(beyond):
-    """Waits until a start has asked the cluster, and then the API, which is slow."""
+def start_in_vain(beyond, port):
+    """A start that has looked, and whose first assign the API did not take: it tries again in two seconds."""
+    beyond.cloud.fault("status", method="POST", status=503, headers={"retry-after": "2"}, times=1)
+    process = beyond.start_process("start", port=port)
     deadline = time.monotonic() + 10
-    while not ((beyond.directory / "asked").exists() and beyond.cloud.counts()["calls"]):
-        assert time.monotonic() < deadline, "the start has not asked"
+    while not beyond.cloud.counts()["calls"]:
+        assert time.monotonic() < deadline, "the API was not asked"
         time.sleep(0.02)
+    return process
 
 
 def test_the_owner_is_asked_anew_when_the_api_comes_late(beyond):
     """An isolated node that comes back must not take the address because nobody answered while it was isolated."""
-    beyond.cloud.fault("slow", method="GET", times=1, seconds=2)
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
-    process = beyond.start_process("start", port=port)
-    looks_in_vain(beyond)
+    process = start_in_vain(beyond, port)
     owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n", port)
     assert (process.wait(10), beyond.owner()) == (OK, SECONDARY)
     assert beyond.monitor(port=port).code == DEGRADED
     owner.close()
 
 
+@pytest.mark.parametrize(
+    ("fault", "code", "reads"),
+    [
+        (None, OK, 1),  # afterwards
+        ({"kind": "truncated"}, GENERIC, None),  # what is asked is done, and the answers are lost
+        ({"kind": "status", "service": "metadata", "status": 500}, OK, 2),  # nobody says that it is elsewhere
+    ],
+)
+def test_with_a_node_that_is_lost_the_first_call_is_the_assign(beyond, fault, code, reads):
+    """Clients wait for it, and each call may take seconds."""
+    assert beyond("validate-all", port=1, level=10).code == OK  # it knows its droplet
+    if fault:
+        beyond.cloud.fault(**fault)
+    assert (beyond("start", port=1, timeout=5).code, beyond.owner()) == (code, PRIMARY)
+    counts = beyond.cloud.counts()
+    assert reads in (None, counts["calls"] - counts["writes"])
+
+
 def test_a_partition_that_ends_while_the_address_is_being_taken(beyond):
-    beyond.cloud.fault("slow", method="GET", times=1, seconds=2)
-    process = beyond.start_process("start", port=1)
-    looks_in_vain(beyond)
+    process = start_in_vain(beyond, port=1)
     cluster_state(beyond, "member", "member")
     output, _ = process.communicate(timeout=10)
     assert (process.returncode, beyond.owner()) == (OK, SECONDARY)

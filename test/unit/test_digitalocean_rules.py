@@ -266,18 +266,24 @@ def test_a_revoked_token_between_two_calls_is_told():
 
 
 @pytest.mark.parametrize(
-    ("hints", "posts"),
+    ("hints", "story", "posts"),
     [
-        ([True], 0),  # here already, by the metadata service
-        ([False, True], 1),  # assigned, and the metadata service agrees
-        ([None, None, None], 1),  # nobody tells: what the API completed is believed
+        ([True], [HIDDEN], 0),  # here already, by the metadata service
+        ([False, True], [HIDDEN, ACCEPTED, HIDDEN], 1),  # assigned, and the metadata service agrees
+        # nobody tells: what the API completed is believed
+        ([None, None, None], [HIDDEN, ACCEPTED, HIDDEN, action("completed")], 1),
     ],
 )
-def test_an_owner_out_of_sight_is_taken_from_the_metadata(hints, posts):
+def test_an_owner_out_of_sight_is_taken_from_the_metadata(hints, story, posts):
     hints = iter(hints)
-    script = Script(HIDDEN) if not posts else Script(HIDDEN, ACCEPTED, HIDDEN, action("completed"))
+    script = Script(*story)
     script.run(rules.assign(ADDRESS, ME, lambda: next(hints)))
     assert len(script.posts) == posts
+
+
+def test_an_address_that_is_elsewhere_is_assigned_without_a_question():
+    for story in ([ACCEPTED, shows(ME)], [error(422), shows(ME)], [error(503), shows(OTHER), ACCEPTED, shows(ME)]):
+        assert Script(*story).run(rules.assign(ADDRESS, ME, elsewhere=True)).droplet_id == ME
 
 
 def test_the_metadata_never_outvotes_the_api():
