@@ -356,6 +356,35 @@ def test_a_virtual_ip_of_a_lan(pillar, active):
     assert record.longest_gap <= 0.3
 
 
+@pytest.fixture
+def no_anchors(pillar):
+    """A function that takes the anchor IPs away from the balancers."""
+    hosts = [HOSTS[name] for name in BALANCERS]
+
+    def change(verb: str, anchor: bool) -> None:
+        for host in hosts:
+            control.anchor(str(CONTROL), host.droplet_id, host.anchor if anchor else None)
+            machine(host.name).run("ip", "address", verb, f"{host.anchor}/16", "dev", host.links["public"])
+
+    yield lambda: change("del", False)
+    change("replace", True)
+
+
+@pytest.mark.slow
+def test_a_droplet_without_an_anchor_ip_binds_its_public_one(pillar, no_anchors, active):
+    no_anchors()
+    pillar(lambda tree: [member.pop("anchor_ip") for member in tree["load_balancers"].values()])
+    for host in BALANCERS:
+        assert f"{HOSTS[host].public}:80" in machine(host).run("ss", "-Hltn").stdout
+    assert outcome.changed(converge()) == []
+    for _ in BALANCERS:
+        holder = audit.settle()
+        assert ask()[0] == 200
+        salt.call("haproxy_ha.failover", target=holder)
+        assert (audit.active(), ask()[0]) == (audit.passive_of(holder), 200)
+    assert all(answer["result"] for answer in salt.call("haproxy_ha.verify", target=",".join(BALANCERS)).values())
+
+
 @pytest.mark.slow
 def test_with_a_second_link_a_cut_of_the_private_one_splits_nothing(pillar, active):
     pillar(lambda tree: tree["cluster"].update(second_link=True))

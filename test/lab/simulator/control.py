@@ -4,6 +4,7 @@ GET  /state    owners, moves, actions, delays, faults, counts
 POST /delay    {"assign_seconds": float, "api_seconds": float, "power_seconds": float}
 POST /fault    the fields of faults.Fault; {"clear": true} removes every fault
 POST /assign   {"ip": str, "droplet_id": int | null}: moved by somebody else
+POST /anchor   {"droplet_id": int, "anchor_ip": str | null}: a droplet from a custom image has none
 POST /tokens   {"tokens": [...]}: rotated or revoked
 POST /reset    {"owners": bool}
 """
@@ -61,6 +62,9 @@ class Control:
     def _post_assign(self, body):
         self._estate.assign(body["ip"], body["droplet_id"])
 
+    def _post_anchor(self, body):
+        self._estate.readdress(body["droplet_id"], body["anchor_ip"])
+
     def _post_tokens(self, body):
         self._api.set_tokens(body["tokens"])
 
@@ -116,6 +120,11 @@ def clear(path: str) -> dict:
 def assign(path: str, ip: str, droplet_id: int | None) -> dict:
     """Moves an address as another person would, without the API."""
     return _call(path, "POST", "/assign", {"ip": ip, "droplet_id": droplet_id})
+
+
+def anchor(path: str, droplet_id: int, anchor_ip: str | None) -> dict:
+    """Gives a droplet another anchor IP, or none: the traffic of its address goes there, or to its public IP."""
+    return _call(path, "POST", "/anchor", {"droplet_id": droplet_id, "anchor_ip": anchor_ip})
 
 
 def tokens(path: str, tokens: list) -> dict:

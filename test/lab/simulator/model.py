@@ -136,6 +136,15 @@ class Estate:
         for reserved in self.reserved_ips.values():
             self.on_assign(reserved.ip, self._target(reserved.droplet_id), "none")
 
+    def readdress(self, droplet_id: int, anchor_ip: str | None) -> None:
+        """Gives a droplet another anchor IP, or none; the traffic of an address that it owns follows."""
+        with self.lock:
+            droplet = self.droplet(droplet_id)
+            old, droplet.anchor_ip = droplet.target, anchor_ip
+            for reserved in self.reserved_ips.values():
+                if reserved.droplet_id == droplet_id and droplet.target != old:
+                    self.on_assign(reserved.ip, droplet.target or "none", old or "none")
+
     def droplet(self, id: int) -> Droplet:
         if id not in self.droplets:
             raise Refused(404, "not_found", "The resource you were accessing could not be found.")
