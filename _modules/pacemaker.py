@@ -98,6 +98,8 @@ __virtualname__ = "pacemaker"
 # Salt's own PATH may lack the directories of daemons.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _COMMAND_SECONDS = 120
+_SIMULATE = ("crm_simulate", "--run", "--xml-pipe", "--output-as=xml")
+_VERIFY = ("crm_verify", "--xml-pipe", "--verbose")
 _ATTEMPTS = 20
 # Who has lost a race reads again at once: the longer it waits, the sooner the others are ahead of it again.
 _JITTER_SECONDS = 0.05
@@ -138,10 +140,35 @@ class _NoEnd(CommandExecutionError):
 
 
 def _run(*command, stdin=None, timeout=_COMMAND_SECONDS):
-    """
-    Run a command; every external command of this module is run here. Return (exit code, standard output, errors).
+    """Run a command; return (exit code, standard output, errors)."""
+    [done] = _run_together((command, stdin), timeout=timeout)
+    return done
 
-    Nothing is logged but the name: input and output may hold the whole CIB.
+
+def _run_together(*given, timeout=_COMMAND_SECONDS):
+    """
+    Run several (command, standard input) at the same time; return [(exit code, standard output, errors)] in their
+    order. _NoEnd if one does not end in time.
+    """
+    deadline = time.monotonic() + timeout
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for command, stdin in given:
+            processes.append(stack.enter_context(_start(command, stdin)))
+            stack.callback(processes[-1].kill)
+        try:
+            said = [process.communicate(timeout=max(0.0, deadline - time.monotonic())) for process in processes]
+        except subprocess.TimeoutExpired as problem:
+            raise _NoEnd(f"{os.path.basename(problem.cmd[0])} did not end within {timeout:.0f} s") from None
+        return [(process.returncode, *texts) for process, texts in zip(processes, said, strict=True)]
+
+
+def _start(command, stdin=None):
+    """
+    Start a command; every external command of this module is started here. Return its process.
+
+    Nothing is logged but the name: input and output may hold the whole CIB. The input is a file in memory, so that the
+    command reads it while others are being started.
     """
     binary = shutil.which(command[0], path=_PATH)
     if binary is None:
@@ -152,19 +179,18 @@ def _run(*command, stdin=None, timeout=_COMMAND_SECONDS):
         "PATH": _PATH,
     }
     log.debug("Running %s", command[0])
-    try:
-        done = subprocess.run(
+    with open(os.memfd_create("input"), "w+", encoding="utf-8") as file:
+        file.write(stdin or "")
+        file.seek(0)
+        return subprocess.Popen(
             [binary, *command[1:]],
-            input=stdin,
-            capture_output=True,
-            text=True,
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
             env=environment,
-            timeout=timeout,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        raise _NoEnd(f"{command[0]} did not end within {timeout:.0f} s") from None
-    return done.returncode, done.stdout, done.stderr
 
 
 def _failed(what, code):
@@ -205,7 +231,11 @@ def _document(text):
 
 def _simulated(text):
     """(status, actions) of the scheduler for a CIB."""
-    code, output, _ = _run("crm_simulate", "--run", "--xml-pipe", "--output-as=xml", stdin=text)
+    return _foretold(*_run(*_SIMULATE, stdin=text)[:2])
+
+
+def _foretold(code, output):
+    """(status, actions) of what crm_simulate has returned."""
     if code == 0:
         with contextlib.suppress(ValueError):
             return lib_impact.parse(output)
@@ -416,11 +446,13 @@ def _judged(text, desired, options, live, lost=None):
         judgement.waiting = _not_ready(document, options)
         return judgement
     _check_ids_of_limits(options.max_disruption, document, made)
-    breaches, errors = _new_errors(document, made.after)
+    verified, *simulated = _run_together(
+        (_VERIFY, made.after.judged_text()), (_SIMULATE, text), (_SIMULATE, made.after.text())
+    )
+    breaches, errors = _new_errors(document, verified[2])
     if breaches:
         raise CommandExecutionError(f"Pacemaker would refuse the configuration: {'; '.join(breaches)}")
-    now, current = _simulated(text)
-    then, proposed = _simulated(made.after.text())
+    (now, current), (then, proposed) = (_foretold(*said[:2]) for said in simulated)
     judgement = _Judgement(made, lib_impact.difference(proposed, current))
     judgement.refused += made.conflicts
     if live:
@@ -513,25 +545,24 @@ def _not_ready(document, options):
     return reasons
 
 
-def _new_errors(before, after):
-    """(breaches of the schema, other errors) that crm_verify finds in a configuration and not in the one before."""
-    found = _complaints(after)
+def _new_errors(before, said):
+    """(breaches of the schema, other errors) in what crm_verify has said that it does not say of ``before`` too."""
+    found = _complaints(said)
     if not any(found):
         return [], []
-    known = _complaints(before)
+    known = _complaints(_run(*_VERIFY, stdin=before.judged_text())[2])
     return tuple([line for line in new if line not in old] for new, old in zip(found, known, strict=True))
 
 
-def _complaints(document):
+def _complaints(said):
     """
-    (breaches of the schema, other errors) that crm_verify finds, without positions.
+    (breaches of the schema, other errors) in what crm_verify has said, without positions.
 
     A message of libxml2 is a breach, Pacemaker's own are errors. Pacemaker 2.1 writes "(function) error: ..." and
     "... validity error : ...", 3.0 "error: ..." and the bare message.
     """
-    output = _run("crm_verify", "--xml-pipe", "--verbose", stdin=document.judged_text())[2]
     breaches, errors = set(), set()
-    for line in output.splitlines():
+    for line in said.splitlines():
         text = line.rpartition("validity error :")[2].strip()
         if _BREACH.match(text):
             breaches.add(text)
