@@ -338,10 +338,11 @@ def plan(
     Returns ``changes`` ({"kind id": {"old", "new"}}, only the parts that differ), ``impact`` (simulate of the result
     less simulate of what is), ``foreign`` and ``adoptable`` (names of objects of others; of unowned ones that are as
     desired), ``unknown`` (what was met and not understood; it is left alone), ``resources`` (the ids of the desired
-    resources), ``digest``, and what is in the way of a commit: ``refused`` (the change itself), ``lacking`` (agents,
-    parameters, other objects, which may be there before it is made), and ``waiting`` (a DC, quorum, absent and joining
-    nodes: ``apply`` waits for these). ``problems`` are desired resources that would be down or failed all the same,
-    because the cluster would not act on them. Raises SaltInvocationError for desired data that cannot be,
+    resources), ``digest``, and what is in the way of a commit: ``refused`` (the change itself), ``lacking`` (agents on
+    this node, parameters, other objects, which may be there before it is made), and ``waiting`` (a DC, quorum, absent
+    and joining nodes: ``apply`` waits for these). ``problems`` are desired resources that would be down or failed all
+    the same, because the cluster would not act on them. Whether the other nodes have an agent is known only when the
+    cluster has probed there; ``settle`` then tells. Raises SaltInvocationError for desired data that cannot be,
     CommandExecutionError for a change that Pacemaker would refuse.
 
     CLI Example:
@@ -503,7 +504,29 @@ def _wrong(document, state, wanted, busy=()):
     found = lib_impact.problems(state, counts, wanted, stopped=stopped, busy=busy)
     if found:
         found = lib_impact.problems(state, counts, wanted, status()["failures"], stopped, busy)
-    return found
+    return found + _barred(document, state, wanted)
+
+
+def _barred(document, state, wanted):
+    """
+    The resources that a failed probe, and nothing else, keeps off a node if that is the only one left, as sentences.
+    """
+    inside = {name for name, one in lib_impact.containers(state).items() if not {name, *one}.isdisjoint(wanted)}
+    probes = {key: text for key, text in lib_impact.failed_probes(document.root).items() if key[0] in inside}
+    barred = set()
+    for node in {node for _, node in probes}:
+        alone = lib_impact.alone(document.root, node)
+        could, does = (_arriving(root) for root in (lib_impact.unprobed(alone), alone))
+        barred |= could - does
+    return [
+        f"{name} cannot run on {node}: {text}, which counts until pacemaker.cleanup"
+        for (name, node), text in sorted(probes.items())
+        if (name, node) in barred
+    ]
+
+
+def _arriving(root):
+    return lib_impact.arriving(_simulated(ET.tostring(root, encoding="unicode"))[1])
 
 
 def _result(judgement):
@@ -846,7 +869,8 @@ def settle(resources=None, timeout=120):
         Seconds.
 
     Returns ``{"pending": [text], "problems": [text], "deliberate": [text]}``: what the scheduler still wants done when
-    time is up; resources that are not running, failed or blocked; and what is stopped or unmanaged on purpose.
+    time is up; resources that are not running, failed, blocked, or kept off a node because its probe found no agent
+    there, or not what the agent needs; and what is stopped or unmanaged on purpose.
 
     CLI Example:
 
@@ -1052,7 +1076,7 @@ def clear(resource, timeout=120):
 
 def cleanup(resource=None, node=None, timeout=120):
     """
-    Forget failures, so that the cluster tries again. Compare ``crm resource cleanup``.
+    Forget failures, those of probes too, so that the cluster tries again. Compare ``crm resource cleanup``.
 
     resource : ``None``
         The id of one resource; all by default.
@@ -1073,23 +1097,33 @@ def cleanup(resource=None, node=None, timeout=120):
         _known_node(node)
     if resource is not None:
         _known_resource(resource)
-    if not _failures(resource, node):
-        return False
-    command = ["crm_resource", "--cleanup"]
-    command += ["--resource", resource] if resource else []
-    command += ["--node", node] if node else []
-    _do("The failures", *command)
-    _settled(timeout)
-    return True
+    failures, probes = _failures(resource, node)
+    if failures:
+        command = ["crm_resource", "--cleanup"]
+        command += ["--resource", resource] if resource else []
+        command += ["--node", node] if node else []
+        _do("The failures", *command)
+    for name, place in probes:  # --cleanup does not forget these
+        _do("The failed probes", "crm_resource", "--refresh", "--resource", name, "--node", place)
+    if probes:  # simulate does not show that they are to be repeated
+        with contextlib.suppress(_NoEnd):
+            _run("crm_resource", "--wait", f"--timeout={max(1, int(timeout))}s", timeout=timeout + 5)
+    if failures or probes:
+        _settled(timeout)
+    return bool(failures or probes)
 
 
 def _failures(resource, node):
-    """Whether failures are recorded for a resource (or any) on a node (or any)."""
-    now = status()
+    """[(resource, node)] of failures recorded for a resource (or any) on a node (or any), and the same of probes."""
+    now, root = status(), _document(_cib_text()).root
     inside = {name for name, one in now["resources"].items() if resource in (None, name, *one["in"])}
     recorded = {(one["resource"].split(":")[0], one["node"]) for one in now["failures"]}
-    recorded |= set(lib_impact.fail_counts(_document(_cib_text()).root))
-    return any((resource is None or name in inside) and node in (None, place) for name, place in recorded)
+    recorded |= set(lib_impact.fail_counts(root))
+
+    def meant(found):
+        return sorted(key for key in found if (resource is None or key[0] in inside) and node in (None, key[1]))
+
+    return meant(recorded), meant(lib_impact.failed_probes(root))
 
 
 def maintenance(enabled=True, node=None, timeout=120):
