@@ -98,6 +98,8 @@ __virtualname__ = "pacemaker"
 # Salt's own PATH may lack the directories of daemons.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _COMMAND_SECONDS = 120
+_SIMULATE = ("crm_simulate", "--run", "--xml-pipe", "--output-as=xml")
+_VERIFY = ("crm_verify", "--xml-pipe", "--verbose")
 _ATTEMPTS = 20
 # Who has lost a race reads again at once: the longer it waits, the sooner the others are ahead of it again.
 _JITTER_SECONDS = 0.05
@@ -138,10 +140,35 @@ class _NoEnd(CommandExecutionError):
 
 
 def _run(*command, stdin=None, timeout=_COMMAND_SECONDS):
-    """
-    Run a command; every external command of this module is run here. Return (exit code, standard output, errors).
+    """Run a command; return (exit code, standard output, errors)."""
+    [done] = _run_together((command, stdin), timeout=timeout)
+    return done
 
-    Nothing is logged but the name: input and output may hold the whole CIB.
+
+def _run_together(*given, timeout=_COMMAND_SECONDS):
+    """
+    Run several (command, standard input) at the same time; return [(exit code, standard output, errors)] in their
+    order. _NoEnd if one does not end in time.
+    """
+    deadline = time.monotonic() + timeout
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for command, stdin in given:
+            processes.append(stack.enter_context(_start(command, stdin)))
+            stack.callback(processes[-1].kill)
+        try:
+            said = [process.communicate(timeout=max(0.0, deadline - time.monotonic())) for process in processes]
+        except subprocess.TimeoutExpired as problem:
+            raise _NoEnd(f"{os.path.basename(problem.cmd[0])} did not end within {timeout:.0f} s") from None
+        return [(process.returncode, *texts) for process, texts in zip(processes, said, strict=True)]
+
+
+def _start(command, stdin=None):
+    """
+    Start a command; every external command of this module is started here. Return its process.
+
+    Nothing is logged but the name: input and output may hold the whole CIB. The input is a file in memory, so that the
+    command reads it while others are being started.
     """
     binary = shutil.which(command[0], path=_PATH)
     if binary is None:
@@ -152,19 +179,18 @@ def _run(*command, stdin=None, timeout=_COMMAND_SECONDS):
         "PATH": _PATH,
     }
     log.debug("Running %s", command[0])
-    try:
-        done = subprocess.run(
+    with open(os.memfd_create("input"), "w+", encoding="utf-8") as file:
+        file.write(stdin or "")
+        file.seek(0)
+        return subprocess.Popen(
             [binary, *command[1:]],
-            input=stdin,
-            capture_output=True,
-            text=True,
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
             env=environment,
-            timeout=timeout,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        raise _NoEnd(f"{command[0]} did not end within {timeout:.0f} s") from None
-    return done.returncode, done.stdout, done.stderr
 
 
 def _failed(what, code):
@@ -205,7 +231,11 @@ def _document(text):
 
 def _simulated(text):
     """(status, actions) of the scheduler for a CIB."""
-    code, output, _ = _run("crm_simulate", "--run", "--xml-pipe", "--output-as=xml", stdin=text)
+    return _foretold(*_run(*_SIMULATE, stdin=text)[:2])
+
+
+def _foretold(code, output):
+    """(status, actions) of what crm_simulate has returned."""
     if code == 0:
         with contextlib.suppress(ValueError):
             return lib_impact.parse(output)
@@ -308,10 +338,11 @@ def plan(
     Returns ``changes`` ({"kind id": {"old", "new"}}, only the parts that differ), ``impact`` (simulate of the result
     less simulate of what is), ``foreign`` and ``adoptable`` (names of objects of others; of unowned ones that are as
     desired), ``unknown`` (what was met and not understood; it is left alone), ``resources`` (the ids of the desired
-    resources), ``digest``, and what is in the way of a commit: ``refused`` (the change itself), ``lacking`` (agents,
-    parameters, other objects, which may be there before it is made), and ``waiting`` (a DC, quorum, absent and joining
-    nodes: ``apply`` waits for these). ``problems`` are desired resources that would be down or failed all the same,
-    because the cluster would not act on them. Raises SaltInvocationError for desired data that cannot be,
+    resources), ``digest``, and what is in the way of a commit: ``refused`` (the change itself), ``lacking`` (agents on
+    this node, parameters, other objects, which may be there before it is made), and ``waiting`` (a DC, quorum, absent
+    and joining nodes: ``apply`` waits for these). ``problems`` are desired resources that would be down or failed all
+    the same, because the cluster would not act on them. Whether the other nodes have an agent is known only when the
+    cluster has probed there; ``settle`` then tells. Raises SaltInvocationError for desired data that cannot be,
     CommandExecutionError for a change that Pacemaker would refuse.
 
     CLI Example:
@@ -416,11 +447,13 @@ def _judged(text, desired, options, live, lost=None):
         judgement.waiting = _not_ready(document, options)
         return judgement
     _check_ids_of_limits(options.max_disruption, document, made)
-    breaches, errors = _new_errors(document, made.after)
+    verified, *simulated = _run_together(
+        (_VERIFY, made.after.judged_text()), (_SIMULATE, text), (_SIMULATE, made.after.text())
+    )
+    breaches, errors = _new_errors(document, verified[2])
     if breaches:
         raise CommandExecutionError(f"Pacemaker would refuse the configuration: {'; '.join(breaches)}")
-    now, current = _simulated(text)
-    then, proposed = _simulated(made.after.text())
+    (now, current), (then, proposed) = (_foretold(*said[:2]) for said in simulated)
     judgement = _Judgement(made, lib_impact.difference(proposed, current))
     judgement.refused += made.conflicts
     if live:
@@ -471,7 +504,29 @@ def _wrong(document, state, wanted, busy=()):
     found = lib_impact.problems(state, counts, wanted, stopped=stopped, busy=busy)
     if found:
         found = lib_impact.problems(state, counts, wanted, status()["failures"], stopped, busy)
-    return found
+    return found + _barred(document, state, wanted)
+
+
+def _barred(document, state, wanted):
+    """
+    The resources that a failed probe, and nothing else, keeps off a node if that is the only one left, as sentences.
+    """
+    inside = {name for name, one in lib_impact.containers(state).items() if not {name, *one}.isdisjoint(wanted)}
+    probes = {key: text for key, text in lib_impact.failed_probes(document.root).items() if key[0] in inside}
+    barred = set()
+    for node in {node for _, node in probes}:
+        alone = lib_impact.alone(document.root, node)
+        could, does = (_arriving(root) for root in (lib_impact.unprobed(alone), alone))
+        barred |= could - does
+    return [
+        f"{name} cannot run on {node}: {text}, which counts until pacemaker.cleanup"
+        for (name, node), text in sorted(probes.items())
+        if (name, node) in barred
+    ]
+
+
+def _arriving(root):
+    return lib_impact.arriving(_simulated(ET.tostring(root, encoding="unicode"))[1])
 
 
 def _result(judgement):
@@ -513,25 +568,24 @@ def _not_ready(document, options):
     return reasons
 
 
-def _new_errors(before, after):
-    """(breaches of the schema, other errors) that crm_verify finds in a configuration and not in the one before."""
-    found = _complaints(after)
+def _new_errors(before, said):
+    """(breaches of the schema, other errors) in what crm_verify has said that it does not say of ``before`` too."""
+    found = _complaints(said)
     if not any(found):
         return [], []
-    known = _complaints(before)
+    known = _complaints(_run(*_VERIFY, stdin=before.judged_text())[2])
     return tuple([line for line in new if line not in old] for new, old in zip(found, known, strict=True))
 
 
-def _complaints(document):
+def _complaints(said):
     """
-    (breaches of the schema, other errors) that crm_verify finds, without positions.
+    (breaches of the schema, other errors) in what crm_verify has said, without positions.
 
     A message of libxml2 is a breach, Pacemaker's own are errors. Pacemaker 2.1 writes "(function) error: ..." and
     "... validity error : ...", 3.0 "error: ..." and the bare message.
     """
-    output = _run("crm_verify", "--xml-pipe", "--verbose", stdin=document.judged_text())[2]
     breaches, errors = set(), set()
-    for line in output.splitlines():
+    for line in said.splitlines():
         text = line.rpartition("validity error :")[2].strip()
         if _BREACH.match(text):
             breaches.add(text)
@@ -815,7 +869,8 @@ def settle(resources=None, timeout=120):
         Seconds.
 
     Returns ``{"pending": [text], "problems": [text], "deliberate": [text]}``: what the scheduler still wants done when
-    time is up; resources that are not running, failed or blocked; and what is stopped or unmanaged on purpose.
+    time is up; resources that are not running, failed, blocked, or kept off a node because its probe found no agent
+    there, or not what the agent needs; and what is stopped or unmanaged on purpose.
 
     CLI Example:
 
@@ -1021,7 +1076,7 @@ def clear(resource, timeout=120):
 
 def cleanup(resource=None, node=None, timeout=120):
     """
-    Forget failures, so that the cluster tries again. Compare ``crm resource cleanup``.
+    Forget failures, those of probes too, so that the cluster tries again. Compare ``crm resource cleanup``.
 
     resource : ``None``
         The id of one resource; all by default.
@@ -1042,23 +1097,33 @@ def cleanup(resource=None, node=None, timeout=120):
         _known_node(node)
     if resource is not None:
         _known_resource(resource)
-    if not _failures(resource, node):
-        return False
-    command = ["crm_resource", "--cleanup"]
-    command += ["--resource", resource] if resource else []
-    command += ["--node", node] if node else []
-    _do("The failures", *command)
-    _settled(timeout)
-    return True
+    failures, probes = _failures(resource, node)
+    if failures:
+        command = ["crm_resource", "--cleanup"]
+        command += ["--resource", resource] if resource else []
+        command += ["--node", node] if node else []
+        _do("The failures", *command)
+    for name, place in probes:  # --cleanup does not forget these
+        _do("The failed probes", "crm_resource", "--refresh", "--resource", name, "--node", place)
+    if probes:  # simulate does not show that they are to be repeated
+        with contextlib.suppress(_NoEnd):
+            _run("crm_resource", "--wait", f"--timeout={max(1, int(timeout))}s", timeout=timeout + 5)
+    if failures or probes:
+        _settled(timeout)
+    return bool(failures or probes)
 
 
 def _failures(resource, node):
-    """Whether failures are recorded for a resource (or any) on a node (or any)."""
-    now = status()
+    """[(resource, node)] of failures recorded for a resource (or any) on a node (or any), and the same of probes."""
+    now, root = status(), _document(_cib_text()).root
     inside = {name for name, one in now["resources"].items() if resource in (None, name, *one["in"])}
     recorded = {(one["resource"].split(":")[0], one["node"]) for one in now["failures"]}
-    recorded |= set(lib_impact.fail_counts(_document(_cib_text()).root))
-    return any((resource is None or name in inside) and node in (None, place) for name, place in recorded)
+    recorded |= set(lib_impact.fail_counts(root))
+
+    def meant(found):
+        return sorted(key for key in found if (resource is None or key[0] in inside) and node in (None, key[1]))
+
+    return meant(recorded), meant(lib_impact.failed_probes(root))
 
 
 def maintenance(enabled=True, node=None, timeout=120):

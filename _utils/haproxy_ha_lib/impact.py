@@ -5,6 +5,7 @@ Actions are in crm_simulate's own words: start, stop, restart, reload, move, mig
 re-promote, fence.
 """
 
+import copy
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -26,6 +27,9 @@ _DEGREE = {
     "fence": "any",
 }
 _SYNONYMS = {"migrate": "move", "recover": "restart", "promote": "restart", "demote": "restart", "none": "nothing"}
+_BARRING = {"2": "invalid parameter", "5": "not installed"}
+"""OCF return codes with which a probe is no failure, but keeps the resource off that node (measured)."""
+
 _DETAILS = ("node", "source", "dest", "role", "next-role", "reason")
 
 
@@ -263,6 +267,61 @@ def problems(status, counts, wanted, failures=(), stopped=False, busy=()):
             if not stopped:
                 found.update(_failures_of(primitive, mine, status["nodes"], counts))
     return sorted(text + _said(failures, name, node) for name, node, text in found)
+
+
+def failed_probes(cib):
+    """
+    {(resource id, node name): what its probe there gave} for the probes that keep a resource off a node: its agent, or
+    what the agent needs, is not there. cib: element tree. crm_mon does not list these as failures.
+    """
+    found = {}
+    for state in cib.iterfind("status/node_state"):
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource"):
+            agent = ":".join(filter(None, (history.get(key) for key in ("class", "provider", "type"))))
+            for probe in filter(_barring, history):
+                reason = f" ({probe.get('exit-reason')})" if probe.get("exit-reason") else ""
+                text = f"the probe by {agent} gave {_BARRING[probe.get('rc-code')]}{reason}"
+                found[_base(history.get("id")), state.get("uname")] = text
+    return found
+
+
+def _barring(operation):
+    """Whether an entry of a resource's history is a probe that keeps the resource off its node."""
+    is_probe = operation.get("operation") == "monitor" and operation.get("interval") == "0"
+    return is_probe and operation.get("rc-code") in _BARRING
+
+
+def alone(cib, node):
+    """
+    A copy of a CIB's element tree in which all other nodes have been shut down in good order.
+    """
+    cib = copy.deepcopy(cib)
+    for state in cib.iterfind("status/node_state"):
+        if state.get("uname") != node:
+            state.attrib.update(in_ccm="false", crmd="offline", join="down", expected="down")
+    return cib
+
+
+def unprobed(cib):
+    """
+    A copy of a CIB's element tree in which nothing is known of the probes that keep a resource off a node.
+    """
+    cib = copy.deepcopy(cib)
+    for history in cib.iterfind("status/node_state/lrm/lrm_resources/lrm_resource"):
+        history[:] = [operation for operation in history if not _barring(operation)]
+    return cib
+
+
+def arriving(actions):
+    """
+    {(resource id, node name)} of the resources that the scheduler would bring to a node.
+    """
+    return {
+        (_base(name), one.get("dest", one.get("node")))
+        for name, found in executable(actions).get("resources", {}).items()
+        for one in found
+        if one["action"] in ("start", "move", "migrate", "promote")
+    }
 
 
 def _base(resource):

@@ -123,13 +123,13 @@ def check_unchanged(said: str) -> None:
 def commands_of(configuration: dict) -> list[str]:
     """The external commands of one converged run, as the module runs them."""
     module = configurations.module()
-    commands, inner = [], module._run
+    commands, inner = [], module._start
 
-    def watched(*command, **options):
+    def watched(command, stdin):
         commands.append(" ".join(command))
-        return inner(*command, **options)
+        return inner(command, stdin)
 
-    module._run = watched
+    module._start = watched
     done = module.apply(configuration, owner="bench")
     assert not done["changes"], done
     module.settle(done["resources"])
@@ -139,16 +139,16 @@ def commands_of(configuration: dict) -> list[str]:
 def plan(samples: int) -> tuple[dict, dict]:
     """A plan that changes one object among many, on a saved CIB: what is ours and what is Pacemaker's; and memory."""
     module = configurations.module()
-    spent, inner = [], module._run
+    spent, inner = [], module._run_together
 
-    def watched(*command, **options):
+    def watched(*commands, **options):
         begin = time.monotonic()
         try:
-            return inner(*command, **options)
+            return inner(*commands, **options)
         finally:
             spent.append(time.monotonic() - begin)
 
-    module._run = watched
+    module._run_together = watched
     figures, raw = {}, {}
     for size in SIZES:
         say(f"a plan for {size} + {size} objects")

@@ -140,6 +140,14 @@ def test_what_breaks_the_schema_is_refused_without_the_cib(pacemaker, cib):
     assert Path(cib).read_text(encoding="utf-8") == CIB
 
 
+def test_commands_that_run_together_end_together(pacemaker):
+    said = pacemaker._run_together((("cat",), "one"), (("sh", "-c", "cat; exit 3"), "two"))
+    assert said == [(0, "one", ""), (3, "two", "")]
+    with pytest.raises(CommandExecutionError, match="sleep did not end within 1 s"):
+        pacemaker._run_together((("sleep", "0"), None), (("sleep", "600"), None), (("sleep", "601"), None), timeout=1)
+    assert Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii") == ""
+
+
 @pytest.mark.parametrize("name", ["CIB_shadow", "CIB_file"])
 def test_a_shadow_in_the_environment_is_refused(pacemaker, monkeypatch, name):
     monkeypatch.setenv(name, "x")

@@ -336,6 +336,17 @@ pillar_roots: {{base: [{home}/pillar]}}
 log_level_logfile: quiet
 state_aggregate: true
 """
+
+
+def install(*names):
+    """The agent, for both nodes, by each of these names (provider/type)."""
+    for name in names:
+        path = Path("/usr/lib/ocf/resource.d", name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(AGENT, encoding="utf-8")
+        path.chmod(0o755)
+
+
 ADOPT = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "adopt.md").read_text(encoding="utf-8"), re.DOTALL)
 """What docs/adopt.md shows: the export of the tutorial's cluster, and the state."""
 
@@ -359,11 +370,7 @@ def minion(live, tmp_path):
 
 
 def test_a_cluster_that_was_built_by_hand_is_adopted_without_a_change(live, minion, tmp_path):
-    for name in ("digitalocean/floatip", "heartbeat/haproxy", "heartbeat/webserver"):
-        path = Path("/usr/lib/ocf/resource.d", name)
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(AGENT, encoding="utf-8")
-        path.chmod(0o755)
+    install("digitalocean/floatip", "heartbeat/haproxy", "heartbeat/webserver")
     for command in TUTORIAL.replace("\\\n", " ").strip().splitlines():
         live["n1"].run(*command.split())
     live.call("settle")
@@ -430,6 +437,37 @@ def test_operators_functions_do_what_they_say_and_the_second_time_nothing(live):
     state = live.call("wait", timeout=5)
     assert (state["quorum"], state["failures"], state["dc"] in live) == (True, [], True)
     assert live.call("plan", desired=BASE, owner="me")["changes"] == {}
+
+
+def test_an_agent_that_the_other_node_lacks_is_a_failure_until_it_is_installed_and_cleaned_up(live):
+    install("own/agent")
+    configuration = {
+        **BASE,
+        "primitives": {name: {"agent": "ocf:own:agent"} for name in ("one", "each", "elsewhere")},
+        "clones": {"each-clone": {"resource": "each"}},
+        "locations": {"elsewhere-home": {"resource": "elsewhere", "node": "n2", "score": "-INFINITY"}},
+    }
+    options = {"configuration": configuration, "timeout": 60}
+    live["n2"].run("mount", "-t", "tmpfs", "none", "/usr/lib/ocf/resource.d/own")
+    try:
+        predicted = live.state("configured", "me", test=True, **options)
+        first = live.state("configured", "me", **options)
+        again = [live.state("configured", "me", node, test=test, **options) for node in live for test in (True, False)]
+        refused = live.call("plan", "n2", desired={"primitives": {"new": {"agent": "ocf:own:agent"}}}, partial=True)
+    finally:
+        live["n2"].run("umount", "/usr/lib/ocf/resource.d/own")
+    assert (predicted["result"], predicted["changes"]) == (None, first["changes"])  # no node knows another's files
+    assert [(ret["result"], ret["changes"]) for ret in again] == [(False, {})] * 4
+    for ret in (first, *again):
+        for name in ("one", "each"):
+            assert f"{name} cannot run on n2: the probe by ocf:own:agent gave not installed" in ret["comment"], ret
+        assert "elsewhere cannot run" not in ret["comment"]
+    assert refused["lacking"] == ["the agent ocf:own:agent of new is not installed on this node"]
+    assert live.state("configured", "me", **options)["result"] is False
+    assert live.calls(["cleanup", {}], ["cleanup", {}]) == [True, False]
+    mended = live.state("configured", "me", **options)
+    assert (mended["result"], mended["changes"]) == (True, {}), mended
+    assert live.call("status")["resources"]["each"]["nodes"] == ["n1", "n2"]
 
 
 @pytest.mark.slow

@@ -35,20 +35,18 @@ class Cluster:
         self.states = load("_states")
         self.commands = []
         self.before_patch = []
-        self._run = self.module._run
-        self.module._run = self.run
+        self._start = self.module._start
+        self.module._start = self.start
         self.states.__salt__ = {f"pacemaker.{name}": getattr(self.module, name) for name in dir(self.module)}
         self.states.__opts__ = {"test": False}
 
-    def run(self, *command, **options):
+    def start(self, command, stdin=None):
         self.commands.append(command[0])
         if command[:2] == ("crm_resource", "--wait"):
-            subprocess.run(["crm_simulate", "-Q", "--in-place", "--xml-file", self.path], check=True, timeout=60)
-            return 0, "", ""
+            command = ("crm_simulate", "-Q", "--in-place", "--xml-file", self.path)
         if command[0] == "crm_diff" and self.before_patch:
             self.before_patch.pop()()
-        binary, rest = command[0], command[1:]
-        return self._run("env", f"CIB_file={self.path}", binary, *rest, **options)
+        return self._start(("env", f"CIB_file={self.path}", *command), stdin)
 
     def text(self):
         return Path(self.path).read_text(encoding="utf-8")
@@ -326,7 +324,7 @@ def fail_everywhere(cluster, resource):
         )
     assert text.count("fail-count") == 2
     Path(cluster.path).write_text(text, encoding="utf-8")
-    cluster.run("crm_resource", "--wait")
+    cluster.module._run("crm_resource", "--wait")
 
 
 def test_a_dry_run_does_not_promise_a_resource_that_may_run_nowhere(cluster):
@@ -343,8 +341,8 @@ def test_a_dry_run_does_not_promise_a_resource_that_may_run_nowhere(cluster):
 def test_what_an_operator_stopped_is_told_and_no_failure(cluster):
     configured(cluster)
     stop = ("--meta", "--set-parameter", "target-role", "--parameter-value", "Stopped")
-    cluster.run("crm_resource", "--resource", "FloatIP", *stop)
-    cluster.run("crm_resource", "--wait")
+    cluster.module._run("crm_resource", "--resource", "FloatIP", *stop)
+    cluster.module._run("crm_resource", "--wait")
     ret = configured(cluster)
     assert (ret["result"], ret["changes"]) == (True, {})
     assert "FloatIP is stopped on purpose" in ret["comment"]
@@ -558,13 +556,13 @@ def test_a_wait_is_bounded_and_says_for_whom(cluster):
 
 def test_no_command_gets_the_cib_as_an_argument(cluster):
     seen = []
-    run = cluster.module._run
+    start = cluster.module._start
 
-    def watched(*command, **options):
+    def watched(command, stdin):
         seen.extend(command)
-        return run(*command, **options)
+        return start(command, stdin)
 
-    cluster.module._run = watched
+    cluster.module._start = watched
     configured(cluster)
     assert not [word for word in seen if "<" in word]
 

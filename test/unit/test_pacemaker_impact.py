@@ -222,3 +222,45 @@ def test_the_state_of_a_cluster():
     assert impact.missing(state) == "absent: n2"
     assert impact.missing(state, ["n1"]) == ""
     assert impact.missing({**state, "dc": None, "quorum": False}, ["n1"]) == "there is no DC; there is no quorum"
+
+
+def history(resource, *operations):
+    """The history of a resource on a node: (operation, its interval, its exit code)."""
+    done = "".join(
+        f'<lrm_rsc_op id="{resource}-{number}" operation="{name}" interval="{interval}" rc-code="{code}"'
+        f' exit-reason="{"no file" if code == 5 else ""}"/>'
+        for number, (name, interval, code) in enumerate(operations)
+    )
+    return f'<lrm_resource id="{resource}" class="ocf" provider="own" type="agent">{done}</lrm_resource>'
+
+
+PROBED = ET.fromstring(
+    '<cib><status><node_state uname="n1" in_ccm="true" crmd="online" join="member"><lrm><lrm_resources>'
+    + history("a", ("monitor", "0", 7), ("start", "0", 0))
+    + history("b", ("monitor", "0", 1), ("monitor", "10000", 5), ("start", "0", 5))
+    + '</lrm_resources></lrm></node_state><node_state uname="n2" in_ccm="true" crmd="online" join="member"><lrm>'
+    + "<lrm_resources>"
+    + history("a", ("monitor", "0", 5))
+    + history("c:1", ("monitor", "0", 2), ("stop", "0", 0))
+    + "</lrm_resources></lrm></node_state></status></cib>"
+)
+
+
+def test_probes_that_keep_a_resource_off_a_node_are_found_and_can_be_left_out():
+    assert impact.failed_probes(PROBED) == {
+        ("a", "n2"): "the probe by ocf:own:agent gave not installed (no file)",
+        ("c", "n2"): "the probe by ocf:own:agent gave invalid parameter",
+    }
+    without = impact.unprobed(PROBED)
+    assert impact.failed_probes(without) == {}
+    assert len(list(PROBED.iter("lrm_rsc_op"))) == len(list(without.iter("lrm_rsc_op"))) + 2
+
+
+def test_a_node_alone_is_one_without_the_others():
+    there = {state.get("uname"): state.get("crmd") for state in impact.alone(PROBED, "n2").iter("node_state")}
+    assert there == {"n1": "offline", "n2": "online"}
+
+
+def test_what_arrives_at_a_node_is_what_starts_there_or_moves_there():
+    found = impact.arriving(impact.parse(SIMULATED)[1])
+    assert found == {("ip", "n2"), ("db", "n1")}
