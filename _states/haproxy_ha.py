@@ -139,17 +139,18 @@ def disabled(name):
             - name: haproxy
     """
     changes = {name: {"old": "enabled", "new": "disabled"}}
-    if not __salt__["service.available"](name):
+    at_boot = __salt__["haproxy_ha.unit_file_state"](name)
+    if not at_boot:
         if __opts__["test"]:
             # A package that is installed while its unit is held (packages_installed) does not enable it.
             return _done(f"{name} is not installed yet, and will not start at boot")
         return {"result": False, "comment": f"The service {name} is not installed"}
-    if not __salt__["service.enabled"](name):
+    if not at_boot.startswith("enabled"):
         return _done(f"{name} does not start at boot")
     if __opts__["test"]:
         return _would(f"{name} would be disabled", changes)
     __salt__["service.disable"](name)
-    if __salt__["service.enabled"](name):
+    if __salt__["haproxy_ha.unit_file_state"](name).startswith("enabled"):
         return {"result": False, "comment": f"{name} still starts at boot"}
     return _done(f"{name} no longer starts at boot", changes)
 

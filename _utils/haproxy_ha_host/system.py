@@ -17,6 +17,8 @@ STATE = "/var/lib/haproxy_ha"
 # As the masks themselves, this is gone after a boot.
 _HELD = "/run/haproxy_ha/held"
 
+_RUNS = ("active", "reloading")
+
 
 def program(name):
     """Where a program is (str), or None."""
@@ -85,7 +87,20 @@ def unit_property(unit, name):
 
 def running(unit):
     """Whether a service runs, or is reloading."""
-    return systemd() and unit_property(unit, "ActiveState") in ("active", "reloading")
+    return systemd() and unit_property(unit, "ActiveState") in _RUNS
+
+
+def running_of(units):
+    """Those of several services (list of str) that run, asked at once."""
+    if not systemd():
+        return []
+    states = run(["systemctl", "is-active", *(f"{unit}.service" for unit in units)])[1].splitlines()
+    return [unit for unit, state in zip(units, states, strict=False) if state in _RUNS]
+
+
+def unit_file_state(unit):
+    """Whether a service starts at boot, in systemd's words (``enabled``, ``disabled``, ...); empty without the service."""
+    return unit_property(unit, "UnitFileState") if systemd() else ""
 
 
 def main_pid(unit):

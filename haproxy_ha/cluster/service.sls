@@ -1,5 +1,5 @@
 # Corosync and Pacemaker run, now and after a boot. They start last of all that is local: a node that is online in the cluster is ready to run everything.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.load_balancer
@@ -7,7 +7,7 @@ include:
   - haproxy_ha.cluster.agents
   - haproxy_ha.cluster.token
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 # Salt has systemd read it before it looks at the service.
 haproxy_ha-cluster-restart:
   file.managed:

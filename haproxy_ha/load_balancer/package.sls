@@ -1,11 +1,11 @@
 # HAProxy, installed without starting it.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.load_balancer.nginx_removed
   - haproxy_ha.load_balancer.repository
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-load-balancer-package:
   haproxy_ha.packages_installed:
     - pkgs: {{ settings.packages.haproxy | json }}
