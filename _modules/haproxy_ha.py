@@ -750,21 +750,23 @@ def unit_running(unit):
     return system.running(unit)
 
 
-def unit_file_state(unit):
+def unit(name):
     """
-    Whether a service starts at boot, in systemd's words: ``enabled``, ``disabled``, ``static``, ``masked`` and so on;
-    empty if it is not installed.
+    Return a service as systemd has it: ``{"active", "at_boot", "stale"}``; empty if it is not installed.
 
-    unit
+    name
         Its name (str), without ``.service``.
+
+    ``active`` and ``at_boot`` are systemd's words (``active``, ``inactive``, ``failed`` ...; ``enabled``, ``disabled``,
+    ``masked`` ...). ``stale`` (bool): its files have changed, and systemd has to read them again (``daemon-reload``).
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt primary haproxy_ha.unit_file_state haproxy
+        salt primary haproxy_ha.unit haproxy
     """
-    return system.unit_file_state(unit)
+    return system.unit(name)
 
 
 # The firewall

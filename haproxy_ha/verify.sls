@@ -15,7 +15,7 @@ haproxy_ha-verified:
   haproxy_ha.verified:
     - require:
 {% if "app_server" in settings.roles %}
-      - service: haproxy_ha-app-service
+      - haproxy_ha: haproxy_ha-app-service
 {% endif %}
 {% if "load_balancer" in settings.roles %}
       - pacemaker: haproxy_ha-cluster-resources

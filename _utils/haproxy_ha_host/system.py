@@ -98,9 +98,18 @@ def running_of(units):
     return [unit for unit, state in zip(units, states, strict=False) if state in _RUNS]
 
 
-def unit_file_state(unit):
-    """Whether a service starts at boot, in systemd's words (``enabled``, ``disabled``, ...); empty without the service."""
-    return unit_property(unit, "UnitFileState") if systemd() else ""
+def unit(name):
+    """
+    A service as systemd has it: {"active": ActiveState, "at_boot": UnitFileState, "stale": NeedDaemonReload}, the first
+    two in systemd's words, the last a bool; empty without the service.
+    """
+    properties = ("UnitFileState", "ActiveState", "NeedDaemonReload")
+    shown = run(["systemctl", "show", "--property", ",".join(properties), f"{name}.service"])[1] if systemd() else ""
+    found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    if not found.get("UnitFileState"):
+        return {}
+    at_boot, active, stale = (found.get(one, "") for one in properties)
+    return {"active": active, "at_boot": at_boot, "stale": stale == "yes"}
 
 
 def main_pid(unit):

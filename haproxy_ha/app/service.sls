@@ -6,9 +6,8 @@ include:
 
 {% if "app_server" in settings.roles %}
 haproxy_ha-app-service:
-  service.running:
+  haproxy_ha.running:
     - name: {{ settings.services.nginx | json }}
-    - enable: true
     - require:
       - haproxy_ha: haproxy_ha-app-config
 {% endif %}

@@ -10,5 +10,5 @@ haproxy_ha-cluster-membership:
     - nodes: {{ settings.load_balancers | list | json }}
     - timeout: {{ settings.cluster.expected_timeout | json }}
     - require:
-      - service: haproxy_ha-cluster-pacemaker
+      - haproxy_ha: haproxy_ha-cluster-pacemaker
 {% endif %}

@@ -14,9 +14,8 @@ haproxy_ha-cluster-package:
       - haproxy_ha: haproxy_ha-preflight
 
 haproxy_ha-cluster-time:
-  service.running:
+  haproxy_ha.running:
     - name: {{ clock.unit | json }}
-    - enable: true
     - require:
       - haproxy_ha: haproxy_ha-cluster-package
 {% endif %}

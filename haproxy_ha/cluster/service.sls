@@ -8,7 +8,7 @@ include:
   - haproxy_ha.cluster.token
 
 {% if "load_balancer" in settings.roles %}
-# Salt has systemd read it before it looks at the service.
+# haproxy_ha.running has systemd read it before it looks at the service.
 haproxy_ha-cluster-restart:
   file.managed:
     - name: {{ settings.paths.corosync_drop_in }}
@@ -21,14 +21,13 @@ haproxy_ha-cluster-restart:
       - haproxy_ha: haproxy_ha-cluster-package
 
 haproxy_ha-cluster-corosync:
-  service.running:
+  haproxy_ha.running:
     - name: {{ settings.services.corosync | json }}
-    - enable: true
     - require:
       - haproxy_ha: haproxy_ha-cluster-config
       - haproxy_ha: haproxy_ha-load-balancer-config
       - haproxy_ha: haproxy_ha-load-balancer-service
-      - service: haproxy_ha-cluster-time
+      - haproxy_ha: haproxy_ha-cluster-time
       - file: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-restart
 {% if settings.floating_ip.provider == "digitalocean" %}
@@ -36,9 +35,8 @@ haproxy_ha-cluster-corosync:
 {% endif %}
 
 haproxy_ha-cluster-pacemaker:
-  service.running:
+  haproxy_ha.running:
     - name: {{ settings.services.pacemaker | json }}
-    - enable: true
     - require:
-      - service: haproxy_ha-cluster-corosync
+      - haproxy_ha: haproxy_ha-cluster-corosync
 {% endif %}

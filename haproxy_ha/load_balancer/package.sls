@@ -2,10 +2,15 @@
 {% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
-  - haproxy_ha.load_balancer.nginx_removed
-  - haproxy_ha.load_balancer.repository
-
+  - haproxy_ha.preflight
 {% if "load_balancer" in settings.roles %}
+{% if settings.haproxy.remove_nginx %}
+  - haproxy_ha.load_balancer.nginx_removed
+{% endif %}
+{% if settings.haproxy.repository %}
+  - haproxy_ha.load_balancer.repository
+{% endif %}
+
 haproxy_ha-load-balancer-package:
   haproxy_ha.packages_installed:
     - pkgs: {{ settings.packages.haproxy | json }}
