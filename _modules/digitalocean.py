@@ -24,6 +24,7 @@ __virtualname__ = "digitalocean"
 TOKEN_FILE = "/etc/haproxy_ha/token"
 SYSTEM_CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 _CONTEXT_KEY = "digitalocean.metadata"
+_SESSIONS_KEY = "digitalocean.sessions"
 
 
 def __virtual__():
@@ -200,22 +201,22 @@ def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
     verify = ca_file or _configured("ca_file") or (SYSTEM_CA_FILE if os.path.exists(SYSTEM_CA_FILE) else True)
     if verify is not True and not os.path.exists(verify):
         raise CommandExecutionError(f"ca_file: {verify} is missing")
-    with _session() as session:
-        session.headers.update({"Authorization": f"Bearer {token}", "Accept": "application/json"})
-        session.verify = verify
+    # Kept for the run: a TLS handshake costs more than what is asked.
+    session = __context__.setdefault(_SESSIONS_KEY, {}).setdefault(verify, _session())
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
 
-        def send(call, seconds):
-            answer = _within(seconds, session.request, call.method, url + call.path, json=call.body, timeout=seconds,
-                             allow_redirects=False)  # fmt: skip
-            if isinstance(answer, str):
-                return rules.Reply(0, {}, b"", answer.replace(token, "***"))
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            return rules.Reply(answer.status_code, headers, answer.content)
+    def send(call, seconds):
+        answer = _within(seconds, session.request, call.method, url + call.path, headers=headers, json=call.body,
+                         verify=verify, timeout=seconds, allow_redirects=False)  # fmt: skip
+        if isinstance(answer, str):
+            return rules.Reply(0, {}, b"", answer.replace(token, "***"))
+        found = {name.lower(): value for name, value in answer.headers.items()}
+        return rules.Reply(answer.status_code, found, answer.content)
 
-        try:
-            return rules.drive(steps, send, time.monotonic() + float(timeout), time.monotonic, time.sleep)
-        except rules.APIError as error:
-            raise CommandExecutionError(f"{url}: {error}") from None
+    try:
+        return rules.drive(steps, send, time.monotonic() + float(timeout), time.monotonic, time.sleep)
+    except rules.APIError as error:
+        raise CommandExecutionError(f"{url}: {error}") from None
 
 
 def _session():

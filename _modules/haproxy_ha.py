@@ -32,6 +32,7 @@ __virtualname__ = "haproxy_ha"
 # A run renders its files within about a second; what is older than this is made anew.
 _RUN_SECONDS = 10
 # What the SLS files ask for, one function of each module.
+_MODULES = ("pacemaker.plan", "digitalocean.metadata")
 _STATES = ("haproxy_ha.settings_valid", "pacemaker.configured")
 _CLOCK_UNITS = ("chrony", "chronyd", "systemd-timesyncd", "ntpsec", "ntp", "ntpd", "openntpd")
 
@@ -50,8 +51,9 @@ def settings(saltenv=None):
     saltenv : ``None``
         The environment whose defaults are read (str); the minion's own, else ``base``.
 
-    Returns a dict with ``roles``, ``errors`` (texts that name the pillar path; all of them), and the settings of each
-    tier. No secret is in it, and passwords in raw lines are hidden. Within a run it is made once for the same pillar.
+    Returns a dict with ``roles`` (none while something is wrong or :func:`missing`), ``errors`` (texts that name the
+    pillar path; all of them), and the settings of each tier. No secret is in it, and passwords in raw lines are hidden.
+    Within a run it is made once for the same pillar.
 
     CLI Example:
 
@@ -70,7 +72,8 @@ def _made_settings(saltenv):
 
     def make():
         whole = _build_settings(pillar, saltenv)
-        return whole, {**whole, "haproxy": fileset.masked_data(whole.get("haproxy"))}
+        roles = [] if whole["errors"] or missing() else whole["roles"]
+        return whole, {**whole, "roles": roles, "haproxy": fileset.masked_data(whole.get("haproxy"))}
 
     return _once("settings", key, make)
 
@@ -149,22 +152,25 @@ def _readable_settings(saltenv=None):
     return current
 
 
-def missing_states():
+def missing():
     """
-    Return which of the formula's states are not on this minion: a list of ``module.function``, empty once they are
-    synced (``saltutil.sync_states``).
+    Return which of the formula's modules and states are not on this minion: a list of ``module.function``, empty once
+    they are synced (``saltutil.sync_all``).
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt '*' haproxy_ha.missing_states
+        salt '*' haproxy_ha.missing
     """
-    return _once("states", "", lambda: [name for name in _STATES if name not in _loader_of_states()])
+    return _once("missing", "", _find_missing)
 
 
-def _loader_of_states():
-    return salt.loader.states(__opts__, __salt__, None, None)
+def _find_missing():
+    states = salt.loader.states(__opts__, __salt__, None, None)
+    return [
+        name for names, loader in ((_MODULES, __salt__), (_STATES, states)) for name in names if name not in loader
+    ]
 
 
 def roles():
@@ -235,7 +241,7 @@ def time_service(saltenv=None):
     """
     ours = _readable_settings(saltenv)
     unit = ours["services"]["time_sync"]
-    active = [name for name in (unit, *_CLOCK_UNITS) if system.running(name)]
+    active = system.running_of(dict.fromkeys([unit, *_CLOCK_UNITS]))
     if active and active[0] != unit:
         return {"unit": active[0], "active": True, "packages": []}
     return {"unit": unit, "active": bool(active), "packages": ours["packages"]["time_sync"]}
@@ -742,6 +748,25 @@ def unit_running(unit):
         salt primary haproxy_ha.unit_running haproxy
     """
     return system.running(unit)
+
+
+def unit(name):
+    """
+    Return a service as systemd has it: ``{"active", "at_boot", "stale"}``; empty if it is not installed.
+
+    name
+        Its name (str), without ``.service``.
+
+    ``active`` and ``at_boot`` are systemd's words (``active``, ``inactive``, ``failed`` ...; ``enabled``, ``disabled``,
+    ``masked`` ...). ``stale`` (bool): its files have changed, and systemd has to read them again (``daemon-reload``).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.unit haproxy
+    """
+    return system.unit(name)
 
 
 # The firewall

@@ -1,5 +1,5 @@
 # Takes this machine out again, the cluster first: the floating IP goes to another load balancer before anything stops. What is there counts, not pillar.
-{% from "haproxy_ha/map.jinja" import missing with context %}
+{% set missing = salt["haproxy_ha.missing"]() if "haproxy_ha.missing" in salt else ["haproxy_ha"] %}
 
 {% if missing %}
 include:

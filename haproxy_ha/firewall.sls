@@ -1,10 +1,10 @@
 # The host's firewall opens exactly what this minion serves (off by default).
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.preflight
 
-{% if roles and settings.firewall.enabled %}
+{% if settings.roles and settings.firewall.enabled %}
 haproxy_ha-firewall-package:
   haproxy_ha.packages_installed:
     - pkgs: {{ settings.packages.firewall[settings.firewall.backend] | json }}

@@ -1,5 +1,5 @@
 # The one state of a minion that is not ready or has no part: every other file includes this one and adds its own states only when all is well.
-{% from "haproxy_ha/map.jinja" import missing with context %}
+{% set missing = salt["haproxy_ha.missing"]() if "haproxy_ha.missing" in salt else ["haproxy_ha"] %}
 
 haproxy_ha-settings:
 {% if missing %}

@@ -1,20 +1,20 @@
 # Everything that the roles of this minion ask for.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.guard
-{% if "app_server" in roles %}
+{% if "app_server" in settings.roles %}
   - haproxy_ha.app
 {% endif %}
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
   - haproxy_ha.load_balancer
 {% endif %}
-{% if roles and settings.firewall.enabled %}
+{% if settings.roles and settings.firewall.enabled %}
   - haproxy_ha.firewall
 {% endif %}
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
   - haproxy_ha.cluster
 {% endif %}
-{% if roles and settings.verify %}
+{% if settings.roles and settings.verify %}
   - haproxy_ha.verify
 {% endif %}

@@ -1,23 +1,23 @@
 # Proof that the tiers work together: the tutorial's own probes, from where it makes them.
-{% from "haproxy_ha/map.jinja" import roles with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
-{% if "app_server" in roles %}
+{% if "app_server" in settings.roles %}
   - haproxy_ha.app.service
 {% endif %}
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
   - haproxy_ha.cluster.resources
 {% endif %}
   - haproxy_ha.guard
 
-{% if roles %}
+{% if settings.roles %}
 haproxy_ha-verified:
   haproxy_ha.verified:
     - require:
-{% if "app_server" in roles %}
-      - service: haproxy_ha-app-service
+{% if "app_server" in settings.roles %}
+      - haproxy_ha: haproxy_ha-app-service
 {% endif %}
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
       - pacemaker: haproxy_ha-cluster-resources
 {% endif %}
 {% endif %}

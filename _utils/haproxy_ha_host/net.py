@@ -27,7 +27,7 @@ def holders(binds):
     """
     held = [
         (address, port, listener)
-        for listener in listeners()
+        for listener in (listeners() if binds else ())
         for address, port in binds
         if listener["port"] == port and sockets.overlap(address, listener["address"])
     ]

@@ -5,17 +5,26 @@ A probe is ``{"check", "expected", "found", "result"}``. Settings are those of `
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from haproxy_ha_host import net
 from haproxy_ha_lib import haproxy_cfg, nginx_conf, runtime, sockets
 
 _MOST_REQUESTS = 500
 _COUNTING_SECONDS = 30
+_AT_ONCE = 32
 
 
 def probe(check, expected, found, result):
     """A probe, as it is reported."""
     return {"check": check, "expected": expected, "found": str(found), "result": bool(result)}
+
+
+def all_of(probes):
+    """What probes (functions) find, made at the same moment: one that is not answered waits for seconds."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda make: make(), probes))
 
 
 def _closed(address, port):
@@ -32,6 +41,11 @@ def _answers(address, port, web=True, proxied=False):
     return probe(f"http://{address}:{port}/", "answers", found, well)
 
 
+def _turned_away(address, port, proxied):
+    found = net.get(address, port, proxied=proxied)
+    return probe(f"http://{address}:{port}/", "403 to what is no load balancer", found, found == 403)
+
+
 def app_server(ours):
     """Loopback and the public address refuse; the private address answers load balancers only, and this is none."""
     private, public = ours["me"]["private_ip"], ours["me"]["public_ip"]
@@ -40,14 +54,10 @@ def app_server(ours):
         return [_answers(private, port, web=False)]
     probes, proxied = [], _proxied(ours)
     for port in nginx_conf.ports(ours):
-        probes += [_closed(address, port) for address in ("127.0.0.1", public) if address]
-        if "load_balancer" in ours["roles"]:
-            probes.append(_answers(private, port, proxied=proxied))
-        else:
-            found = net.get(private, port, proxied=proxied)
-            said = "403 to what is no load balancer"
-            probes.append(probe(f"http://{private}:{port}/", said, found, found == 403))
-    return probes
+        probes += [partial(_closed, address, port) for address in ("127.0.0.1", public) if address]
+        private_probe = _answers if "load_balancer" in ours["roles"] else _turned_away
+        probes.append(partial(private_probe, private, port, proxied=proxied))
+    return all_of(probes)
 
 
 def _proxied(ours):
@@ -66,8 +76,8 @@ def balancer_addresses(ours, listening):
     for port in sorted({port for _, port, _, _ in _binds(ours)}):
         for address in ("127.0.0.1", ours["me"]["public_ip"], ours["me"]["private_ip"]):
             if address and not any(p == port and sockets.overlap(address, a) for a, p in listening):
-                probes.append(_closed(address, port))
-    return [*probes, *(_answers(address, port, web) for address, port, web, _ in _binds(ours))]
+                probes.append(partial(_closed, address, port))
+    return all_of([*probes, *(partial(_answers, address, port, web) for address, port, web, _ in _binds(ours))])
 
 
 def _binds(ours):
@@ -99,10 +109,10 @@ def balancer_servers(ours):
     for name, server in ours["app_servers"].items():
         if name not in {server["server"] for server in gone}:
             proxied = server["managed"] and _proxied(ours)
-            probes.append(_answers(server["private_ip"], server["port"], proxied=proxied))
+            probes.append(partial(_answers, server["private_ip"], server["port"], proxied=proxied))
             if server["managed"] and server["public_ip"] and nginx_conf.has_sites(ours["nginx"]):
-                probes.append(_closed(server["public_ip"], server["port"]))
-    return [*probes, *_shares(ours, path)], notes
+                probes.append(partial(_closed, server["public_ip"], server["port"]))
+    return [*all_of(probes), *_shares(ours, path)], notes
 
 
 def _shares(ours, path):

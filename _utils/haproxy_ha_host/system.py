@@ -17,6 +17,8 @@ STATE = "/var/lib/haproxy_ha"
 # As the masks themselves, this is gone after a boot.
 _HELD = "/run/haproxy_ha/held"
 
+_RUNS = ("active", "reloading")
+
 
 def program(name):
     """Where a program is (str), or None."""
@@ -85,7 +87,29 @@ def unit_property(unit, name):
 
 def running(unit):
     """Whether a service runs, or is reloading."""
-    return systemd() and unit_property(unit, "ActiveState") in ("active", "reloading")
+    return systemd() and unit_property(unit, "ActiveState") in _RUNS
+
+
+def running_of(units):
+    """Those of several services (list of str) that run, asked at once."""
+    if not systemd():
+        return []
+    states = run(["systemctl", "is-active", *(f"{unit}.service" for unit in units)])[1].splitlines()
+    return [unit for unit, state in zip(units, states, strict=False) if state in _RUNS]
+
+
+def unit(name):
+    """
+    A service as systemd has it: {"active": ActiveState, "at_boot": UnitFileState, "stale": NeedDaemonReload}, the first
+    two in systemd's words, the last a bool; empty without the service.
+    """
+    properties = ("UnitFileState", "ActiveState", "NeedDaemonReload")
+    shown = run(["systemctl", "show", "--property", ",".join(properties), f"{name}.service"])[1] if systemd() else ""
+    found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    if not found.get("UnitFileState"):
+        return {}
+    at_boot, active, stale = (found.get(one, "") for one in properties)
+    return {"active": active, "at_boot": at_boot, "stale": stale == "yes"}
 
 
 def main_pid(unit):

@@ -1,10 +1,10 @@
 # nginx's site and log format: checked by nginx before they are installed, reloaded, confirmed.
-{% from "haproxy_ha/map.jinja" import roles with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.app.package
 
-{% if "app_server" in roles %}
+{% if "app_server" in settings.roles %}
 haproxy_ha-app-config:
   haproxy_ha.files:
     - name: nginx

@@ -1,10 +1,10 @@
 # nginx, installed without starting its default site.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.preflight
 
-{% if "app_server" in roles %}
+{% if "app_server" in settings.roles %}
 haproxy_ha-app-package:
   haproxy_ha.packages_installed:
     - pkgs: {{ settings.packages.nginx | json }}

@@ -1,10 +1,10 @@
 # The tutorial's page, which names the host and its public address (optional).
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.app.package
 
-{% if "app_server" in roles and settings.nginx.page.enabled %}
+{% if "app_server" in settings.roles and settings.nginx.page.enabled %}
 haproxy_ha-app-page:
   haproxy_ha.page:
     - name: {{ (settings.nginx.page.document_root ~ "/index.html") | json }}

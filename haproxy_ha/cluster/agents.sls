@@ -1,10 +1,10 @@
 # The resource agents, which run without Salt: DigitalOcean's rules are installed beside them, so that they stand once.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.cluster.package
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-cluster-agents:
   file.managed:
     - names:

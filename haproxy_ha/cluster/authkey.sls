@@ -1,10 +1,10 @@
 # The key that the cluster's nodes know each other by.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.cluster.package
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-cluster-authkey:
   haproxy_ha.secret_file:
     - name: {{ settings.paths.corosync_authkey | json }}

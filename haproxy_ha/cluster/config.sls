@@ -1,10 +1,10 @@
 # corosync.conf: checked by corosync before it is installed, reloaded if corosync runs.
-{% from "haproxy_ha/map.jinja" import roles with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.cluster.authkey
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-cluster-config:
   haproxy_ha.files:
     - name: corosync

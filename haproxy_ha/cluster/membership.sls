@@ -1,14 +1,14 @@
 # Every load balancer is online in the cluster (a bounded wait, which names who is waited for).
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.cluster.service
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-cluster-membership:
   haproxy_ha.cluster_membership:
     - nodes: {{ settings.load_balancers | list | json }}
     - timeout: {{ settings.cluster.expected_timeout | json }}
     - require:
-      - service: haproxy_ha-cluster-pacemaker
+      - haproxy_ha: haproxy_ha-cluster-pacemaker
 {% endif %}

@@ -1,10 +1,10 @@
 # Corosync, Pacemaker, the agents and crmsh (for people), and a clock that is kept: installed without starting the package's one-node cluster.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.preflight
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 {% set clock = salt["haproxy_ha.time_service"](saltenv) %}
 haproxy_ha-cluster-package:
   haproxy_ha.packages_installed:
@@ -14,9 +14,8 @@ haproxy_ha-cluster-package:
       - haproxy_ha: haproxy_ha-preflight
 
 haproxy_ha-cluster-time:
-  service.running:
+  haproxy_ha.running:
     - name: {{ clock.unit | json }}
-    - enable: true
     - require:
       - haproxy_ha: haproxy_ha-cluster-package
 {% endif %}

@@ -1,10 +1,10 @@
 # The cluster's whole configuration, in one commit.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.cluster.membership
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-cluster-resources:
   pacemaker.configured:
     - name: haproxy_ha

@@ -1,5 +1,5 @@
 # Corosync and Pacemaker run, now and after a boot. They start last of all that is local: a node that is online in the cluster is ready to run everything.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.load_balancer
@@ -7,8 +7,8 @@ include:
   - haproxy_ha.cluster.agents
   - haproxy_ha.cluster.token
 
-{% if "load_balancer" in roles %}
-# Salt has systemd read it before it looks at the service.
+{% if "load_balancer" in settings.roles %}
+# haproxy_ha.running has systemd read it before it looks at the service.
 haproxy_ha-cluster-restart:
   file.managed:
     - name: {{ settings.paths.corosync_drop_in }}
@@ -21,14 +21,13 @@ haproxy_ha-cluster-restart:
       - haproxy_ha: haproxy_ha-cluster-package
 
 haproxy_ha-cluster-corosync:
-  service.running:
+  haproxy_ha.running:
     - name: {{ settings.services.corosync | json }}
-    - enable: true
     - require:
       - haproxy_ha: haproxy_ha-cluster-config
       - haproxy_ha: haproxy_ha-load-balancer-config
       - haproxy_ha: haproxy_ha-load-balancer-service
-      - service: haproxy_ha-cluster-time
+      - haproxy_ha: haproxy_ha-cluster-time
       - file: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-restart
 {% if settings.floating_ip.provider == "digitalocean" %}
@@ -36,9 +35,8 @@ haproxy_ha-cluster-corosync:
 {% endif %}
 
 haproxy_ha-cluster-pacemaker:
-  service.running:
+  haproxy_ha.running:
     - name: {{ settings.services.pacemaker | json }}
-    - enable: true
     - require:
-      - service: haproxy_ha-cluster-corosync
+      - haproxy_ha: haproxy_ha-cluster-corosync
 {% endif %}

@@ -1,10 +1,10 @@
 # The API token of the floating IP, in a file that only root reads: it is in no cluster configuration.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.preflight
 
-{% if "load_balancer" in roles and settings.floating_ip.provider == "digitalocean" %}
+{% if "load_balancer" in settings.roles and settings.floating_ip.provider == "digitalocean" %}
 haproxy_ha-cluster-token:
   haproxy_ha.secret_file:
     - name: {{ settings.floating_ip.token_file | json }}

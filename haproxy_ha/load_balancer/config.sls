@@ -1,10 +1,10 @@
 # HAProxy's configuration: checked by HAProxy before it is installed, reloaded if it runs here, confirmed.
-{% from "haproxy_ha/map.jinja" import roles with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.load_balancer.package
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-load-balancer-config:
   haproxy_ha.files:
     - name: haproxy

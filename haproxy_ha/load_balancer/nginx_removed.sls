@@ -1,10 +1,10 @@
 # A previous nginx goes as the tutorial removes it (only if haproxy:remove_nginx): from the cluster, then service, package and configuration, which is kept as a backup.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.preflight
 
-{% if "load_balancer" in roles and settings.haproxy.remove_nginx %}
+{% if "load_balancer" in settings.roles and settings.haproxy.remove_nginx %}
 haproxy_ha-load-balancer-nginx-removed:
   haproxy_ha.nginx_removed:
     - require:

@@ -1,11 +1,16 @@
 # HAProxy, installed without starting it.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
+  - haproxy_ha.preflight
+{% if "load_balancer" in settings.roles %}
+{% if settings.haproxy.remove_nginx %}
   - haproxy_ha.load_balancer.nginx_removed
+{% endif %}
+{% if settings.haproxy.repository %}
   - haproxy_ha.load_balancer.repository
+{% endif %}
 
-{% if "load_balancer" in roles %}
 haproxy_ha-load-balancer-package:
   haproxy_ha.packages_installed:
     - pkgs: {{ settings.packages.haproxy | json }}

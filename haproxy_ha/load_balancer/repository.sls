@@ -1,10 +1,10 @@
 # The package repository that HAProxy comes from (optional; else the distribution's own). A HAProxy that is installed is not upgraded.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.preflight
 
-{% if "load_balancer" in roles and settings.haproxy.repository %}
+{% if "load_balancer" in settings.roles and settings.haproxy.repository %}
 haproxy_ha-load-balancer-repository:
   haproxy_ha.repository:
     - require:

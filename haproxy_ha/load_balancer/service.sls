@@ -1,10 +1,10 @@
 # HAProxy's unit does not start at boot: the cluster starts it.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.load_balancer.package
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-load-balancer-service:
   haproxy_ha.disabled:
     - name: {{ settings.services.haproxy | json }}

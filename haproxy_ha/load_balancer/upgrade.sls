@@ -1,11 +1,11 @@
 # HAProxy's newest package. It is restarted, so another load balancer takes the floating IP first.
-{% from "haproxy_ha/map.jinja" import roles, settings with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.load_balancer.passive
   - haproxy_ha.load_balancer.repository
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-load-balancer-upgrade:
   pkg.latest:
     - pkgs: {{ settings.packages.haproxy | json }}

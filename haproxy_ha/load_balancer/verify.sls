@@ -1,10 +1,10 @@
 # Proof that this load balancer serves, by requests through it, whoever holds the floating IP.
-{% from "haproxy_ha/map.jinja" import roles with context %}
+{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.load_balancer.config
 
-{% if "load_balancer" in roles %}
+{% if "load_balancer" in settings.roles %}
 haproxy_ha-load-balancer-verified:
   haproxy_ha.verified:
     - timeout: 10

@@ -152,3 +152,9 @@ def test_an_app_server_answers_balancers_only():
 )
 def test_the_address_is_where_haproxy_runs(active, running, results):
     assert [probe["result"] for probe in probes.agreement(active, running)] == results
+
+
+def test_probes_are_made_at_the_same_moment():
+    """Each goes on only once all have begun; a probe that nobody answers would otherwise hold up the next one."""
+    together = threading.Barrier(8, timeout=10)
+    assert sorted(probes.all_of([together.wait] * 8)) == list(range(8))

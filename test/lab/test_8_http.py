@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import re
 import statistics
 import subprocess
 import time
@@ -17,7 +18,7 @@ import yaml
 from lab import audit, outcome, salt
 from lab.cloud import REPOSITORY
 from lab.machine import machine
-from lab.topology import BALANCERS
+from lab.topology import APP_SERVERS, BALANCERS, FLOATING_IP
 from lab.traffic import ask, load, probe
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
@@ -116,6 +117,103 @@ def test_no_request_is_lost_while_servers_and_certificates_change(under_change, 
         assert (report[way]["failed"], report[way]["failures"]) == (0, []), way
     assert sum(report[way]["requests"] for way in ("once", "kept", "tls")) / report["seconds"] > 900
     assert "BEGIN" not in json.dumps(states)
+
+
+LINEAGE = "/etc/letsencrypt/live/www.example.com"
+HOOK = "/etc/letsencrypt/renewal-hooks/deploy/haproxy_ha"
+FETCH = "import ssl, sys; print(ssl.get_server_certificate((sys.argv[1], 443)), end='')"
+
+
+def renew(host: str, directory: Path, number: int) -> str:
+    """What certbot does on a host: new files in the archive, links of the lineage to them one after the other, and the
+    hook of docs/http.md. Returns the certificate."""
+    certificate(directory, number)
+    parts = {"privkey": f"{number}.key", "fullchain": f"{number}.crt"}
+    target = machine(host)
+    for name, file in parts.items():
+        text = (directory / file).read_text(encoding="ascii")
+        target.write(f"/etc/letsencrypt/archive/www.example.com/{name}{number}.pem", text, 0o600)
+        link = target.root / f"{LINEAGE}/{name}.pem".lstrip("/")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"../../archive/www.example.com/{name}{number}.pem")
+    target.run("env", f"RENEWED_LINEAGE={LINEAGE}", "RENEWED_DOMAINS=www.example.com", HOOK)
+    return (directory / parts["fullchain"]).read_text(encoding="ascii")
+
+
+def documented_hook() -> str:
+    """The hook as docs/http.md has it."""
+    text = (REPOSITORY / "docs/http.md").read_text(encoding="utf-8")
+    lines = re.search(rf"^    # {HOOK}\n((?:    .*\n)+)", text, re.MULTILINE)[1]
+    return re.sub(r"^    ", "", lines, flags=re.MULTILINE)
+
+
+def test_certificates_that_certbot_renews_are_taken_and_nothing_is_lost(under_change, tmp_path):
+    tree = site("")
+    tree["haproxy"]["certificates"] = {
+        "www.example.com": {"certificate": f"{LINEAGE}/fullchain.pem", "key": f"{LINEAGE}/privkey.pem"}
+    }
+    salt.set_pillar(yaml.safe_dump({"haproxy_ha": tree}, sort_keys=False))
+    machine(under_change).write(HOOK, documented_hook(), 0o755)
+    renew(under_change, tmp_path, 0)
+    with load(once=100, kept=100, tls=50) as report:
+        for number in range(1, 6):
+            renewed = renew(under_change, tmp_path, number)
+            assert machine("client").run("python3", "-c", FETCH, FLOATING_IP).stdout == renewed
+    print(json.dumps(report))
+    for way in ("once", "kept", "tls"):
+        assert (report[way]["failed"], report[way]["failures"]) == (0, []), way
+
+
+def pool(addresses: str, **differing: dict) -> str:
+    """pillar.example with this way of telling the client's address, and app servers that differ; None: out of it."""
+    tree = yaml.safe_load(EXAMPLE)["haproxy_ha"]
+    tree["nginx"] = {"client_address": addresses}
+    for name, changed in differing.items():
+        server = tree["app_servers"].pop(name)
+        if changed is not None:
+            tree["app_servers"][name] = {**server, **changed}
+    return yaml.safe_dump({"haproxy_ha": tree}, sort_keys=False)
+
+
+def in_order(before: str, after: str) -> Iterator[tuple[str, str]]:
+    """The order of docs/http.md from one way of telling the client's address to another: pillar, and whom to apply to.
+
+    One app server after the other leaves the pool, is changed, and comes back; while one is in the new way, the other
+    is told to the load balancers as one that is not ours.
+    """
+    balancers = ",".join(BALANCERS)
+    as_before = {"managed": False, "options": ["send-proxy-v2"] if before == "proxy_protocol" else []}
+    mixed = pool(after, **{"app-2": as_before})
+    yield pool(before, **{"app-1": None}), balancers
+    yield mixed, "app-1"
+    yield mixed, balancers
+    yield pool(after, **{"app-2": None}), balancers
+    yield pool(after), "app-2"
+    yield pool(after), balancers
+
+
+@pytest.mark.slow
+def test_the_way_of_telling_the_clients_address_is_changed_and_nothing_is_lost(under_change):
+    def sites_have(word: str) -> list[bool]:
+        return [word in machine(app).read("/etc/nginx/sites-available/haproxy_ha") for app in APP_SERVERS]
+
+    def apply(pillar: str, target: str = "*") -> None:
+        salt.set_pillar(pillar)
+        assert outcome.failed(salt.call("state.apply", "haproxy_ha", target=target)) == []
+
+    with load(once=100, kept=100) as report:
+        apply(pool("real_ip"))
+        assert sites_have("real_ip_header X-Forwarded-For") == [True, True]
+        for step in in_order("real_ip", "proxy_protocol"):
+            apply(*step)
+        assert sites_have("real_ip_header proxy_protocol") == [True, True]
+        for step in in_order("proxy_protocol", "log"):
+            apply(*step)
+        assert sites_have("real_ip_header") == [False, False]
+    print(json.dumps(report))
+    for way in ("once", "kept"):
+        assert (report[way]["failed"], report[way]["failures"]) == (0, []), way
 
 
 def test_the_log_of_haproxy_is_where_people_look_for_it(active):

@@ -71,6 +71,8 @@ class Handler(BaseHTTPRequestHandler):
         # One write an answer: Nagle's algorithm would hold the second back, and Unix sockets know no such option.
         self.wbufsize = -1
         if isinstance(self.request, ssl.SSLSocket):
+            # What TLS sends after the handshake is such a first write too.
+            self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.request.settimeout(self.timeout)
             self.request.do_handshake()
         super().setup()
