@@ -19,7 +19,8 @@ import salt.loader
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_host import daemons, files, net, packet_filter, pool, probes, system
+from haproxy_ha_host import corosync, daemons, files, net, packet_filter, pool, probes, system
+from haproxy_ha_lib import addresses as lib_addresses
 from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
 from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf
@@ -33,6 +34,7 @@ __virtualname__ = "haproxy_ha"
 _RUN_SECONDS = 10
 # What the SLS files ask for, one function of each module.
 _STATES = ("haproxy_ha.settings_valid", "pacemaker.configured")
+_QNETD = "corosync-qnetd"
 _CLOCK_UNITS = ("chrony", "chronyd", "systemd-timesyncd", "ntpsec", "ntp", "ntpd", "openntpd")
 
 
@@ -126,7 +128,7 @@ def _mine(pillar):
         return None
     names = [
         name
-        for tier in ("load_balancers", "app_servers")
+        for tier in lib_addresses.TABLES
         if isinstance(pillar.get(tier), dict)
         for name in pillar[tier]
     ]
@@ -169,7 +171,7 @@ def _loader_of_states():
 
 def roles():
     """
-    Return the roles that pillar gives this minion: ``load_balancer``, ``app_server``, both or none.
+    Return the roles that pillar gives this minion: a list of ``load_balancer``, ``app_server`` and ``quorum_helper``.
 
     CLI Example:
 
@@ -278,6 +280,8 @@ def _listeners_of(name, ours):
         return tuple(("0.0.0.0" if bind["address"] == "*" else bind["address"], bind["port"]) for bind in binds)
     if name == "nginx" and "app_server" in ours["roles"] and nginx_conf.has_sites(ours["nginx"]):
         return tuple((ours["me"]["private_ip"], port) for port in nginx_conf.ports(ours))
+    if name == _QNETD and "quorum_helper" in ours["roles"]:
+        return ((ours["me"]["private_ip"], ours["quorum_helper"][ours["minion_id"]]["port"]),)
     return ()
 
 
@@ -305,7 +309,7 @@ def preflight(saltenv=None):
     ours = _valid_settings(saltenv)
     going = ["nginx"] if ours["haproxy"]["remove_nginx"] else []
     problems = []
-    for daemon in ("nginx", "haproxy"):
+    for daemon in ("nginx", "haproxy", _QNETD):
         for held in net.holders(_listeners_of(daemon, ours)):
             if held["program"] not in (daemon, *going):
                 who = f"{held['program']} (process {held['pid']})" if held["program"] else "another program"
@@ -821,7 +825,9 @@ def verify(timeout=0, saltenv=None):
     On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away, because
     it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
     IP answers; the app servers answer on their private addresses and refuse on their public ones; every server that is
-    up gets its share of requests; the floating IP's owner, Pacemaker's active node and a running HAProxy agree.
+    up gets its share of requests; the floating IP's owner, Pacemaker's active node and a running HAProxy agree; with a
+    quorum helper, all votes of the quorum are there. On the quorum helper: its daemon answers on the private address, and
+    on no other.
 
     Returns ``{"result": bool, "checks": [{"check", "expected", "found", "result"}], "notes": [text]}``.
 
@@ -848,7 +854,9 @@ def _verify(ours):
     if "load_balancer" in ours["roles"]:
         checks += probes.balancer_addresses(ours, [*_listeners_of("haproxy", ours), *_listeners_of("nginx", ours)])
         servers, notes = probes.balancer_servers(ours)
-        checks += [*servers, *_verify_cluster(ours)]
+        checks += [*servers, *_verify_cluster(ours), *_verify_quorum(ours)]
+    if "quorum_helper" in ours["roles"]:
+        checks += probes.quorum_helper(ours)
     return {"result": all(check["result"] for check in checks), "checks": checks, "notes": notes}
 
 
@@ -868,6 +876,15 @@ def _verify_cluster(ours):
     except CommandExecutionError as exc:
         return [probes.probe("the cluster and the floating IP's owner", "can be asked", exc, False)]
     return checks
+
+
+def _verify_quorum(ours):
+    """With a quorum helper, every load balancer and the helper vote."""
+    if not ours["quorum_helper"]:
+        return []
+    present, expected = corosync.votes()
+    said = f"{present} of {expected}"
+    return [probes.probe("votes of the quorum", "all of them", said, present is not None and present == expected)]
 
 
 def status():
@@ -954,8 +971,8 @@ def remains(part, saltenv=None):
     Return what of a part is on this machine, for :func:`remove`.
 
     part
-        ``cluster``, ``load_balancer`` or ``app_server``: what this formula has put there, known by its own files,
-        whatever pillar says now; or ``nginx``: any nginx (str).
+        ``cluster``, ``load_balancer``, ``app_server`` or ``quorum_helper``: what this formula has put there, known by
+        its own files, whatever pillar says now; or ``nginx``: any nginx (str).
     saltenv : ``None``
         The environment whose defaults are read (str); see :func:`settings`.
 
@@ -1036,8 +1053,8 @@ def _trace_cluster(ours):
     if not os.path.isdir(paths["agents_dir"]):
         return {}
     return {
-        "packages": [re.escape(name) for name in ours["packages"]["cluster"]],
-        "units": [ours["services"]["pacemaker"], ours["services"]["corosync"]],
+        "packages": [re.escape(name) for key in ("cluster", "quorum_device") for name in ours["packages"][key]],
+        "units": [ours["services"][key] for key in ("pacemaker", "quorum_device", "corosync")],
         "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
         "deleted": [
             *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK),
@@ -1046,10 +1063,23 @@ def _trace_cluster(ours):
     }
 
 
+def _trace_quorum_helper(ours):
+    options = ours["paths"]["qnetd_options"]
+    if fileset.MARK not in (files.text(options) or ""):
+        return {}
+    return {
+        "packages": [re.escape(name) for name in ours["packages"]["quorum_helper"]],
+        "units": [ours["services"]["quorum_helper"]],
+        "kept": ["/etc/corosync/qnetd"],
+        "deleted": [options, ours["paths"]["qnetd_drop_in"]],
+    }
+
+
 _TRACES = {
     "cluster": _trace_cluster,
     "load_balancer": _trace_load_balancer,
     "app_server": _trace_app_server,
+    "quorum_helper": _trace_quorum_helper,
     "nginx": _trace_nginx,
 }
 

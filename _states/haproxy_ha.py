@@ -57,8 +57,8 @@ def settings_valid(name):
         return {"result": False, "comment": "\n".join(["Nothing was done, because of:", *ours["errors"]])}
     if not ours["roles"]:
         return _done(
-            f"Nothing to do: the minion id {ours['minion_id']} is neither in haproxy_ha:load_balancers nor in "
-            "haproxy_ha:app_servers of its pillar, or it is not managed."
+            f"Nothing to do: the minion id {ours['minion_id']} is in none of haproxy_ha:load_balancers, "
+            "haproxy_ha:app_servers and haproxy_ha:quorum_helper of its pillar, or it is not managed."
         )
     return _done("\n".join([f"This minion is: {', '.join(ours['roles'])}", *ours["warnings"]]))
 
@@ -304,8 +304,8 @@ def removed(name):
     A part of the formula is no longer on this machine.
 
     name
-        ``cluster``, ``load_balancer`` or ``app_server`` (str). What is there is known by the formula's own files,
-        whatever pillar says now. ``cluster`` hands the floating IP over first.
+        ``cluster``, ``load_balancer``, ``app_server`` or ``quorum_helper`` (str). What is there is known by the
+        formula's own files, whatever pillar says now. ``cluster`` hands the floating IP over first.
 
     Services are stopped, packages purged, and a copy of the configuration is kept; the comment says where.
 

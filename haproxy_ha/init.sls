@@ -12,6 +12,9 @@ include:
 {% if roles and settings.firewall.enabled %}
   - haproxy_ha.firewall
 {% endif %}
+{% if "quorum_helper" in roles %}
+  - haproxy_ha.quorum_helper
+{% endif %}
 {% if "load_balancer" in roles %}
   - haproxy_ha.cluster
 {% endif %}

@@ -8,6 +8,9 @@ include:
 {% if "load_balancer" in roles %}
   - haproxy_ha.cluster.resources
 {% endif %}
+{% if "quorum_helper" in roles %}
+  - haproxy_ha.quorum_helper
+{% endif %}
   - haproxy_ha.guard
 
 {% if roles %}
@@ -19,5 +22,8 @@ haproxy_ha-verified:
 {% endif %}
 {% if "load_balancer" in roles %}
       - pacemaker: haproxy_ha-cluster-resources
+{% endif %}
+{% if "quorum_helper" in roles %}
+      - service: haproxy_ha-quorum-helper-service
 {% endif %}
 {% endif %}

@@ -7,6 +7,7 @@ from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import files, system
 from haproxy_ha_lib import corosync_conf
 
+DEVICE_UNIT = "corosync-qdevice"
 CIB = "/var/lib/pacemaker/cib"
 _RELOAD_SECONDS = 15
 _STOP_SECONDS = 600
@@ -35,8 +36,8 @@ def take(text):
 
     Raises CommandExecutionError if corosync does not have it afterwards.
     """
-    wanted = corosync_conf.keys(text)
-    if corosync_conf.fixed_differences(_loaded(), wanted):
+    wanted, before = corosync_conf.keys(text), _loaded()
+    if corosync_conf.fixed_differences(before, wanted):
         return _begin_anew()
     system.succeed("corosync-cfgtool", "-R")
     missing = []
@@ -47,7 +48,15 @@ def take(text):
 
     if not system.wait_for(taken, _RELOAD_SECONDS):
         raise CommandExecutionError(f"corosync has not taken {', '.join(missing)} {_RELOAD_SECONDS} s after the reload")
+    if corosync_conf.device(before) != corosync_conf.device(wanted) and system.running(DEVICE_UNIT):
+        system.systemctl("restart", DEVICE_UNIT)  # it reads its own settings at its start alone
+        return f"corosync was reloaded, {DEVICE_UNIT} was restarted"
     return "corosync was reloaded"
+
+
+def votes():
+    """Return (present, expected) votes of the quorum, as corosync-quorumtool(8) tells; its exit code is the quorum."""
+    return corosync_conf.votes(system.run(["corosync-quorumtool", "-s"])[1])
 
 
 def _loaded():

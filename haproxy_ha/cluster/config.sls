@@ -1,10 +1,22 @@
 # corosync.conf: checked by corosync before it is installed, reloaded if corosync runs.
-{% from "haproxy_ha/map.jinja" import roles with context %}
+{% from "haproxy_ha/map.jinja" import roles, settings with context %}
 
 include:
   - haproxy_ha.cluster.authkey
 
 {% if "load_balancer" in roles %}
+{% if not settings.quorum_helper %}
+# Before the cluster counts votes without it.
+haproxy_ha-cluster-quorum-device:
+  service.dead:
+    - name: {{ settings.services.quorum_device | json }}
+    - enable: false
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-package
+    - require_in:
+      - haproxy_ha: haproxy_ha-cluster-config
+{% endif %}
+
 haproxy_ha-cluster-config:
   haproxy_ha.files:
     - name: corosync

@@ -35,6 +35,15 @@ haproxy_ha-cluster-corosync:
       - haproxy_ha: haproxy_ha-cluster-token
 {% endif %}
 
+{% if settings.quorum_helper %}
+haproxy_ha-cluster-quorum-device:
+  service.running:
+    - name: {{ settings.services.quorum_device | json }}
+    - enable: true
+    - require:
+      - service: haproxy_ha-cluster-corosync
+{% endif %}
+
 haproxy_ha-cluster-pacemaker:
   service.running:
     - name: {{ settings.services.pacemaker | json }}
