@@ -19,11 +19,11 @@ import salt.loader
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_host import corosync, daemons, files, net, packet_filter, pool, probes, system
+from haproxy_ha_host import corosync, daemons, files, net, nss, packet_filter, pool, probes, system
 from haproxy_ha_lib import addresses as lib_addresses
 from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
-from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf
+from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf, values
 from haproxy_ha_lib import settings as lib_settings
 
 log = logging.getLogger(__name__)
@@ -215,6 +215,25 @@ def generate_authkey():
         salt-call --local haproxy_ha.generate_authkey
     """
     return base64.b64encode(secrets.token_bytes(256)).decode()
+
+
+def generate_quorum_certificates(cluster="haproxy_ha"):
+    """
+    Return new certificates for pillar's ``haproxy_ha:cluster:quorum_device``: ``{"helper_pem", "balancer_pem"}``, each
+    with its private key. Both are signed by an authority of their own whose key is thrown away, and last 100 years, as
+    those of corosync-qnetd-certutil(8). Needs openssl.
+
+    cluster : ``"haproxy_ha"``
+        Name of the cluster (str), pillar's ``haproxy_ha:cluster:name``: the helper expects it in the certificate.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local haproxy_ha.generate_quorum_certificates
+    """
+    helper, balancer = nss.generate(cluster)
+    return {"helper_pem": helper, "balancer_pem": balancer}
 
 
 # The machine as it is
@@ -748,6 +767,70 @@ def unit_running(unit):
     return system.running(unit)
 
 
+# The certificates of the quorum helper
+
+
+_DATABASES = {"helper": nss.HELPER, "balancer": nss.BALANCER}
+
+
+def _quorum_certificate(which, ours):
+    """The database, its certificate in PEM, and the name that has to be in it."""
+    if which not in _DATABASES:
+        raise SaltInvocationError(f"which: found {which!r}, allowed: {', '.join(_DATABASES)}")
+    pem = values.quorum_certificate(__pillar__["haproxy_ha"]["cluster"]["quorum_device"][f"{which}_pem"])
+    return _DATABASES[which], pem, nss.HELPER_NAME if which == "helper" else ours["cluster"]["name"]
+
+
+def plan_quorum_certificates(which, saltenv=None):
+    """
+    Return what :func:`install_quorum_certificates` would change: ``{directory: {"old", "new"}}``, which are the SHA-256
+    of the certificates; empty when the right ones are there.
+
+    which
+        ``helper``: those that corosync-qnetd reads; ``balancer``: those that corosync-qdevice reads (str).
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.plan_quorum_certificates balancer
+    """
+    database, pem, name = _quorum_certificate(which, _valid_settings(saltenv))
+    if nss.holds(database, pem):
+        return {}
+    if system.program("openssl"):
+        nss.check_name(pem, name)
+    return {database.path: {"old": nss.fingerprint(database), "new": nss.fingerprint_of(pem)}}
+
+
+def install_quorum_certificates(which, saltenv=None):
+    """
+    Make the certificates of the quorum helper, or of a load balancer as its client, those of pillar.
+
+    which
+        As in :func:`plan_quorum_certificates` (str).
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    Returns ``{"changes": {directory: {"old", "new"}}, "kept": directory or None}``: what was there before is copied.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.install_quorum_certificates balancer
+    """
+    changes = plan_quorum_certificates(which, saltenv)
+    if not changes:
+        return {"changes": {}, "kept": None}
+    database, pem, _ = _quorum_certificate(which, _valid_settings(saltenv))
+    kept = files.keep_copies("quorum", [path for path in changes if os.path.isdir(path)])
+    nss.build(database, pem)
+    return {"changes": changes, "kept": kept}
+
+
 # The firewall
 
 
@@ -1053,12 +1136,12 @@ def _trace_cluster(ours):
     if not os.path.isdir(paths["agents_dir"]):
         return {}
     return {
-        "packages": [re.escape(name) for key in ("cluster", "quorum_device") for name in ours["packages"][key]],
+        "packages": [re.escape(name) for name in (*ours["packages"]["cluster"], *ours["packages"]["quorum_device"])],
         "units": [ours["services"][key] for key in ("pacemaker", "quorum_device", "corosync")],
         "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
         "deleted": [
             *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK),
-            *(paths["agents_dir"], paths["fence_agent"], paths["corosync_drop_in"]),
+            *(paths["agents_dir"], paths["fence_agent"], paths["corosync_drop_in"], paths["qdevice_drop_in"]),
         ],
     }
 

@@ -269,6 +269,31 @@ def _secret(which):
 
 
 @_state
+def quorum_certificates(name):
+    """
+    The quorum helper, or a load balancer as its client, has the certificates of pillar.
+
+    name
+        ``helper`` or ``balancer`` (str): whose database of certificates it is. Of one that was there before, a copy is
+        kept. Private keys are shown nowhere.
+
+    .. code-block:: yaml
+
+        haproxy_ha-quorum-helper-certificates:
+          haproxy_ha.quorum_certificates:
+            - name: helper
+    """
+    if __opts__["test"]:
+        changes = __salt__["haproxy_ha.plan_quorum_certificates"](name, __env__)
+        return _would("The certificates would be put in place", changes) if changes else _done(_CERTIFICATES)
+    done = __salt__["haproxy_ha.install_quorum_certificates"](name, __env__)
+    return _done("; ".join(filter(None, [_CERTIFICATES, _kept(done)])), done["changes"])
+
+
+_CERTIFICATES = "The certificates are in place"
+
+
+@_state
 def nginx_removed(name):
     """
     There is no nginx on this machine: not in the cluster, not as a service, not as a package.

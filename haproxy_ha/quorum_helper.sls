@@ -8,7 +8,7 @@ include:
 {% set helper = settings.quorum_helper[settings.minion_id] %}
 haproxy_ha-quorum-helper-package:
   haproxy_ha.packages_installed:
-    - pkgs: {{ settings.packages.quorum_helper | json }}
+    - pkgs: {{ (settings.packages.quorum_helper + settings.packages.quorum_certificates) | json }}
     - units: {{ [settings.services.quorum_helper] | json }}
     - require:
       - haproxy_ha: haproxy_ha-preflight
@@ -19,7 +19,7 @@ haproxy_ha-quorum-helper-options:
       - {{ settings.paths.qnetd_options }}:
         - source: salt://haproxy_ha/files/corosync-qnetd.jinja
       - {{ settings.paths.qnetd_drop_in }}:
-        - source: salt://haproxy_ha/files/corosync-qnetd.service.conf
+        - source: salt://haproxy_ha/files/quorum.service.conf
     - template: jinja
     - context:
         address: {{ settings.me.private_ip | json }}
@@ -31,6 +31,16 @@ haproxy_ha-quorum-helper-options:
     - makedirs: true
     - require:
       - haproxy_ha: haproxy_ha-quorum-helper-package
+
+{% if settings.cluster.quorum_device.tls %}
+haproxy_ha-quorum-helper-certificates:
+  haproxy_ha.quorum_certificates:
+    - name: helper
+    - require:
+      - haproxy_ha: haproxy_ha-quorum-helper-package
+    - watch_in:
+      - service: haproxy_ha-quorum-helper-service
+{% endif %}
 
 # A restart takes no vote from a cluster that is whole.
 haproxy_ha-quorum-helper-service:

@@ -57,6 +57,11 @@ def quorum_helper(read, roles):
             yield Problem((*path, machine), "is a load balancer as well, allowed: a third machine")
     if helpers and len(balancers) == 1:
         yield Problem(path, "found one load balancer, allowed with at least two")
+    device = read["cluster"]["quorum_device"]
+    for role, key in (("quorum_helper", "helper_pem"), ("load_balancer", "balancer_pem")):
+        if helpers and role in roles and device["tls"] and not device[key]:
+            text = "missing: run `salt-call haproxy_ha.generate_quorum_certificates` and put what it prints here"
+            yield Missing((ROOT, "cluster", "quorum_device", key), text)
 
 
 def repository(read, roles):

@@ -379,6 +379,12 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
         "tls": Value(
             "false: helper and load balancers talk in the clear, and do not prove who they are. Only for a private "
             "network that is nobody else's.", values.flag),
+        "helper_pem": Value(
+            "The helper's certificate, that of its authority, and its private key in PEM; `salt-call "
+            "haproxy_ha.generate_quorum_certificates` prints both of these. Only the helper needs it.",
+            values.quorum_certificate, secret=True),
+        "balancer_pem": Value("The same of the load balancers. Only they need it.", values.quorum_certificate,
+                              secret=True),
     }),
     "purge": Value("true: objects that nobody here created are removed too.", values.flag),
     "expected_timeout": Value("Seconds to wait for the other load balancers to join.", values.whole_number(0, 3600)),

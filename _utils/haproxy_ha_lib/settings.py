@@ -64,7 +64,11 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         "verify": read["verify"],
         "nginx": read["nginx"],
         "haproxy": haproxy,
-        "cluster": {**_without(read["cluster"], "authkey"), "configuration": configuration},
+        "cluster": {
+            **_without(read["cluster"], "authkey"),
+            "quorum_device": _without(_without(read["cluster"]["quorum_device"], "helper_pem"), "balancer_pem"),
+            "configuration": configuration,
+        },
         "packages": defaults.get("packages", {}),
         "services": defaults.get("services", {}),
         "paths": defaults.get("paths", {}),

@@ -5,7 +5,7 @@ include:
   - haproxy_ha.preflight
 
 {% if "load_balancer" in roles %}
-{% set device = settings.packages.quorum_device if settings.quorum_helper else [] %}
+{% set device = settings.packages.quorum_device + settings.packages.quorum_certificates if settings.quorum_helper else [] %}
 {% set clock = salt["haproxy_ha.time_service"](saltenv) %}
 haproxy_ha-cluster-package:
   haproxy_ha.packages_installed:

@@ -24,12 +24,12 @@ HELPER = "app-1"
 CUT_SECONDS = 20
 
 
-def converge(helper: bool) -> dict:
-    """The formula applied everywhere, with the helper in pillar or without."""
+def converge(certificates: dict | None) -> dict:
+    """The formula applied everywhere; with the helper in pillar, and its certificates, or without."""
     document = yaml.safe_load(EXAMPLE)
-    if helper:
+    if certificates:
         document["haproxy_ha"]["quorum_helper"] = {HELPER: {}}
-        document["haproxy_ha"]["cluster"]["quorum_device"] = {"tls": False}
+        document["haproxy_ha"]["cluster"]["quorum_device"] = certificates
     salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
     returned = salt.call("state.apply", "haproxy_ha")
     assert outcome.failed(returned) == []
@@ -39,21 +39,22 @@ def converge(helper: bool) -> dict:
 @pytest.fixture(scope="module")
 def helped(first_run):
     """The running pair gets the helper, and loses it again: nothing moves, and no request is lost."""
-    before = audit.settle()
+    certificates = salt.call("haproxy_ha.generate_quorum_certificates", target=HELPER)[HELPER]
+    audit.settle()
     with watch("a quorum helper added to the running pair") as seen:
-        converge(helper=True)
+        converge(certificates)
     assert (seen.failed, seen.moves) == ([], [])
-    yield
+    yield certificates
     holder = audit.settle(120)
     with watch("the quorum helper taken away again") as seen:
-        converge(helper=False)
+        converge(None)
     assert (seen.failed, seen.moves) == ([], [])
-    assert audit.settle() == holder, before
+    assert audit.settle() == holder
     for host in BALANCERS:
         assert votes(host) == (2, 2)
         assert "2Node" in quorum(host)
         assert machine(host).run("systemctl", "is-active", "corosync-qdevice", check=False).stdout.strip() == "inactive"
-    assert outcome.changed(converge(helper=False)) == []
+    assert outcome.changed(converge(None)) == []
 
 
 @pytest.fixture
@@ -79,8 +80,9 @@ def quorate(host: str) -> bool:
     return bool(re.search(r"^Quorate: +Yes", quorum(host), re.MULTILINE))
 
 
-def test_the_helper_is_the_third_vote_and_a_second_run_changes_nothing(serving):
-    assert outcome.changed(converge(helper=True)) == []
+def test_the_helper_is_the_third_vote_and_a_second_run_changes_nothing(helped, serving):
+    assert outcome.changed(converge(helped)) == []
+    salt.call("saltutil.refresh_pillar", "wait=True")
     checks = salt.call("haproxy_ha.verify", target=",".join(BALANCERS))
     for host in BALANCERS:
         [check] = [one for one in checks[host]["checks"] if one["check"] == "votes of the quorum"]
