@@ -909,8 +909,8 @@ def verify(timeout=0, saltenv=None):
     it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
     IP answers; the app servers answer on their private addresses and refuse on their public ones; every server that is
     up gets its share of requests; the floating IP's owner, Pacemaker's active node and a running HAProxy agree; with a
-    quorum helper, all votes of the quorum are there. On the quorum helper: its daemon answers on the private address, and
-    on no other.
+    quorum helper, all votes of the quorum are there. On the quorum helper: 127.0.0.1 refuses, the private address
+    answers.
 
     Returns ``{"result": bool, "checks": [{"check", "expected", "found", "result"}], "notes": [text]}``.
 

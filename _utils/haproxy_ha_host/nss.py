@@ -137,7 +137,8 @@ def _filled(private, database, pem):
     system.succeed("openssl", "pkcs12", "-export", "-in", path("own"), "-inkey", path("key"), "-out", path("p12"),
                    "-name", database.nickname, "-passout", f"file:{path('password')}")
     system.succeed("certutil", "-N", "-d", f"sql:{new}", "--empty-password")
-    system.succeed("certutil", "-A", "-d", f"sql:{new}", "-n", _AUTHORITY, "-t", "CT,c,c", "-a", "-i", path("authority"))
+    system.succeed("certutil", "-A", "-d", f"sql:{new}", "-n", _AUTHORITY, "-t", "CT,c,c", "-a",
+                   "-i", path("authority"))
     system.succeed("pk12util", "-i", path("p12"), "-d", f"sql:{new}", "-w", path("password"))
     for one, mode in ((new, 0o750), *((os.path.join(new, entry), 0o640) for entry in os.listdir(new))):
         shutil.chown(one, "root", database.group)

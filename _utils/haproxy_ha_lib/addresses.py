@@ -52,8 +52,8 @@ def fill_in(read, minion_id, roles, metadata, mine):
     Fill in the addresses that this minion needs and pillar leaves out. Changes the tables of ``read``.
 
     A load balancer needs its own private and anchor IP and everyone's private IP; an app server and the quorum helper
-    their own private IP and the load balancers'. A public IP is only shown, so an unknown one is a warning. A droplet without an anchor IP has
-    its public IP in its place. A minion without a role needs none.
+    their own private IP and the load balancers'. A public IP is only shown, so an unknown one is a warning. A droplet
+    without an anchor IP has its public IP in its place. A minion without a role needs none.
 
     Returns (problems, warnings).
     """

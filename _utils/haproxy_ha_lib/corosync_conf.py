@@ -123,11 +123,12 @@ def _device(settings):
 
 def _holds_address(floating_ip):
     """
-    A command that succeeds where the floating IP is: of two halves of a cluster, the helper prefers the one that has it.
-    None for an agent that nothing is known of.
+    A command that succeeds where the floating IP is: of two halves of a cluster, the helper prefers the one that has
+    it. None for an agent that nothing is known of.
     """
     if floating_ip["provider"] == "digitalocean":
-        return '/bin/grep -qs "^checked " /run/resource-agents/haproxy_ha-floatip-FloatIP'  # a claim of the agent's
+        # The claim of the agent floatip, unless it stands by.
+        return '/bin/grep -qs "^checked " /run/resource-agents/haproxy_ha-floatip-FloatIP'
     if floating_ip["provider"] != "ipaddr2":
         return None
     address = ipaddress.ip_address(floating_ip["address"])

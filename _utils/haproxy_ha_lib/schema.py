@@ -370,8 +370,8 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     }),
     "quorum_device": Keys("How the load balancers use quorum_helper.", {
         "algorithm": Value(
-            "Which part of a split cluster gets the vote. ffsplit: of two halves, the one with the floating IP; lms: one "
-            "that can reach the helper. Default: ffsplit with an even number of load balancers, else lms.",
+            "Which part of a split cluster gets the vote. ffsplit: of two halves, the one with the floating IP; lms: "
+            "one that can reach the helper. Default: ffsplit with an even number of load balancers, else lms.",
             values.choice("ffsplit", "lms")),
         "timeout": Value(
             "Milliseconds without a sign of life after which helper and load balancer give each other up. A takeover "
@@ -402,8 +402,8 @@ SCHEMA = Keys("The whole system.", {
         "`primary:` alone is enough.", "minion id", _LOAD_BALANCER, required=True),
     "app_servers": Table("The app servers, in the order of the pool.", "minion id", _APP_SERVER, required=True),
     "quorum_helper": Table(
-        "A third machine that votes, so that of two load balancers that lose sight of each other one alone goes on; one at "
-        "most, and no load balancer. Who is left alone then serves only as long as it reaches the helper.",
+        "A third machine that votes, so that of two load balancers that lose sight of each other one alone goes on; "
+        "one at most, and no load balancer. Who is left alone then serves only as long as it reaches the helper.",
         "minion id", _QUORUM_HELPER),
     "floating_ip": _FLOATING_IP,
     "mine": Value("true: addresses of other machines that pillar leaves out come from Salt's mine. Each minion then "

@@ -31,8 +31,8 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         only with ``mine: true`` in pillar.
 
     Returns a mapping with errors and warnings (texts, by pillar path), minion_id, roles, me, load_balancers,
-    app_servers, quorum_helper, floating_ip, mine, verify, nginx, haproxy, cluster, firewall, packages, services and paths. With
-    errors, the rest is incomplete.
+    app_servers, quorum_helper, floating_ip, mine, verify, nginx, haproxy, cluster, firewall, packages, services and
+    paths. With errors, the rest is incomplete.
     """
     read, problems = schema.read(pillar, defaults)
     roles = _roles(read, minion_id)

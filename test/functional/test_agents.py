@@ -716,7 +716,8 @@ def test_haproxy_serves_while_the_address_has_yet_to_leave(haproxy, stopping, vi
 
 def test_a_cluster_that_does_not_answer_is_asked_again(haproxy, stopping, tmp_path, monkeypatch):
     answers = tmp_path / "answers"
-    for name, text in (("crm_node", "echo one"), ("crm_mon", f'echo x >> {answers}; cat "{answers}".$(wc -l < {answers})')):
+    ask = f'echo x >> {answers}; cat "{answers}".$(wc -l < {answers})'
+    for name, text in (("crm_node", "echo one"), ("crm_mon", ask)):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
     for number, view in enumerate(["", "<cut", crm_mon(), crm_mon(address='role="Started"', address_on="two")], 2):

@@ -1,4 +1,4 @@
-"""Certificates from PEM in the databases of real daemons: corosync-qnetd votes for a corosync that reaches it over TLS."""
+"""Certificates of pillar in the databases of real daemons: corosync-qnetd votes for a node that reaches it over TLS."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A third machine that votes: of two load balancers that lose sight of each other, one alone goes on, the one that serves."""
+"""A third machine that votes: of two load balancers that lose sight of each other, the one that serves goes on."""
 
 from __future__ import annotations
 

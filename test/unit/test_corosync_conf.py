@@ -111,7 +111,8 @@ IPADDR2 = {"floating_ip:provider": "ipaddr2", "floating_ip:api_token": REMOVED}
 @pytest.mark.parametrize("changes, command", [
     ({}, '/bin/grep -qs "^checked " /run/resource-agents/haproxy_ha-floatip-FloatIP'),
     ({**IPADDR2, "floating_ip:address": "10.132.20.99"}, "/bin/grep -qsFw 10.132.20.99 /proc/net/fib_trie"),
-    ({**IPADDR2, "floating_ip:address": "fd00::99"}, "/bin/grep -qs ^fd000000000000000000000000000099 /proc/net/if_inet6"),
+    ({**IPADDR2, "floating_ip:address": "fd00::99"},
+     "/bin/grep -qs ^fd000000000000000000000000000099 /proc/net/if_inet6"),
 ])
 def test_the_helper_prefers_who_has_the_address(changes, command):
     assert device(changes)[1]["heuristics"] == {"mode": "sync", "exec_holds_address": command}
