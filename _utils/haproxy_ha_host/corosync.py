@@ -9,6 +9,7 @@ from haproxy_ha_lib import corosync_conf
 
 DEVICE_UNIT = "corosync-qdevice"
 CIB = "/var/lib/pacemaker/cib"
+_LINK_MODE = "totem.link_mode"
 _RELOAD_SECONDS = 15
 _STOP_SECONDS = 600
 
@@ -48,10 +49,13 @@ def take(text):
 
     if not system.wait_for(taken, _RELOAD_SECONDS):
         raise CommandExecutionError(f"corosync has not taken {', '.join(missing)} {_RELOAD_SECONDS} s after the reload")
+    done = ["corosync was reloaded"]
     if corosync_conf.device(before) != corosync_conf.device(wanted) and system.running(DEVICE_UNIT):
         system.systemctl("restart", DEVICE_UNIT)  # it reads its own settings at its start alone
-        return f"corosync was reloaded, {DEVICE_UNIT} was restarted"
-    return "corosync was reloaded"
+        done.append(f"{DEVICE_UNIT} was restarted")
+    if before.get(_LINK_MODE) != wanted.get(_LINK_MODE):
+        done.append(f"{_LINK_MODE} counts from the next start of corosync")
+    return ", ".join(done)
 
 
 def votes():

@@ -59,6 +59,9 @@ def _totem(cluster):
         ("version", 2),
         ("cluster_name", cluster["name"]),
         ("transport", "knet"),
+        # On all links at once: what is lost with a link before its pings tell would cost the token. Also with one link,
+        # because a reload that adds another one does not change how it is used.
+        ("link_mode", "active"),
         ("crypto_cipher", "aes256"),
         ("crypto_hash", "sha256"),
         ("token", cluster["token"]),
@@ -138,8 +141,8 @@ def _holds_address(floating_ip):
 
 
 def _logging():
-    """To stderr alone: systemd takes it to the journal, and `corosync -t` gives its reasons there too."""
-    return _section("logging", [("to_stderr", True), ("to_logfile", False), ("to_syslog", False), ("timestamp", "off")])
+    """To syslog, and so to the journal; to stderr, which its unit throws away, for the reasons of `corosync -t`."""
+    return _section("logging", [("to_stderr", True), ("to_logfile", False), ("to_syslog", True), ("timestamp", "off")])
 
 
 # What a running corosync has loaded

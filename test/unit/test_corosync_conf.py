@@ -16,8 +16,8 @@ def section(built, name):
 def test_the_ring_is_encrypted_over_knet():
     lines, [link] = section(valid(), "totem")
     assert lines == {
-        "version": "2", "cluster_name": "haproxy_ha", "transport": "knet", "crypto_cipher": "aes256",
-        "crypto_hash": "sha256", "token": "300", "consensus": "150",
+        "version": "2", "cluster_name": "haproxy_ha", "transport": "knet", "link_mode": "active",
+        "crypto_cipher": "aes256", "crypto_hash": "sha256", "token": "300", "consensus": "150",
     }
     assert link == {
         "linknumber": "0", "mcastport": "5405", "knet_ping_interval": "200", "knet_ping_timeout": "2000",
