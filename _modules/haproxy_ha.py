@@ -19,10 +19,11 @@ import salt.loader
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_host import daemons, files, net, packet_filter, pool, probes, system
+from haproxy_ha_host import corosync, daemons, files, net, nss, packet_filter, pool, probes, system
+from haproxy_ha_lib import addresses as lib_addresses
 from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
-from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf
+from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf, values
 from haproxy_ha_lib import settings as lib_settings
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ _RUN_SECONDS = 10
 # What the SLS files ask for, one function of each module.
 _MODULES = ("pacemaker.plan", "digitalocean.metadata")
 _STATES = ("haproxy_ha.settings_valid", "pacemaker.configured")
+_QNETD = "corosync-qnetd"
 _CLOCK_UNITS = ("chrony", "chronyd", "systemd-timesyncd", "ntpsec", "ntp", "ntpd", "openntpd")
 
 
@@ -129,7 +131,7 @@ def _mine(pillar):
         return None
     names = [
         name
-        for tier in ("load_balancers", "app_servers")
+        for tier in lib_addresses.TABLES
         if isinstance(pillar.get(tier), dict)
         for name in pillar[tier]
     ]
@@ -175,7 +177,7 @@ def _find_missing():
 
 def roles():
     """
-    Return the roles that pillar gives this minion: ``load_balancer``, ``app_server``, both or none.
+    Return the roles that pillar gives this minion: a list of ``load_balancer``, ``app_server`` and ``quorum_helper``.
 
     CLI Example:
 
@@ -219,6 +221,25 @@ def generate_authkey():
         salt-call --local haproxy_ha.generate_authkey
     """
     return base64.b64encode(secrets.token_bytes(256)).decode()
+
+
+def generate_quorum_certificates(cluster="haproxy_ha"):
+    """
+    Return new certificates for pillar's ``haproxy_ha:cluster:quorum_device``: ``{"helper_pem", "balancer_pem"}``, each
+    with its private key. Both are signed by an authority of their own whose key is thrown away, and last 100 years, as
+    those of corosync-qnetd-certutil(8). Needs openssl.
+
+    cluster : ``"haproxy_ha"``
+        Name of the cluster (str), pillar's ``haproxy_ha:cluster:name``: the helper expects it in the certificate.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local haproxy_ha.generate_quorum_certificates
+    """
+    helper, balancer = nss.generate(cluster)
+    return {"helper_pem": helper, "balancer_pem": balancer}
 
 
 # The machine as it is
@@ -284,6 +305,8 @@ def _listeners_of(name, ours):
         return tuple(("0.0.0.0" if bind["address"] == "*" else bind["address"], bind["port"]) for bind in binds)
     if name == "nginx" and "app_server" in ours["roles"] and nginx_conf.has_sites(ours["nginx"]):
         return tuple((ours["me"]["private_ip"], port) for port in nginx_conf.ports(ours))
+    if name == _QNETD and "quorum_helper" in ours["roles"]:
+        return ((ours["me"]["private_ip"], ours["quorum_helper"][ours["minion_id"]]["port"]),)
     return ()
 
 
@@ -311,7 +334,7 @@ def preflight(saltenv=None):
     ours = _valid_settings(saltenv)
     going = ["nginx"] if ours["haproxy"]["remove_nginx"] else []
     problems = []
-    for daemon in ("nginx", "haproxy"):
+    for daemon in ("nginx", "haproxy", _QNETD):
         for held in net.holders(_listeners_of(daemon, ours)):
             if held["program"] not in (daemon, *going):
                 who = f"{held['program']} (process {held['pid']})" if held["program"] else "another program"
@@ -769,6 +792,70 @@ def unit(name):
     return system.unit(name)
 
 
+# The certificates of the quorum helper
+
+
+_DATABASES = {"helper": nss.HELPER, "balancer": nss.BALANCER}
+
+
+def _quorum_certificate(which, ours):
+    """The database, its certificate in PEM, and the name that has to be in it."""
+    if which not in _DATABASES:
+        raise SaltInvocationError(f"which: found {which!r}, allowed: {', '.join(_DATABASES)}")
+    pem = values.quorum_certificate(__pillar__["haproxy_ha"]["cluster"]["quorum_device"][f"{which}_pem"])
+    return _DATABASES[which], pem, nss.HELPER_NAME if which == "helper" else ours["cluster"]["name"]
+
+
+def plan_quorum_certificates(which, saltenv=None):
+    """
+    Return what :func:`install_quorum_certificates` would change: ``{directory: {"old", "new"}}``, which are the SHA-256
+    of the certificates; empty when the right ones are there.
+
+    which
+        ``helper``: those that corosync-qnetd reads; ``balancer``: those that corosync-qdevice reads (str).
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.plan_quorum_certificates balancer
+    """
+    database, pem, name = _quorum_certificate(which, _valid_settings(saltenv))
+    if nss.holds(database, pem):
+        return {}
+    if system.program("openssl"):
+        nss.check_name(pem, name)
+    return {database.path: {"old": nss.fingerprint(database), "new": nss.fingerprint_of(pem)}}
+
+
+def install_quorum_certificates(which, saltenv=None):
+    """
+    Make the certificates of the quorum helper, or of a load balancer as its client, those of pillar.
+
+    which
+        As in :func:`plan_quorum_certificates` (str).
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    Returns ``{"changes": {directory: {"old", "new"}}, "kept": directory or None}``: what was there before is copied.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.install_quorum_certificates balancer
+    """
+    changes = plan_quorum_certificates(which, saltenv)
+    if not changes:
+        return {"changes": {}, "kept": None}
+    database, pem, _ = _quorum_certificate(which, _valid_settings(saltenv))
+    kept = files.keep_copies("quorum", [path for path in changes if os.path.isdir(path)])
+    nss.build(database, pem)
+    return {"changes": changes, "kept": kept}
+
+
 # The firewall
 
 
@@ -846,7 +933,9 @@ def verify(timeout=0, saltenv=None):
     On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away, because
     it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
     IP answers; the app servers answer on their private addresses and refuse on their public ones; every server that is
-    up gets its share of requests; the floating IP's owner, Pacemaker's active node and a running HAProxy agree.
+    up gets its share of requests; the floating IP's owner, Pacemaker's active node and a running HAProxy agree; with a
+    quorum helper, all votes of the quorum are there. On the quorum helper: 127.0.0.1 refuses, the private address
+    answers.
 
     Returns ``{"result": bool, "checks": [{"check", "expected", "found", "result"}], "notes": [text]}``.
 
@@ -873,7 +962,9 @@ def _verify(ours):
     if "load_balancer" in ours["roles"]:
         checks += probes.balancer_addresses(ours, [*_listeners_of("haproxy", ours), *_listeners_of("nginx", ours)])
         servers, notes = probes.balancer_servers(ours)
-        checks += [*servers, *_verify_cluster(ours)]
+        checks += [*servers, *_verify_cluster(ours), *_verify_quorum(ours)]
+    if "quorum_helper" in ours["roles"]:
+        checks += probes.quorum_helper(ours)
     return {"result": all(check["result"] for check in checks), "checks": checks, "notes": notes}
 
 
@@ -893,6 +984,15 @@ def _verify_cluster(ours):
     except CommandExecutionError as exc:
         return [probes.probe("the cluster and the floating IP's owner", "can be asked", exc, False)]
     return checks
+
+
+def _verify_quorum(ours):
+    """With a quorum helper, every load balancer and the helper vote."""
+    if not ours["quorum_helper"]:
+        return []
+    present, expected = corosync.votes()
+    said = f"{present} of {expected}"
+    return [probes.probe("votes of the quorum", "all of them", said, present is not None and present == expected)]
 
 
 def status():
@@ -979,8 +1079,8 @@ def remains(part, saltenv=None):
     Return what of a part is on this machine, for :func:`remove`.
 
     part
-        ``cluster``, ``load_balancer`` or ``app_server``: what this formula has put there, known by its own files,
-        whatever pillar says now; or ``nginx``: any nginx (str).
+        ``cluster``, ``load_balancer``, ``app_server`` or ``quorum_helper``: what this formula has put there, known by
+        its own files, whatever pillar says now; or ``nginx``: any nginx (str).
     saltenv : ``None``
         The environment whose defaults are read (str); see :func:`settings`.
 
@@ -1061,13 +1161,25 @@ def _trace_cluster(ours):
     if not os.path.isdir(paths["agents_dir"]):
         return {}
     return {
-        "packages": [re.escape(name) for name in ours["packages"]["cluster"]],
-        "units": [ours["services"]["pacemaker"], ours["services"]["corosync"]],
+        "packages": [re.escape(name) for name in (*ours["packages"]["cluster"], *ours["packages"]["quorum_device"])],
+        "units": [ours["services"][key] for key in ("pacemaker", "quorum_device", "corosync")],
         "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
         "deleted": [
             *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK),
-            *(paths["agents_dir"], paths["fence_agent"], paths["corosync_drop_in"]),
+            *(paths["agents_dir"], paths["fence_agent"], paths["corosync_drop_in"], paths["qdevice_drop_in"]),
         ],
+    }
+
+
+def _trace_quorum_helper(ours):
+    options = ours["paths"]["qnetd_options"]
+    if fileset.MARK not in (files.text(options) or ""):
+        return {}
+    return {
+        "packages": [re.escape(name) for name in ours["packages"]["quorum_helper"]],
+        "units": [ours["services"]["quorum_helper"]],
+        "kept": ["/etc/corosync/qnetd"],
+        "deleted": [options, ours["paths"]["qnetd_drop_in"]],
     }
 
 
@@ -1075,6 +1187,7 @@ _TRACES = {
     "cluster": _trace_cluster,
     "load_balancer": _trace_load_balancer,
     "app_server": _trace_app_server,
+    "quorum_helper": _trace_quorum_helper,
     "nginx": _trace_nginx,
 }
 

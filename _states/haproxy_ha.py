@@ -57,8 +57,8 @@ def settings_valid(name):
         return {"result": False, "comment": "\n".join(["Nothing was done, because of:", *ours["errors"]])}
     if not ours["roles"]:
         return _done(
-            f"Nothing to do: the minion id {ours['minion_id']} is neither in haproxy_ha:load_balancers nor in "
-            "haproxy_ha:app_servers of its pillar, or it is not managed."
+            f"Nothing to do: the minion id {ours['minion_id']} is in none of haproxy_ha:load_balancers, "
+            "haproxy_ha:app_servers and haproxy_ha:quorum_helper of its pillar, or it is not managed."
         )
     return _done("\n".join([f"This minion is: {', '.join(ours['roles'])}", *ours["warnings"]]))
 
@@ -156,12 +156,46 @@ def running(name):
     return _done(f"{name} runs, and starts at boot", changes)
 
 
+@_state
+def dead(name):
+    """
+    A service does not run, and is not started at boot. One that is not installed is fine.
+
+    name
+        The service (str), without ``.service``.
+
+    Does what ``service.dead`` with ``enable: false`` does, and asks systemd once where that asks four times.
+
+    .. code-block:: yaml
+
+        haproxy_ha-cluster-quorum-device:
+          haproxy_ha.dead:
+            - name: corosync-qdevice
+    """
+    now = __salt__["haproxy_ha.unit"](name)
+    changes = {f"{name}.service": {"old": _seen(now), "new": "inactive, disabled"}}
+    if _rests(now):
+        return _done(f"{name} does not run, and does not start at boot")
+    if __opts__["test"]:
+        return _would(f"{name} would be stopped", changes)
+    __salt__["service.disable"](name)
+    __salt__["service.stop"](name)
+    now = __salt__["haproxy_ha.unit"](name)
+    if not _rests(now):
+        return {"result": False, "comment": f"{name} is {_seen(now)}", "changes": changes}
+    return _done(f"{name} does not run any more, nor start at boot", changes)
+
+
 # What systemctl is-enabled takes for enabled.
 _AT_BOOT = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
 
 
 def _serves(unit):
     return unit.get("active") in ("active", "reloading") and unit["at_boot"] in _AT_BOOT
+
+
+def _rests(unit):
+    return not unit or (unit["active"] in ("inactive", "failed") and unit["at_boot"] not in _AT_BOOT)
 
 
 def _seen(unit):
@@ -316,6 +350,31 @@ def _secret(which):
 
 
 @_state
+def quorum_certificates(name):
+    """
+    The quorum helper, or a load balancer as its client, has the certificates of pillar.
+
+    name
+        ``helper`` or ``balancer`` (str): whose database of certificates it is. Of one that was there before, a copy is
+        kept. Private keys are shown nowhere.
+
+    .. code-block:: yaml
+
+        haproxy_ha-quorum-helper-certificates:
+          haproxy_ha.quorum_certificates:
+            - name: helper
+    """
+    if __opts__["test"]:
+        changes = __salt__["haproxy_ha.plan_quorum_certificates"](name, __env__)
+        return _would("The certificates would be put in place", changes) if changes else _done(_CERTIFICATES)
+    done = __salt__["haproxy_ha.install_quorum_certificates"](name, __env__)
+    return _done("; ".join(filter(None, [_CERTIFICATES, _kept(done)])), done["changes"])
+
+
+_CERTIFICATES = "The certificates are in place"
+
+
+@_state
 def nginx_removed(name):
     """
     There is no nginx on this machine: not in the cluster, not as a service, not as a package.
@@ -351,8 +410,8 @@ def removed(name):
     A part of the formula is no longer on this machine.
 
     name
-        ``cluster``, ``load_balancer`` or ``app_server`` (str). What is there is known by the formula's own files,
-        whatever pillar says now. ``cluster`` hands the floating IP over first.
+        ``cluster``, ``load_balancer``, ``app_server`` or ``quorum_helper`` (str). What is there is known by the
+        formula's own files, whatever pillar says now. ``cluster`` hands the floating IP over first.
 
     Services are stopped, packages purged, and a copy of the configuration is kept; the comment says where.
 

@@ -19,6 +19,10 @@ haproxy_ha-clean-app:
   haproxy_ha.removed:
     - name: app_server
 
+haproxy_ha-clean-quorum-helper:
+  haproxy_ha.removed:
+    - name: quorum_helper
+
 haproxy_ha-clean-firewall:
   haproxy_ha.firewall_absent: []
 {% endif %}

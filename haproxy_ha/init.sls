@@ -12,6 +12,9 @@ include:
 {% if settings.roles and settings.firewall.enabled %}
   - haproxy_ha.firewall
 {% endif %}
+{% if "quorum_helper" in settings.roles %}
+  - haproxy_ha.quorum_helper
+{% endif %}
 {% if "load_balancer" in settings.roles %}
   - haproxy_ha.cluster
 {% endif %}

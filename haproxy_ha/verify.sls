@@ -8,6 +8,9 @@ include:
 {% if "load_balancer" in settings.roles %}
   - haproxy_ha.cluster.resources
 {% endif %}
+{% if "quorum_helper" in settings.roles %}
+  - haproxy_ha.quorum_helper
+{% endif %}
   - haproxy_ha.guard
 
 {% if settings.roles %}
@@ -19,5 +22,8 @@ haproxy_ha-verified:
 {% endif %}
 {% if "load_balancer" in settings.roles %}
       - pacemaker: haproxy_ha-cluster-resources
+{% endif %}
+{% if "quorum_helper" in settings.roles %}
+      - service: haproxy_ha-quorum-helper-service
 {% endif %}
 {% endif %}

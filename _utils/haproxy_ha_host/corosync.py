@@ -7,7 +7,9 @@ from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import files, system
 from haproxy_ha_lib import corosync_conf
 
+DEVICE_UNIT = "corosync-qdevice"
 CIB = "/var/lib/pacemaker/cib"
+_LINK_MODE = "totem.link_mode"
 _RELOAD_SECONDS = 15
 _STOP_SECONDS = 600
 
@@ -35,8 +37,8 @@ def take(text):
 
     Raises CommandExecutionError if corosync does not have it afterwards.
     """
-    wanted = corosync_conf.keys(text)
-    if corosync_conf.fixed_differences(_loaded(), wanted):
+    wanted, before = corosync_conf.keys(text), _loaded()
+    if corosync_conf.fixed_differences(before, wanted):
         return _begin_anew()
     system.succeed("corosync-cfgtool", "-R")
     missing = []
@@ -47,7 +49,18 @@ def take(text):
 
     if not system.wait_for(taken, _RELOAD_SECONDS):
         raise CommandExecutionError(f"corosync has not taken {', '.join(missing)} {_RELOAD_SECONDS} s after the reload")
-    return "corosync was reloaded"
+    done = ["corosync was reloaded"]
+    if corosync_conf.device(before) != corosync_conf.device(wanted) and system.running(DEVICE_UNIT):
+        system.systemctl("restart", DEVICE_UNIT)  # it reads its own settings at its start alone
+        done.append(f"{DEVICE_UNIT} was restarted")
+    if before.get(_LINK_MODE) != wanted.get(_LINK_MODE):
+        done.append(f"{_LINK_MODE} counts from the next start of corosync")
+    return ", ".join(done)
+
+
+def votes():
+    """Return (present, expected) votes of the quorum, as corosync-quorumtool(8) tells; its exit code is the quorum."""
+    return corosync_conf.votes(system.run(["corosync-quorumtool", "-s"])[1])
 
 
 def _loaded():

@@ -154,6 +154,12 @@ def _servers(path):
     return runtime.parse_show_stat(net.ask(path, "show stat"))
 
 
+def quorum_helper(ours):
+    """The quorum helper's daemon answers on the private address, and not on the others."""
+    address, port = ours["me"]["private_ip"], ours["quorum_helper"][ours["minion_id"]]["port"]
+    return [_answers(address, port, web=False), _closed("127.0.0.1", port)]
+
+
 def agreement(active, running):
     """One node has the floating IP, and HAProxy runs on it. ``active`` and ``running`` are lists of node names."""
     here = ", ".join(running) or "nowhere"

@@ -8,6 +8,9 @@ from haproxy_ha_lib import values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
 
+TABLES = {"load_balancers": "a load balancer", "app_servers": "an app server", "quorum_helper": "the quorum helper"}
+"""The tables of machines in pillar, and what a machine of each is called."""
+
 NAMES = ("private_ip", "public_ip", "anchor_ip", "private_ipv6", "public_ipv6")
 
 
@@ -16,26 +19,31 @@ def on_digitalocean(floating_ip):
     return floating_ip["provider"] == "digitalocean"
 
 
-def share(balancers, apps):
+def share(read):
     """
-    Give a machine of both tables one set of addresses, which may be written in either. Changes both tables.
+    Give a machine of several tables one set of addresses, which may be written in any of them. Changes the tables.
 
     Returns the problems: addresses that differ.
     """
     problems = []
-    for machine in balancers.keys() & apps.keys():
+    for machine in dict.fromkeys(name for table in TABLES for name in read[table]):
+        entries = {table: read[table][machine] for table in TABLES if machine in read[table]}
         for key in ("private_ip", "public_ip"):
-            written = [table[machine][key] for table in (balancers, apps) if table[machine][key]]
-            if len(set(written)) > 1:
-                text = f"found {written[1]}, but the same machine as a load balancer has {written[0]}"
-                problems.append(Problem((ROOT, "app_servers", machine, key), text))
-            balancers[machine][key] = apps[machine][key] = written[0] if written else None
+            having = {table: entry for table, entry in entries.items() if key in entry}
+            written = {table: entry[key] for table, entry in having.items() if entry[key]}
+            first = next(iter(written), None)
+            for table, address in written.items():
+                if address != written[first]:
+                    text = f"found {address}, but the same machine as {TABLES[first]} has {written[first]}"
+                    problems.append(Problem((ROOT, table, machine, key), text))
+            for entry in having.values() if first else ():
+                entry[key] = written[first]
     return problems
 
 
 def own(read, minion_id):
-    """Return what is known of this machine from both tables: its addresses and its node_id, None where unknown."""
-    entries = [read[table][minion_id] for table in ("load_balancers", "app_servers") if minion_id in read[table]]
+    """Return what is known of this machine from all tables: its addresses and its node_id, None where unknown."""
+    entries = [read[table][minion_id] for table in TABLES if minion_id in read[table]]
     return {key: next((entry[key] for entry in entries if entry.get(key)), None) for key in (*NAMES, "node_id")}
 
 
@@ -43,15 +51,15 @@ def fill_in(read, minion_id, roles, metadata, mine):
     """
     Fill in the addresses that this minion needs and pillar leaves out. Changes the tables of ``read``.
 
-    A load balancer needs its own private and anchor IP and everyone's private IP; an app server its own private IP and
-    the load balancers'. A public IP is only shown, so an unknown one is a warning. A droplet without an anchor IP has
-    its public IP in its place. A minion without a role needs none.
+    A load balancer needs its own private and anchor IP and everyone's private IP; an app server and the quorum helper
+    their own private IP and the load balancers'. A public IP is only shown, so an unknown one is a warning. A droplet
+    without an anchor IP has its public IP in its place. A minion without a role needs none.
 
     Returns (problems, warnings).
     """
     sources = _Sources(metadata, read["floating_ip"]["metadata_url"], mine if read["mine"] else None)
     problems, warnings = [], []
-    for table in ("load_balancers", "app_servers"):
+    for table in TABLES:
         for machine, entry in read[table].items():
             is_own = machine == minion_id
             for key in _needed(read, table, is_own, roles):
@@ -77,6 +85,8 @@ def _needed(read, table, is_own, roles):
     if not is_own:
         linked = ["public_ip"] if _links_publicly(read, table, roles) else []
         return ["private_ip", *linked] if table == "load_balancers" or "load_balancer" in roles else []
+    if table == "quorum_helper":
+        return ["private_ip"]
     anchor = table == "load_balancers" and on_digitalocean(read["floating_ip"])
     return ["private_ip", "anchor_ip", "public_ip"] if anchor else ["private_ip", "public_ip"]
 

@@ -47,6 +47,23 @@ def fencing(read, roles):
         yield Problem((ROOT, "cluster", "fencing", "enabled"), text)
 
 
+def quorum_helper(read, roles):
+    """One third machine helps two load balancers or more."""
+    helpers, balancers, path = read["quorum_helper"], read["load_balancers"], (ROOT, "quorum_helper")
+    if len(helpers) > 1:
+        yield Problem(path, f"found {len(helpers)} machines, allowed: one")
+    for machine in helpers:
+        if machine in balancers:
+            yield Problem((*path, machine), "is a load balancer as well, allowed: a third machine")
+    if helpers and len(balancers) == 1:
+        yield Problem(path, "found one load balancer, allowed with at least two")
+    device = read["cluster"]["quorum_device"]
+    for role, key in (("quorum_helper", "helper_pem"), ("load_balancer", "balancer_pem")):
+        if helpers and role in roles and device["tls"] and not device[key]:
+            text = "missing: run `salt-call haproxy_ha.generate_quorum_certificates` and put what it prints here"
+            yield Missing((ROOT, "cluster", "quorum_device", key), text)
+
+
 def repository(read, roles):
     """A repository has an address, a suite, and one proof of its packages."""
     given, path = read["haproxy"]["repository"], (ROOT, "haproxy", "repository")
@@ -105,7 +122,7 @@ def one_family(read, roles):
 def distinct_addresses(read, roles):
     """No address is two machines', and the floating IP is none's."""
     owners = {read["floating_ip"]["address"]: (ROOT, "floating_ip", "address")}
-    for table in ("load_balancers", "app_servers"):
+    for table in addresses.TABLES:
         for machine, entry in read[table].items():
             for key in addresses.NAMES:
                 path = (ROOT, table, machine, key)
@@ -304,6 +321,7 @@ CHECKS = (
     secrets,
     floating_ip,
     fencing,
+    quorum_helper,
     repository,
     timing,
     node_ids,

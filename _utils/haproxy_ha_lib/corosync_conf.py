@@ -3,6 +3,7 @@ corosync.conf (corosync.conf(5), votequorum(5)) as data, and what a running coro
 Words from pillar were checked in schema.py.
 """
 
+import ipaddress
 import re
 
 
@@ -13,7 +14,7 @@ def model(settings):
     A list of {"name", "lines": [[key, value], ...], "sections": [the same, nested]}; nodes are in pillar's order.
     """
     cluster, balancers = settings["cluster"], settings["load_balancers"]
-    quorum = _quorum(cluster, len(balancers))
+    quorum = _quorum(cluster, len(balancers), _device(settings))
     sections = [_totem(cluster), _nodelist(cluster, balancers), quorum, _logging()]
     if cluster["system"]:
         sections.append(_section("system", cluster["system"].items()))
@@ -58,6 +59,9 @@ def _totem(cluster):
         ("version", 2),
         ("cluster_name", cluster["name"]),
         ("transport", "knet"),
+        # On all links at once: what is lost with a link before its pings tell would cost the token. Also with one link,
+        # because a reload that adds another one does not change how it is used.
+        ("link_mode", "active"),
         ("crypto_cipher", "aes256"),
         ("crypto_hash", "sha256"),
         ("token", cluster["token"]),
@@ -85,19 +89,60 @@ def _nodelist(cluster, balancers):
     return _section("nodelist", [], [node(name, entry) for name, entry in balancers.items()])
 
 
-def _quorum(cluster, nodes):
-    """two_node switches wait_for_all on unless it is set (votequorum(5))."""
+def _quorum(cluster, nodes, device):
+    """two_node switches wait_for_all on unless it is set, and does not go with a device (votequorum(5))."""
     lines = [("provider", "corosync_votequorum")]
-    if nodes == 2:
+    if nodes == 2 and not device:
         lines.append(("two_node", 1))
     if nodes == 2 or cluster["wait_for_all"]:
         lines.append(("wait_for_all", int(cluster["wait_for_all"])))
-    return _section("quorum", lines)
+    return _section("quorum", lines, device)
+
+
+def _device(settings):
+    """The section of the quorum helper in a list (corosync-qdevice(8)), empty without one."""
+    chosen = settings["cluster"]["quorum_device"]
+    nodes = len(settings["load_balancers"])
+    algorithm = chosen["algorithm"] or ("lms" if nodes % 2 else "ffsplit")
+    holds = _holds_address(settings["floating_ip"])
+    heuristics = [_section("heuristics", [("mode", "sync"), ("exec_holds_address", holds)])] if holds else []
+    return [
+        _section("device", [
+            ("model", "net"),
+            ("timeout", chosen["timeout"]),
+            ("votes", 1 if algorithm == "ffsplit" else None),
+        ], [
+            _section("net", [
+                ("host", helper["private_ip"]),
+                ("port", helper["port"]),
+                ("algorithm", algorithm),
+                ("tls", "required" if chosen["tls"] else "off"),
+            ]),
+            *heuristics,
+        ])
+        for helper in settings["quorum_helper"].values()
+    ]
+
+
+def _holds_address(floating_ip):
+    """
+    A command that succeeds where the floating IP is: of two halves of a cluster, the helper prefers the one that has
+    it. None for an agent that nothing is known of.
+    """
+    if floating_ip["provider"] == "digitalocean":
+        # The claim of the agent floatip, unless it stands by.
+        return '/bin/grep -qs "^checked " /run/resource-agents/haproxy_ha-floatip-FloatIP'
+    if floating_ip["provider"] != "ipaddr2":
+        return None
+    address = ipaddress.ip_address(floating_ip["address"])
+    if address.version == 6:
+        return f"/bin/grep -qs ^{int(address):032x} /proc/net/if_inet6"
+    return f"/bin/grep -qsFw {address} /proc/net/fib_trie"
 
 
 def _logging():
-    """To stderr alone: systemd takes it to the journal, and `corosync -t` gives its reasons there too."""
-    return _section("logging", [("to_stderr", True), ("to_logfile", False), ("to_syslog", False), ("timestamp", "off")])
+    """To syslog, and so to the journal; to stderr, which its unit throws away, for the reasons of `corosync -t`."""
+    return _section("logging", [("to_stderr", True), ("to_logfile", False), ("to_syslog", True), ("timestamp", "off")])
 
 
 # What a running corosync has loaded
@@ -180,6 +225,23 @@ def is_alone(loaded):
 
 
 def not_loaded(loaded, wanted):
-    """Return the keys whose value in the map is not yet the one that is wanted, and those of nodes that have to go."""
+    """
+    Return the keys whose value in the map is not yet the one that is wanted, and those of nodes, and of a way to count
+    votes, that have to go.
+    """
     missing = [key for key, value in wanted.items() if loaded.get(key) != value]
-    return sorted(missing + [key for key in loaded if key.startswith("nodelist.node.") and key not in wanted])
+    return sorted(missing + [key for key in loaded if key.startswith(_WHOLE) and key not in wanted])
+
+
+_WHOLE = ("nodelist.node.", "quorum.two_node", "quorum.device.")
+
+
+def device(words):
+    """Return what corosync's map, or a configuration, has of the quorum device: {key: value}, empty without one."""
+    return {key: value for key, value in words.items() if key.startswith("quorum.device.")}
+
+
+def votes(text):
+    """Return (present, expected) votes by what ``corosync-quorumtool -s`` prints; None where it does not tell."""
+    found = [re.search(rf"^{words} votes: +(\d+)", text, re.MULTILINE) for words in ("Total", "Expected")]
+    return tuple(match and int(match[1]) for match in found)

@@ -18,6 +18,9 @@ def rules(settings):
         result += [*_corosync(settings), *_peers(settings), *_proxies(settings)]
     if "app_server" in settings["roles"]:
         result += _application(settings)
+    if "quorum_helper" in settings["roles"]:
+        port = settings["quorum_helper"][settings["minion_id"]]["port"]
+        result.append(_rule(port, "tcp", _balancers(settings), settings["me"]["private_ip"], "quorum device"))
     return result
 
 

@@ -151,6 +151,12 @@ _APP_SERVER = Keys("One app server.", {
     "options": Items("Further words of its `server` line, as they are.", Value("Raw words.", values.line)),
 })
 
+_QUORUM_HELPER = Keys("The quorum helper.", {
+    "private_ip": _PRIVATE_IP,
+    "port": Value("TCP port of its daemon, corosync-qnetd.", values.port, default=5403),
+    "managed": Value("false: it is there, but not ours to configure.", values.flag, default=True),
+})
+
 _FLOATING_IP = Keys("The address that moves.", {
     "address": Value("The floating IP (the API calls it reserved IP).", values.address),
     "provider": Value("digitalocean, or ipaddr2: a virtual IP on a LAN.", values.choice("digitalocean", "ipaddr2")),
@@ -362,6 +368,24 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
         "delay": Value("Seconds by which the load balancer with the address is spared when two shoot at each other.",
                        values.whole_number(0, 600)),
     }),
+    "quorum_device": Keys("How the load balancers use quorum_helper.", {
+        "algorithm": Value(
+            "Which part of a split cluster gets the vote. ffsplit: of two halves, the one with the floating IP; lms: "
+            "one that can reach the helper. Default: ffsplit with an even number of load balancers, else lms.",
+            values.choice("ffsplit", "lms")),
+        "timeout": Value(
+            "Milliseconds without a sign of life after which helper and load balancer give each other up. A takeover "
+            "after a loss of power waits for it.", _milliseconds(1250, 60_000)),
+        "tls": Value(
+            "false: helper and load balancers talk in the clear, and do not prove who they are. Only for a private "
+            "network that is nobody else's.", values.flag),
+        "helper_pem": Value(
+            "The helper's certificate, that of its authority, and its private key in PEM; `salt-call "
+            "haproxy_ha.generate_quorum_certificates` prints both of these. Only the helper needs it.",
+            values.quorum_certificate, secret=True),
+        "balancer_pem": Value("The same of the load balancers. Only they need it.", values.quorum_certificate,
+                              secret=True),
+    }),
     "purge": Value("true: objects that nobody here created are removed too.", values.flag),
     "expected_timeout": Value("Seconds to wait for the other load balancers to join.", values.whole_number(0, 3600)),
     **{section: _objects(section, doc) for section, doc in _CONFIGURATION.items()},
@@ -377,6 +401,10 @@ SCHEMA = Keys("The whole system.", {
         "The load balancers; their names are minion ids and Pacemaker's node names. With metadata service and mine, "
         "`primary:` alone is enough.", "minion id", _LOAD_BALANCER, required=True),
     "app_servers": Table("The app servers, in the order of the pool.", "minion id", _APP_SERVER, required=True),
+    "quorum_helper": Table(
+        "A third machine that votes, so that of two load balancers that lose sight of each other one alone goes on; "
+        "one at most, and no load balancer. Who is left alone then serves only as long as it reaches the helper.",
+        "minion id", _QUORUM_HELPER),
     "floating_ip": _FLOATING_IP,
     "mine": Value("true: addresses of other machines that pillar leaves out come from Salt's mine. Each minion then "
                   "needs, in its pillar or configuration, mine_functions: {haproxy_ha.addresses: []}.", values.flag),

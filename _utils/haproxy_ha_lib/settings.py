@@ -31,15 +31,15 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         only with ``mine: true`` in pillar.
 
     Returns a mapping with errors and warnings (texts, by pillar path), minion_id, roles, me, load_balancers,
-    app_servers, floating_ip, mine, verify, nginx, haproxy, cluster, firewall, packages, services and paths. With
-    errors, the rest is incomplete.
+    app_servers, quorum_helper, floating_ip, mine, verify, nginx, haproxy, cluster, firewall, packages, services and
+    paths. With errors, the rest is incomplete.
     """
     read, problems = schema.read(pillar, defaults)
     roles = _roles(read, minion_id)
     if read["floating_ip"]["agent"]:
         read["floating_ip"]["provider"] = None
     corosync_conf.fill_in(read["cluster"], len(read["load_balancers"]))
-    problems += addresses.share(read["load_balancers"], read["app_servers"])
+    problems += addresses.share(read)
     missing, warnings = addresses.fill_in(read, minion_id, roles, metadata, mine)
     _give_node_ids(read["load_balancers"])
     problems += [*missing, *checks.all_of(read, roles)]
@@ -58,12 +58,17 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         "me": me,
         "load_balancers": read["load_balancers"],
         "app_servers": read["app_servers"],
+        "quorum_helper": read["quorum_helper"],
         "floating_ip": _without(read["floating_ip"], "api_token"),
         "mine": read["mine"],
         "verify": read["verify"],
         "nginx": read["nginx"],
         "haproxy": haproxy,
-        "cluster": {**_without(read["cluster"], "authkey"), "configuration": configuration},
+        "cluster": {
+            **_without(read["cluster"], "authkey"),
+            "quorum_device": _without(_without(read["cluster"]["quorum_device"], "helper_pem"), "balancer_pem"),
+            "configuration": configuration,
+        },
         "packages": defaults.get("packages", {}),
         "services": defaults.get("services", {}),
         "paths": defaults.get("paths", {}),
@@ -116,10 +121,11 @@ def _order(problem):
 
 
 def _roles(read, minion_id):
-    """An app server that is not managed has no role."""
+    """An app server or quorum helper that is not managed has no role."""
     roles = ["load_balancer"] if minion_id in read["load_balancers"] else []
-    if read["app_servers"].get(minion_id, {}).get("managed"):
-        roles.append("app_server")
+    for role, table in (("app_server", "app_servers"), ("quorum_helper", "quorum_helper")):
+        if read[table].get(minion_id, {}).get("managed"):
+            roles.append(role)
     return roles
 
 

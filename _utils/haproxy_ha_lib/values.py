@@ -211,10 +211,28 @@ def certificate(value):
     if not isinstance(value, str) or has_control_characters(value, but="\t\r\n"):
         raise Invalid(allowed)
     lines = "\n".join(line.strip() for line in value.splitlines() if line.strip())
-    kinds = [kind for kind, _ in _PEM_BLOCK.findall(lines)]
+    kinds = [kind for kind, _ in pem_blocks(lines)]
     if "CERTIFICATE" not in kinds or not any(kind.endswith("PRIVATE KEY") for kind in kinds):
         raise Invalid(allowed)
     return lines + "\n"
+
+
+def quorum_certificate(value):
+    """Certificate, that of its authority, and private key in PEM."""
+    try:
+        text = certificate(value)
+    except Invalid:
+        text = ""
+    kinds = [kind.rpartition(" ")[2] for kind, _ in pem_blocks(text)]
+    if sorted(kinds) != ["CERTIFICATE", "CERTIFICATE", "KEY"]:
+        raise Invalid("a certificate, that of its authority and a private key in PEM, as "
+                      "haproxy_ha.generate_quorum_certificates makes them")
+    return text
+
+
+def pem_blocks(text):
+    """Return the blocks of a text in PEM: [(kind, block)]."""
+    return [(match[1], match[0]) for match in _PEM_BLOCK.finditer(text)]
 
 
 def bracketed(host):

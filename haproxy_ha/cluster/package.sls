@@ -5,11 +5,12 @@ include:
   - haproxy_ha.preflight
 
 {% if "load_balancer" in settings.roles %}
+{% set device = settings.packages.quorum_device + settings.packages.quorum_certificates if settings.quorum_helper else [] %}
 {% set clock = salt["haproxy_ha.time_service"](saltenv) %}
 haproxy_ha-cluster-package:
   haproxy_ha.packages_installed:
-    - pkgs: {{ (settings.packages.cluster + settings.packages.agents + clock.packages) | json }}
-    - units: {{ [settings.services.corosync, settings.services.pacemaker, clock.unit] | json }}
+    - pkgs: {{ (settings.packages.cluster + device + settings.packages.agents + clock.packages) | json }}
+    - units: {{ [settings.services.corosync, settings.services.pacemaker, settings.services.quorum_device, clock.unit] | json }}
     - require:
       - haproxy_ha: haproxy_ha-preflight
 

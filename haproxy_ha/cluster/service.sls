@@ -34,6 +34,37 @@ haproxy_ha-cluster-corosync:
       - haproxy_ha: haproxy_ha-cluster-token
 {% endif %}
 
+{% if settings.quorum_helper %}
+haproxy_ha-cluster-quorum-restart:
+  file.managed:
+    - name: {{ settings.paths.qdevice_drop_in }}
+    - source: salt://haproxy_ha/files/quorum.service.conf
+    - user: root
+    - group: root
+    - mode: "0644"
+    - makedirs: true
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-package
+
+{% if settings.cluster.quorum_device.tls %}
+haproxy_ha-cluster-quorum-certificates:
+  haproxy_ha.quorum_certificates:
+    - name: balancer
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-package
+    - watch_in:
+      - service: haproxy_ha-cluster-quorum-device
+{% endif %}
+
+haproxy_ha-cluster-quorum-device:
+  service.running:
+    - name: {{ settings.services.quorum_device | json }}
+    - enable: true
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-corosync
+      - file: haproxy_ha-cluster-quorum-restart
+{% endif %}
+
 haproxy_ha-cluster-pacemaker:
   haproxy_ha.running:
     - name: {{ settings.services.pacemaker | json }}

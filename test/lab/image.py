@@ -33,6 +33,7 @@ systemd systemd-sysv dbus iproute2 curl ca-certificates python3 python3-venv pro
 BUILD_PACKAGES = ["gcc", "libc6-dev", "python3-dev"]  # timelib, which Salt needs, comes as source
 ARCHIVE_PACKAGES = """
 nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chrony ufw nftables iptables libxml2-utils
+corosync-qdevice corosync-qnetd
 """.split()
 PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
 TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck", "wrk"]

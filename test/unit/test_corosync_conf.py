@@ -16,8 +16,8 @@ def section(built, name):
 def test_the_ring_is_encrypted_over_knet():
     lines, [link] = section(valid(), "totem")
     assert lines == {
-        "version": "2", "cluster_name": "haproxy_ha", "transport": "knet", "crypto_cipher": "aes256",
-        "crypto_hash": "sha256", "token": "300", "consensus": "150",
+        "version": "2", "cluster_name": "haproxy_ha", "transport": "knet", "link_mode": "active",
+        "crypto_cipher": "aes256", "crypto_hash": "sha256", "token": "300", "consensus": "150",
     }
     assert link == {
         "linknumber": "0", "mcastport": "5405", "knet_ping_interval": "200", "knet_ping_timeout": "2000",
@@ -70,6 +70,88 @@ def test_the_file_is_the_same_on_every_node():
 ])
 def test_quorum_follows_the_number_of_nodes(changes, lines):
     assert section(valid(changes), "quorum")[0] == lines
+
+
+HELPED = {"quorum_helper": {"helper": {"private_ip": "10.132.20.50"}}, "cluster:quorum_device:tls": False}
+
+
+def device(changes):
+    """The section of the quorum device: its lines, and those of the sections in it by their names."""
+    [quorum] = [one for one in corosync_conf.model(valid({**HELPED, **changes}, "app-1")) if one["name"] == "quorum"]
+    [found] = quorum["sections"]
+    return dict(found["lines"]), {inner["name"]: dict(inner["lines"]) for inner in found["sections"]}
+
+
+def test_a_helper_s_vote_takes_the_place_of_two_node():
+    lines, _ = section(valid(HELPED, "app-1"), "quorum")
+    assert lines == {"provider": "corosync_votequorum", "wait_for_all": "0"}
+    own, inner = device({})
+    assert own == {"model": "net", "timeout": "2000", "votes": "1"}
+    assert inner["net"] == {"host": "10.132.20.50", "port": "5403", "algorithm": "ffsplit", "tls": "off"}
+
+
+@pytest.mark.parametrize("changes, algorithm, votes", [
+    ({}, "ffsplit", "1"),
+    ({"cluster:quorum_device:algorithm": "lms"}, "lms", None),
+    (THIRD, "lms", None),
+    ({**THIRD, "cluster:quorum_device:algorithm": "ffsplit"}, "ffsplit", "1"),
+])
+def test_the_algorithm_follows_the_number_of_nodes(changes, algorithm, votes):
+    own, inner = device(changes)
+    assert (inner["net"]["algorithm"], own.get("votes")) == (algorithm, votes)
+
+
+def test_tls_is_required_of_the_helper():
+    assert device({"cluster:quorum_device:tls": True})[1]["net"]["tls"] == "required"
+
+
+IPADDR2 = {"floating_ip:provider": "ipaddr2", "floating_ip:api_token": REMOVED}
+
+
+@pytest.mark.parametrize("changes, command", [
+    ({}, '/bin/grep -qs "^checked " /run/resource-agents/haproxy_ha-floatip-FloatIP'),
+    ({**IPADDR2, "floating_ip:address": "10.132.20.99"}, "/bin/grep -qsFw 10.132.20.99 /proc/net/fib_trie"),
+    ({**IPADDR2, "floating_ip:address": "fd00::99"},
+     "/bin/grep -qs ^fd000000000000000000000000000099 /proc/net/if_inet6"),
+])
+def test_the_helper_prefers_who_has_the_address(changes, command):
+    assert device(changes)[1]["heuristics"] == {"mode": "sync", "exec_holds_address": command}
+
+
+def test_of_another_agent_nobody_knows_who_has_the_address():
+    assert set(device({"floating_ip:agent": "ocf:heartbeat:Dummy"})[1]) == {"net"}
+
+
+def test_what_a_reload_has_to_take_away():
+    before, after = (corosync_conf.keys(text_of(built, "corosync", "/etc/corosync/corosync.conf"))
+                     for built in (valid(), valid({**HELPED, "cluster:quorum_device:tls": False})))
+    assert corosync_conf.not_loaded(before, before) == corosync_conf.not_loaded(after, after) == []
+    assert "quorum.two_node" in corosync_conf.not_loaded(before, after)
+    assert {"quorum.device.model", "quorum.device.net.host"} < set(corosync_conf.not_loaded(after, before))
+    assert corosync_conf.fixed_differences(before, after) == corosync_conf.fixed_differences(after, before) == []
+    assert corosync_conf.device(before) == {}
+    assert corosync_conf.device(after)["quorum.device.net.host"] == "10.132.20.50"
+
+
+QUORUM = """\
+Quorum information
+------------------
+Nodes:            1
+Quorate:          Yes
+
+Votequorum information
+----------------------
+Expected votes:   3
+Highest expected: 3
+Total votes:      2
+Quorum:           2
+Flags:            Quorate Qdevice
+"""
+
+
+@pytest.mark.parametrize("text, votes", [(QUORUM, (2, 3)), ("Cannot initialize QUORUM service\n", (None, None))])
+def test_votes_are_read(text, votes):
+    assert corosync_conf.votes(text) == votes
 
 
 @pytest.mark.parametrize("changes, token, consensus", [

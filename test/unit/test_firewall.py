@@ -41,3 +41,10 @@ def test_a_machine_of_both_tiers_has_the_rules_of_both():
     assert [rule["comment"] for rule in built["firewall"]["rules"]] == [
         "haproxy_ha: corosync", "haproxy_ha: frontend http", "haproxy_ha: load balancers to the application",
     ]
+
+
+def test_the_quorum_helper_lets_in_the_load_balancers():
+    built = valid({"quorum_helper": {"app-1": {"port": 5404}}, "cluster:quorum_device:tls": False}, "app-1")
+    rule = {"port": 5404, "protocol": "tcp", "from": ["10.132.20.10", "10.132.20.11"], "to": "10.132.20.236",
+            "comment": "haproxy_ha: quorum device"}
+    assert built["firewall"]["rules"] == [APPLICATION, rule]

@@ -124,6 +124,7 @@ def test_only_the_secrets_are_secret_and_they_are():
     secrets = [":".join(path[1:]) for path, node in schema.every_key() if getattr(node, "secret", False)]
     assert secrets == [
         "floating_ip:api_token", "haproxy:certificates:<certificate>:pem", "haproxy:stats:password", "cluster:authkey",
+        "cluster:quorum_device:helper_pem", "cluster:quorum_device:balancer_pem",
     ]
 
 

@@ -23,6 +23,11 @@ c2VjcmV0IGtleQ==
 -----END PRIVATE KEY-----
 """
 
+HELPER = "haproxy_ha:quorum_helper"
+IN_THE_CLEAR = {"cluster:quorum_device:tls": False}
+QUORUM_PEM = "".join(f"-----BEGIN {kind}-----\nc2VjcmV0\n-----END {kind}-----\n"
+                     for kind in ("CERTIFICATE", "CERTIFICATE", "PRIVATE KEY"))
+
 # What is changed in pillar.example, and all the messages that it gives on the load balancer `primary`.
 WRONG = {
     "no load balancers": (
@@ -131,6 +136,47 @@ WRONG = {
         [
             f"{APPS}:secondary:private_ip: found 10.132.20.99, but the same machine as a load balancer has 10.132.20.11"
         ],
+    ),
+    "two quorum helpers": (
+        {"quorum_helper": {"app-1": None, "app-2": None}, **IN_THE_CLEAR},
+        [f"{HELPER}: found 2 machines, allowed: one"],
+    ),
+    "a load balancer as quorum helper": (
+        {"quorum_helper": {"secondary": None}, **IN_THE_CLEAR},
+        [f"{HELPER}:secondary: is a load balancer as well, allowed: a third machine"],
+    ),
+    "a quorum helper for one load balancer": (
+        {"quorum_helper": {"app-1": None}, "load_balancers:secondary": REMOVED, **IN_THE_CLEAR},
+        [f"{HELPER}: found one load balancer, allowed with at least two"],
+    ),
+    "a quorum helper without an address": (
+        {"quorum_helper": {"helper": None}, **IN_THE_CLEAR},
+        [f"{HELPER}:helper:private_ip: missing: helper is another machine, and haproxy_ha:mine is false; set it here"],
+    ),
+    "a quorum helper with another machine's address": (
+        {"quorum_helper": {"helper": {"private_ip": "10.132.20.11"}}, **IN_THE_CLEAR},
+        [f"{HELPER}:helper:private_ip: 10.132.20.11 is {NODES}:secondary:private_ip too"],
+    ),
+    "a quorum helper with two addresses": (
+        {"quorum_helper": {"app-1": {"private_ip": "10.132.20.99"}}, **IN_THE_CLEAR},
+        [f"{HELPER}:app-1:private_ip: found 10.132.20.99, but the same machine as an app server has 10.132.20.236"],
+    ),
+    "a quorum helper without certificates": (
+        {"quorum_helper": {"app-1": None}},
+        ["haproxy_ha:cluster:quorum_device:balancer_pem: missing: run `salt-call "
+         "haproxy_ha.generate_quorum_certificates` and put what it prints here"],
+    ),
+    "a quorum helper's own certificates": (
+        {"quorum_helper": {"app-1": None}, "cluster:quorum_device:balancer_pem": QUORUM_PEM},
+        ["haproxy_ha:cluster:quorum_device:helper_pem: missing: run `salt-call "
+         "haproxy_ha.generate_quorum_certificates` and put what it prints here"],
+        "app-1",
+    ),
+    "certificates without their authority's": (
+        {"cluster:quorum_device:balancer_pem": PEM},
+        [f"haproxy_ha:cluster:quorum_device:balancer_pem: found a string of {len(PEM)} characters, allowed: a "
+         "certificate, that of its authority and a private key in PEM, as haproxy_ha.generate_quorum_certificates "
+         "makes them"],
     ),
     "one node id twice": (
         {"load_balancers:primary:node_id": 7, "load_balancers:secondary:node_id": 7},
@@ -481,10 +527,11 @@ def test_the_pillar_and_the_defaults_are_left_as_they_were():
     ("app-1", ["app_server"]),
     ("secondary", ["load_balancer", "app_server"]),
     ("legacy", []),
+    ("app-2", ["app_server", "quorum_helper"]),
     ("elsewhere", []),
 ])
 def test_roles(minion, roles):
-    changes = {"app_servers:secondary": {"port": 8080},
+    changes = {"app_servers:secondary": {"port": 8080}, "quorum_helper": {"app-2": None}, **IN_THE_CLEAR,
                "app_servers:legacy": {"private_ip": "10.132.20.9", "managed": False}}
     assert valid(changes, minion)["roles"] == roles
 
@@ -498,6 +545,21 @@ def test_a_minion_without_a_role_needs_no_address_but_its_pillar_is_checked():
 def test_unmanaged_servers_may_share_a_host():
     valid({"app_servers:old": {"private_ip": "10.0.0.9", "managed": False},
            "app_servers:older": {"private_ip": "10.0.0.9", "port": 81, "managed": False}})
+
+
+def test_a_quorum_helper_that_is_not_ours_to_configure_has_no_role():
+    helper = {"helper": {"private_ip": "10.132.20.50", "managed": False}}
+    built = valid({"quorum_helper": helper, **IN_THE_CLEAR}, "helper")
+    assert (built["roles"], built["firewall"]["rules"]) == ([], [])
+
+
+def test_a_quorum_helper_needs_the_balancers_addresses_and_its_own():
+    bare = {"load_balancers": {"primary": None, "secondary": None}, "app_servers": {"app-1": None},
+            "quorum_helper": {"helper": None}, "mine": True, **IN_THE_CLEAR}
+    mine = {"primary": OF_PRIMARY, **IN_THE_MINE}
+    built = valid(bare, "helper", metadata={"private_ip": "10.132.20.50"}, mine=mine)
+    assert built["me"]["private_ip"] == "10.132.20.50"
+    assert [node["private_ip"] for node in built["load_balancers"].values()] == ["10.132.20.10", "10.132.20.11"]
 
 
 def test_only_load_balancers_need_the_secrets():
@@ -685,7 +747,8 @@ def test_one_load_balancer_is_allowed_with_a_warning():
 
 def test_no_secret_is_in_the_result():
     stats = {"page": True, "password": "hunter2hunter2"}
-    changes = {"haproxy:certificates": {"x": {"pem": PEM}}, "haproxy:stats": stats}
+    changes = {"haproxy:certificates": {"x": {"pem": PEM}}, "haproxy:stats": stats,
+               "cluster:quorum_device": {"helper_pem": QUORUM_PEM, "balancer_pem": QUORUM_PEM}}
     text = json.dumps(valid(changes))
     assert "hunter2" not in text and "c2VjcmV0" not in text
     assert EXAMPLE["floating_ip"]["api_token"] not in text
@@ -707,7 +770,7 @@ def test_a_token_in_the_wrong_place_is_not_echoed(place):
 
 @pytest.mark.parametrize("value", ["hunter2", 12345678, ["hunter2"], {"hunter2": "hunter2"}, "hunter2 hunter2!"])
 @pytest.mark.parametrize("place", ["floating_ip:api_token", "cluster:authkey", "haproxy:certificates:x:pem",
-                                   "haproxy:stats:password"])
+                                   "haproxy:stats:password", "cluster:quorum_device:balancer_pem"])
 def test_a_wrong_secret_is_not_echoed(place, value):
     errors = "\n".join(build({place: value})["errors"])
     assert place.split(":")[1] in errors

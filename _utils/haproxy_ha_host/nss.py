@@ -1,0 +1,146 @@
+"""
+Certificates of corosync-qnetd and corosync-qdevice: made, and put from PEM into the databases (NSS) that they read.
+
+Sources: corosync-qnetd-certutil(8), corosync-qdevice-net-certutil(8), certutil(1), pk12util(1), openssl-req(1).
+"""
+
+import hashlib
+import os
+import secrets
+import shutil
+import ssl
+import tempfile
+from dataclasses import dataclass
+
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import files, system
+from haproxy_ha_lib import values
+
+_AUTHORITY = "QNet CA"
+_DAYS = 36500  # as corosync-qnetd-certutil
+
+
+@dataclass(frozen=True)
+class Database:
+    """
+    A database of certificates.
+
+    path
+        Its directory.
+    nickname
+        By which its daemon looks for its own certificate.
+    group
+        Who may read it besides root.
+    """
+
+    path: str
+    nickname: str
+    group: str
+
+
+HELPER = Database("/etc/corosync/qnetd/nssdb", "QNetd Cert", "coroqnetd")
+BALANCER = Database("/etc/corosync/qdevice/net/nssdb", "Cluster Cert", "root")
+HELPER_NAME = "Qnetd Server"
+"""The name that corosync-qdevice expects of the helper; that of the load balancers is their cluster's."""
+
+
+def generate(cluster):
+    """Return new certificates, each with that of their authority and its key, in PEM: (helper's, load balancers')."""
+    with tempfile.TemporaryDirectory(prefix="haproxy_ha-") as directory:
+        authority = _request(directory, "authority", _AUTHORITY)
+        signed = ["-CA", authority[0], "-CAkey", authority[1], "-addext", "basicConstraints=critical,CA:FALSE"]
+        made = [_request(directory, name, subject, *signed)
+                for name, subject in (("helper", HELPER_NAME), ("balancer", cluster))]
+        return tuple("".join(files.text(path) for path in (one[0], authority[0], one[1])) for one in made)
+
+
+def _request(directory, name, subject, *options):
+    """Make a certificate and its key; returns their paths."""
+    certificate, key = (os.path.join(directory, f"{name}.{kind}") for kind in ("crt", "key"))
+    system.succeed(
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-days", str(_DAYS), "-subj", f"/CN={subject}", "-keyout", key, "-out", certificate, *options,
+    )
+    return certificate, key
+
+
+def fingerprint(database):
+    """The SHA-256 of the certificate that a database has for its daemon (str), None without one."""
+    found = _present(database, database.nickname)
+    return found and hashlib.sha256(found).hexdigest()
+
+
+def fingerprint_of(pem):
+    """The same of a certificate in PEM."""
+    return hashlib.sha256(_certificates(pem)[0]).hexdigest()
+
+
+def holds(database, pem):
+    """Whether a database has the certificate of ``pem`` and that of its authority."""
+    return [_present(database, name) for name in (database.nickname, _AUTHORITY)] == _certificates(pem)
+
+
+def _present(database, nickname):
+    """A certificate of a database (bytes), None if it is not there."""
+    if not system.program("certutil"):
+        return None
+    code, output = system.run(["certutil", "-L", "-d", f"sql:{database.path}", "-n", nickname, "-a"])
+    return None if code else ssl.PEM_cert_to_DER_cert(output.strip())
+
+
+def _certificates(pem):
+    """The certificate and that of its authority (bytes)."""
+    found = [block for kind, block in values.pem_blocks(pem) if kind == "CERTIFICATE"]
+    return [ssl.PEM_cert_to_DER_cert(block) for block in found[:2]]
+
+
+def check_name(pem, name):
+    """Raise CommandExecutionError if a certificate in PEM is not of ``name``."""
+    with tempfile.NamedTemporaryFile("w", encoding="ascii") as certificate:
+        certificate.write(ssl.DER_cert_to_PEM_cert(_certificates(pem)[0]))
+        certificate.flush()
+        output = system.succeed("openssl", "x509", "-in", certificate.name, "-noout", "-subject", "-nameopt", "RFC2253")
+    found = output.strip().removeprefix("subject=")
+    if found != f"CN={name}":
+        raise CommandExecutionError(f"the certificate is of {found}, allowed: CN={name}")
+
+
+def build(database, pem):
+    """
+    Make a database anew from ``pem``: a certificate, that of its authority, and its private key.
+
+    Raises CommandExecutionError if the key is not the certificate's; nothing is then changed.
+    """
+    parent = os.path.dirname(database.path)
+    os.makedirs(parent, mode=0o755, exist_ok=True)
+    private = tempfile.mkdtemp(prefix=".haproxy_ha-", dir=parent)
+    try:
+        made = _filled(private, database, pem)
+        files.delete(database.path)
+        os.rename(made, database.path)
+    finally:
+        shutil.rmtree(private)
+
+
+def _filled(private, database, pem):
+    """Make the database in a directory of root's own; returns its path."""
+    def path(what):
+        return os.path.join(private, what)
+
+    own, authority = map(ssl.DER_cert_to_PEM_cert, _certificates(pem))
+    [key] = [block for kind, block in values.pem_blocks(pem) if kind.endswith("PRIVATE KEY")]
+    for what, text in (("own", own), ("authority", authority), ("key", key + "\n"), ("password", secrets.token_hex())):
+        files.put(path(what), {"content": text, "mode": "0600"})
+    new = path("new")
+    os.mkdir(new, mode=0o700)
+    system.succeed("openssl", "pkcs12", "-export", "-in", path("own"), "-inkey", path("key"), "-out", path("p12"),
+                   "-name", database.nickname, "-passout", f"file:{path('password')}")
+    system.succeed("certutil", "-N", "-d", f"sql:{new}", "--empty-password")
+    system.succeed("certutil", "-A", "-d", f"sql:{new}", "-n", _AUTHORITY, "-t", "CT,c,c", "-a",
+                   "-i", path("authority"))
+    system.succeed("pk12util", "-i", path("p12"), "-d", f"sql:{new}", "-w", path("password"))
+    for one, mode in ((new, 0o750), *((os.path.join(new, entry), 0o640) for entry in os.listdir(new))):
+        shutil.chown(one, "root", database.group)
+        os.chmod(one, mode)
+    return new
