@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lab import audit
 from lab.machine import machine
-from lab.shell import wait_for
+from lab.shell import LabError, wait_for
 from lab.topology import HOSTS
 
 from .fault import Fault, Scene, nothing
@@ -18,7 +19,12 @@ ROLES = ("active", "passive")
 
 def on(role: str, *argv: str) -> Callable[[Scene], None]:
     """A command on the balancer that has this role at the moment of the fault."""
-    return lambda scene: machine(getattr(scene, role)).run(*argv, check=False) and None
+    return lambda scene: machine(getattr(scene, role)).run(*argv) and None
+
+
+def owned_by_other(scene: Scene) -> bool:
+    """The address has moved."""
+    return audit.cloud_owner() == scene.passive
 
 
 def signalled(name: str, role: str, *which: str) -> Callable[[Scene], None]:
@@ -76,7 +82,8 @@ def _spoil_config_and_kill(scene: Scene) -> None:
 
 def _restart_with_spoilt_config(scene: Scene) -> None:
     _spoil_config(scene)
-    machine(scene.active).run("systemctl", "reload", "haproxy", check=False)
+    if machine(scene.active).run("systemctl", "reload", "haproxy", check=False).returncode == 0:
+        raise LabError("HAProxy was reloaded, spoilt as its configuration is")
 
 
 def _take_port(scene: Scene) -> None:
@@ -128,7 +135,7 @@ FAULTS = [
     ),
     Fault(
         "haproxy-config-spoilt", START, "haproxy.cfg is spoilt, then HAProxy crashes", _spoil_config_and_kill,
-        _restore_config, gap=25.0, moves=1, hold=MONITOR + 2, operator="mend the file, or apply again",
+        _restore_config, gap=25.0, moves=1, after=owned_by_other, operator="mend the file, or apply again",
     ),
     Fault(
         "haproxy-reload-spoilt", START, "haproxy.cfg is spoilt, then reloaded by hand", _restart_with_spoilt_config,
@@ -136,11 +143,11 @@ FAULTS = [
     ),
     Fault(
         "haproxy-port-taken", START, "another program takes the port while HAProxy is stopped", _take_port, _free_port,
-        gap=25.0, moves=1, hold=MONITOR + 2, operator="end the other program",
+        gap=25.0, moves=1, after=owned_by_other, operator="end the other program",
     ),
     Fault(
         "haproxy-anchor-away", START, "the anchor IP goes from the active balancer's interface", _anchor_away,
-        _anchor_back, gap=MONITOR + 20, moves=1, hold=MONITOR + 2, operator="give the interface its address back",
+        _anchor_back, gap=MONITOR + 20, moves=1, after=owned_by_other, operator="give the interface its address back",
     ),
     Fault("haproxy-pid-file", START, "an empty pid file, then a restart by hand", _empty_pid_file, nothing, gap=1.0),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lab import formula, network, salt
 from lab.machine import machine
@@ -15,11 +15,12 @@ from lab.topology import ARCHIVE_ADDRESS, BALANCERS, HOSTS, MINIONS
 
 from . import inspection
 from .fault import Fault, Scene
+from .haproxy import owned_by_other
 
 SALT = "Salt"
 _NUMBERS = itertools.count(1)
 MOMENTS = random.Random(0)  # when a run is interrupted; the soak seeds it
-LONGEST_RUN = 12.0  # seconds within which an interruption falls
+LONGEST_RUN = 12.0  # seconds; an interruption that falls behind a shorter run's end is tried again in half the time
 
 
 def change_pillar() -> None:
@@ -51,16 +52,11 @@ class Run:
             raise LabError(f"a state.apply has not ended within {timeout:g} s")
 
 
-def _interrupted(moment: Callable[[], float], *hosts: str):
-    """A run whose minions are killed, with everything that they run, after so many seconds."""
+def _interrupted(hosts: Callable[[Scene], Sequence[str]]):
+    """A run whose minions are killed, with the jobs that they run, at a moment that is a part of its length."""
 
     def inject(scene: Scene) -> None:
-        change_pillar()
-        applying = Run()
-        after = time.monotonic() + moment()
-        wait_for("the moment of the kill", lambda: time.monotonic() > after, LONGEST_RUN + 5, 0.05)
-        for host in hosts:
-            machine(host).run("pkill", "-KILL", "-f", "salt-minion", check=False)
+        applying = _killed_in_time(MOMENTS.random(), hosts(scene))
         refused = inspection.refused()
         _minions_answer()
         applying.wait()
@@ -68,6 +64,23 @@ def _interrupted(moment: Callable[[], float], *hosts: str):
             raise LabError("; ".join(refused))
 
     return inject
+
+
+def _killed_in_time(part: float, hosts: Sequence[str]) -> Run:
+    """Kill the minions of a run; earlier in the next one where this one had ended before."""
+    length = LONGEST_RUN
+    while True:
+        change_pillar()
+        applying = Run()
+        begun = wait_for("the run to begin", lambda: applying.ended or all(map(_job_runs, hosts)), 60, 0.05)
+        end = time.monotonic() + part * length
+        wait_for("the moment of the kill", lambda end=end: time.monotonic() > end, length + 5, 0.05)
+        if begun and all(map(_job_runs, hosts)):
+            for host in hosts:
+                machine(host).run("pkill", "-KILL", "-f", "salt-minion")
+            return applying
+        applying.wait()
+        length /= 2
 
 
 def _minions_answer() -> None:
@@ -90,6 +103,8 @@ def _different_pillars(scene: Scene) -> None:
     wait_for("the first run", lambda: first.ended or _job_runs(BALANCERS[0]), 30)
     change_pillar()
     second = Run(BALANCERS[1])
+    if first.ended:
+        raise LabError("the first run had ended before the second began")
     first.wait()
     second.wait()
 
@@ -127,7 +142,10 @@ def _heal_and_converge(scene: Scene) -> None:
 def _apply_during_failover(scene: Scene) -> None:
     change_pillar()
     applying = Run()
+    wait_for("the run", lambda: applying.ended or _job_runs(scene.active), 30)
     machine(scene.active).run("crm", "node", "standby", scene.active)
+    if applying.ended:
+        raise LabError("the run had ended before the address moved")
     applying.wait()
 
 
@@ -140,7 +158,7 @@ def _without_archive(verb: str):
     def act() -> None:
         for host in MINIONS:
             namespace = HOSTS[host].namespace
-            run(["ip", "-n", namespace, "route", verb, "blackhole", f"{ARCHIVE_ADDRESS}/32"], check=False)
+            run(["ip", "-n", namespace, "route", verb, "blackhole", f"{ARCHIVE_ADDRESS}/32"])
 
     return act
 
@@ -161,6 +179,8 @@ def _wrong_pillar(scene: Scene) -> None:
     formula.set_pillar(options=("no-such-keyword at all",))
     applying = Run(",".join(BALANCERS))
     applying.wait()
+    if not all("no-such-keyword" in str(applying.returned.get(host)) for host in BALANCERS):
+        raise LabError(f"the line is not what the run complains of: {applying.returned}")
     refused = inspection.refused()
     if refused:
         raise LabError("; ".join(refused))
@@ -174,7 +194,10 @@ def _right_pillar(scene: Scene) -> None:
 def _kill_master(scene: Scene) -> None:
     change_pillar()
     applying = Run()
-    machine("master").run("pkill", "-KILL", "-f", "salt-master", check=False)
+    wait_for("the run", lambda: applying.ended or _job_runs(BALANCERS[0]), 30)
+    if applying.ended:
+        raise LabError("the run had ended before the master was killed")
+    machine("master").run("pkill", "-KILL", "-f", "salt-master")
     machine("master").run("systemctl", "restart", "salt-master")
     applying.wait()
 
@@ -185,15 +208,16 @@ def _salt(name: str, title: str, inject, mend=_converge, **bounds) -> Fault:
 
 FAULTS = [
     _salt("minions-killed", "every minion killed at a random moment of a run",
-          _interrupted(lambda: MOMENTS.uniform(0.5, LONGEST_RUN), *MINIONS), operator="apply again"),
+          _interrupted(lambda scene: MINIONS), operator="apply again"),
     _salt("active-killed", "the active balancer's run killed at a random moment",
-          _interrupted(lambda: MOMENTS.uniform(0.5, LONGEST_RUN), BALANCERS[0]), operator="apply again"),
+          _interrupted(lambda scene: [scene.active]), operator="apply again"),
     _salt("different-pillars", "both balancers apply different pillars at once", _different_pillars,
           operator="apply again"),
     _salt("one-node", "applied on the active balancer only", _apply_on("active"), operator="apply on the other too"),
     _salt("partitioned", "applied while the balancers do not see each other", _apply_partitioned, _heal_and_converge,
           operator="apply again"),
-    _salt("during-failover", "applied while the address moves", _apply_during_failover, _online_and_converge, moves=1),
+    _salt("during-failover", "applied while the address moves", _apply_during_failover, _online_and_converge, moves=1,
+          after=owned_by_other),
     _salt("without-archive", "applied while the package archive is away", _apply_without_archive, _archive_back),
     _salt("refused-line", "pillar has a line that HAProxy refuses", _wrong_pillar, _right_pillar,
           operator="mend pillar"),
