@@ -21,22 +21,23 @@ from .catalogue import FAULTS
 
 def main() -> int:
     options = _parser().parse_args()
-    if options.action is _list:
-        return _list(options)
+    if options.action in (_list, _page):
+        return options.action(options)
     outcomes: list[fault.Outcome] = []
     try:
         preflight.require_root()
         lab.up()
-        salt.sync()
-        formula.set_pillar()
-        formula.apply()
-        audit.settle()
-        options.action(options, outcomes)
+        try:
+            salt.sync()
+            formula.set_pillar()
+            formula.apply()
+            audit.settle()
+            options.action(options, outcomes)
+        finally:
+            lab.down()
     except LabError as error:
         print(f"faults: {error}", file=sys.stderr)
         return 1
-    finally:
-        lab.down()
     ill = [outcome for outcome in outcomes if outcome.problems]
     print(f"{len(outcomes)} faults, {len(ill)} with problems")
     for outcome in ill:
@@ -47,6 +48,11 @@ def main() -> int:
 def _list(options) -> int:
     for entry in FAULTS.values():
         print(f"{entry.name:32} {entry.group}: {entry.title}")
+    return 0
+
+
+def _page(options) -> int:
+    report.write([], options.documents)
     return 0
 
 
@@ -116,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     command("list", _list, "list the faults")
+    command("page", _page, "write failure-modes.md anew from failure-modes.json").set_defaults(documents=Path("docs"))
     sub = command("all", _all, "every fault once")
     sub.add_argument("--group", help="only the classes with this in their name")
     sub.add_argument("--start", type=_named, metavar="FAULT", help="begin with this one")

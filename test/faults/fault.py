@@ -109,7 +109,7 @@ def run(fault: Fault, baseline: inspection.Baseline, apply: bool = True) -> Outc
     outcome.moves = len(after["moves"]) - len(before["moves"])
     outcome.calls = after["counts"]["calls"] - before["counts"]["calls"]
     outcome.problems += _over_budget(outcome) + inspection.problems(baseline, apply)
-    outcome.load = round(os.getloadavg()[0], 1)
+    outcome.load = round(os.getloadavg()[0] / (os.cpu_count() or 1), 1)
     say(f"{fault.name}: gap {outcome.gap:.2f} s, {outcome.failed} failed, {outcome.moves} moves, {outcome.calls} calls;"
         f" {'; '.join(outcome.problems) or 'all well'}")  # fmt: skip
     return outcome

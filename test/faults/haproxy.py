@@ -127,11 +127,28 @@ def _give_up_unit(scene: Scene) -> None:
     wait_for("systemd to give HAProxy up", given_up, 20)
 
 
+def _hang_thrice(scene: Scene) -> None:
+    """As often as the cluster tries again in the same place."""
+    for _ in range(3):
+        before = _pids(scene.active)
+        signalled("STOP", "active")(scene)
+        wait_for("the cluster to end what hangs", lambda before=before: not before & _pids(scene.active), 15)
+        wait_for("HAProxy, or the address elsewhere", lambda: _pids(scene.active) or owned_by_other(scene), 15)
+
+
+def _pids(host: str) -> set[str]:
+    return set(machine(host).run("pgrep", "-x", "haproxy", check=False).stdout.split())
+
+
 FAULTS = [
     *(fault for role in ROLES for fault in _processes(role)),
     Fault(
         "haproxy-crash-loop", PROCESS, "crashes until systemd gives up", _give_up_unit, gap=MONITOR + 5,
         hold=MONITOR + 2,
+    ),
+    Fault(
+        "haproxy-hang-thrice", PROCESS, "SIGSTOP three times within two minutes, active balancer", _hang_thrice,
+        gap=MONITOR + 2, moves=1, after=owned_by_other, operator="nothing; the balancer is used again after two minutes",
     ),
     Fault(
         "haproxy-config-spoilt", START, "haproxy.cfg is spoilt, then HAProxy crashes", _spoil_config_and_kill,

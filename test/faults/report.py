@@ -37,7 +37,7 @@ def _coverage(known: dict[str, list[dict]]) -> str:
     missing = [name for name in FAULTS if name not in known]
     loads = sorted(run["load"] for runs in known.values() for run in runs)
     covered = f"{len(known)} of {len(FAULTS)} faults ran" + (f"; not {', '.join(missing)}" if missing else "")
-    return f"{covered}. The load average of the machine, of two cores, was {loads[0]:.0f} to {loads[-1]:.0f} meanwhile."
+    return f"{covered}. The machine's load average per core was {loads[0]:.1f} to {loads[-1]:.1f} meanwhile."
 
 
 def _classes(known: dict[str, list[dict]]) -> Iterator[str]:
