@@ -1,7 +1,7 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all failure-modes faults soak bench bench-failover docs lint lab lab-down lab-status lab-enter \
+.PHONY: demo test test-all faults soak bench bench-failover docs lint lab lab-down lab-status lab-enter \
 	lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
@@ -17,15 +17,12 @@ test-all:
 bench-failover:
 	@. test/prepare && /usr/bin/python3 -m bench.failover --trials $(or $(TRIALS),20) --documents docs
 
+# Breaks the running system in every way that the lab knows, about an hour, and writes docs/failure-modes.md.
 faults:
 	@. test/prepare && /usr/bin/python3 -m faults all --documents docs
 
 soak:
 	@. test/prepare && /usr/bin/python3 -m faults soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
-
-# Breaks the running system in every way that the lab knows, about 20 minutes, and writes docs/failure-modes.md.
-failure-modes:
-	. test/prepare && FAILURE_MODES=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider -m "" test/lab/test_7_floating_ip.py
 
 bench:
 	@. test/prepare && /usr/bin/python3 -m bench

@@ -9,7 +9,11 @@ import time
 from pathlib import Path
 
 from lab import audit, formula, lab, preflight, salt
+from lab.cloud import CONTROL
+from lab.machine import machine
 from lab.shell import LabError, say
+from lab.simulator import control
+from lab.topology import BALANCERS
 
 from . import fault, inspection, report, salt_faults
 from .catalogue import FAULTS
@@ -17,24 +21,23 @@ from .catalogue import FAULTS
 
 def main() -> int:
     options = _parser().parse_args()
-    if options.action is _list:
-        return _list(options)
+    if options.action in (_list, _page):
+        return options.action(options)
     outcomes: list[fault.Outcome] = []
     try:
         preflight.require_root()
         lab.up()
-        salt.sync()
-        formula.set_pillar()
-        formula.apply()
-        audit.settle()
-        options.action(options, outcomes)
+        try:
+            salt.sync()
+            formula.set_pillar()
+            formula.apply()
+            audit.settle()
+            options.action(options, outcomes)
+        finally:
+            lab.down()
     except LabError as error:
         print(f"faults: {error}", file=sys.stderr)
         return 1
-    finally:
-        lab.down()
-        if outcomes and options.documents:
-            report.write(outcomes, options.documents)
     ill = [outcome for outcome in outcomes if outcome.problems]
     print(f"{len(outcomes)} faults, {len(ill)} with problems")
     for outcome in ill:
@@ -48,8 +51,16 @@ def _list(options) -> int:
     return 0
 
 
+def _page(options) -> int:
+    report.write([], options.documents)
+    return 0
+
+
 def _all(options, outcomes: list[fault.Outcome]) -> None:
-    _play([entry for entry in FAULTS.values() if not options.group or options.group in entry.group], options, outcomes)
+    entries = [entry for entry in FAULTS.values() if not options.group or options.group in entry.group]
+    names = [entry.name for entry in entries]
+    start = names.index(options.start[0]) if options.start else 0
+    _play(entries[start:], options, outcomes)
 
 
 def _run(options, outcomes: list[fault.Outcome]) -> None:
@@ -59,7 +70,25 @@ def _run(options, outcomes: list[fault.Outcome]) -> None:
 def _play(entries, options, outcomes: list[fault.Outcome]) -> None:
     before = inspection.baseline()
     for entry in entries:
-        outcomes.append(fault.run(entry, before, not options.no_apply))
+        _one(entry, before, options, outcomes)
+
+
+def _one(entry: fault.Fault, before: inspection.Baseline, options, outcomes: list[fault.Outcome]) -> None:
+    outcomes.append(fault.run(entry, before, not options.no_apply))
+    if options.documents:
+        report.write(outcomes, options.documents)
+    if audit.problems():
+        _rescue()
+
+
+def _rescue() -> None:
+    """What an operator does about a system that stays ill: it must not spoil what is found about the next fault."""
+    say(f"rescue: {'; '.join(audit.problems())}")
+    control.clear(str(CONTROL))
+    formula.set_pillar()
+    formula.apply()
+    machine(BALANCERS[0]).run("crm_resource", "--cleanup")
+    audit.settle()
 
 
 def _soak(options, outcomes: list[fault.Outcome]) -> None:
@@ -69,7 +98,7 @@ def _soak(options, outcomes: list[fault.Outcome]) -> None:
     salt_faults.MOMENTS.seed(seed)
     before, end = inspection.baseline(), time.monotonic() + options.minutes * 60
     while time.monotonic() < end:
-        outcomes.append(fault.run(chance.choice(list(FAULTS.values())), before, not options.no_apply))
+        _one(chance.choice(list(FAULTS.values())), before, options, outcomes)
     if inspection.problems(before, True):
         raise LabError(f"at the end, SEED={seed}: {'; '.join(inspection.problems(before, True))}")
 
@@ -88,12 +117,15 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, action, text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(action=action)
-        sub.add_argument("--documents", type=Path, help="write faults.md there")
+        sub.add_argument("--documents", type=Path, help="write failure-modes.md and .json there")
         sub.add_argument("--no-apply", action="store_true", help="leave the new state.apply out of the audits")
         return sub
 
     command("list", _list, "list the faults")
-    command("all", _all, "every fault once").add_argument("--group", help="only the classes with this in their name")
+    command("page", _page, "write failure-modes.md anew from failure-modes.json").set_defaults(documents=Path("docs"))
+    sub = command("all", _all, "every fault once")
+    sub.add_argument("--group", help="only the classes with this in their name")
+    sub.add_argument("--start", type=_named, metavar="FAULT", help="begin with this one")
     sub = command("run", _run, "some faults")
     sub.add_argument("faults", nargs="+", type=_named, metavar="FAULT[:TIMES]")
     sub = command("soak", _soak, "faults at random")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
+from lab import audit
 from lab.cloud import CONTROL, api_token
 from lab.machine import machine
 from lab.simulator import control
 from lab.topology import BALANCERS, FLOATING_IP, HOSTS
 
-from .cluster import owned_by_other
 from .fault import Fault, Scene
+from .haproxy import owned_by_other
 
 ANSWERS, METADATA, OTHERS = "the API while the address moves", "the metadata service", "other people"
 STATUSES = (401, 403, 404, 408, 429, 500, 503)
 TWICE = ("html", "reset", "truncated", "invalid_json", "pending_ip", "pending_droplet")
 ASSIGNS = ("stuck", "errored", "done", "action_404", "unchanged")
 MONITORS = 12.0  # seconds in which the address is looked at
+ASKED = 80.0  # seconds in which the API is asked for the address
 
 
 def clear(scene: Scene) -> None:
@@ -28,8 +32,21 @@ def _online(scene: Scene) -> None:
     machine(scene.active).run("crm", "node", "online", scene.active)
 
 
+def struck(scene: Scene) -> bool:
+    """The simulator has done what it was told to do."""
+    return control.state(str(CONTROL))["counts"]["faults"] > scene.counts["faults"]
+
+
+def shown(pattern: str):
+    """That the active balancer shows such a reason."""
+    return lambda scene: any(re.search(pattern, reason) for reason in audit.reasons(scene.active))
+
+
 def _moving(name: str, title: str, *faults: dict, delay: dict | None = None, gap: float = 0.5) -> Fault:
     """The address is to move, and the API has this to say."""
+
+    def moved(scene: Scene) -> bool:
+        return owned_by_other(scene) and (delay is not None or struck(scene))
 
     def inject(scene: Scene) -> None:
         for fault in faults:
@@ -37,7 +54,7 @@ def _moving(name: str, title: str, *faults: dict, delay: dict | None = None, gap
         control.delay(str(CONTROL), **(delay or {}))
         machine(scene.active).run("crm", "node", "standby", scene.active)
 
-    return Fault(f"api-{name}", ANSWERS, title, inject, _online, gap=gap, moves=1, after=owned_by_other, within=60.0)
+    return Fault(f"api-{name}", ANSWERS, title, inject, _online, gap=gap, moves=1, after=moved, within=60.0)
 
 
 def _everywhere(name: str, title: str, *faults: dict) -> Fault:
@@ -47,7 +64,13 @@ def _everywhere(name: str, title: str, *faults: dict) -> Fault:
         for fault in faults:
             control.fault(str(CONTROL), **fault)
 
-    return Fault(f"metadata-{name}", METADATA, title, inject, clear, gap=0.3, hold=MONITORS)
+    return Fault(f"metadata-{name}", METADATA, title, inject, clear, gap=0.3, hold=MONITORS, after=struck)
+
+
+def _stale_both(scene: Scene) -> None:
+    """And the passive balancer is asked whether the address is there, as after its start."""
+    control.fault(str(CONTROL), "stale", active=True, ip=FLOATING_IP)
+    machine(scene.passive).run("crm_resource", "--refresh", "--resource=FloatIP", f"--node={scene.passive}")
 
 
 def _stale_false(scene: Scene) -> None:
@@ -78,7 +101,7 @@ def _no_token_file(scene: Scene) -> None:
 
 def _token_file(scene: Scene) -> None:
     for host in BALANCERS:
-        machine(host).run("mv", "/root/token-away", "/etc/haproxy_ha/token", check=False)
+        machine(host).run("mv", "/root/token-away", "/etc/haproxy_ha/token")
 
 
 FAULTS = [
@@ -104,17 +127,17 @@ FAULTS = [
     _everywhere("hang", "no answer", {"kind": "hang", "service": "metadata"}),
     _everywhere("slow", "every answer after 1 s", {"kind": "slow", "service": "metadata", "seconds": 1}),
     _everywhere("reset", "connections are reset", {"kind": "reset", "service": "metadata"}),
-    _everywhere("stale-both", "says that the address is at both", {"kind": "stale", "active": True,
-                                                                   "ip": FLOATING_IP}),
+    Fault("metadata-stale-both", METADATA, "says that the address is at both", _stale_both, clear, gap=0.3,
+          hold=MONITORS, after=struck),
     Fault("metadata-stale-owner", METADATA, "says that the address is not here, on its owner", _stale_false, clear,
-          gap=0.3, hold=MONITORS),
+          gap=0.3, hold=MONITORS, after=struck),
     Fault("taken-by-passive", OTHERS, "somebody assigns the address to the passive balancer", _assign("passive"),
           gap=0.5, moves=3, hold=MONITORS),
     Fault("taken-by-third", OTHERS, "somebody assigns the address to another droplet", _assign("third"), gap=15.0,
           moves=2, hold=MONITORS),
     Fault("unassigned", OTHERS, "somebody unassigns the address", _assign("nobody"), gap=15.0, moves=2, hold=MONITORS),
-    Fault("token-revoked", OTHERS, "the token is revoked", _revoke, _restore_token, gap=0.3, hold=MONITORS,
-          operator="a new token in pillar"),
-    Fault("token-file-away", OTHERS, "the token's file is away", _no_token_file, _token_file, gap=0.3, hold=MONITORS,
-          operator="apply again"),
+    Fault("token-revoked", OTHERS, "the token is revoked", _revoke, _restore_token, gap=0.3, after=shown("401"),
+          within=ASKED, operator="a new token in pillar"),
+    Fault("token-file-away", OTHERS, "the token's file is away", _no_token_file, _token_file, gap=0.3,
+          after=shown("is missing"), within=ASKED, operator="apply again"),
 ]  # fmt: skip

@@ -8,16 +8,11 @@ from lab.shell import wait_for
 from lab.topology import BALANCERS
 
 from .fault import Fault, Scene
-from .haproxy import on
+from .haproxy import on, owned_by_other
 
 DAEMONS, HOSTS_DOWN = "Corosync and Pacemaker", "whole hosts"
 PACEMAKER = ("based", "controld", "execd", "attrd", "schedulerd", "fenced")
 TAKEOVER = 2.5  # a loss of power: detection, Pacemaker, the agent
-
-
-def owned_by_other(scene: Scene) -> bool:
-    """The address has moved."""
-    return audit.cloud_owner() == scene.passive
 
 
 def _power_on(*roles: str):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lab import audit
 from lab.cloud import CONTROL
+from lab.machine import machine
 from lab.shell import LabError, say, wait_for
 from lab.simulator import control
+from lab.topology import BALANCERS
 from lab.traffic import probe
 
 from . import inspection
@@ -21,10 +24,11 @@ SETTLE = 150.0  # seconds in which the system is healthy again; failures are for
 
 @dataclass(frozen=True)
 class Scene:
-    """The balancers at the moment of the fault."""
+    """The balancers at the moment of the fault, and what the cloud had counted."""
 
     active: str
     passive: str
+    counts: dict[str, int]
 
 
 def nothing(scene: Scene) -> None:
@@ -39,13 +43,14 @@ class Fault:
         name (str): How it is chosen on the command line; unique.
         group (str): Its class.
         title (str): What happens, for people.
-        inject (callable): Makes it happen.
+        inject (callable): Makes it happen; raises a LabError where it does not.
         mend (callable): Makes it good. Default: nothing, it mends itself.
         gap (float): The longest gap that a client may see, in seconds.
         moves (int): How often the address may move.
         calls (int): How many calls of the API may be made.
         hold (float): Seconds that the fault lasts once clients are served.
-        after (callable): What has to come true while the fault lasts: scene -> bool. Default: nothing.
+        after (callable): What has to come true while the fault lasts, by which it is seen to be there: scene -> bool.
+            Default: nothing, for what ``inject`` itself has seen.
         within (float): Seconds in which it has to.
         operator (str): What an operator must do.
     """
@@ -74,35 +79,37 @@ class Outcome:
     requests: int = 0
     moves: int = 0
     calls: int = 0
-    seconds: float = 0.0
+    load: float = 0.0
     problems: list[str] = field(default_factory=list)
+
+    def attempt(self, step: Callable[..., object], *arguments) -> None:
+        """Take a step; that it cannot be taken is a problem, and the next one is taken all the same."""
+        try:
+            step(*arguments)
+        except LabError as error:
+            self.problems.append(str(error))
 
 
 def run(fault: Fault, baseline: inspection.Baseline, apply: bool = True) -> Outcome:
     """Inject, watch, mend, audit. What is not as it should be is in the outcome; with ``apply`` a new state.apply is
     part of the audit."""
-    begin, outcome = time.monotonic(), Outcome(fault)
+    outcome = Outcome(fault)
+    machine(BALANCERS[0]).run("crm_resource", "--cleanup")  # with those before it, a failure would count for more
     active = audit.settle(SETTLE)
-    scene = Scene(active, audit.passive_of(active))
     before = control.state(str(CONTROL))
+    scene = Scene(active, audit.passive_of(active), before["counts"])
     with probe(INTERVAL_MS) as record:
         wait_for("a quiet start", lambda: len(record.samples) >= STEADY, 10, 0.05)
-        try:
-            _play(fault, scene, record)
-        except LabError as error:
-            outcome.problems.append(str(error))
-        finally:
-            fault.mend(scene)
-        try:
-            audit.settle(SETTLE)
-        except LabError as error:
-            outcome.problems.append(str(error))
+        outcome.attempt(_play, fault, scene, record)
+        outcome.attempt(fault.mend, scene)
+        outcome.attempt(audit.settle, SETTLE)
     after = control.state(str(CONTROL))
-    outcome.gap, outcome.failed, outcome.requests = record.longest_gap, len(record.failed), len(record.samples)
+    outcome.gap = round(record.longest_gap, 3)
+    outcome.failed, outcome.requests = len(record.failed), len(record.samples)
     outcome.moves = len(after["moves"]) - len(before["moves"])
     outcome.calls = after["counts"]["calls"] - before["counts"]["calls"]
     outcome.problems += _over_budget(outcome) + inspection.problems(baseline, apply)
-    outcome.seconds = time.monotonic() - begin
+    outcome.load = round(os.getloadavg()[0] / (os.cpu_count() or 1), 1)
     say(f"{fault.name}: gap {outcome.gap:.2f} s, {outcome.failed} failed, {outcome.moves} moves, {outcome.calls} calls;"
         f" {'; '.join(outcome.problems) or 'all well'}")  # fmt: skip
     return outcome

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lab import audit
 from lab.machine import machine
-from lab.shell import wait_for
+from lab.shell import LabError, wait_for
 from lab.topology import HOSTS
 
 from .fault import Fault, Scene, nothing
@@ -18,7 +19,12 @@ ROLES = ("active", "passive")
 
 def on(role: str, *argv: str) -> Callable[[Scene], None]:
     """A command on the balancer that has this role at the moment of the fault."""
-    return lambda scene: machine(getattr(scene, role)).run(*argv, check=False) and None
+    return lambda scene: machine(getattr(scene, role)).run(*argv) and None
+
+
+def owned_by_other(scene: Scene) -> bool:
+    """The address has moved."""
+    return audit.cloud_owner() == scene.passive
 
 
 def signalled(name: str, role: str, *which: str) -> Callable[[Scene], None]:
@@ -76,7 +82,8 @@ def _spoil_config_and_kill(scene: Scene) -> None:
 
 def _restart_with_spoilt_config(scene: Scene) -> None:
     _spoil_config(scene)
-    machine(scene.active).run("systemctl", "reload", "haproxy", check=False)
+    if machine(scene.active).run("systemctl", "reload", "haproxy", check=False).returncode == 0:
+        raise LabError("HAProxy was reloaded, spoilt as its configuration is")
 
 
 def _take_port(scene: Scene) -> None:
@@ -120,6 +127,19 @@ def _give_up_unit(scene: Scene) -> None:
     wait_for("systemd to give HAProxy up", given_up, 20)
 
 
+def _hang_thrice(scene: Scene) -> None:
+    """As often as the cluster tries again in the same place."""
+    for _ in range(3):
+        before = _pids(scene.active)
+        signalled("STOP", "active")(scene)
+        wait_for("the cluster to end what hangs", lambda before=before: not before & _pids(scene.active), 15)
+        wait_for("HAProxy, or the address elsewhere", lambda: _pids(scene.active) or owned_by_other(scene), 15)
+
+
+def _pids(host: str) -> set[str]:
+    return set(machine(host).run("pgrep", "-x", "haproxy", check=False).stdout.split())
+
+
 FAULTS = [
     *(fault for role in ROLES for fault in _processes(role)),
     Fault(
@@ -127,8 +147,12 @@ FAULTS = [
         hold=MONITOR + 2,
     ),
     Fault(
+        "haproxy-hang-thrice", PROCESS, "SIGSTOP three times within two minutes, active balancer", _hang_thrice,
+        gap=MONITOR + 2, moves=1, after=owned_by_other, operator="nothing; the balancer is used again after two minutes",
+    ),
+    Fault(
         "haproxy-config-spoilt", START, "haproxy.cfg is spoilt, then HAProxy crashes", _spoil_config_and_kill,
-        _restore_config, gap=25.0, moves=1, hold=MONITOR + 2, operator="mend the file, or apply again",
+        _restore_config, gap=25.0, moves=1, after=owned_by_other, operator="mend the file, or apply again",
     ),
     Fault(
         "haproxy-reload-spoilt", START, "haproxy.cfg is spoilt, then reloaded by hand", _restart_with_spoilt_config,
@@ -136,11 +160,11 @@ FAULTS = [
     ),
     Fault(
         "haproxy-port-taken", START, "another program takes the port while HAProxy is stopped", _take_port, _free_port,
-        gap=25.0, moves=1, hold=MONITOR + 2, operator="end the other program",
+        gap=25.0, moves=1, after=owned_by_other, operator="end the other program",
     ),
     Fault(
         "haproxy-anchor-away", START, "the anchor IP goes from the active balancer's interface", _anchor_away,
-        _anchor_back, gap=MONITOR + 20, moves=1, hold=MONITOR + 2, operator="give the interface its address back",
+        _anchor_back, gap=MONITOR + 20, moves=1, after=owned_by_other, operator="give the interface its address back",
     ),
     Fault("haproxy-pid-file", START, "an empty pid file, then a restart by hand", _empty_pid_file, nothing, gap=1.0),
 ]  # fmt: skip

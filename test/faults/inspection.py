@@ -96,6 +96,6 @@ def _allowed() -> set[str]:
 
 def _not_converged() -> list[str]:
     try:
-        return [f"a new state.apply changes {what[:200]}" for what in outcome.changed(formula.apply())]
+        return [f"a new state.apply changes {what[:500]}" for what in outcome.changed(formula.apply())]
     except LabError as error:
-        return [f"a new state.apply fails: {str(error)[:500]}"]
+        return [f"a new state.apply fails: {str(error)[:1000]}"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
-from lab import network
+from lab import audit, network
 from lab.machine import machine
 from lab.shell import run, wait_for
 from lab.topology import API_ADDRESS, BALANCERS, HOSTS
 
-from .cluster import owned_by_other
+from .api import ASKED, shown
 from .fault import Fault, Scene
+from .haproxy import owned_by_other
 
 LINKS = "networks"
 UNREACHED = 25.0  # HAProxy's checks, the monitors of both, and the time that is left to each other
@@ -22,6 +23,20 @@ def _set(role: str, state: str, *links: str):
             network.set_link(getattr(scene, role), link, state)
 
     return act
+
+
+def partitioned(scene: Scene) -> bool:
+    """The balancers do not see each other."""
+    return any(audit.members(host) == [host] for host in (scene.active, scene.passive))
+
+
+def _unreached(scene: Scene) -> bool:
+    """The cluster knows that the passive balancer does not reach its gateway."""
+    return audit.reached().get(scene.passive) == "1000"
+
+
+def _lossy(scene: Scene) -> bool:
+    return all(network.dropped(host, "private") for host in BALANCERS)
 
 
 def _cut(name: str, title: str, role: str, *links: str, **bounds) -> Fault:
@@ -53,7 +68,7 @@ def _api(verb: str):
     def act(scene: Scene) -> None:
         for host in BALANCERS:
             namespace = HOSTS[host].namespace
-            run(["ip", "-n", namespace, "route", verb, "blackhole", f"{API_ADDRESS}/32"], check=False)
+            run(["ip", "-n", namespace, "route", verb, "blackhole", f"{API_ADDRESS}/32"])
 
     return act
 
@@ -71,32 +86,35 @@ def _names(text: str):
 FAULTS = [
     _cut("cut-private-active", "private link, active balancer", "active", "private", gap=UNREACHED, moves=1,
          after=owned_by_other),
-    _cut("cut-private-passive", "private link, passive balancer", "passive", "private", gap=0.3, hold=20.0),
+    _cut("cut-private-passive", "private link, passive balancer", "passive", "private", gap=0.3, hold=20.0,
+         after=partitioned),
     _cut("cut-public-active", "public link, active balancer", "active", "public", gap=UNREACHED, moves=1,
          after=owned_by_other),
-    _cut("cut-public-passive", "public link, passive balancer", "passive", "public", gap=0.3, hold=20.0),
+    _cut("cut-public-passive", "public link, passive balancer", "passive", "public", gap=0.3, hold=20.0,
+         after=_unreached),
     _cut("cut-all-active", "all links, active balancer", "active", "private", "public", gap=UNREACHED, moves=1,
          after=owned_by_other),
-    _cut("cut-all-passive", "all links, passive balancer", "passive", "private", "public", gap=0.3, hold=20.0),
+    _cut("cut-all-passive", "all links, passive balancer", "passive", "private", "public", gap=0.3, hold=20.0,
+         after=partitioned),
     Fault(
         "cut-peers", LINKS, "path between the balancers", lambda scene: network.set_path(*BALANCERS, "down"),
-        lambda scene: network.set_path(*BALANCERS, "up"), gap=0.5, hold=30.0,
+        lambda scene: network.set_path(*BALANCERS, "up"), gap=0.5, hold=30.0, after=partitioned,
     ),
     Fault(
         "one-way-to-active", LINKS, "the active balancer hears nothing on the private link", _loss({"active": 100}),
-        _loss({"active": 0}), gap=UNREACHED, moves=1, hold=15.0,
+        _loss({"active": 0}), gap=UNREACHED, moves=1, hold=15.0, after=partitioned,
     ),
     Fault(
         "one-way-to-passive", LINKS, "the passive balancer hears nothing on the private link", _loss({"passive": 100}),
-        _loss({"passive": 0}), gap=0.5, hold=15.0,
+        _loss({"passive": 0}), gap=0.5, hold=15.0, after=partitioned,
     ),
     Fault(
         "loss-30", LINKS, "30 % loss on the private link of both", _loss({"active": 30, "passive": 30}),
-        _loss({"active": 0, "passive": 0}), gap=10.0, moves=1, hold=20.0,
+        _loss({"active": 0, "passive": 0}), gap=10.0, moves=1, hold=20.0, after=_lossy,
     ),
     Fault("flapping", LINKS, "the private link of the active balancer flaps five times", _flap, gap=10.0, moves=1),
     Fault("api-unreachable", LINKS, "no way to the API from both balancers", _api("replace"), _api("delete"), gap=0.3,
-          hold=15.0),
+          after=shown("cannot confirm"), within=ASKED),
     Fault("api-without-a-name", LINKS, "the API's name is not known", _names(""),
-          _names(f"{API_ADDRESS} api.digitalocean.com"), gap=0.3, hold=15.0),
+          _names(f"{API_ADDRESS} api.digitalocean.com"), gap=0.3, after=shown("cannot confirm"), within=ASKED),
 ]  # fmt: skip

@@ -21,7 +21,7 @@ def _link(state: str, *hosts: str):
 
 def _nginx(*argv: str):
     def act(scene: Scene) -> None:
-        machine("app-1").run(*argv, check=False)
+        machine("app-1").run(*argv)
 
     return act
 

@@ -74,6 +74,28 @@ def cloud_owner() -> str | None:
     return next((host.name for host in HOSTS.values() if host.droplet_id == droplet and droplet), None)
 
 
+def reasons(name: str) -> list[str]:
+    """Why actions failed, as crm_mon shows it on a balancer."""
+    view = status(name)
+    return [] if view is None else [one.get("exitreason", "") for one in view.iter("failure")]
+
+
+def members(name: str) -> list[str]:
+    """The nodes that a balancer sees online; none while its cluster does not answer."""
+    view = status(name)
+    return [] if view is None else online(view)
+
+
+def reached() -> dict[str, str]:
+    """The attribute by which the cluster knows what each balancer reaches, as the first one sees it."""
+    view = status(BALANCERS[0])
+    return {} if view is None else {
+        node.get("name", ""): attribute.get("value", "")
+        for node in view.findall("node_attributes/node")
+        for attribute in node.findall("attribute") if attribute.get("name") == "haproxy_ha-reach"
+    }  # fmt: skip
+
+
 def status(name: str) -> ET.Element | None:
     """crm_mon's XML on a balancer; None while its cluster does not answer."""
     done = machine(name).run("crm_mon", "--one-shot", "--inactive", "--output-as=xml", check=False)

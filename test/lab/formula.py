@@ -7,6 +7,7 @@ import yaml
 from . import outcome, salt
 from .cloud import REPOSITORY
 from .shell import LabError
+from .topology import MINIONS
 
 NAME_THE_BALANCER = "http-response set-header X-Balancer %[hostname]"
 
@@ -24,9 +25,10 @@ def set_pillar(cluster: dict | None = None, options: tuple[str, ...] = ()) -> No
 def apply(what: str = "haproxy_ha", target: str = "*") -> dict:
     """What ``salt TARGET state.apply WHAT`` returned; a LabError names what failed."""
     returned = salt.call("state.apply", what, target=target)
-    silent = [name for name in target.split(",") if target != "*" and not isinstance(returned.get(name), dict)]
-    if silent or not returned:
-        raise LabError(f"no run on {', '.join(silent) or target}: {returned}")
+    wanted = MINIONS if target == "*" else target.split(",")
+    silent = [name for name in wanted if not isinstance(returned.get(name), dict)]
+    if silent:
+        raise LabError(f"no run on {', '.join(silent)}: {returned}")
     failed = outcome.failed(returned)
     if failed:
         raise LabError("; ".join(failed))

@@ -6,7 +6,7 @@ import fcntl
 import os
 
 from . import cloud, image, network, preflight, salt
-from .machine import MACHINES, STATE
+from .machine import MACHINES, STATE, Machine, machine
 from .shell import LabError, run, say
 from .topology import REALM
 
@@ -53,12 +53,26 @@ def up(salt_release: str = "3008", debian: str = "bookworm") -> None:
 
 def _boot(built: image.Image) -> None:
     for target in MACHINES.values():
-        target.prepare(built)
-        binds = salt.prepare(target)
-        _lab_settings(target)
-        target.power_on(*binds)
+        _install(target, built)
     for target in MACHINES.values():
         target.wait_booted()
+
+
+def _install(target: Machine, built: image.Image) -> None:
+    target.prepare(built)
+    binds = salt.prepare(target)
+    _lab_settings(target)
+    target.power_on(*binds)
+
+
+def replace(name: str) -> None:
+    """Put a fresh machine in the place of one that this process has started: the same name and addresses, no data."""
+    target = machine(name)
+    built = target.image
+    target.power_off()
+    target.destroy()
+    _install(target, built)
+    target.wait_booted()
 
 
 def _lab_settings(target) -> None:

@@ -7,6 +7,7 @@ another, so that all traffic passes the fabric's connection tracking, as it pass
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from .shell import run
@@ -101,11 +102,18 @@ def set_loss(host: str, network: str, percent: int) -> None:
     """Lose so many of the packets that reach a host from a network, at random; 0 loses none."""
     target = HOSTS[host]
     table = f"loss_{network}"
-    rule = f'iifname "{target.links[network]}" numgen random mod 100 < {percent} drop'
+    rule = f'iifname "{target.links[network]}" numgen random mod 100 < {percent} counter drop'
     rules = f"table inet {table} {{}}\ndelete table inet {table}\n"
     if percent:
         rules += f"table inet {table} {{ chain input {{ type filter hook input priority raw; {rule}; }}; }}\n"
     run(["ip", "netns", "exec", target.namespace, "nft", "-f", "-"], input=rules)
+
+
+def dropped(host: str, network: str) -> int:
+    """How many packets ``set_loss`` has lost."""
+    table = ["nft", "list", "table", "inet", f"loss_{network}"]
+    text = run(["ip", "netns", "exec", HOSTS[host].namespace, *table]).stdout
+    return int(re.search(r"counter packets (\d+)", text)[1])
 
 
 def fabric_command(*argv: str) -> list[str]:

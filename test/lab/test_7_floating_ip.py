@@ -19,17 +19,11 @@ from lab.shell import run, wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS
 from lab.traffic import ask, probe
-from lab.watch import watch, write_page
+from lab.watch import watch
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 AGENT = "/usr/lib/ocf/resource.d/haproxy_ha/floatip"
 INTERVAL_MS = 10
-
-
-@pytest.fixture(scope="module", autouse=True)
-def page():
-    yield
-    write_page()
 
 
 def moved_to(host: str) -> bool:
@@ -103,11 +97,6 @@ def cut_off(kind: str, host: str):
         cut(kind, host, "up")
 
 
-def members(host: str) -> list[str]:
-    view = audit.status(host)
-    return audit.online(view) if view is not None else []
-
-
 CUTS = {  # (what is cut, of which balancer): whether the address moves, the longest gap
     ("public", "active"): (True, 25),
     ("peers", "active"): (False, 0.3),
@@ -140,7 +129,7 @@ def test_a_cut_moves_the_address_to_where_clients_are_served(active, kind, role)
             if moves:
                 wait_for(f"the address at {other}", lambda: audit.cloud_owner() == other, gap)
             elif kind != "public":
-                wait_for("the partition", lambda: len(members(active)) == 1, 20)
+                wait_for("the partition", lambda: len(audit.members(active)) == 1, 20)
             wait_for("the rest of the cut", lambda: time.monotonic() - begin > CUT_SECONDS, CUT_SECONDS + 1)
         holder = audit.settle(120)
     assert holder == (other if moves else active)
@@ -155,7 +144,7 @@ def test_a_cut_moves_the_address_to_where_clients_are_served(active, kind, role)
 def test_ten_minutes_of_partition_see_one_move_at_most(active, kind):
     with watch(f"{CUT_NAMES[kind]} of the active cut for ten minutes") as seen:
         with cut_off(kind, active):
-            wait_for("the partition", lambda: len(members(active)) == 1, 20)
+            wait_for("the partition", lambda: len(audit.members(active)) == 1, 20)
             begin = time.monotonic()
             wait_for("ten minutes", lambda: time.monotonic() - begin > 600, 610, 5)
         audit.settle(180)
@@ -171,22 +160,12 @@ def test_what_both_balancers_lose_moves_nothing(active):
     for app in apps:
         network.set_link(app, "private", "down")
     try:
-        wait_for("both balancers to say so", lambda: reached() == dict.fromkeys(BALANCERS, "1000"), 60, 0.5)
+        wait_for("both balancers to say so", lambda: audit.reached() == dict.fromkeys(BALANCERS, "1000"), 60, 0.5)
     finally:
         for app in apps:
             network.set_link(app, "private", "up")
     assert audit.settle(60) == active
     assert len(control.state(str(CONTROL))["moves"]) == before
-
-
-def reached() -> dict[str, str]:
-    """The attribute by which the cluster knows what each balancer reaches."""
-    view = audit.status(BALANCERS[0])
-    return {} if view is None else {
-        node.get("name", ""): attribute.get("value", "")
-        for node in view.findall("node_attributes/node")
-        for attribute in node.findall("attribute") if attribute.get("name") == "haproxy_ha-reach"
-    }  # fmt: skip
 
 
 # Daemons that die or hang
@@ -258,7 +237,7 @@ def test_an_api_that_fails_moves_and_stops_nothing_and_is_shown(active, name):
         control.fault(str(CONTROL), **fault)
         try:
             machine(active).run("attrd_updater", "--name=haproxy_ha-handover", "--update=1", f"--node={active}")
-            wait_for("the reason in crm_mon", lambda: any(re.search(reason, one) for one in reasons(other)), 80, 0.5)
+            wait_for("the reason in crm_mon", lambda: shown(reason, other), 80, 0.5)
         finally:
             machine(active).run("attrd_updater", "--name=haproxy_ha-handover", "--delete", f"--node={active}")
             control.clear(str(CONTROL))
@@ -269,10 +248,8 @@ def test_an_api_that_fails_moves_and_stops_nothing_and_is_shown(active, name):
     assert len(seen.moves) <= 1
 
 
-def reasons(host: str) -> list[str]:
-    """Why actions failed, as crm_mon shows it on a host."""
-    view = audit.status(host)
-    return [] if view is None else [one.get("exitreason", "") for one in view.iter("failure")]
+def shown(reason: str, host: str) -> bool:
+    return any(re.search(reason, one) for one in audit.reasons(host))
 
 
 @pytest.mark.slow
@@ -393,7 +370,7 @@ def test_with_a_second_link_a_cut_of_the_private_one_splits_nothing(pillar, acti
     with watch("private interface of the passive cut, with a second link") as seen:
         with cut_off("private", audit.passive_of(active)):
             wait_for("the link to be seen down", lambda: links_up(active) == 1, 20)
-            assert sorted(members(active)) == sorted(BALANCERS)
+            assert sorted(audit.members(active)) == sorted(BALANCERS)
         assert audit.settle() == active
     assert (seen.failed, seen.moves) == ([], [])
 

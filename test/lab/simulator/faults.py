@@ -78,6 +78,7 @@ class Faults:
 
     def __init__(self):
         self._faults: list[Fault] = []
+        self.taken = 0  # how often one of them has happened
         self._lock = threading.Lock()
         self._cleared = threading.Event()
 
@@ -99,6 +100,7 @@ class Faults:
                 if fault.applies(stage, service, method, path, droplet_id):
                     if fault.times:
                         fault.times -= 1
+                    self.taken += 1
                     return fault
         return None
 

@@ -269,7 +269,8 @@ class Estate:
                 "actions": [vars(action) for reserved in self.reserved_ips.values() for action in reserved.actions],
                 "delay": {"assign_seconds": self.assign_seconds, "api_seconds": self.api_seconds},
                 "faults": self.faults.describe(),
-                "counts": {"calls": 0, "writes": 0, "assigns": 0, "moves": 0, "metadata": 0, **self.counts},
+                "counts": {"calls": 0, "writes": 0, "assigns": 0, "moves": 0, "metadata": 0, **self.counts,
+                           "faults": self.faults.taken},
             }
 
     def _check_assign(self, reserved: ReservedIP, droplet: Droplet) -> None:
