@@ -108,7 +108,7 @@ def balancer_servers(ours):
     probes = []
     for name, server in ours["app_servers"].items():
         if name not in {server["server"] for server in gone}:
-            proxied = server["managed"] and _proxied(ours)
+            proxied = haproxy_cfg.sends_proxy(server, ours)
             probes.append(partial(_answers, server["private_ip"], server["port"], proxied=proxied))
             if server["managed"] and server["public_ip"] and nginx_conf.has_sites(ours["nginx"]):
                 probes.append(partial(_closed, server["public_ip"], server["port"]))

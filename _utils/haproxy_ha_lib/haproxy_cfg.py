@@ -247,15 +247,24 @@ def _serving(proxy):
 def server_line(name, proxy, settings):
     """Return the `server` line of an app server in a backend or listen."""
     server = settings["app_servers"][name]
-    by_proxy = server["managed"] and settings["nginx"]["client_address"] == "proxy_protocol"
     return _words(
         "server", name, _host(server["private_ip"], proxy["port"] or server["port"]), "check",
         f"weight {server['weight']}" if server["weight"] is not None else "",
         "backup" if server["backup"] else "",
         f"maxconn {server['maxconn']}" if server["maxconn"] else "",
-        "send-proxy-v2" if by_proxy else "",
+        "send-proxy-v2" if _told_by_proxy(server, settings) else "",
         *server["options"],
     )  # fmt: skip
+
+
+def _told_by_proxy(server, settings):
+    return server["managed"] and settings["nginx"]["client_address"] == "proxy_protocol"
+
+
+def sends_proxy(server, settings):
+    """Return whether the load balancers send an app server the PROXY protocol, as ours or by options of its own."""
+    words = [word for option in server["options"] for word in option.split()]
+    return _told_by_proxy(server, settings) or any(word.startswith("send-proxy") for word in words)
 
 
 def _words(*words):

@@ -97,7 +97,10 @@ _raw_section = values.matching(
     f"<keyword> <name> with the keyword {', '.join(_RAW_SECTIONS)}",
 )
 _balance = values.matching(
-    r"[a-z][a-z0-9-]*(\([A-Za-z0-9_.,-]+\))?( [A-Za-z0-9_.,()-]+){0,8}", "an algorithm such as leastconn or hdr(Host)"
+    r"roundrobin|static-rr|leastconn|first|source|random(\([1-9]\d{0,3}\))?|rdp-cookie(\([A-Za-z0-9_.-]+\))?"
+    r"|hdr\([A-Za-z0-9_-]+\)( use_domain_only)?|url_param [A-Za-z0-9_.-]+( check_post)?"
+    r"|uri( (whole|path-only|(len|depth) [1-9]\d{0,4}))*|hash [A-Za-z0-9_.,()-]+",
+    "an algorithm such as leastconn or hdr(Host)",
 )
 _http_path = values.matching(r"/[A-Za-z0-9._~/?&=%+,:@-]{0,255}", "a path such as /health")
 _host_name = values.matching(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(:\d{1,5})?", "a host name")

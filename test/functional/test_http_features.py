@@ -57,6 +57,11 @@ def haproxy(pem, tmp_path):
 
 
 HTTPS = {"haproxy:certificates": {"www.example.com": {"pem": "PEM"}}}
+ALGORITHMS = [
+    "roundrobin", "static-rr", "leastconn", "first", "source", "random", "random(2)", "rdp-cookie", "rdp-cookie(x)",
+    "hdr(Host)", "hdr(Host) use_domain_only", "url_param id", "url_param id check_post", "uri", "uri whole",
+    "uri len 9 depth 2 path-only", "hash req.hdr(x),lower",
+]  # fmt: skip
 FEATURES = {
     "TLS with every certificate, HTTP/2, redirect": (
         HTTPS | {"haproxy:frontends": {"http": {"bind": ["anchor:80", "anchor:443 ssl"], "redirect_to_https": True}}},
@@ -135,6 +140,10 @@ FEATURES = {
         {"haproxy:stats": {"page": True, "bind": ["*:8404"],
                            "password": "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"}},
         ["user admin password $5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"],
+    ),
+    "every algorithm": (
+        {"haproxy:backends": {f"b{number}": {"balance": one} for number, one in enumerate(ALGORITHMS)}},
+        [f"balance {one}" for one in ALGORITHMS],
     ),
     "metrics alone": ({"haproxy:stats": {"prometheus": True}}, ["http-request return status 404"]),
     "the PROXY protocol to servers of ours": (

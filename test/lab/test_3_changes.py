@@ -172,3 +172,20 @@ def test_one_balancer_down_says_who_is_waited_for_and_the_next_run_finishes(pill
         audit.settle(120)
         wait_for(f"the minion of {down}", lambda: set(salt.call("test.ping", timeout=10)) == set(MINIONS), 60)
     assert outcome.failed(salt.call("state.apply", "haproxy_ha")) == []
+
+
+def test_a_service_that_was_stopped_and_disabled_runs_and_starts_at_boot_again(active):
+    machine("app-1").run("systemctl", "disable", "--now", "nginx")
+
+    def service(*arguments: str) -> tuple:
+        run = salt.call("state.apply", "haproxy_ha.app.service", *arguments, target="app-1")
+        state = outcome.by_id(run, "app-1", "haproxy_ha-app-service")
+        return state["result"], state["changes"]
+
+    change = {"nginx.service": {"old": "inactive, disabled", "new": "active, enabled"}}
+    assert service("test=True") == (None, change)
+    assert service() == (True, change)
+    assert machine("app-1").run("systemctl", "is-active", "nginx").stdout == "active\n"
+    assert machine("app-1").run("systemctl", "is-enabled", "nginx").stdout == "enabled\n"
+    for arguments in (["test=True"], []):
+        assert service(*arguments) == (True, {})

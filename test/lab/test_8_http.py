@@ -119,6 +119,14 @@ def test_no_request_is_lost_while_servers_and_certificates_change(under_change, 
     assert "BEGIN" not in json.dumps(states)
 
 
+@pytest.fixture
+def both_tiers(active):
+    """The example is back on all hosts after the test."""
+    yield
+    salt.set_pillar(EXAMPLE)
+    assert outcome.failed(salt.call("state.apply", "haproxy_ha")) == []
+
+
 LINEAGE = "/etc/letsencrypt/live/www.example.com"
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/haproxy_ha"
 FETCH = "import ssl, sys; print(ssl.get_server_certificate((sys.argv[1], 443)), end='')"
@@ -194,7 +202,7 @@ def in_order(before: str, after: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.slow
-def test_the_way_of_telling_the_clients_address_is_changed_and_nothing_is_lost(under_change):
+def test_the_way_of_telling_the_clients_address_is_changed_and_nothing_is_lost(both_tiers):
     def sites_have(word: str) -> list[bool]:
         return [word in machine(app).read("/etc/nginx/sites-available/haproxy_ha") for app in APP_SERVERS]
 

@@ -66,6 +66,18 @@ def test_the_line_of_a_bind(bind, line):
     assert (lines[0], lines[-1]) == (line, "default_backend app_pool")
 
 
+@pytest.mark.parametrize("how, server, sent", [
+    ("log", {}, False),
+    ("proxy_protocol", {}, True),
+    ("proxy_protocol", {"managed": False}, False),
+    ("log", {"managed": False, "options": ["inter 2s send-proxy-v2"]}, True),
+])
+def test_who_is_sent_the_proxy_protocol(how, server, sent):
+    built = valid({"nginx:client_address": how, "app_servers:theirs": {"private_ip": "10.0.0.9", **server}})
+    assert haproxy_cfg.sends_proxy(built["app_servers"]["theirs"], built) is sent
+    assert ("send-proxy-v2" in haproxy_cfg.server_line("theirs", {"port": None}, built)) is sent
+
+
 def test_sections_servers_and_raw_lines_keep_their_order():
     changes = {
         "app_servers": {name: {"private_ip": f"10.0.0.{number}"} for number, name in enumerate("zya", 1)},

@@ -400,6 +400,11 @@ WRONG = {
         [f"{HAPROXY}:backends:app_pool:balance: found 'leastconn #' (a string), allowed: an algorithm such as "
          "leastconn or hdr(Host)"],
     ),
+    "an algorithm that HAProxy does not know": (
+        {"haproxy:backends:app_pool:balance": "a"},
+        [f"{HAPROXY}:backends:app_pool:balance: found 'a' (a string), allowed: an algorithm such as "
+         "leastconn or hdr(Host)"],
+    ),
     "a check's path that breaks out": (
         {"haproxy:backends:app_pool:check": {"path": "/ hdr X y"}},
         [f"{HAPROXY}:backends:app_pool:check:path: found '/ hdr X y' (a string), allowed: a path such as /health"],
