@@ -238,7 +238,10 @@ def generate_quorum_certificates(cluster="haproxy_ha"):
 
         salt-call --local haproxy_ha.generate_quorum_certificates
     """
-    helper, balancer = nss.generate(cluster)
+    try:
+        helper, balancer = nss.generate(values.cluster_name(cluster))
+    except values.Invalid as exc:
+        raise SaltInvocationError(f"cluster: found {cluster!r}, allowed: {exc}") from None
     return {"helper_pem": helper, "balancer_pem": balancer}
 
 

@@ -114,7 +114,6 @@ _password = values.matching(
     "a password, or crypt(3)'s hash of one, of 8 to 128 letters, digits and ._~!@$%^&*()+=:,;<>?/|{}-",
 )
 _word = values.matching(r"[A-Za-z0-9._/-]{1,64}", "a word of letters, digits and . _ / -")
-_cluster_name = values.matching(r"[A-Za-z0-9_-]{1,32}", "a name of 1 to 32 letters, digits, _ and -")
 _object_id = values.matching(r"[!-~]{1,255}", "an id without spaces")
 _disruption = values.choice(
     "any", "stop", "move", "migrate", "restart", "recover", "promote", "demote", "reload", "nothing"
@@ -335,7 +334,7 @@ def _objects(section, doc):
 
 
 _CLUSTER = Keys("Corosync and Pacemaker.", {
-    "name": Value("Name of the cluster.", _cluster_name),
+    "name": Value("Name of the cluster.", values.cluster_name),
     "authkey": Value("Corosync's key in base64; `salt-call haproxy_ha.generate_authkey` prints one. Only load "
                      "balancers need it.", values.authkey, secret=True),
     "port": Value("Corosync's UDP port.", values.port),

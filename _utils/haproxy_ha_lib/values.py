@@ -205,6 +205,10 @@ def public_key(value):
 _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.+?)\n-----END \1-----", re.DOTALL)
 
 
+cluster_name = matching(r"[A-Za-z0-9_-]{1,32}", "a name of 1 to 32 letters, digits, _ and -")
+"""Return a cluster's name as corosync and Pacemaker take it."""
+
+
 def certificate(value):
     """Certificate, chain and private key in PEM."""
     allowed = "a certificate and its private key in PEM (-----BEGIN CERTIFICATE----- and -----BEGIN PRIVATE KEY-----)"

@@ -690,7 +690,7 @@ def test_what_is_reached_is_told_once_and_again_after_a_restart(haproxy, tmp_pat
     published.forget()
     published.update(1000)
     assert told.read_text().splitlines() == [
-        f"--name haproxy_ha-reach --update {value} --delay 12s" for value in (2000, 1000, 1000)
+        f"--name haproxy_ha-reach --update-both {value} --delay 12s" for value in (2000, 1000, 1000)
     ]
 
 

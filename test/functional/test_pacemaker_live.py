@@ -343,3 +343,31 @@ def test_a_node_that_hangs_stops_every_commit_until_it_is_back(live):
     ret = live.state("configured", "me", timeout=90, **options)
     assert (ret["result"], list(ret["changes"])) == (True, ["resource_default resource-stickiness"]), ret
     assert live.state("configured", "me", "n2", **options)["changes"] == {}
+
+
+# What the agent haproxy tells of what a node reaches
+
+PUBLISH = """
+import sys, types
+sys.path.insert(0, sys.argv[1])
+import reach
+reach.Published(types.SimpleNamespace(state_directory="/run", instance="haproxy"), "reach").update(int(sys.argv[2]))
+"""
+
+
+def test_what_two_nodes_lose_one_after_the_other_is_one_change(live):
+    def publish(value):
+        for node in live.values():
+            node.run(sys.executable, "-c", PUBLISH, str(ROOT / "haproxy_ha" / "files" / "agents"), str(value))
+
+    def written():
+        status = live["n1"].run("cibadmin", "--query", "--xpath", "//nvpair[@name='reach']", check=False).stdout
+        return sorted(re.findall(r' value="(\d+)"', status))
+
+    publish(2000)
+    assert written() == []
+    twonodes.wait_for("the values", written, 30)
+    assert written() == ["2000", "2000"]
+    publish(1000)
+    twonodes.wait_for("other values", lambda: written() != ["2000", "2000"], 30)
+    assert written() == ["1000", "1000"]

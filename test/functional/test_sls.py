@@ -43,7 +43,25 @@ def test_an_app_server_gets_nginx_and_no_cluster(app_1):
     ]  # fmt: skip
 
 
+QUORUM_PEM = "".join(f"-----BEGIN {kind}-----\nc2VjcmV0\n-----END {kind}-----\n"
+                     for kind in ("CERTIFICATE", "CERTIFICATE", "PRIVATE KEY"))
+HELPED = {"quorum_helper": {"app-1": None},
+          "cluster:quorum_device": {"helper_pem": QUORUM_PEM, "balancer_pem": QUORUM_PEM}}
+IN_THE_CLEAR = {**HELPED, "cluster:quorum_device": {"tls": False}}
 OPTIONS = {
+    "a quorum helper's clients": (
+        "primary", HELPED, {"cluster-quorum-restart", "cluster-quorum-certificates"}, set(),
+    ),
+    "a quorum helper's clients in the clear": ("primary", IN_THE_CLEAR, {"cluster-quorum-restart"}, set()),
+    "a quorum helper": (
+        "app-1",
+        HELPED,
+        {f"quorum-helper-{part}" for part in ("package", "options", "certificates", "service")},
+        set(),
+    ),
+    "a quorum helper in the clear": (
+        "app-1", IN_THE_CLEAR, {f"quorum-helper-{part}" for part in ("package", "options", "service")}, set(),
+    ),
     "no page": ("app-1", {"nginx": {"page": {"enabled": False}}}, set(), {"app-page"}),
     "no verification": ("app-1", {"verify": False}, set(), {"verified"}),
     "firewall": ("app-1", {"firewall": {"enabled": True}}, {"firewall-package", "firewall"}, set()),
@@ -79,6 +97,24 @@ def test_every_file_compiles_alone_and_with_all_its_requisites(minions, minion, 
     states = minions(minion).apply(sls, EXAMPLE, mock=True)
     assert {state["result"] for state in states.values()} == {True}
     assert all(name.startswith("haproxy_ha-") for name in states)
+
+
+@pytest.mark.parametrize("sls", ["haproxy_ha", "haproxy_ha.quorum_helper", "haproxy_ha.cluster", "haproxy_ha.verify"])
+@pytest.mark.parametrize("minion", ["primary", "app-1"])
+def test_files_compile_with_a_quorum_helper(minions, minion, sls):
+    states = minions(minion).apply(sls, changed(HELPED), mock=True)
+    assert {state["result"] for state in states.values()} == {True}
+
+
+def test_the_quorum_device_goes_before_the_cluster_counts_without_it_and_comes_after_corosync(primary):
+    def order(pillar):
+        chunks = [(chunk["__id__"], chunk["fun"]) for chunk in primary.low("haproxy_ha", pillar)]
+        names = [name for name, _ in chunks]
+        device = names.index("haproxy_ha-cluster-quorum-device")
+        return chunks[device][1], [name for name in names[device + 1 :] if name.startswith("haproxy_ha-cluster-c")]
+
+    assert order(EXAMPLE) == ("dead", ["haproxy_ha-cluster-config", "haproxy_ha-cluster-corosync"])
+    assert order(changed(HELPED)) == ("running", [])
 
 
 @pytest.mark.parametrize("sls", [name for name in FILES if name not in CLEAN])
@@ -119,7 +155,8 @@ def test_nothing_local_comes_after_the_cluster_has_started(primary):
 
 
 def test_no_state_carries_a_secret(primary):
-    text = str(primary.low("haproxy_ha", EXAMPLE))
+    text = str(primary.low("haproxy_ha", changed(HELPED)))
+    assert "c2VjcmV0" not in text
     assert EXAMPLE["floating_ip"]["api_token"] not in text
     assert EXAMPLE["cluster"]["authkey"] not in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 
 import pytest
@@ -39,7 +40,8 @@ def converge(certificates: dict | None) -> dict:
 @pytest.fixture(scope="module")
 def helped(first_run):
     """The running pair gets the helper, and loses it again: nothing moves, and no request is lost."""
-    certificates = salt.call("haproxy_ha.generate_quorum_certificates", target=HELPER)[HELPER]
+    made = machine(HELPER).run("salt-call", "--local", "--out=json", "haproxy_ha.generate_quorum_certificates").stdout
+    certificates = json.loads(made)["local"]
     audit.settle()
     with watch("a quorum helper added to the running pair") as seen:
         converge(certificates)
@@ -55,6 +57,10 @@ def helped(first_run):
         assert "2Node" in quorum(host)
         unit = machine(host).run("systemctl", "status", "corosync-qdevice", check=False).stdout
         assert "Active: inactive" in unit and "disabled" in unit, unit
+    assert outcome.changed(converge(None)) == []
+    removed = salt.call("haproxy_ha.remove", "quorum_helper", target=HELPER)[HELPER]
+    assert removed["changes"]["corosync-qnetd"] == {"old": "installed", "new": None}
+    assert salt.call("haproxy_ha.remains", "quorum_helper", target=HELPER)[HELPER] == {}
     assert outcome.changed(converge(None)) == []
 
 

@@ -262,12 +262,13 @@ def test_fate_of_an_assign(cloud, kind, status, owner):
     assert (action_status(cloud, number), cloud.owner()) == (status, owner)
 
 
-def test_stuck_assign_stays_in_progress_until_reset(cloud):
+@pytest.mark.parametrize("end", ["clear", "reset"])
+def test_stuck_assign_stays_in_progress_until_the_fault_is_cleared(cloud, end):
     cloud.fault("stuck")
     number = assign(cloud, SECONDARY)[2]["action"]["id"]
     time.sleep(0.1)
     assert action_status(cloud, number) == "in-progress"
-    cloud.reset()
+    getattr(cloud, end)()
     assert cloud.state()["locked"] == []
 
 

@@ -81,8 +81,9 @@ class Published:
         import subprocess
 
         try:
+            # --update alone ignores the delay.
             subprocess.run(
-                ["attrd_updater", "--name", self._attribute, "--update", str(value), "--delay", DAMPENING],
+                ["attrd_updater", "--name", self._attribute, "--update-both", str(value), "--delay", DAMPENING],
                 stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=3,
             )  # fmt: skip
             agent.replace_file(self._path, f"{value} {time.monotonic():.3f}\n")

@@ -2,7 +2,7 @@
 
 GET  /state    owners, moves, actions, delays, faults, counts
 POST /delay    {"assign_seconds": float, "api_seconds": float, "power_seconds": float}
-POST /fault    the fields of faults.Fault; {"clear": true} removes every fault
+POST /fault    the fields of faults.Fault; {"clear": true} removes every fault, and ends what one held up
 POST /assign   {"ip": str, "droplet_id": int | null}: moved by somebody else
 POST /anchor   {"droplet_id": int, "anchor_ip": str | null}: a droplet from a custom image has none
 POST /tokens   {"tokens": [...]}: rotated or revoked
@@ -55,7 +55,7 @@ class Control:
 
     def _post_fault(self, body):
         if body.pop("clear", False):
-            self._estate.faults.clear()
+            self._estate.clear()
         if body:
             self._estate.faults.add(Fault(**body))
 

@@ -64,6 +64,7 @@ class Action:
     started_at: str = ""
     completed_at: str | None = None
     hidden: bool = False
+    stuck: bool = False
 
 
 @dataclass
@@ -193,7 +194,8 @@ class Estate:
             self.count("assigns" if type == "assign" else "unassigns")
             fate = self.faults.take("assign")
             action.hidden = bool(fate and fate.kind == "action_404")
-            if not (fate and fate.kind == "stuck"):
+            action.stuck = bool(fate and fate.kind == "stuck")
+            if not action.stuck:
                 self._later(self.assign_seconds, self._finish, action, fate.kind if fate else "")
             return action
 
@@ -233,6 +235,15 @@ class Estate:
             if droplet_id is not None:
                 self.droplet(droplet_id)
             self._move(reserved, droplet_id)
+
+    def clear(self) -> None:
+        """Removes every fault; an action that one of them held up ends as `errored`."""
+        with self.lock:
+            self.faults.clear()
+            for reserved in self.reserved_ips.values():
+                for action in reserved.actions:
+                    if action.stuck and action.status == "in-progress":
+                        action.status, action.completed_at = "errored", now()
 
     def reset(self, owners: bool = False) -> None:
         """Clears faults, delays, counters and unfinished actions; with `owners` the first owners come back too."""
