@@ -148,7 +148,7 @@ FAULTS = [
     ),
     Fault(
         "haproxy-hang-thrice", PROCESS, "SIGSTOP three times within two minutes, active balancer", _hang_thrice,
-        gap=MONITOR + 2, moves=1, after=owned_by_other, operator="nothing; the balancer is used again after two minutes",
+        gap=MONITOR + 2, moves=1, after=owned_by_other, operator="nothing; it is used again two minutes later",
     ),
     Fault(
         "haproxy-config-spoilt", START, "haproxy.cfg is spoilt, then HAProxy crashes", _spoil_config_and_kill,
