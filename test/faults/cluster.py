@@ -8,7 +8,7 @@ from lab.shell import wait_for
 from lab.topology import BALANCERS
 
 from .fault import Fault, Scene
-from .haproxy import on, owned_by_other
+from .haproxy import on, online, owned_by_other, standby
 
 DAEMONS, HOSTS_DOWN = "Corosync and Pacemaker", "whole hosts"
 PACEMAKER = ("based", "controld", "execd", "attrd", "schedulerd", "fenced")
@@ -132,9 +132,7 @@ FAULTS = [
         _restart_one_after_the_other, gap=0.5, moves=1,
     ),
     Fault(
-        "standby", DAEMONS, "`crm node standby`, active balancer", lambda scene: machine(scene.active).run(
-            "crm", "node", "standby", scene.active), lambda scene: machine(scene.active).run(
-            "crm", "node", "online", scene.active), gap=0.5, moves=1, after=owned_by_other,
+        "standby", DAEMONS, "`crm_standby`, active balancer", standby, online, gap=0.5, moves=1, after=owned_by_other,
     ),
     Fault(
         "power-loss-active", HOSTS_DOWN, "loss of power, active balancer", _power_off("active"), _power_on("active"),

@@ -27,6 +27,17 @@ def owned_by_other(scene: Scene) -> bool:
     return audit.cloud_owner() == scene.passive
 
 
+def standby(scene: Scene) -> None:
+    """The active balancer is to be left, as Pacemaker's own tool says it: crmsh's writes back a status that it read
+    before, and what an action has come to meanwhile is lost."""
+    machine(scene.active).run("crm_standby", "--node", scene.active, "--update", "on")
+
+
+def online(scene: Scene) -> None:
+    """It can be used again."""
+    machine(scene.active).run("crm_standby", "--node", scene.active, "--delete")
+
+
 def signalled(name: str, role: str, *which: str) -> Callable[[Scene], None]:
     """A signal to HAProxy: to all of its processes, or with ``-n`` to the worker."""
     return on(role, "pkill", f"-{name}", *which, "-x", "haproxy")
