@@ -112,7 +112,8 @@ FAULTS = [
     _moving("429-retry-after", "HTTP 429 with retry-after", {
         "kind": "status", "status": 429, "times": 2, "headers": {"retry-after": "1"}}),
     *(
-        _moving(f"status-{status}", f"HTTP {status}, once", {"kind": "status", "status": status, "times": 1})
+        # The start has failed, and is tried again when HAProxy has been stopped where clients still come.
+        _moving(f"status-{status}", f"HTTP {status}, once", {"kind": "status", "status": status, "times": 1}, gap=1.5)
         for status in (401, 403, 404)
     ),
     *(_moving(kind.replace("_", "-"), f"{kind}, twice", {"kind": kind, "times": 2}) for kind in TWICE),

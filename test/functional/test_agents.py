@@ -722,7 +722,7 @@ def stopping(haproxy):
         (crm_mon(address='role="Started"', address_on="one"), True),
         (crm_mon(address='role="Started"', address_on="two"), False),
         (crm_mon(address='role="Started" pending="Monitoring"', address_on="two"), False),
-        (crm_mon(address='role="Started" failed="true"', address_on="two"), True),  # its start has failed there
+        (crm_mon(address='role="Started" failed="true"', address_on="two"), False),  # tried again after this stop
         (crm_mon("maintenance"), False),  # a restart in place
         (crm_mon(other='role="Stopped"'), False),  # nobody could have it
         (crm_mon(more='target_role="Stopped"'), False),
