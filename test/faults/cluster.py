@@ -88,7 +88,7 @@ def _lose_cib_manager(role: str):
 
 
 def _has_cib_manager(role: str):
-    running = ("pgrep", "-x", "pacemaker-based")
+    running = ("pgrep", "--runstates", "R,S,D", "-x", "pacemaker-based")
     return lambda scene: machine(getattr(scene, role)).run(*running, check=False).returncode == 0
 
 
