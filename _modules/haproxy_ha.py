@@ -1165,11 +1165,13 @@ def _trace_cluster(ours):
         return {}
     return {
         "packages": [re.escape(name) for name in (*ours["packages"]["cluster"], *ours["packages"]["quorum_device"])],
-        "units": [ours["services"][key] for key in ("pacemaker", "quorum_device", "corosync")],
+        "units": [ours["services"][key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync")],
         "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
         "deleted": [
             *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK),
             *(paths["agents_dir"], paths["fence_agent"], paths["corosync_drop_in"], paths["qdevice_drop_in"]),
+            paths["pacemaker_watch"],
+            f"/etc/systemd/system/multi-user.target.wants/{ours['services']['pacemaker_watch']}.service",
         ],
     }
 

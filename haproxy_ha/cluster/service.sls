@@ -20,6 +20,23 @@ haproxy_ha-cluster-restart:
     - require:
       - haproxy_ha: haproxy_ha-cluster-package
 
+haproxy_ha-cluster-watch-unit:
+  file.managed:
+    - name: {{ settings.paths.pacemaker_watch }}
+    - source: salt://haproxy_ha/files/pacemaker-watch.service
+    - user: root
+    - group: root
+    - mode: "0644"
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-package
+
+haproxy_ha-cluster-watch:
+  service.running:
+    - name: {{ settings.services.pacemaker_watch | json }}
+    - enable: true
+    - watch:
+      - file: haproxy_ha-cluster-watch-unit
+
 haproxy_ha-cluster-corosync:
   haproxy_ha.running:
     - name: {{ settings.services.corosync | json }}
@@ -30,6 +47,7 @@ haproxy_ha-cluster-corosync:
       - haproxy_ha: haproxy_ha-cluster-time
       - file: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-restart
+      - service: haproxy_ha-cluster-watch
 {% if settings.floating_ip.provider == "digitalocean" %}
       - haproxy_ha: haproxy_ha-cluster-token
 {% endif %}

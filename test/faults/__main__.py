@@ -85,6 +85,9 @@ def _rescue() -> None:
     """What an operator does about a system that stays ill: it must not spoil what is found about the next fault."""
     say(f"rescue: {'; '.join(audit.problems())}")
     control.clear(str(CONTROL))
+    for host in BALANCERS:
+        if audit.status(host) is None:
+            machine(host).run("systemctl", "kill", "--signal=KILL", "pacemaker")
     formula.set_pillar()
     formula.apply()
     machine(BALANCERS[0]).run("crm_resource", "--cleanup")

@@ -11,7 +11,7 @@ from lab.simulator import control
 from lab.topology import BALANCERS, FLOATING_IP, HOSTS
 
 from .fault import Fault, Scene
-from .haproxy import owned_by_other
+from .haproxy import online, owned_by_other, standby
 
 ANSWERS, METADATA, OTHERS = "the API while the address moves", "the metadata service", "other people"
 STATUSES = (401, 403, 404, 408, 429, 500, 503)
@@ -29,7 +29,7 @@ def clear(scene: Scene) -> None:
 
 def _online(scene: Scene) -> None:
     clear(scene)
-    machine(scene.active).run("crm", "node", "online", scene.active)
+    online(scene)
 
 
 def struck(scene: Scene) -> bool:
@@ -52,7 +52,7 @@ def _moving(name: str, title: str, *faults: dict, delay: dict | None = None, gap
         for fault in faults:
             control.fault(str(CONTROL), **fault)
         control.delay(str(CONTROL), **(delay or {}))
-        machine(scene.active).run("crm", "node", "standby", scene.active)
+        standby(scene)
 
     return Fault(f"api-{name}", ANSWERS, title, inject, _online, gap=gap, moves=1, after=moved, within=60.0)
 
@@ -112,7 +112,8 @@ FAULTS = [
     _moving("429-retry-after", "HTTP 429 with retry-after", {
         "kind": "status", "status": 429, "times": 2, "headers": {"retry-after": "1"}}),
     *(
-        _moving(f"status-{status}", f"HTTP {status}, once", {"kind": "status", "status": status, "times": 1})
+        # The start has failed, and is tried again when HAProxy has been stopped where clients still come.
+        _moving(f"status-{status}", f"HTTP {status}, once", {"kind": "status", "status": status, "times": 1}, gap=1.5)
         for status in (401, 403, 404)
     ),
     *(_moving(kind.replace("_", "-"), f"{kind}, twice", {"kind": kind, "times": 2}) for kind in TWICE),

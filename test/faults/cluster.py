@@ -8,7 +8,7 @@ from lab.shell import wait_for
 from lab.topology import BALANCERS
 
 from .fault import Fault, Scene
-from .haproxy import on, owned_by_other
+from .haproxy import on, online, owned_by_other, standby
 
 DAEMONS, HOSTS_DOWN = "Corosync and Pacemaker", "whole hosts"
 PACEMAKER = ("based", "controld", "execd", "attrd", "schedulerd", "fenced")
@@ -77,6 +77,21 @@ def _restart_one_after_the_other(scene: Scene) -> None:
         wait_for("both balancers in the cluster", lambda: not audit.problems(), 60, 0.5)
 
 
+def _lose_cib_manager(role: str):
+    """As it is when pacemakerd waits for a Corosync that never went: nobody starts the CIB manager again."""
+
+    def inject(scene: Scene) -> None:
+        on(role, "pkill", "-STOP", "-x", "pacemakerd")(scene)
+        on(role, "pkill", "-KILL", "-x", "pacemaker-based")(scene)
+
+    return inject
+
+
+def _has_cib_manager(role: str):
+    running = ("pgrep", "--runstates", "R,S,D", "-x", "pacemaker-based")
+    return lambda scene: machine(getattr(scene, role)).run(*running, check=False).returncode == 0
+
+
 FAULTS = [
     *(
         Fault(
@@ -91,6 +106,13 @@ FAULTS = [
             on(role, "pkill", "-KILL", "-x", daemon), gap=5.0, moves=1, hold=5.0,
         )
         for daemon in ("pacemakerd", "corosync") for role in ("active", "passive")
+    ),
+    *(
+        Fault(
+            f"pacemaker-based-lost-{role}", DAEMONS, f"pacemaker-based killed and not started again, {role} balancer",
+            _lose_cib_manager(role), gap=TAKEOVER, moves=1, after=_has_cib_manager(role), within=60.0,
+        )
+        for role in ("active", "passive")
     ),
     Fault(
         "corosync-hang-active", DAEMONS, "SIGSTOP of corosync for 5 s, active balancer",
@@ -110,9 +132,7 @@ FAULTS = [
         _restart_one_after_the_other, gap=0.5, moves=1,
     ),
     Fault(
-        "standby", DAEMONS, "`crm node standby`, active balancer", lambda scene: machine(scene.active).run(
-            "crm", "node", "standby", scene.active), lambda scene: machine(scene.active).run(
-            "crm", "node", "online", scene.active), gap=0.5, moves=1, after=owned_by_other,
+        "standby", DAEMONS, "`crm_standby`, active balancer", standby, online, gap=0.5, moves=1, after=owned_by_other,
     ),
     Fault(
         "power-loss-active", HOSTS_DOWN, "loss of power, active balancer", _power_off("active"), _power_on("active"),

@@ -48,6 +48,7 @@ class Fault:
         gap (float): The longest gap that a client may see, in seconds.
         moves (int): How often the address may move.
         calls (int): How many calls of the API may be made.
+        steady (int): So many good answers in a row mean that clients are served while the fault lasts.
         hold (float): Seconds that the fault lasts once clients are served.
         after (callable): What has to come true while the fault lasts, by which it is seen to be there: scene -> bool.
             Default: nothing, for what ``inject`` itself has seen.
@@ -63,6 +64,7 @@ class Fault:
     gap: float = 3.0
     moves: int = 0
     calls: int = 60
+    steady: int = STEADY
     hold: float = 2.0
     after: Callable[[Scene], object] | None = None
     within: float = 30.0
@@ -122,7 +124,7 @@ def _play(fault: Fault, scene: Scene, record) -> None:
         wait_for(f"what {fault.name} leads to", lambda: fault.after(scene), fault.within)
 
     def served() -> bool:
-        last = record.samples[-STEADY:]
+        last = record.samples[-fault.steady :]
         steady = all(sample["status"] == 200 and sample["start"] > injected for sample in last)
         return steady and time.time() - injected > fault.hold
 

@@ -27,6 +27,17 @@ def owned_by_other(scene: Scene) -> bool:
     return audit.cloud_owner() == scene.passive
 
 
+def standby(scene: Scene) -> None:
+    """The active balancer is to be left, as Pacemaker's own tool says it: crmsh's writes back a status that it read
+    before, and what an action has come to meanwhile is lost."""
+    machine(scene.active).run("crm_standby", "--node", scene.active, "--update", "on")
+
+
+def online(scene: Scene) -> None:
+    """It can be used again."""
+    machine(scene.active).run("crm_standby", "--node", scene.active, "--delete")
+
+
 def signalled(name: str, role: str, *which: str) -> Callable[[Scene], None]:
     """A signal to HAProxy: to all of its processes, or with ``-n`` to the worker."""
     return on(role, "pkill", f"-{name}", *which, "-x", "haproxy")
@@ -148,7 +159,7 @@ FAULTS = [
     ),
     Fault(
         "haproxy-hang-thrice", PROCESS, "SIGSTOP three times within two minutes, active balancer", _hang_thrice,
-        gap=MONITOR + 2, moves=1, after=owned_by_other, operator="nothing; the balancer is used again after two minutes",
+        gap=MONITOR + 2, moves=1, after=owned_by_other, operator="nothing; it is used again two minutes later",
     ),
     Fault(
         "haproxy-config-spoilt", START, "haproxy.cfg is spoilt, then HAProxy crashes", _spoil_config_and_kill,

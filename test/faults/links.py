@@ -14,6 +14,7 @@ from .fault import Fault, Scene
 from .haproxy import owned_by_other
 
 LINKS = "networks"
+NOTICED = 15.0  # within which a balancer sees that its address has been taken
 UNREACHED = 25.0  # HAProxy's checks, the monitors of both, and the time that is left to each other
 
 
@@ -85,7 +86,10 @@ def _names(text: str):
 
 FAULTS = [
     _cut("cut-private-active", "private link, active balancer", "active", "private", gap=UNREACHED, moves=1,
-         after=owned_by_other),
+         after=owned_by_other, hold=NOTICED),
+    # It still claims the address, and the cluster that is whole again may choose either of the two claims.
+    _cut("cut-private-active-brief", "private link, active balancer, mended before it has looked at its address",
+         "active", "private", gap=UNREACHED, moves=2, after=owned_by_other),
     _cut("cut-private-passive", "private link, passive balancer", "passive", "private", gap=0.3, hold=20.0,
          after=partitioned),
     _cut("cut-public-active", "public link, active balancer", "active", "public", gap=UNREACHED, moves=1,
@@ -93,7 +97,7 @@ FAULTS = [
     _cut("cut-public-passive", "public link, passive balancer", "passive", "public", gap=0.3, hold=20.0,
          after=_unreached),
     _cut("cut-all-active", "all links, active balancer", "active", "private", "public", gap=UNREACHED, moves=1,
-         after=owned_by_other),
+         after=owned_by_other, hold=NOTICED),
     _cut("cut-all-passive", "all links, passive balancer", "passive", "private", "public", gap=0.3, hold=20.0,
          after=partitioned),
     Fault(
@@ -110,9 +114,9 @@ FAULTS = [
     ),
     Fault(
         "loss-30", LINKS, "30 % loss on the private link of both", _loss({"active": 30, "passive": 30}),
-        _loss({"active": 0, "passive": 0}), gap=10.0, moves=1, hold=20.0, after=_lossy,
+        _loss({"active": 0, "passive": 0}), gap=10.0, moves=1, hold=20.0, steady=1, after=_lossy,
     ),
-    Fault("flapping", LINKS, "the private link of the active balancer flaps five times", _flap, gap=10.0, moves=1),
+    Fault("flapping", LINKS, "the private link of the active balancer flaps five times", _flap, gap=10.0, moves=2),
     Fault("api-unreachable", LINKS, "no way to the API from both balancers", _api("replace"), _api("delete"), gap=0.3,
           after=shown("cannot confirm"), within=ASKED),
     Fault("api-without-a-name", LINKS, "the API's name is not known", _names(""),

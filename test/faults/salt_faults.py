@@ -18,7 +18,7 @@ from lab.topology import ARCHIVE_ADDRESS, BALANCERS, HOSTS, MINIONS
 from . import inspection
 from .cluster import TAKEOVER
 from .fault import Fault, Scene
-from .haproxy import ROLES, owned_by_other
+from .haproxy import ROLES, online, owned_by_other, standby
 
 SALT = "Salt"
 _NUMBERS = itertools.count(1)
@@ -155,14 +155,14 @@ def _apply_during_failover(scene: Scene) -> None:
     change_pillar()
     applying = Run()
     wait_for("the run", lambda: applying.ended or _job_runs(scene.active), 30)
-    machine(scene.active).run("crm", "node", "standby", scene.active)
+    standby(scene)
     if applying.ended:
         raise LabError("the run had ended before the address moved")
     applying.wait()
 
 
 def _online_and_converge(scene: Scene) -> None:
-    machine(scene.active).run("crm", "node", "online", scene.active)
+    online(scene)
     _converge(scene)
 
 

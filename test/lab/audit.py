@@ -123,6 +123,7 @@ def _view_problems(name: str, view: ET.Element) -> list[str]:
     for element in view.iter("resource"):
         bad = [word for word in ("failed", "blocked", "orphaned") if element.get(word) == "true"]
         bad += ["unmanaged"] if element.get("managed") == "false" else []
+        bad += [role for role in [element.get("role", "")] if role.endswith("ing")]  # it stops, and is still there
         if bad:
             found.append(f"{name}: {element.get('id')} is {', '.join(bad)}")
     if _running_on(view, "haproxy") != sorted(BALANCERS):

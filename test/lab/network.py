@@ -102,7 +102,8 @@ def set_loss(host: str, network: str, percent: int) -> None:
     """Lose so many of the packets that reach a host from a network, at random; 0 loses none."""
     target = HOSTS[host]
     table = f"loss_{network}"
-    rule = f'iifname "{target.links[network]}" numgen random mod 100 < {percent} counter drop'
+    chance = f"numgen random mod 100 < {percent}" if percent < 100 else ""
+    rule = f'iifname "{target.links[network]}" {chance} counter drop'
     rules = f"table inet {table} {{}}\ndelete table inet {table}\n"
     if percent:
         rules += f"table inet {table} {{ chain input {{ type filter hook input priority raw; {rule}; }}; }}\n"
