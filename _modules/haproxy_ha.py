@@ -177,7 +177,8 @@ def _find_missing():
 
 def roles():
     """
-    Return the roles that pillar gives this minion: a list of ``load_balancer``, ``app_server`` and ``quorum_helper``.
+    Return the roles that pillar gives this minion: a list of ``load_balancer``, ``app_server`` and ``quorum_helper``,
+    empty while something is wrong in pillar.
 
     CLI Example:
 

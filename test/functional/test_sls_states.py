@@ -113,3 +113,13 @@ def test_the_repository_of_pillar(single, case):
     state = single("haproxy_ha.repository", "x", changed({"haproxy": {"repository": repository}}), test=True)
     assert state["result"] is None
     assert {path: change["new"].splitlines()[-1] for path, change in state["changes"].items()} == wanted
+
+
+@pytest.mark.parametrize("function, foreseen", [("running", None), ("disabled", True)])
+def test_a_service_that_is_not_installed_is_a_failure_but_not_yet_in_a_dry_run(single, function, foreseen):
+    dry = single(f"haproxy_ha.{function}", "no-such-service", test=True)
+    assert dry["result"] is foreseen
+    assert bool(dry["changes"]) is (foreseen is None)
+    live = single(f"haproxy_ha.{function}", "no-such-service")
+    assert (live["result"], live["changes"]) == (False, {})
+    assert live["comment"] == "The service no-such-service is not installed"
