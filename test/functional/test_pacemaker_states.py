@@ -198,10 +198,11 @@ def test_when_others_always_come_first_the_error_is_honest_and_nothing_is_writte
         cluster.module._run("crm_attribute", "--type", "crm_config", "--name", "x", "--update", str(number))
 
     monkeypatch.setattr(cluster.module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(cluster.module, "_ATTEMPTS", 3)
     cluster.before_patch.append(somebody)
     ret = configured(cluster, expected_nodes=["n1"])
     assert ret["result"] is False
-    assert "others changed the configuration" in ret["comment"]
+    assert "3 times others changed the configuration" in ret["comment"]
     assert "primitives" not in cluster.module.export()
 
 
