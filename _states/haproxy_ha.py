@@ -330,8 +330,8 @@ def secret_file(name, secret, mode="0600"):
 _KEY_IN_USE = (
     "haproxy_ha:cluster:authkey: differs from the key that the cluster uses now. Nodes with different keys do not find "
     "each other, and both would take the floating IP. To change it while clients are served: salt-call "
-    "pacemaker.maintenance on one load balancer, systemctl stop pacemaker corosync on all of them, apply on all of "
-    "them, salt-call pacemaker.maintenance False on one."
+    "pacemaker.maintenance on one load balancer, systemctl stop pacemaker corosync on all of them, state.apply "
+    "haproxy_ha.cluster.service on all of them, salt-call pacemaker.maintenance False on one."
 )
 
 

@@ -27,8 +27,8 @@ def obstacle(text):
     return (
         f"A running corosync cannot change {', '.join(fixed)}, and nodes that differ in it do not find each other: "
         "both would take the floating IP. To change it while clients are served: salt-call pacemaker.maintenance on "
-        "one load balancer, systemctl stop pacemaker corosync on all of them, apply on all of them, salt-call "
-        "pacemaker.maintenance False on one."
+        "one load balancer, systemctl stop pacemaker corosync on all of them, state.apply haproxy_ha.cluster.service "
+        "on all of them, salt-call pacemaker.maintenance False on one."
     )
 
 

@@ -257,7 +257,7 @@ def _take_authkey() -> None:
     salt.call("pacemaker.maintenance", target=BALANCERS[0])
     for host in BALANCERS:
         machine(host).run("systemctl", "stop", "pacemaker", "corosync")
-    formula.apply(target=",".join(BALANCERS))
+    formula.apply("haproxy_ha.cluster.service", target=",".join(BALANCERS))
     salt.call("pacemaker.maintenance", "False", target=BALANCERS[0])
 
 
