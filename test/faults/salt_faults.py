@@ -249,6 +249,7 @@ def _change_authkey(scene: Scene) -> None:
 def _restore_authkey(scene: Scene) -> None:
     formula.set_pillar()
     _take_authkey()
+    formula.apply()
 
 
 def _take_authkey() -> None:
