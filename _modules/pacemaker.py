@@ -106,8 +106,6 @@ _JITTER_SECONDS = 0.05
 # Lost races in a row for which only the status of resources has moved: these need no new plan.
 _STATUS_ATTEMPTS = 10
 _POLL_SECONDS = 0.5
-# crm_resource --wait looks at once, and then every two seconds: this is what most changes need.
-_ACTING_SECONDS = 0.4
 
 # How libxml2 begins a message about a document that breaks its schema, or whose references dangle.
 _BREACH = re.compile(r"(Expecting|Did not expect|Element|Extra|Invalid|IDREF|ID|Type|Error validating|Datatype) ")
@@ -890,9 +888,9 @@ def settle(resources=None, timeout=120):
         left = deadline - time.monotonic()
         if not pending or left <= 0:
             break
-        time.sleep(min(_ACTING_SECONDS, left))
         with contextlib.suppress(CommandExecutionError):
             _run("crm_resource", "--wait", f"--timeout={max(1, int(left))}s", timeout=left + 5)
+        time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
     stopped = lib_plan.flag(document, "stop-all-resources") is True
     return {
         "pending": pending,

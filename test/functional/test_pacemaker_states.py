@@ -37,7 +37,6 @@ class Cluster:
         self.before_patch = []
         self._start = self.module._start
         self.module._start = self.start
-        self.module._ACTING_SECONDS = 0
         self.states.__salt__ = {f"pacemaker.{name}": getattr(self.module, name) for name in dir(self.module)}
         self.states.__opts__ = {"test": False}
 
