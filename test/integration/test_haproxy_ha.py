@@ -75,7 +75,7 @@ def test_a_minion_without_a_role_has_one_state(pillar, salt, test):
     pillar(tree)
     [state] = states(salt("state.apply", "haproxy_ha", test=test)).values()
     assert (state["result"], state["changes"]) == (True, {})
-    assert "Nothing to do: the minion id app-1 is neither in" in state["comment"]
+    assert "Nothing to do: the minion id app-1 is in none of" in state["comment"]
 
 
 @pytest.mark.parametrize("test", [True, False])
