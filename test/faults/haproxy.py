@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lab import audit
-from lab.machine import machine
+from lab.machine import HAPROXY, machine
 from lab.shell import LabError, wait_for
 from lab.topology import HOSTS
+from lab.traffic import ask
 
 from .fault import Fault, Scene, nothing
 
@@ -40,7 +41,7 @@ def online(scene: Scene) -> None:
 
 def signalled(name: str, role: str, *which: str) -> Callable[[Scene], None]:
     """A signal to HAProxy: to all of its processes, or with ``-n`` to the worker."""
-    return on(role, "pkill", f"-{name}", *which, "-x", "haproxy")
+    return on(role, "pkill", f"-{name}", *which, *HAPROXY)
 
 
 def _gap(role: str, seconds: float) -> float:
@@ -139,8 +140,9 @@ def _give_up_unit(scene: Scene) -> None:
 
 
 def _hang_thrice(scene: Scene) -> None:
-    """As often as the cluster tries again in the same place."""
+    """As often as the cluster tries again in the same place; each time once it serves again."""
     for _ in range(3):
+        wait_for("an answer", lambda: ask()[0] == 200, 30)
         before = _pids(scene.active)
         signalled("STOP", "active")(scene)
         wait_for("the cluster to end what hangs", lambda before=before: not before & _pids(scene.active), 15)
@@ -148,7 +150,7 @@ def _hang_thrice(scene: Scene) -> None:
 
 
 def _pids(host: str) -> set[str]:
-    return set(machine(host).run("pgrep", "-x", "haproxy", check=False).stdout.split())
+    return set(machine(host).run("pgrep", *HAPROXY, check=False).stdout.split())
 
 
 FAULTS = [

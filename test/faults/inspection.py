@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab import formula, outcome
 from lab.cloud import api_token
-from lab.machine import MACHINES, machine
+from lab.machine import HAPROXY, MACHINES, machine
 from lab.shell import LabError, run, wait_for
 from lab.topology import APP_SERVERS, BALANCERS, HOSTS, MINIONS
 
@@ -69,7 +69,7 @@ def _processes(host: str) -> list[str]:
     found = []
     try:
         wait_for(f"no action of an agent on {host}", lambda: not _running(host, "-f", "resource.d/haproxy_ha"), 10)
-        wait_for(f"one HAProxy on {host}", lambda: len(_running(host, "-x", "haproxy")) == 2, 10)
+        wait_for(f"one HAProxy on {host}", lambda: len(_running(host, *HAPROXY)) == 2, 10)
     except LabError as error:
         found.append(str(error))
     return found

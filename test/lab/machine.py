@@ -15,6 +15,8 @@ from .image import Image, overlay_mount
 from .shell import LabError, run, wait_for
 from .topology import HOSTS, REALM, Host, etc_hosts
 
+# HAProxy for pgrep and pkill: its agent is a process of the same name.
+HAPROXY = ("-f", "^/usr/sbin/haproxy ")
 STATE = Path(f"/var/lib/haproxy_ha-lab-{REALM}")
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/salt/bin",

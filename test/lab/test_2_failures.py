@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lab import audit, network
-from lab.machine import machine
+from lab.machine import HAPROXY, machine
 from lab.shell import wait_for
 from lab.topology import HOSTS
 from lab.traffic import ask, probe
@@ -34,7 +34,7 @@ def test_haproxy_that_ends_runs_again(active, role, how):
     if how == "stop":
         machine(victim).run("systemctl", "stop", "haproxy")
     else:
-        machine(victim).run("pkill", "-KILL", "-x", "haproxy")
+        machine(victim).run("pkill", "-KILL", *HAPROXY)
     wait_for(
         "HAProxy to serve again",
         lambda: haproxy_pid(victim) not in ("0", before) and serves(victim),

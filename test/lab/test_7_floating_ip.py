@@ -14,7 +14,7 @@ import yaml
 
 from lab import audit, network, outcome, salt
 from lab.cloud import CONTROL, REPOSITORY, api_token
-from lab.machine import MACHINES, machine
+from lab.machine import HAPROXY, MACHINES, machine
 from lab.shell import run, wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS
@@ -173,11 +173,11 @@ def test_what_both_balancers_lose_moves_nothing(active):
 
 
 def kill_haproxy(active: str) -> None:
-    machine(active).run("pkill", "-KILL", "-x", "haproxy")
+    machine(active).run("pkill", "-KILL", *HAPROXY)
 
 
 def hang_haproxy(active: str) -> None:
-    machine(active).run("pkill", "-STOP", "-x", "haproxy")
+    machine(active).run("pkill", "-STOP", *HAPROXY)
 
 
 def power_loss(active: str) -> None:
@@ -423,7 +423,7 @@ def test_a_token_is_rotated_and_nothing_restarts_or_moves(pillar, active):
 
 def footprint() -> dict:
     """What a restart, a move or a change of the cluster's configuration would alter."""
-    pids = {host: machine(host).run("pgrep", "-x", "haproxy|pacemakerd|corosync").stdout for host in BALANCERS}
+    pids = {host: machine(host).run("pgrep", "-f", r"^/usr/sbin/(haproxy|pacemakerd|corosync)\b").stdout for host in BALANCERS}
     versions = machine(BALANCERS[0]).run("cibadmin", "--query", "--no-children").stdout.split()
     epochs = [word for word in versions if word.startswith(("admin_epoch=", "epoch="))]
     return {**pids, "owner": audit.cloud_owner(), "active": audit.active(), "CIB": epochs}

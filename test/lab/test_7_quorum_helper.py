@@ -11,7 +11,7 @@ import yaml
 
 from lab import audit, network, outcome, salt
 from lab.cloud import CONTROL, REPOSITORY
-from lab.machine import machine
+from lab.machine import HAPROXY, machine
 from lab.shell import wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS
@@ -126,7 +126,7 @@ def test_when_the_balancers_lose_sight_of_each_other_the_one_that_serves_goes_on
 
 
 def runs_haproxy(host: str) -> bool:
-    return bool(machine(host).run("pgrep", "-x", "haproxy", check=False).stdout)
+    return bool(machine(host).run("pgrep", *HAPROXY, check=False).stdout)
 
 
 def test_a_balancer_that_reaches_neither_peer_nor_helper_gives_up_the_address(serving):

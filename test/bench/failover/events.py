@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab import network
-from lab.machine import machine
+from lab.machine import HAPROXY, machine
 from lab.topology import BALANCERS
 
 from .systems import System
@@ -65,7 +65,7 @@ def _wait_rebooted(system: System, host: str) -> None:
 
 def _signal_haproxy(name: str) -> Callable[[System, str], None]:
     def strike(system: System, host: str) -> None:
-        machine(host).run("pkill", f"-{name}", "-x", "haproxy", check=False)
+        machine(host).run("pkill", f"-{name}", *HAPROXY, check=False)
 
     return strike
 
