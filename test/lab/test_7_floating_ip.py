@@ -423,7 +423,8 @@ def test_a_token_is_rotated_and_nothing_restarts_or_moves(pillar, active):
 
 def footprint() -> dict:
     """What a restart, a move or a change of the cluster's configuration would alter."""
-    pids = {host: machine(host).run("pgrep", "-f", r"^/usr/sbin/(haproxy|pacemakerd|corosync)\b").stdout for host in BALANCERS}
+    daemons = ("-f", r"^/usr/sbin/(haproxy|pacemakerd|corosync)\b")
+    pids = {host: machine(host).run("pgrep", *daemons).stdout for host in BALANCERS}
     versions = machine(BALANCERS[0]).run("cibadmin", "--query", "--no-children").stdout.split()
     epochs = [word for word in versions if word.startswith(("admin_epoch=", "epoch="))]
     return {**pids, "owner": audit.cloud_owner(), "active": audit.active(), "CIB": epochs}
