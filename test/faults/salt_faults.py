@@ -183,7 +183,7 @@ def _apply_without_package(scene: Scene) -> None:
     machine(scene.passive).run("apt-get", "clean")
     _archive("replace")
     change_pillar()
-    _fails("crmsh", [scene.passive])
+    _fails("Failed to fetch", [scene.passive])
 
 
 def _archive_back(scene: Scene) -> None:
