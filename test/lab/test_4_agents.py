@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lab import audit
-from lab.machine import HAPROXY, machine
+from lab.machine import machine
 from lab.shell import wait_for
 
 AGENT = "/usr/lib/ocf/resource.d/haproxy_ha/haproxy"
@@ -38,7 +38,7 @@ class Agent:
         return self.host.run("systemctl", "show", "haproxy", f"--property={name}", "--value").stdout.strip()
 
     def pids(self) -> list[str]:
-        return self.host.run("pgrep", *HAPROXY, check=False).stdout.split()
+        return self.host.run("pgrep", "-x", "haproxy", check=False).stdout.split()
 
 
 @pytest.fixture(scope="module")
