@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from certificates import self_signed
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -134,13 +135,7 @@ def pillars(draw, pem):
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "9",
-         "-subj", "/CN=x", "-keyout", directory / "key.pem", "-out", directory / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return (directory / "cert.pem").read_text() + (directory / "key.pem").read_text()
+    return "".join(path.read_text() for path in self_signed(tmp_path_factory.mktemp("pem"), "x"))
 
 
 CASES = [250, pytest.param(5_000, marks=pytest.mark.slow)]  # of each minion

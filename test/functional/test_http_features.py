@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from certificates import self_signed
 from pillars import DEFAULTS, changed, rendered, valid
 from place import requires_tools
 
@@ -19,13 +20,7 @@ PASSWORD = "correct-horse-battery"
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory):
     """A certificate with its key, as a file: (certificate, key)."""
-    directory = tmp_path_factory.mktemp("pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "9",
-         "-subj", "/CN=www.example.com", "-keyout", directory / "key.pem", "-out", directory / "cert.pem"],
-        check=True, capture_output=True,
-    )
-    return directory / "cert.pem", directory / "key.pem"
+    return self_signed(tmp_path_factory.mktemp("pem"), "www.example.com")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from certificates import self_signed
 from pillars import EXAMPLE, changed
 from place import addresses, in_container, requires_tools
 from simulated import ADDRESS, simulator
@@ -74,16 +75,6 @@ def test_a_configuration_that_the_daemon_refuses_is_never_installed(files, daemo
     assert Path(DAEMONS[daemon][2]).read_text(encoding="utf-8") == before
 
 
-def certificate(directory, name):
-    """A certificate of that name with its key, as files."""
-    paths = directory / f"{name}.crt", directory / f"{name}.key"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "9",
-         "-subj", f"/CN={name}", "-out", paths[0], "-keyout", paths[1]], check=True, capture_output=True,
-    )  # fmt: skip
-    return paths
-
-
 def with_certificates(**certificates):
     bind = {"haproxy:frontends": {"http": {"bind": ["anchor:80", "anchor:443 ssl"]}}} if certificates else {}
     return changed({"haproxy:certificates": certificates} | bind)
@@ -94,7 +85,7 @@ CERTIFICATES = Path("/etc/haproxy/certificates")
 
 def test_certificates_are_of_haproxys_set_and_secret(files, tmp_path):
     """One from pillar, one from files of the machine; then another one, and none."""
-    shop, www = certificate(tmp_path, "shop"), certificate(tmp_path, "www")
+    shop, www = self_signed(tmp_path, "shop"), self_signed(tmp_path, "www")
     text = "".join(path.read_text(encoding="ascii") for path in shop)
     both = with_certificates(shop={"pem": text}, www={"certificate": str(www[0]), "key": str(www[1])})
     dry = files("haproxy", both, test=True)
@@ -110,7 +101,7 @@ def test_certificates_are_of_haproxys_set_and_secret(files, tmp_path):
     assert "KEY" not in str(live) + str(dry)
     assert files("haproxy", both)["changes"] == {}
 
-    renewed = certificate(tmp_path, "www")
+    renewed = self_signed(tmp_path, "www")
     state = files("haproxy", both)
     assert state["changes"] == {str(CERTIFICATES / "www.pem"): {"old": "(hidden)", "new": "(hidden)"}}
     renewed[0].write_text("nonsense", encoding="ascii")
@@ -136,7 +127,7 @@ def test_a_certificate_that_is_not_on_the_machine_yet(files):
 
 def test_what_people_are_shown_holds_no_secret(minions, tmp_path, monkeypatch):
     """`haproxy_ha.settings` and `haproxy_ha.daemon_files` answer the master, which keeps what they say."""
-    text = "".join(path.read_text(encoding="ascii") for path in certificate(tmp_path, "shop"))
+    text = "".join(path.read_text(encoding="ascii") for path in self_signed(tmp_path, "shop"))
     pillar = changed({
         "haproxy": {
             "certificates": {"shop": {"pem": text}}, "stats": {"page": True, "password": "hunter2hunter2"},
