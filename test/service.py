@@ -13,11 +13,12 @@ SYSTEMCTL = """\
 # systemctl for one daemon: its master is the process in {pidfile}.
 pid=$(cat {pidfile} 2>/dev/null) || pid=0
 alive() {{ [ "$pid" -gt 0 ] && kill -0 "$pid" 2>/dev/null; }}
+end() {{ if alive; then kill -TERM "$pid"; while alive; do :; done; fi; }}
 case "$1 $3" in
-"show ActiveState") if alive; then echo active; else echo failed; fi ;;
+"show ActiveState") if alive; then echo active; else echo {dead}; fi ;;
 "show MainPID") if alive; then echo "$pid"; else echo 0; fi ;;
-reload*) kill -{signal} "$pid" ;;
-restart*) if alive; then kill -TERM "$pid"; while kill -0 "$pid" 2>/dev/null; do :; done; fi; exec {start} ;;
+reload*) {reload} ;;
+restart*) end; exec {start} ;;
 start*) exec {start} ;;
 esac
 """
@@ -28,12 +29,20 @@ class Service:
 
     def __init__(self, daemon, directory, pidfile, start, reload_signal):
         self.daemon, self.pidfile, self.start = daemon, pidfile, start
-        script = directory / "bin" / "systemctl"
-        script.parent.mkdir()
-        script.write_text(SYSTEMCTL.format(pidfile=pidfile, signal=reload_signal, start=" ".join(start)))
-        script.chmod(0o755)
-        (script.parent / "journalctl").write_text("#!/bin/sh\necho 'from the journal'\n")
-        (script.parent / "journalctl").chmod(0o755)
+        self.programs = directory / "bin"
+        self.programs.mkdir()
+        self.on_reload(f'kill -{reload_signal} "$pid"')
+        self.program("journalctl", "#!/bin/sh\necho 'from the journal'\n")
+
+    def on_reload(self, command, dead="failed"):
+        """What `systemctl reload` does, in shell words, and what systemd says of the daemon when it is not there."""
+        start = " ".join(self.start)
+        text = SYSTEMCTL.format(pidfile=self.pidfile, start=start, reload=command.format(start=start), dead=dead)
+        self.program("systemctl", text)
+
+    def program(self, name, text):
+        (self.programs / name).write_text(text)
+        (self.programs / name).chmod(0o755)
 
     def begin(self):
         subprocess.run(self.start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -6,6 +6,7 @@ The files of one daemon are one set (``haproxy_ha_lib.fileset``).
 
 import contextlib
 import json
+import operator
 import os
 import shlex
 import shutil
@@ -110,10 +111,10 @@ def install(daemon, wanted):
     are then back.
     """
     before = _last_good(daemon)["files"] if unfinished(daemon) else files.snapshot(wanted)
-    was_running = system.running(daemon.unit)
+    was_running = system.settled(daemon.unit) == "active"
     _remember(daemon, before, unfinished=True)
     try:
-        done = _hand_over(daemon, wanted) if was_running else _put(daemon, wanted)
+        done = _install(daemon, wanted)
     except (CommandExecutionError, OSError) as exc:
         files.install(before)
         taken = _take_back(daemon) if was_running else ""
@@ -123,8 +124,22 @@ def install(daemon, wanted):
     return done
 
 
+def _install(daemon, wanted, again=True):
+    """Install a set, for whatever runs of the daemon: the cluster may stop it or start it anew meanwhile."""
+    pid = system.main_pid(daemon.unit)
+    try:
+        return _hand_over(daemon, wanted) if pid else _put(daemon, wanted)
+    except (CommandExecutionError, OSError):
+        stands = system.settled(daemon.unit) in ("active", "inactive")
+        if again and stands and system.main_pid(daemon.unit) != pid:
+            return _install(daemon, wanted, again=False)
+        raise
+
+
 def _put(daemon, wanted):
     files.install(wanted)
+    if system.running(daemon.unit):  # started meanwhile, it may have read the files of before
+        return _activate(daemon, wanted)
     return f"{daemon.name} is not running"
 
 
@@ -158,10 +173,10 @@ def _remember(daemon, entries, unfinished):
 def _take_back(daemon):
     """Let a daemon that ran take the files that were put back; says how that went."""
     try:
-        if system.running(daemon.unit):
-            _reload(daemon)
-        else:
+        if system.settled(daemon.unit) == "failed":
             system.systemctl("start", daemon.unit)
+        elif system.running(daemon.unit):
+            _reload(daemon)
     except CommandExecutionError as exc:
         return f", but {daemon.name} did not take them: {exc}"
     return f", and {daemon.name} has taken them"
@@ -187,7 +202,8 @@ def _reload_by_master(daemon):
     """Reload HAProxy, and see that a new worker serves; the master tells at once when it does not."""
     before = _master(lambda now: True, "of being asked")
     _reload(daemon)
-    now = _master(lambda now: now["reloads"] != before["reloads"], "of the reload")
+    identity = operator.itemgetter("master", "reloads")
+    now = _master(lambda now: identity(now) != identity(before), "of the reload")
     if now["failed"] or not set(now["workers"]) - set(before["workers"]):
         raise CommandExecutionError(f"HAProxy did not start with the new configuration:\n{system.journal(daemon.unit)}")
     return "haproxy was reloaded"

@@ -90,6 +90,20 @@ def running(unit):
     return systemd() and unit_property(unit, "ActiveState") in _RUNS
 
 
+def settled(unit, timeout=30):
+    """A service's ActiveState (str), once systemd neither starts, stops nor reloads it; ``timeout`` in seconds."""
+    if not systemd():
+        return "inactive"
+    states = []
+
+    def at_rest():
+        states.append(unit_property(unit, "ActiveState"))
+        return states[-1] not in ("activating", "deactivating", "reloading")
+
+    wait_for(at_rest, timeout)
+    return states[-1]
+
+
 def running_of(units):
     """Those of several services (list of str) that run, asked at once."""
     if not systemd():
@@ -114,7 +128,7 @@ def unit(name):
 
 def main_pid(unit):
     """The main process of a service (int), 0 if it has none."""
-    return int(unit_property(unit, "MainPID") or 0)
+    return int(unit_property(unit, "MainPID") or 0) if systemd() else 0
 
 
 def journal(unit, lines=10):

@@ -7,7 +7,7 @@ import csv
 import ipaddress
 import re
 
-_MASTER = re.compile(r"^\d+\s+master\s+(\d+)(?:\s+\[failed:\s*(\d+)\])?")
+_MASTER = re.compile(r"^(\d+)\s+master\s+(\d+)(?:\s+\[failed:\s*(\d+)\])?")
 _WORKER = re.compile(r"^(\d+)\s+worker\s")
 
 
@@ -15,16 +15,16 @@ def parse_show_proc(text: str) -> dict:
     """
     Read ``show proc`` of the master CLI.
 
-    Returns ``{"reloads": int, "failed": int, "workers": [pid]}``: how often the master was reloaded, how many of the
-    last reloads failed in a row, and the workers that serve now (not those that only finish).
+    Returns ``{"master": pid, "reloads": int, "failed": int, "workers": [pid]}``: how often the master was reloaded, how
+    many of the last reloads failed in a row, and the workers that serve now (not those that only finish).
     """
-    result = {"reloads": 0, "failed": 0, "workers": []}
+    result = {"master": 0, "reloads": 0, "failed": 0, "workers": []}
     current = False
     for line in text.splitlines():
         if line.startswith("#"):
             current = line.strip() == "# workers"
         elif master := _MASTER.match(line):
-            result["reloads"], result["failed"] = int(master[1]), int(master[2] or 0)
+            result.update(master=int(master[1]), reloads=int(master[2]), failed=int(master[3] or 0))
         elif current and (worker := _WORKER.match(line)):
             result["workers"].append(int(worker[1]))
     return result

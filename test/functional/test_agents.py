@@ -1020,6 +1020,34 @@ def test_judge_a_configuration_that_is_not_loaded_yet(server):
 
 
 @needs_haproxy
+def test_judge_a_configuration_that_is_not_loaded_yet_and_keeps_no_listener(server):
+    server.start()
+    only = f"defaults\n mode http\nglobal\n stats socket {server.directory}/admin.sock\n"
+    server.config.write_text(f"{only}frontend http\n bind 127.0.0.1:1\n")
+    verdict = server.judge()
+    assert (verdict.code, "not loaded yet" in verdict.reason) == (DEGRADED, True)
+    old = time.time() - 3600
+    os.utime(server.config, (old, old))
+    assert server.judge() == (GENERIC, "nothing listens on 127.0.0.1:1")
+
+
+@needs_haproxy
+def test_judge_a_listener_that_is_gone_from_the_configuration_by_now(server, monkeypatch):
+    """A reload comes in between what a monitor reads and what it asks."""
+    server.start()
+    whole = server.config.read_text()
+    old = time.time() - 3600
+    texts = iter([whole.replace("frontend tcp", "    bind 127.0.0.1:1\nfrontend tcp")])
+    read = server.module.agent.read_file
+    monkeypatch.setattr(
+        server.module.agent, "read_file",
+        lambda path: next(texts, whole) if path == str(server.config) else read(path),
+    )  # fmt: skip
+    os.utime(server.config, (old, old))
+    assert server.judge() == (OK, "")
+
+
+@needs_haproxy
 @pytest.mark.parametrize(("address", "bind"), [("192.0.2.7", "192.0.2.7:8099"), ("2001:db8::7", "[2001:db8::7]:8099")])
 def test_judge_a_listener_on_an_address_that_is_elsewhere_now(server, address, bind):
     """A virtual IP, which the standby binds too: nobody must be asked who only has it now."""

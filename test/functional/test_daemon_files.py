@@ -184,6 +184,29 @@ def test_haproxy_is_reloaded_and_serves_the_new_files(haproxy):
     assert not daemons.unfinished(haproxy.daemon)
 
 
+@pytest.mark.parametrize("answers", ["reloaded", "refused"])
+def test_a_cluster_that_starts_haproxy_anew_meanwhile(haproxy, answers):
+    """The new process has the new files; the old one cannot tell any more."""
+    pid = system.main_pid("haproxy")
+    code = {"reloaded": 0, "refused": 1}[answers]
+    haproxy.on_reload(f'if [ "$pid" = {pid} ]; then end; {{start}}; exit {code}; else kill -USR2 "$pid"; fi')
+    wanted = {str(haproxy.cfg): text(haproxy_on(haproxy.port, "http-request return status 418"))}
+    assert daemons.install(haproxy.daemon, wanted) == "haproxy was reloaded"
+    assert net.get("127.0.0.1", haproxy.port) == 418
+    assert system.main_pid("haproxy") != pid
+    assert not daemons.unfinished(haproxy.daemon)
+
+
+def test_a_cluster_that_stops_haproxy_meanwhile(haproxy):
+    """It stays stopped, and has the new files when it is started."""
+    haproxy.on_reload("end; exit 1", dead="inactive")
+    wanted = {str(haproxy.cfg): text(haproxy_on(haproxy.port, "http-request return status 418"))}
+    assert daemons.install(haproxy.daemon, wanted) == "haproxy is not running"
+    assert system.main_pid("haproxy") == 0
+    assert files.snapshot(wanted) == wanted
+    assert not daemons.unfinished(haproxy.daemon)
+
+
 def test_what_haproxy_cannot_start_with_is_put_back(haproxy, machine):
     """`haproxy -c` binds nothing, so a held port shows at the reload only."""
     before = haproxy.cfg.read_text()

@@ -35,15 +35,15 @@ app_pool,BACKEND,9,UP,3,2,1,,,
 
 
 def test_show_proc():
-    assert runtime.parse_show_proc(STARTED) == {"reloads": 0, "failed": 0, "workers": [24270]}
+    assert runtime.parse_show_proc(STARTED) == {"master": 24269, "reloads": 0, "failed": 0, "workers": [24270]}
 
 
 def test_show_proc_after_a_failed_reload():
-    assert runtime.parse_show_proc(RELOADED) == {"reloads": 2, "failed": 1, "workers": [24279]}
+    assert runtime.parse_show_proc(RELOADED) == {"master": 24269, "reloads": 2, "failed": 1, "workers": [24279]}
 
 
 def test_show_proc_of_a_master_that_says_nothing():
-    assert runtime.parse_show_proc("") == {"reloads": 0, "failed": 0, "workers": []}
+    assert runtime.parse_show_proc("") == {"master": 0, "reloads": 0, "failed": 0, "workers": []}
 
 
 def test_show_stat():
