@@ -130,7 +130,8 @@ def running(name):
     name
         The service (str), without ``.service``.
 
-    Does what ``service.running`` with ``enable: true`` does, and asks systemd once where that asks four times.
+    Does what ``service.running`` with ``enable: true`` does, and asks systemd once where that asks four times. With
+    ``watch`` it is restarted when what it watches has changed.
 
     .. code-block:: yaml
 
@@ -154,6 +155,32 @@ def running(name):
     if not _serves(now):
         return {"result": False, "comment": f"{name} is {_seen(now)}; see journalctl --unit {name}", "changes": changes}
     return _done(f"{name} runs, and starts at boot", changes)
+
+
+def mod_watch(name, sfun=None, **kwargs):
+    """
+    What Salt calls for ``watch``: a service that :func:`running` is about is restarted.
+
+    name
+        The service (str), without ``.service``.
+    sfun : ``None``
+        The state function that watches (str); only ``running`` can.
+    """
+    if sfun != "running":
+        return {"name": name, "result": False, "changes": {}, "comment": f"haproxy_ha.{sfun} cannot watch"}
+    return _restarted(name)
+
+
+@_state
+def _restarted(name):
+    changes = {f"{name}.service": {"old": "active", "new": "restarted"}}
+    if __opts__["test"]:
+        return _would(f"{name} would be restarted", changes)
+    __salt__["service.restart"](name)
+    now = __salt__["haproxy_ha.unit"](name)
+    if not _serves(now):
+        return {"result": False, "comment": f"{name} is {_seen(now)}; see journalctl --unit {name}", "changes": changes}
+    return _done(f"{name} was restarted", changes)
 
 
 @_state

@@ -39,14 +39,13 @@ haproxy_ha-quorum-helper-certificates:
     - require:
       - haproxy_ha: haproxy_ha-quorum-helper-package
     - watch_in:
-      - service: haproxy_ha-quorum-helper-service
+      - haproxy_ha: haproxy_ha-quorum-helper-service
 {% endif %}
 
 # A restart takes no vote from a cluster that is whole.
 haproxy_ha-quorum-helper-service:
-  service.running:
+  haproxy_ha.running:
     - name: {{ settings.services.quorum_helper | json }}
-    - enable: true
     - watch:
       - file: haproxy_ha-quorum-helper-options
 {% endif %}

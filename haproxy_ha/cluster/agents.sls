@@ -1,4 +1,4 @@
-# The resource agents, which run without Salt: DigitalOcean's rules are installed beside them, so that they stand once.
+# The resource agents and what they need, which run without Salt: DigitalOcean's rules are installed beside them, so that they stand once.
 {% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
 
 include:
@@ -22,6 +22,9 @@ haproxy_ha-cluster-agents:
         - mode: "0644"
       - {{ settings.paths.agents_dir }}/api.py:
         - source: salt://haproxy_ha/files/agents/api.py
+        - mode: "0644"
+      - {{ settings.paths.agents_dir }}/pacemaker_watch.sh:
+        - source: salt://haproxy_ha/files/agents/pacemaker_watch.sh
         - mode: "0644"
       - {{ settings.paths.fence_agent }}:
         - source: salt://haproxy_ha/files/agents/fence_haproxy_ha_digitalocean

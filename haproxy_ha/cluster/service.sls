@@ -31,10 +31,10 @@ haproxy_ha-cluster-watch-unit:
       - haproxy_ha: haproxy_ha-cluster-package
 
 haproxy_ha-cluster-watch:
-  service.running:
+  haproxy_ha.running:
     - name: {{ settings.services.pacemaker_watch | json }}
-    - enable: true
     - watch:
+      - file: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-watch-unit
 
 haproxy_ha-cluster-corosync:
@@ -47,7 +47,7 @@ haproxy_ha-cluster-corosync:
       - haproxy_ha: haproxy_ha-cluster-time
       - file: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-restart
-      - service: haproxy_ha-cluster-watch
+      - haproxy_ha: haproxy_ha-cluster-watch
 {% if settings.floating_ip.provider == "digitalocean" %}
       - haproxy_ha: haproxy_ha-cluster-token
 {% endif %}
@@ -71,13 +71,12 @@ haproxy_ha-cluster-quorum-certificates:
     - require:
       - haproxy_ha: haproxy_ha-cluster-package
     - watch_in:
-      - service: haproxy_ha-cluster-quorum-device
+      - haproxy_ha: haproxy_ha-cluster-quorum-device
 {% endif %}
 
 haproxy_ha-cluster-quorum-device:
-  service.running:
+  haproxy_ha.running:
     - name: {{ settings.services.quorum_device | json }}
-    - enable: true
     - require:
       - haproxy_ha: haproxy_ha-cluster-corosync
       - file: haproxy_ha-cluster-quorum-restart
