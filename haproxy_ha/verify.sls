@@ -24,6 +24,6 @@ haproxy_ha-verified:
       - pacemaker: haproxy_ha-cluster-resources
 {% endif %}
 {% if "quorum_helper" in settings.roles %}
-      - service: haproxy_ha-quorum-helper-service
+      - haproxy_ha: haproxy_ha-quorum-helper-service
 {% endif %}
 {% endif %}

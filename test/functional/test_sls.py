@@ -32,7 +32,7 @@ def test_a_load_balancer_gets_the_cluster_and_no_app_tier(primary):
     assert [chunk["__id__"].removeprefix("haproxy_ha-") for chunk in primary.low("haproxy_ha", EXAMPLE)] == [
         "settings", "preflight", "load-balancer-package", "load-balancer-config", "load-balancer-service",
         "cluster-package", "cluster-time", "cluster-authkey", "cluster-quorum-device", "cluster-config",
-        *["cluster-agents"] * 7, "cluster-token", "cluster-restart", "cluster-watch-unit", "cluster-watch",
+        *["cluster-agents"] * 8, "cluster-token", "cluster-restart", "cluster-watch-unit", "cluster-watch",
         "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-resources", "verified",
     ]  # fmt: skip
 
