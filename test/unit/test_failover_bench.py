@@ -1,8 +1,9 @@
-import json
+import threading
 
 import pytest
 
-from bench.failover import report, timeline
+from bench.failover import report, samples, timeline
+from bench.failover.__main__ import Runner
 from bench.failover.events import EVENTS
 from bench.failover.systems import SYSTEMS
 from bench.failover.trials import Trial, parts
@@ -75,8 +76,24 @@ def test_the_documents_are_written(tmp_path):
     assert "haproxy_ha, default settings | 1 | 1.00 s | 1.00 s | 1.00 s | 1 | 0 | 1 | 1 of 1 | 0 |\n" in text
     assert "the tutorial as written | 1 | 1.49 s | 1.49 s | 1.49 s | 1 | 1 | 0 | 0 of 1 | 0 |\n" in text
     assert "@" not in text
-    raw = json.loads((tmp_path / "samples.json").read_text(encoding="utf-8"))
-    assert raw[0]["samples"][1] == [0.1, 1.0, 0, "", "app-1"]
+
+
+def test_trials_are_kept_with_every_sample(tmp_path):
+    assert samples.read(tmp_path, "haproxy_ha") == []
+    for _ in range(2):
+        samples.add(tmp_path, ONE_SECOND)
+    kept = samples.read(tmp_path, "haproxy_ha")
+    assert [(one.gap, len(one.failed), one.lost) for one in kept] == [(pytest.approx(1.0), 1, [])] * 2
+    assert samples.packed(kept[0])["samples"] == [
+        [-0.1, 0.01, 200, "primary", "app-1"], [0.1, 1.0, 0, "", "app-1"], [0.9, 0.01, 200, "secondary", "app-1"],
+    ]  # fmt: skip
+
+
+def test_what_is_missing_is_done_round_by_round(tmp_path):
+    samples.add(tmp_path, ONE_SECOND)
+    runner = Runner("haproxy_ha", "realm", tmp_path, threading.Semaphore(), threading.Event())
+    assert runner.missing([("power-loss", 2), ("kill", 3)]) == ["kill", "power-loss", "kill", "kill"]
+    assert runner.missing([("power-loss", 1)]) == []
 
 
 def test_names_are_what_the_command_line_takes():

@@ -36,6 +36,7 @@ def figures(trials: list[Trial]) -> dict:
         "moves": sorted({len(trial.moves) for trial in trials}),
         "recovered": sum(trial.recovered for trial in trials),
         "repaired": sum(trial.repaired for trial in trials),
+        "load_most": max(trial.load for trial in trials),
         "gaps": [round(gap, 4) for gap in gaps],
         "parts": [{part: round(value, 4) for part, value in trial.parts.items()} for trial in trials if trial.parts],
     }
@@ -99,9 +100,7 @@ def _parts_lines(trials: list[Trial]):
 
 
 def write(trials: list[Trial], directory: Path, documents: Path | None) -> None:
-    """Write every sample to ``directory``/samples.json, and the documents where they are wanted."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "samples.json").write_text(json.dumps([_raw(trial) for trial in trials]), encoding="utf-8")
+    """Write the table, the figures and the picture beside the samples, and where else they are wanted."""
     summary = [
         {"event": event, "system": system, **figures(group)} for (event, system), group in rows(trials).items()
     ]
@@ -110,21 +109,3 @@ def write(trials: list[Trial], directory: Path, documents: Path | None) -> None:
         (place / "failover.md").write_text(text, encoding="utf-8")
         (place / "failover.svg").write_text(picture(rows(trials)), encoding="utf-8")
         (place / "failover.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-
-
-def _raw(trial: Trial) -> dict:
-    """A trial with its samples as [seconds from the event, seconds taken, status, balancer, app server or error]."""
-    samples = [
-        [
-            round(sample["start"] - trial.struck, 4),
-            round(sample["taken"], 4),
-            sample["status"],
-            sample["balancer"],
-            sample["text"].removeprefix("Droplet: ").partition(",")[0],
-        ]
-        for sample in trial.samples
-    ]
-    moves = [
-        {**move, "begin": move["begin"] - trial.struck, "end": move["end"] - trial.struck} for move in trial.moves
-    ]
-    return {**vars(trial), "samples": samples, "moves": moves, "gap": trial.gap}

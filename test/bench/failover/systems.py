@@ -179,6 +179,7 @@ SYSTEMS: dict[str, System] = {
         Tutorial("tutorial-2015", "the tutorial with the timers of its corosync", "  token: 1000\n"),
     )
 }
+DEFAULT = [name for name in SYSTEMS if name != "tutorial-2015"]
 
 
 def install_haproxy() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lab import audit
 from lab.cloud import CONTROL
 from lab.machine import machine
-from lab.shell import LabError, wait_for
+from lab.shell import LabError, say, wait_for
 from lab.simulator import control
 from lab.traffic import Record, probe
 
@@ -37,6 +39,8 @@ class Trial:
         struck (float): When, in seconds since the epoch.
         recovered (bool): Clients were served again without an operator.
         repaired (bool): After everything was mended the system needed an operator.
+        beyond_repair (bool): Even an operator's ordinary means did not help.
+        load (float): The machine's load average of the last minute, when it was struck.
         samples (list): The client's requests, as lab.traffic has them.
         moves (list): The moves of the address, as the simulator has them.
         parts (dict): Of a loss of power: seconds of detection, of Pacemaker's pause, and of the agent.
@@ -48,6 +52,8 @@ class Trial:
     struck: float
     recovered: bool = False
     repaired: bool = False
+    beyond_repair: bool = False
+    load: float = 0.0
     samples: list[dict] = field(default_factory=list)
     moves: list[dict] = field(default_factory=list)
     parts: dict[str, float] = field(default_factory=dict)
@@ -77,27 +83,32 @@ class Trial:
         ]
 
 
-def run(system: System, event: Event) -> Trial:
-    """Strike the balancer that has the address, watch, mend, and wait until the system is healthy."""
+def run(system: System, event: Event, measured: Callable[[], None]) -> Trial:
+    """Strike the balancer that has the address, watch, mend, and wait until the system is healthy.
+
+    ``measured`` is called when the client has stopped and the hosts are up: what follows is only waited for.
+    """
     victim = system.settle()
     survivor = audit.passive_of(victim)
     moved_before = len(_moves())
     with probe(INTERVAL_MS) as record:
         wait_for("a quiet start", lambda: len(record.samples) >= STEADY // 2, 10, 0.02)
         control.delay(str(CONTROL), api_seconds=event.api_seconds)
-        trial = Trial(system.name, event.name, victim, time.time())
+        trial = Trial(system.name, event.name, victim, time.time(), load=os.getloadavg()[0])
         event.strike(system, victim)
         trial.recovered = _served_again(record, trial.struck, event, survivor if event.moves else "")
         control.delay(str(CONTROL))
         if event.mend_watched:
             event.mend(system, victim)
-            trial.repaired = _settle(system)
+            _settle(system, trial)
     trial.samples, trial.moves = record.samples, _moves()[moved_before:]
     if event.name.startswith("power-loss"):
         trial.parts = parts(_journal(survivor, trial.struck), trial)
     if not event.mend_watched:
         event.mend(system, victim)
-        trial.repaired = _settle(system)
+    measured()
+    if not event.mend_watched:
+        _settle(system, trial)
     return trial
 
 
@@ -115,15 +126,22 @@ def _served_again(record: Record, since: float, event: Event, by: str) -> bool:
     return True
 
 
-def _settle(system: System) -> bool:
-    """Wait until all is well; whether that took an operator."""
+def _settle(system: System, trial: Trial) -> None:
+    """Wait until all is well, with an operator's help if it has to be."""
     try:
         system.settle(SETTLE)
     except LabError:
+        trial.repaired = True
+        _repair(system, trial)
+
+
+def _repair(system: System, trial: Trial) -> None:
+    try:
         system.repair()
         system.settle(90)
-        return True
-    return False
+    except LabError as error:
+        say(f"{system.name}: {trial.event}: {error}")
+        trial.beyond_repair = True
 
 
 def _moves() -> list[dict]:
