@@ -62,6 +62,7 @@ class API:
     """
 
     def __init__(self, url, ca_file, token_file):
+        import http.client  # noqa: F401 - here, where time is left, and not at the first call
         import ssl
 
         self._host, _, path = url.removeprefix("https://").rstrip("/").partition("/")
