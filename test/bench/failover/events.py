@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab import network
-from lab.machine import HAPROXY, machine
+from lab.machine import machine
 from lab.topology import BALANCERS
 
 from .systems import System
 
 SLOW_API = 2.0
+# systemd starts it by its path, and the tutorial's agent by its name.
+HAPROXY = ("-f", "^(/usr/sbin/)?haproxy -")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def _wait_rebooted(system: System, host: str) -> None:
 
 def _signal_haproxy(name: str) -> Callable[[System, str], None]:
     def strike(system: System, host: str) -> None:
-        machine(host).run("pkill", f"-{name}", *HAPROXY, check=False)
+        machine(host).run("pkill", f"-{name}", *HAPROXY)
 
     return strike
 
