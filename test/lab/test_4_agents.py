@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -124,6 +125,27 @@ def test_when_systemd_gives_up_the_agent_takes_over(haproxy):
     assert haproxy("monitor") == (NOT_RUNNING, "haproxy.service is failed (signal)")
     assert (haproxy("stop"), haproxy.show("ActiveState")) == ((OK, ""), "inactive")
     assert (haproxy("start"), haproxy("monitor")) == ((OK, ""), (OK, ""))
+
+
+@pytest.mark.parametrize("verb", ["restart", "reload"])
+def test_what_a_person_restarts_or_reloads_is_running_all_the_time(haproxy, verb):
+    """A monitor at whatever moment waits for what systemd does."""
+    haproxy("start")
+    script = f"""
+import os, subprocess
+environment = os.environ | {{"OCF_RESKEY_CRM_meta_interval": "5000", "OCF_RESOURCE_INSTANCE": "haproxy"}}
+codes = []
+for _ in range(20):
+    subprocess.run(["systemctl", "reset-failed", "haproxy"], check=True)
+    process = subprocess.Popen(["systemctl", "{verb}", "haproxy"])
+    while process.poll() is None:
+        codes.append(subprocess.run(["{AGENT}", "monitor"], env=environment, stderr=subprocess.DEVNULL).returncode)
+    assert process.returncode == 0
+print(len(codes), sorted(set(codes)))
+"""
+    found = haproxy.host.run("/usr/bin/python3", "-c", script).stdout.split(maxsplit=1)
+    assert int(found[0]) >= 20
+    assert set(json.loads(found[1])) <= {OK, DEGRADED}, found
 
 
 def test_what_a_person_stops_is_not_running(haproxy):
