@@ -190,7 +190,15 @@ def test_backends_without_a_server_are_degraded(haproxy):
     wait_for("the check to fail", lambda: haproxy("monitor") == (DEGRADED, "no server is up in dead"), 10)
 
 
-def test_ocf_tester(haproxy):
+PACKAGED = f"""
+cd "$(mktemp -d)" && apt-get -qq download haproxy && dpkg-deb --fsys-tarfile haproxy_*.deb | tar -xO .{CONFIG}
+"""
+
+
+@pytest.mark.parametrize("configuration", ["the formula's", "the distribution's"])
+def test_ocf_tester(haproxy, configuration):
+    if configuration == "the distribution's":
+        haproxy.host.write(CONFIG, haproxy.host.run("sh", "-ec", PACKAGED).stdout, 0o640)
     haproxy.host.run("apt-get", "-qq", "install", "--no-install-recommends", "libxml2-utils")
     done = haproxy.host.run("ocf-tester", "-n", "haproxy", AGENT, check=False)
     assert done.returncode == 0, done.stdout
