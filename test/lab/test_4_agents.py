@@ -214,6 +214,8 @@ for _ in range(15):
     subprocess.run(["{AGENT}", "monitor"], check=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     costs.append(used.ru_utime + used.ru_stime)
-print(sorted(after - before for before, after in zip(costs, costs[1:]))[7])
+print(*(round((after - before) * 1000, 1) for before, after in zip(costs, costs[1:])))
 """
-    assert float(haproxy.host.run("/usr/bin/python3", "-c", script).stdout) <= 0.060
+    figures = haproxy.host.run("/usr/bin/python3", "-c", script).stdout
+    print("CPU, ms:", figures)
+    assert sorted(map(float, figures.split()))[7] <= 60
