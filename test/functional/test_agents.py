@@ -606,6 +606,19 @@ def test_interface(installed, name):
     assert stat.S_IMODE((installed / name).stat().st_mode) == 0o755
 
 
+@pytest.mark.parametrize(
+    ("name", "required", "unique", "fixed"),
+    [("floatip", ["address"], {"address": "address"}, ["address"]), ("haproxy", [], {"unit": "unit"}, ["unit"])],
+)
+def test_which_parameters_are_required_unique_or_need_a_restart(installed, name, required, unique, fixed):
+    """A change of what is reloadable restarts nothing; two resources cannot have the same address, or unit."""
+    document = subprocess.run([installed / name, "meta-data"], capture_output=True, check=True).stdout
+    found = {entry.get("name"): entry for entry in ElementTree.fromstring(document).iter("parameter")}
+    assert [key for key, entry in found.items() if entry.get("required") == "1"] == required
+    assert {key: entry.get("unique-group") for key, entry in found.items() if entry.get("unique-group")} == unique
+    assert [key for key, entry in found.items() if entry.get("reloadable") != "1"] == fixed
+
+
 @pytest.mark.parametrize("name", ["floatip", "haproxy"])
 @pytest.mark.skipif(not shutil.which("xmllint"), reason="needs xmllint")
 def test_meta_data_conforms_to_the_distribution_s_dtd(installed, name):
@@ -1103,7 +1116,7 @@ class Unit:
     """A real HAProxy, of which a stand-in for systemd tells what it is told to: `state:job`, one after the other."""
 
     def __init__(self, server, monkeypatch):
-        self.server, self.module = server, server.module
+        self.server, self.module, self.monkeypatch = server, server.module, monkeypatch
         self.programs = server.directory / "programs"
         self.programs.mkdir()
         script = self.programs / "systemctl"
@@ -1118,7 +1131,8 @@ class Unit:
     @property
     def asked(self):
         """What systemd was asked to do."""
-        lines = (self.server.directory / "asked").read_text().splitlines()
+        asked = self.server.directory / "asked"
+        lines = asked.read_text().splitlines() if asked.exists() else []
         return [line for line in lines if not line.startswith("show ")]
 
     def __call__(self, action, interval=5, **parameters):
@@ -1127,15 +1141,17 @@ class Unit:
             "OCF_RESKEY_CRM_meta_interval": str(interval * 1000), "OCF_RESKEY_gateway": "none",
             "OCF_RESKEY_binary": shutil.which("haproxy"), "HA_RSCTMP": str(self.server.directory),
             "OCF_RESOURCE_INSTANCE": "haproxy",
+            **{f"OCF_RESKEY_{name}": value for name, value in parameters.items()},
         }  # fmt: skip
         return self.module.agent.main(self.module.DESCRIPTION, self.module.HANDLERS, ["haproxy", action], environ)
 
     @contextlib.contextmanager
-    def away_for(self, seconds):
-        """HAProxy is gone, and back after a moment."""
+    def away(self):
+        """HAProxy is gone, and back before a second look, which comes later here: a busy machine starts it slowly."""
+        self.monkeypatch.setattr(self.module, "MOMENT", 2.0)
         self.server.process.kill()
         self.server.process.wait()
-        back = threading.Timer(seconds, self.server.run)
+        back = threading.Timer(0.1, self.server.run)
         back.start()
         yield
         back.join()
@@ -1152,7 +1168,7 @@ def unit(server, monkeypatch):
 @needs_haproxy
 @pytest.mark.parametrize("interval", [0, 5])
 def test_a_monitor_that_meets_the_moment_without_a_listener_looks_again(unit, interval):
-    with unit.away_for(0.1):
+    with unit.away():
         assert unit("monitor", interval) == OK
 
 
@@ -1187,8 +1203,32 @@ def test_a_start_that_meets_another_start_adopts_what_it_started(unit, states):
 
 
 @needs_haproxy
+@pytest.mark.parametrize(("missing", "code", "reason"), [
+    ({"binary": "/nonexistent/haproxy"}, INSTALLED, "/nonexistent/haproxy: is missing"),
+    ({"config": "/nonexistent/haproxy.cfg"}, INSTALLED, "/nonexistent/haproxy.cfg: is missing"),
+    ({"config": "haproxy.cfg"}, CONFIGURED, "config: found 'haproxy.cfg', allowed: an absolute path"),
+    ({"unit": "haproxy"}, CONFIGURED, "unit: found 'haproxy', allowed: the name of a .service unit"),
+    ({"gateway": "here"}, CONFIGURED, "gateway: found 'here', allowed: auto, none or an IPv4 address"),
+    ({"answer_timeout": "soon"}, CONFIGURED, "answer_timeout: found 'soon', allowed: seconds, such as 10 or 10s"),
+])  # fmt: skip
+def test_what_a_start_lacks_is_told_in_one_line(unit, capfd, missing, code, reason):
+    unit.states("inactive:")
+    assert unit("start", **missing) == code
+    assert capfd.readouterr().err == f"ocf-exit-reason:{reason}\n"
+    assert f"start {unit.module.UNIT}" not in unit.asked
+
+
+@needs_haproxy
+def test_a_directory_that_cannot_be_written_is_told_at_a_start_and_stops_nothing_later(unit, capfd):
+    (unit.server.directory / "units").write_text("a file where a directory must be")
+    assert unit("monitor") == OK
+    assert unit("start") == GENERIC
+    assert f"ocf-exit-reason:cannot write {unit.server.directory}/units/" in capfd.readouterr().err
+
+
+@needs_haproxy
 def test_a_start_that_meets_a_reload_looks_again(unit):
-    with unit.away_for(0.1):
+    with unit.away():
         assert unit("start") == OK
 
 
@@ -1197,7 +1237,7 @@ def test_a_stop_that_meets_a_reload_kills_nothing_and_waits_for_the_address(unit
     unit.states("active:", "inactive:")
     waited = []
     monkeypatch.setattr(unit.module, "serve_until_moved", waited.append)
-    with unit.away_for(0.1):
+    with unit.away():
         assert unit("stop") == OK
     assert len(waited) == 1
     assert not [line for line in unit.asked if line.startswith("kill ")]
