@@ -104,7 +104,8 @@ def _hang_fenced(scene: Scene) -> None:
 
 
 def _fenced(scene: Scene) -> bool:
-    return owned_by_other(scene) and control.state(str(CONTROL))["counts"]["power_off"] > scene.counts["power_off"]
+    counts = control.state(str(CONTROL))["counts"]
+    return owned_by_other(scene) and counts.get("power_off", 0) > scene.counts.get("power_off", 0)
 
 
 def _without_fencing(scene: Scene) -> None:

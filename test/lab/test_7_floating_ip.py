@@ -6,7 +6,9 @@ import bz2
 import contextlib
 import json
 import re
+import subprocess
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -442,6 +444,53 @@ def test_a_token_is_rotated_and_nothing_restarts_or_moves(pillar, active):
     assert new not in json.dumps(returned)
     found = found_on_disks(new)
     assert {str(MACHINES[name].upper / "etc/haproxy_ha/token") for name in BALANCERS} <= found <= allowed_places()
+
+
+SEARCH = """
+import glob, select, sys
+secret, found, looks = sys.stdin.buffer.readline().strip(), set(), 0
+while not select.select([sys.stdin], [], [], 0.01)[0]:
+    looks += 1
+    for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
+        try:
+            with open(path, "rb") as file:
+                if secret in file.read():
+                    found.add(path)
+        except OSError:
+            pass
+print(looks, *found)
+"""
+
+
+@contextlib.contextmanager
+def searched_processes(hosts: Iterable[str], secret: str) -> Iterator[list[str]]:
+    """Looks for a text in the arguments and environments of all processes while the block runs; then where it was."""
+    argv = ("python3", "-c", SEARCH)
+    searches = [
+        subprocess.Popen(machine(host).command(*argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for host in hosts
+    ]
+    for search in searches:
+        search.stdin.write(f"{secret}\n")
+        search.stdin.flush()
+    found: list[str] = []
+    try:
+        yield found
+    finally:
+        for host, search in zip(hosts, searches, strict=True):
+            looks, *paths = search.communicate(timeout=30)[0].split()
+            assert int(looks) > 10
+            found += [f"{host}:{path}" for path in paths]
+
+
+def test_the_token_is_in_no_process_s_arguments_or_environment(pillar, active):
+    """While it is written, and used by both agents, by Salt and by the verification."""
+    hosts = ("master", *BALANCERS)
+    with searched_processes(hosts, api_token()) as found:
+        pillar(lambda tree: None)
+        salt.call("haproxy_ha.failover", target=active)
+        salt.call("haproxy_ha.verify", target=active)
+    assert found == []
 
 
 def footprint() -> dict:
