@@ -68,7 +68,7 @@ def _processes(host: str) -> list[str]:
     """HAProxy is a master and a worker; no action of an agent runs for ever."""
     found = []
     try:
-        wait_for(f"no action of an agent on {host}", lambda: not _running(host, "-f", "resource.d/haproxy_ha"), 10)
+        wait_for(f"no action of an agent on {host}", lambda: not _running(host, "-f", "resource.d/haproxy_ha/(haproxy|floatip)"), 10)
         wait_for(f"one HAProxy on {host}", lambda: len(_running(host, *HAPROXY)) == 2, 10)
     except LabError as error:
         found.append(str(error))
