@@ -71,6 +71,9 @@ def test_life(haproxy):
     assert haproxy("start") == (OK, "")
     assert haproxy("monitor") == haproxy("monitor", interval=0) == haproxy("start") == (OK, "")
     assert "pacemaker.service" in haproxy.show("Before")
+    # All else is as the distribution ships it.
+    assert haproxy.show("DropInPaths") == f"{DROP_INS}/50-haproxy_ha.conf"
+    assert haproxy.show("FragmentPath").endswith("/lib/systemd/system/haproxy.service")
     assert haproxy("stop") == haproxy("stop") == (OK, "")
     assert haproxy("monitor")[0] == NOT_RUNNING
     assert haproxy.pids() == []
