@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from lab import audit
+from lab import audit, formula, salt
+from lab.cloud import CONTROL
 from lab.machine import machine
 from lab.shell import wait_for
+from lab.simulator import control
 from lab.topology import BALANCERS
 
 from .fault import Fault, Scene
@@ -92,6 +94,29 @@ def _has_cib_manager(role: str):
     return lambda scene: machine(getattr(scene, role)).run(*running, check=False).returncode == 0
 
 
+def _hang_fenced(scene: Scene) -> None:
+    """Fencing is off by default."""
+    formula.set_pillar({"fencing": {"enabled": True, "delay": 2}})
+    formula.apply(target=",".join(BALANCERS))
+    audit.settle()
+    _LEADERS[scene.active] = machine(scene.active).leader()
+    machine(scene.active).run("pkill", "-STOP", "-x", "corosync")
+
+
+def _fenced(scene: Scene) -> bool:
+    counts = control.state(str(CONTROL))["counts"]
+    return owned_by_other(scene) and counts.get("power_off", 0) > scene.counts.get("power_off", 0)
+
+
+def _without_fencing(scene: Scene) -> None:
+    """The host, which fencing has started again, is back; then fencing is switched off."""
+    machine(scene.active).wait_rebooted(_LEADERS.pop(scene.active))
+    salt.wait_minions()
+    audit.settle()
+    formula.set_pillar()
+    formula.apply()
+
+
 FAULTS = [
     *(
         Fault(
@@ -118,6 +143,10 @@ FAULTS = [
         "corosync-hang-active", DAEMONS, "SIGSTOP of corosync for 5 s, active balancer",
         on("active", "pkill", "-STOP", "-x", "corosync"), on("active", "pkill", "-CONT", "-x", "corosync"), gap=5.0,
         moves=1, hold=5.0,
+    ),
+    Fault(
+        "corosync-hang-fenced", DAEMONS, "SIGSTOP of corosync, active balancer, with fencing (`delay` 2 s)",
+        _hang_fenced, _without_fencing, gap=15.0, moves=1, calls=400, after=_fenced, within=60.0,
     ),
     Fault(
         "cluster-stop-active", DAEMONS, "`systemctl stop pacemaker corosync`, active balancer",

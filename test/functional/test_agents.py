@@ -181,6 +181,7 @@ def test_a_monitor_is_cheap(holding):
         before = cost()
         assert holding.monitor().code == OK
         costs.append(cost() - before)
+    print("CPU, ms:", *(round(cost * 1000) for cost in costs))
     # The middle: what else runs on the machine makes some of them dearer, by its use of the caches.
     assert sorted(costs)[7] <= 0.060
 
@@ -603,6 +604,19 @@ def test_interface(installed, name):
     assert call().returncode == ARGS
     assert "usage" in call("usage").stdout
     assert stat.S_IMODE((installed / name).stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(
+    ("name", "required", "unique", "fixed"),
+    [("floatip", ["address"], {"address": "address"}, ["address"]), ("haproxy", [], {"unit": "unit"}, ["unit"])],
+)
+def test_which_parameters_are_required_unique_or_need_a_restart(installed, name, required, unique, fixed):
+    """A change of what is reloadable restarts nothing; two resources cannot have the same address, or unit."""
+    document = subprocess.run([installed / name, "meta-data"], capture_output=True, check=True).stdout
+    found = {entry.get("name"): entry for entry in ElementTree.fromstring(document).iter("parameter")}
+    assert [key for key, entry in found.items() if entry.get("required") == "1"] == required
+    assert {key: entry.get("unique-group") for key, entry in found.items() if entry.get("unique-group")} == unique
+    assert [key for key, entry in found.items() if entry.get("reloadable") != "1"] == fixed
 
 
 @pytest.mark.parametrize("name", ["floatip", "haproxy"])
@@ -1086,6 +1100,199 @@ def test_judge_nobody(server):
         entry.close()
     verdict = server.judge()
     assert (verdict.code, verdict.reason.startswith("nothing listens on 127.0.0.1:")) == (GENERIC, True)
+
+
+SYSTEMCTL = """\
+#!/bin/sh
+echo "$*" >> {directory}/asked
+[ "$1" = show ] || exit 0
+state=$(head -n 1 {directory}/states)
+[ "$(wc -l < {directory}/states)" = 1 ] || sed -i 1d {directory}/states
+printf 'LoadState=loaded\\nResult=success\\nControlGroup=\\nActiveState=%s\\nJob=%s\\n' ${{state%:*}} ${{state#*:}}
+"""
+
+
+class Unit:
+    """A real HAProxy, of which a stand-in for systemd tells what it is told to: `state:job`, one after the other."""
+
+    def __init__(self, server, monkeypatch):
+        self.server, self.module, self.monkeypatch = server, server.module, monkeypatch
+        self.programs = server.directory / "programs"
+        self.programs.mkdir()
+        script = self.programs / "systemctl"
+        script.write_text(SYSTEMCTL.format(directory=server.directory))
+        script.chmod(0o755)
+        monkeypatch.setattr(server.module, "PATH", f"{self.programs}:/usr/sbin:/usr/bin:/sbin:/bin")
+        monkeypatch.setattr(server.module, "RUNTIME_UNITS", str(server.directory / "units"))
+
+    def states(self, *states):
+        (self.server.directory / "states").write_text("\n".join(states) + "\n")
+
+    @property
+    def asked(self):
+        """What systemd was asked to do."""
+        asked = self.server.directory / "asked"
+        lines = asked.read_text().splitlines() if asked.exists() else []
+        return [line for line in lines if not line.startswith("show ")]
+
+    def __call__(self, action, interval=5, **parameters):
+        environ = {
+            "OCF_RESKEY_config": str(self.server.config), "OCF_RESKEY_CRM_meta_timeout": "20000",
+            "OCF_RESKEY_CRM_meta_interval": str(interval * 1000), "OCF_RESKEY_gateway": "none",
+            "OCF_RESKEY_binary": shutil.which("haproxy"), "HA_RSCTMP": str(self.server.directory),
+            "OCF_RESOURCE_INSTANCE": "haproxy",
+            **{f"OCF_RESKEY_{name}": value for name, value in parameters.items()},
+        }  # fmt: skip
+        return self.module.agent.main(self.module.DESCRIPTION, self.module.HANDLERS, ["haproxy", action], environ)
+
+    @contextlib.contextmanager
+    def away(self):
+        """HAProxy is gone, and back before a second look, which comes later here: a busy machine starts it slowly."""
+        self.monkeypatch.setattr(self.module, "MOMENT", 2.0)
+        self.server.process.kill()
+        self.server.process.wait()
+        back = threading.Timer(0.1, self.server.run)
+        back.start()
+        yield
+        back.join()
+
+
+@pytest.fixture
+def unit(server, monkeypatch):
+    server.start()
+    unit = Unit(server, monkeypatch)
+    unit.states("active:")
+    return unit
+
+
+@needs_haproxy
+@pytest.mark.parametrize("interval", [0, 5])
+def test_a_monitor_that_meets_the_moment_without_a_listener_looks_again(unit, interval):
+    with unit.away():
+        assert unit("monitor", interval) == OK
+
+
+@needs_haproxy
+def test_a_monitor_in_the_middle_of_a_restart_waits_for_it(unit):
+    """Between the stop and the start of a restart, systemd calls the unit inactive, with a job that waits."""
+    unit.states("inactive:17", "inactive:17", "activating:17", "active:")
+    assert unit("monitor") == OK
+    unit.states("inactive:")
+    assert unit("monitor") == NOT_RUNNING
+
+
+@needs_haproxy
+def test_a_haproxy_that_is_gone_is_found_soon(unit, capfd):
+    unit.server.process.kill()
+    unit.server.process.wait()
+    begin = time.monotonic()
+    assert unit("monitor") == GENERIC
+    assert time.monotonic() - begin < 2
+    assert "nothing listens on" in capfd.readouterr().err
+
+
+@needs_haproxy
+@pytest.mark.parametrize("states", [
+    ["activating:17", "active:"], ["inactive:17", "active:"], ["deactivating:17", "activating:18", "active:"],
+    ["inactive:", "active:"],  # somebody starts it at this very moment
+])  # fmt: skip
+def test_a_start_that_meets_another_start_adopts_what_it_started(unit, states):
+    unit.states(*states)
+    assert unit("start") == OK
+    assert f"start {unit.module.UNIT}" not in unit.asked
+
+
+@needs_haproxy
+@pytest.mark.parametrize(("missing", "code", "reason"), [
+    ({"binary": "/nonexistent/haproxy"}, INSTALLED, "/nonexistent/haproxy: is missing"),
+    ({"config": "/nonexistent/haproxy.cfg"}, INSTALLED, "/nonexistent/haproxy.cfg: is missing"),
+    ({"config": "haproxy.cfg"}, CONFIGURED, "config: found 'haproxy.cfg', allowed: an absolute path"),
+    ({"unit": "haproxy"}, CONFIGURED, "unit: found 'haproxy', allowed: the name of a .service unit"),
+    ({"gateway": "here"}, CONFIGURED, "gateway: found 'here', allowed: auto, none or an IPv4 address"),
+    ({"answer_timeout": "soon"}, CONFIGURED, "answer_timeout: found 'soon', allowed: seconds, such as 10 or 10s"),
+])  # fmt: skip
+def test_what_a_start_lacks_is_told_in_one_line(unit, capfd, missing, code, reason):
+    unit.states("inactive:")
+    assert unit("start", **missing) == code
+    assert capfd.readouterr().err == f"ocf-exit-reason:{reason}\n"
+    assert f"start {unit.module.UNIT}" not in unit.asked
+
+
+@needs_haproxy
+def test_a_directory_that_cannot_be_written_is_told_at_a_start_and_stops_nothing_later(unit, capfd):
+    (unit.server.directory / "units").write_text("a file where a directory must be")
+    assert unit("monitor") == OK
+    assert unit("start") == GENERIC
+    assert f"ocf-exit-reason:cannot write {unit.server.directory}/units/" in capfd.readouterr().err
+
+
+@needs_haproxy
+def test_a_start_that_meets_a_reload_looks_again(unit):
+    with unit.away():
+        assert unit("start") == OK
+
+
+@needs_haproxy
+def test_a_stop_that_meets_a_reload_kills_nothing_and_waits_for_the_address(unit, monkeypatch):
+    unit.states("active:", "inactive:")
+    waited = []
+    monkeypatch.setattr(unit.module, "serve_until_moved", waited.append)
+    with unit.away():
+        assert unit("stop") == OK
+    assert len(waited) == 1
+    assert not [line for line in unit.asked if line.startswith("kill ")]
+
+
+@needs_haproxy
+def test_a_stop_that_meets_a_restart_takes_its_start_back(unit):
+    unit.states("inactive:17", "inactive:")
+    assert unit("stop") == OK
+    assert " ".join((*unit.module.STOP, unit.module.UNIT)) in unit.asked
+
+
+@needs_haproxy
+def test_judge_a_configuration_that_is_not_loaded_yet_with_an_address_that_is_not_there(server):
+    """As before a reload that HAProxy will refuse: what serves has nothing to do with it."""
+    server.start()
+    text = server.config.read_text()
+    server.config.write_text(text.replace("frontend tcp", "    bind 192.0.2.8:8098\nfrontend tcp"))
+    verdict = server.judge()
+    assert (verdict.code, "not loaded yet" in verdict.reason) == (DEGRADED, True)
+
+
+@needs_haproxy
+def test_judge_a_listener_that_is_gone_from_a_configuration_that_was_loaded_in_the_second_of_its_writing(server):
+    deadline = time.monotonic() + 5
+    while time.time() % 1 > 0.2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    server.write()
+    for entry in server.sockets:
+        entry.close()
+    time.sleep(0.05)  # a process's start is known to 10 ms
+    server.run()
+    server.module.ask_socket(f"{server.directory}/admin.sock", "disable frontend http", time.monotonic() + 2)
+    assert server.judge() == (GENERIC, f"nothing listens on 127.0.0.1:{server.ports[0]}")
+
+
+def test_an_answer_that_ends_early_is_none(haproxy, tmp_path):
+    """HAProxy dies, or a reload ends the old worker, in the middle of its statistics."""
+    path = str(tmp_path / "admin.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def answer():
+            connection, _ = listener.accept()
+            connection.recv(100)
+            connection.sendall(b"# pxname,svname,status\nhttp,FRONT")
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ConnectionError):
+            haproxy.ask_socket(path, "show stat", time.monotonic() + 2)
+        thread.join()
 
 
 def test_the_holder_of_a_port_is_named(haproxy):
