@@ -267,17 +267,18 @@ class References:
     Child elements that only carry the id of something else: ``resource_ref``, ``obj_ref``, ``role``.
     """
 
-    required = True
     attributes = frozenset()
 
-    def __init__(self, key, tag, ordered):
+    def __init__(self, key, tag, ordered, required=True):
+        self.required = required
         self.key = key
         self.tag = tag
         self.tags = (tag,)
         self.ordered = ordered
 
     def read(self, element, context, where):
-        return [child.get("id") for child in children(element, self.tag)]
+        found = list(dict.fromkeys(child.get("id") for child in children(element, self.tag)))
+        return found if found or self.required else None
 
     def meaning(self, value, context):
         names = [values.text(name) for name in value or ()]
