@@ -73,7 +73,6 @@ another owner has made is refused without ``take_over``. See ``plan``.
 """
 
 import contextlib
-import copy
 import logging
 import os
 import random
@@ -352,9 +351,9 @@ def plan(
     this node, parameters, other objects, which may be there before it is made), and ``waiting`` (a DC, quorum, absent
     and joining nodes: ``apply`` waits for these). ``problems`` are desired resources that would be down or failed all
     the same, because the cluster would not act on them. Whether the other nodes have an agent is known only when the
-    cluster has probed there; ``settle`` then tells. Another agent for the resource of a clone is the one change after
-    which Pacemaker 2.1 may do less than its scheduler says: it forgets an instance before it has stopped it. Raises SaltInvocationError for desired data that cannot be,
-    CommandExecutionError for a change that Pacemaker would refuse.
+    cluster has probed there; ``settle`` then tells. Another agent for the resource of a clone is a change after which
+    Pacemaker 2.1 may do less than its scheduler says: it forgets an instance before it has stopped it. Raises
+    SaltInvocationError for desired data that cannot be, CommandExecutionError for a change that Pacemaker would refuse.
 
     CLI Example:
 

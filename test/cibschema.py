@@ -54,7 +54,7 @@ class _Impossible(Exception):
 
 
 def _says_something(element):
-    """Whether a pair has a value, or a set holds such a pair or an operation; else it refers to nothing, nor does anything to it."""
+    """Whether a pair has a value, or a set such a pair or an operation; else nothing refers to it, nor it to others."""
     return element.find("op") is not None or any(
         (one.get("value") is not None and one.get("name") not in AUTOMATIC) or one.get("id-ref") is not None
         for one in element.iter("nvpair")
@@ -191,7 +191,7 @@ class _Maker:
         wanted = {
             ("primitive", "template"): ("template",),
             ("role", "id"): ("acl_role",),
-            ("acl_permission", "reference"): tuple(self.ids),
+            ("acl_permission", "reference"): _RESOURCES,
             ("obj_ref", "id"): _RESOURCES,
         }.get((tag, name), (tag,) if name == "id-ref" else (*_RESOURCES, "template"))
         found = [one for tag in wanted for one in self.ids.get(tag, ())]

@@ -114,7 +114,7 @@ class Document:
         self.context = Context(
             ids=(one.get("id") for one in everything if one.get("id") and one.tag not in NOT_IDS),
             referenced=_referenced(everything),
-            old_roles=self.schema < (3, 7),
+            schema=self.schema,
         )
         self._data = {}
         for key in self.objects:
@@ -259,7 +259,7 @@ class Document:
         """
         {owner: the element of its tag}, for the tags that name themselves.
         """
-        tags = children(self.section("tags"), "tag")
+        tags = self.configuration.iterfind("tags/tag")
         return {tag.get("id"): tag for tag in tags if any(child.get("id") == tag.get("id") for child in children(tag))}
 
     def owners(self):

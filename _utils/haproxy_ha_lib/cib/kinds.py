@@ -149,7 +149,7 @@ _CONTAINER = Shape(
     Attribute("image", required=True),
     Attribute("replicas", kind="integer"),
     Attribute("replicas-per-host", kind="integer"),
-    Alias("promoted-max", "masters", kind="integer"),
+    Alias("promoted-max", "masters", since=(3, 0), kind="integer"),
     Attribute("run-command"),
     Attribute("network"),
     Attribute("options"),

@@ -100,6 +100,8 @@ class _Planner:
         plan.adoptable.sort()
         written = {*self.objects, *(change[:2] for change in self.settings)}
         plan.doubts = sorted(text for key in written for text in self.desired.doubts.get(key, ()))
+        if plan.after is not None and _lacks_tags(plan.after):
+            plan.doubts.append("the CIB's schema has no tags, which record what an owner makes: cibadmin --upgrade")
         plan.resources = sorted(
             name
             for (section, name), content in self.desired.objects.items()
@@ -224,7 +226,7 @@ class _Planner:
             ids=after.context.ids,
             referenced=after.context.referenced | set(self.context.named),
             named=self.context.named,
-            old_roles=after.context.old_roles,
+            schema=after.schema,
         )
         refs = {key for key, content in self.desired.objects.items() if content is not None}
         clashing = {key for key in doomed if any(key[1] == name for _, name in self.objects)}
@@ -275,7 +277,8 @@ class _Planner:
         for name, tag in after.owner_tags().items():
             if name != self.owner:
                 edit.forget(after, tag, mine)
-        edit.write_tag(after, self.owner, sorted(mine))
+        if not _lacks_tags(after):
+            edit.write_tag(after, self.owner, sorted(mine))
 
     def _list_foreign(self, doomed):
         stated = set(self.desired.objects) | doomed
@@ -288,6 +291,10 @@ class _Planner:
                 if pair.get("id") not in self.claimed | self.owned and pair.get("name"):
                     self.result.foreign.append(setting_label(settings, node, pair.get("name"), {}))
         self.result.foreign = sorted(set(self.result.foreign))
+
+
+def _lacks_tags(document):
+    return (1, 0) <= document.schema < (1, 3)
 
 
 def _without(mapping, keys):
