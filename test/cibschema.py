@@ -96,6 +96,7 @@ class _Maker:
         self.rng = rng
         self.ids = {}  # tag: the ids of its elements that are made
         self.within = []  # the tags of the elements that are being made
+        self.used = {}  # depth: the names of pairs that the set made there has
 
     def document(self, path):
         [root] = self.all(_Grammar(ET.parse(path).getroot()).defines["start"][0], _external(path.name))
@@ -129,6 +130,7 @@ class _Maker:
         element = ET.Element(tag)
         known = self.known()
         self.within.append(tag)
+        self.used[len(self.within)] = set()
         try:
             items = self.all(pattern, grammar) if tag != "status" else []
         finally:
@@ -166,7 +168,10 @@ class _Maker:
             return self.patterned(pattern.text)
         excepted = {one.text for one in inner.iter(f"{_SPACE}value")}
         known = _TEXTS.get(name, _WORDS) if kind == "text" or excepted else _DATA[inner.get("type")]
-        return self.rng.choice([one for one in known if one not in excepted])
+        used = self.used[len(self.within) - 1] if (self.within[-1], name) == ("nvpair", "name") else set()
+        chosen = self.rng.choice([one for one in known if one not in excepted | used])
+        used.add(chosen)
+        return chosen
 
     def literals(self, pattern, grammar):
         """The values that a choice of values allows."""
