@@ -73,7 +73,6 @@ another owner has made is refused without ``take_over``. See ``plan``.
 """
 
 import contextlib
-import copy
 import logging
 import os
 import random
@@ -103,16 +102,18 @@ _VERIFY = ("crm_verify", "--xml-pipe", "--verbose")
 _ATTEMPTS = 20
 # Who has lost a race reads again at once: the longer it waits, the sooner the others are ahead of it again.
 _JITTER_SECONDS = 0.05
-# Lost races in a row for which only the status of resources has moved: these need no new plan.
-_STATUS_ATTEMPTS = 10
 _POLL_SECONDS = 0.5
 
 # How libxml2 begins a message about a document that breaks its schema, or whose references dangle.
 _BREACH = re.compile(r"(Expecting|Did not expect|Element|Extra|Invalid|IDREF|ID|Type|Error validating|Datatype) ")
+# Where a patch names the digest of the CIB that it makes, and how often the status of its source has changed.
+_DIGEST = re.compile(r'(<diff\b[^>]*?) digest="[^"]*"')
+_UPDATES = re.compile(r'(<source\b[^>]*?) num_updates="[^"]*"')
 # How long to look for a change that the cluster has not confirmed.
 _UNCONFIRMED_SECONDS = 30
 
 # Exit codes of Pacemaker's tools (crm_error -l -X).
+_INTERNAL = 70
 _OLD_DATA = 103
 _TIMEOUT = 124
 # With these cibadmin has certainly written nothing.
@@ -223,8 +224,16 @@ def _cib_text(cib_file=None):
 
 
 def _document(text):
+    return _parsed(lib_document.Document.parse, text)
+
+
+def _tree(text):
+    return _parsed(lib_document.tree, text)
+
+
+def _parsed(parse, text):
     try:
-        return lib_document.Document.parse(text)
+        return parse(text)
     except lib_document.CibError as problem:
         raise CommandExecutionError(f"The CIB cannot be worked with: {problem}") from None
 
@@ -342,8 +351,9 @@ def plan(
     this node, parameters, other objects, which may be there before it is made), and ``waiting`` (a DC, quorum, absent
     and joining nodes: ``apply`` waits for these). ``problems`` are desired resources that would be down or failed all
     the same, because the cluster would not act on them. Whether the other nodes have an agent is known only when the
-    cluster has probed there; ``settle`` then tells. Raises SaltInvocationError for desired data that cannot be,
-    CommandExecutionError for a change that Pacemaker would refuse.
+    cluster has probed there; ``settle`` then tells. Another agent for the resource of a clone is a change after which
+    Pacemaker 2.1 may do less than its scheduler says: it forgets an instance before it has stopped it. Raises
+    SaltInvocationError for desired data that cannot be, CommandExecutionError for a change that Pacemaker would refuse.
 
     CLI Example:
 
@@ -444,7 +454,7 @@ def _judged(text, desired, options, live, lost=None):
         return judgement
     if lost is not None and lost.plan.digest == made.digest and not options.binds_effects:
         judgement = _Judgement(made, lost.impact)
-        judgement.waiting = _not_ready(document, options)
+        judgement.waiting = _not_ready(document.root, options)
         return judgement
     _check_ids_of_limits(options.max_disruption, document, made)
     verified, *simulated = _run_together(
@@ -457,7 +467,7 @@ def _judged(text, desired, options, live, lost=None):
     judgement = _Judgement(made, lib_impact.difference(proposed, current))
     judgement.refused += made.conflicts
     if live:
-        judgement.waiting = _not_ready(document, options)
+        judgement.waiting = _not_ready(document.root, options)
         judgement.lacking = errors + _agent_problems(made)
         judgement.refused += _unsafe(made, then, proposed)
         judgement.problems = _foreseen(made, then, proposed)
@@ -546,9 +556,8 @@ def _result(judgement):
     }
 
 
-def _not_ready(document, options):
-    """Why the cluster is in no state to take a commit."""
-    root = document.root
+def _not_ready(root, options):
+    """Why the cluster is in no state to take a commit, by its CIB."""
     if not root.get("dc-uuid"):
         return ["the cluster has no DC yet"]
     reasons = []
@@ -694,37 +703,30 @@ def _commit(text, after, options):
     """
     Write ``after`` if the configuration is still that of ``text``. False: it is not, plan again.
 
-    A resource that starts or fails counts up the CIB's version too. Then the same change is offered again at once,
-    while the cluster is ready for it; but what it would do may have become something else, so that a plan whose effects
-    are bound is made anew.
+    A resource that starts or fails counts up the CIB's version too. Then the same patch is offered again, bound to the
+    version of the configuration alone, if the cluster is ready for it; but what it would do may have become something
+    else, so that a plan whose effects are bound is made anew.
     """
     before = _document(text)
-    for _ in range(_STATUS_ATTEMPTS):
-        code = _patch(text, after.text())
-        if code == 0:
-            return True
-        if code in _REFUSALS:
-            raise _failed("Nothing was written", code)
-        if code != _OLD_DATA:
-            return _arrived(before, after, options.owner, code)
+    patch = _patch(text, after.text())
+    code = _send(patch)
+    if code == _OLD_DATA:
         if options.binds_effects:
             return False
-        text = _cib_text()
-        fresh = _document(text)
-        if fresh.version[:2] != before.version[:2] or _not_ready(fresh, options):
+        now = _tree(_cib_text())
+        if _but_updates(now) != _but_updates(before.root) or _not_ready(now, options):
             return False
-        after = _moved(fresh, after)
-    return False
+        code = _send(_for_any_status(patch))
+        if code in (_OLD_DATA, _INTERNAL):
+            return False
+    if code in _REFUSALS:
+        raise _failed("Nothing was written", code)
+    return code == 0 or _arrived(before, after, options.owner, code)
 
 
-def _moved(fresh, after):
-    """``after`` with the status of ``fresh``, which has the configuration that it was planned for."""
-    root = copy.copy(fresh.root)
-    root.remove(fresh.configuration)
-    root.insert(0, after.configuration)
-    moved = lib_document.Document(root)
-    moved.bump()
-    return moved
+def _but_updates(root):
+    """All that the CIB says of itself but how often its status has changed. A patch writes these attributes too."""
+    return {name: value for name, value in root.items() if name != "num_updates"}
 
 
 def _arrived(before, after, owner, code):
@@ -745,7 +747,7 @@ def _arrived(before, after, owner, code):
 
 
 def _patch(old, new):
-    """Send the difference of two CIBs, bound to the version of the first; the exit code of cibadmin."""
+    """The difference of two CIBs as a patch, bound to the version of the first."""
     with tempfile.TemporaryDirectory(prefix=".pacemaker-") as folder:  # mode 0700
         paths = []
         for name, text in (("old", old), ("new", new)):
@@ -753,10 +755,23 @@ def _patch(old, new):
             with open(os.open(paths[-1], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
                 file.write(text)
         code, patch, _ = _run("crm_diff", "--cib", "--original", paths[0], "--new", paths[1])
-    if code == 0:
-        return 0
     if code != 1 or not patch:
         raise _failed("Nothing was written: the change cannot be put into a patch", code)
+    return patch
+
+
+def _for_any_status(patch):
+    """
+    A patch of the configuration that holds however often the status has changed meanwhile.
+
+    The number of status updates that the source does not give is taken from the CIB at hand (Pacemaker 2.1 and 3.0,
+    lib/common/patchset.c); a version that wants it there refuses the patch with an internal error.
+    """
+    return _UPDATES.sub(r"\1", _DIGEST.sub(r"\1", patch, count=1), count=1)
+
+
+def _send(patch):
+    """Send a patch; the exit code of cibadmin."""
     try:
         return _run("cibadmin", "--patch", "--xml-pipe", stdin=patch)[0]
     except _NoEnd:

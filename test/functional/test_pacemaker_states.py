@@ -139,7 +139,21 @@ def test_a_race_with_status_alone_is_offered_again_without_a_new_plan(cluster):
     cluster.commands.clear()
     cluster.before_patch.append(lambda: fail_one(cluster))
     assert "resource_default resource-stickiness" in configured(cluster, changed, timeout=0)["changes"]
-    assert (cluster.commands.count("crm_diff"), cluster.commands.count("crm_verify")) == (2, 1)
+    assert (cluster.commands.count("crm_diff"), cluster.commands.count("crm_verify")) == (1, 1)
+    assert cluster.commands.count("cibadmin") == 5  # read, refused, read, written, and read to see it settled
+
+
+def test_a_patch_for_any_status_is_one_for_this_configuration_only(cluster):
+    configured(cluster)
+    text, module = cluster.text(), cluster.module
+    after = module._document(text.replace('value="100"', 'value="7"'))
+    after.bump()
+    patch = module._patch(text, after.text())
+    fail_one(cluster)
+    assert module._send(patch) == 103
+    assert module._send(module._for_any_status(patch)) == 0
+    assert module.export()["resource_defaults"] == {"resource-stickiness": "7"}
+    assert module._send(module._for_any_status(patch)) == 103
 
 
 def test_a_plan_whose_effects_are_bound_is_made_anew_in_such_a_race(cluster):

@@ -1,9 +1,10 @@
-"""The laws of the comparison, on every state of the corpus."""
+"""The laws of the comparison, and every state of the corpus by them."""
 
 import copy
 import random
 import re
 
+import pytest
 from corpus import every_state
 
 from haproxy_ha_lib.cib import plan
@@ -41,35 +42,27 @@ def shuffled(document, rng):
     return Document(root)
 
 
-@every_state
-def test_an_export_describes_what_is_there(path):
-    document = Document.parse(path.read_text(encoding="utf-8"))
+def an_export_describes_what_is_there(document):
     for secrets in (True, False):
         result = plan.make(document, export(document, secrets=secrets), "haproxy_ha")
         assert (result.changes, result.after) == ({}, None)
 
 
-@every_state
-def test_an_export_makes_the_same_configuration_elsewhere(path):
-    document = Document.parse(path.read_text(encoding="utf-8"))
+def an_export_makes_the_same_configuration_elsewhere(document):
     data = export(document)
     result = plan.make(emptied(document), data, "haproxy_ha")
     if data:
         assert export(result.after) == data
         again = plan.make(result.after, data, "haproxy_ha")
-        assert (again.changes, again.adoptable, again.foreign) == ({}, [], [])
+        assert (again.changes, ownable(again.adoptable, document), again.foreign) == ({}, [], [])
 
 
-@every_state
-def test_the_order_and_the_spelling_do_not_count(path):
-    document = Document.parse(path.read_text(encoding="utf-8"))
-    rng = random.Random(path.stem)
-    assert plan.make(shuffled(document, rng), export(document), "haproxy_ha").changes == {}
+def the_order_and_the_spelling_do_not_count(document):
+    other = shuffled(document, random.Random(document.text()))
+    assert plan.make(other, export(document), "haproxy_ha").changes == {}
 
 
-@every_state
-def test_one_object_more_is_one_change_and_leaves_the_rest(path):
-    document = Document.parse(path.read_text(encoding="utf-8"))
+def one_object_more_is_one_change_and_leaves_the_rest(document):
     before = export(document)
     data = {"primitives": {"one-more": {"agent": "ocf:heartbeat:Dummy", "meta": {"priority": 1}}}}
     result = plan.make(document, data, "haproxy_ha", partial=True)
@@ -80,9 +73,37 @@ def test_one_object_more_is_one_change_and_leaves_the_rest(path):
     assert export(plan.make(result.after, {}, "haproxy_ha").after) == before
 
 
-@every_state
-def test_all_that_is_owned_can_go(path):
-    document = Document.parse(path.read_text(encoding="utf-8"))
+def all_that_is_owned_can_go(document):
     owned = plan.make(document, export(document), "haproxy_ha", adopt=True).after or document
     gone = plan.make(owned, {}, "haproxy_ha")
-    assert export(gone.after or owned) == {}
+    assert listable(export(gone.after or owned)) == {}
+
+
+def listable(data):
+    """What a tag can list: no sets of settings that only refer to another, no objects that say nothing."""
+    if isinstance(data, list):
+        return [one for one in data if "id-ref" not in one]
+    if isinstance(data, dict):
+        inner = {key: listable(value) for key, value in data.items()}
+        return {key: value for key, value in inner.items() if value not in ({}, [])}
+    return data
+
+
+def ownable(labels, document):
+    """The names of objects that a tag can list: before schema 3.3 not the target of an ACL, whose id is a user."""
+    return [label for label in labels if document.schema >= (3, 3) or not label.startswith("acl_target ")]
+
+
+LAWS = (
+    an_export_describes_what_is_there,
+    an_export_makes_the_same_configuration_elsewhere,
+    the_order_and_the_spelling_do_not_count,
+    one_object_more_is_one_change_and_leaves_the_rest,
+    all_that_is_owned_can_go,
+)
+
+
+@every_state
+@pytest.mark.parametrize("law", LAWS, ids=[law.__name__ for law in LAWS])
+def test_a_law_holds(law, path):
+    law(Document.parse(path.read_text(encoding="utf-8")))

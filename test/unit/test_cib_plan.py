@@ -423,3 +423,15 @@ def test_a_tag_without_its_mark_is_an_owners_when_it_has_the_owners_name():
         "<constraints/>", '<constraints/><tags><tag id="me"><obj_ref id="x"/></tag></tags>'
     )
     assert list(plan.make(Document.parse(text), {}, "me").changes) == ["primitive x"]
+
+
+def test_a_set_of_defaults_that_is_a_reference_is_one_change_and_goes_with_what_it_refers_to():
+    meta = [{"id": "shared", "attributes": {"priority": "3"}}]
+    data = {"primitives": {"a": {"agent": "ocf:heartbeat:Dummy", "meta": meta}}}
+    first = made(data)
+    referring = {**data, "resource_defaults": [{"id-ref": "shared"}]}
+    result = plan.make(first, referring, "haproxy_ha")
+    assert list(result.changes) == ["resource_default_set shared"]
+    assert export(result.after)["resource_defaults"] == [{"id-ref": "shared"}]
+    assert plan.make(result.after, referring, "haproxy_ha").changes == {}
+    assert export(plan.make(result.after, {}, "haproxy_ha").after) == {}

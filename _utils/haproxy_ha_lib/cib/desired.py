@@ -217,7 +217,7 @@ def _sets(content):
 
 
 def _check_object(section, content, path, report):
-    stated = {key for key, value in content.items() if value is not None}
+    stated = {key for key, value in content.items() if value not in (None, [], {})}
     if section in ("primitives", "templates") and ("agent" in stated) == ("template" in stated):
         report(path, "needs an agent" + ("" if section == "templates" else ", or else a template"))
     if section in _PLACES and len(stated.intersection(_PLACES[section])) != 1:

@@ -83,6 +83,18 @@ SECTIONS = (
 """The sections of exported data, in order."""
 
 
+def tree(text):
+    """
+    The root element of a CIB's text, comments kept. Raises CibError if it is no XML.
+    """
+    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))
+    try:
+        parser.feed(text)
+        return parser.close()
+    except ET.ParseError as problem:
+        raise CibError("the CIB is not XML: line {}, column {}".format(*problem.position)) from None
+
+
 class Document:
     """
     A CIB. ``objects`` maps (section, id) to the element, ``settings`` maps (section, node or None) to the list of its
@@ -102,7 +114,7 @@ class Document:
         self.context = Context(
             ids=(one.get("id") for one in everything if one.get("id") and one.tag not in NOT_IDS),
             referenced=_referenced(everything),
-            old_roles=self.schema < (3, 7),
+            schema=self.schema,
         )
         self._data = {}
         for key in self.objects:
@@ -115,13 +127,7 @@ class Document:
         """
         Read the text of a CIB. Raises CibError if it is none.
         """
-        parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))
-        try:
-            parser.feed(text)
-            root = parser.close()
-        except ET.ParseError as problem:
-            raise CibError("the CIB is not XML: line {}, column {}".format(*problem.position)) from None
-        return cls(root)
+        return cls(tree(text))
 
     @classmethod
     def empty(cls, nodes=()):
@@ -226,7 +232,7 @@ class Document:
             if isinstance(attributes, dict) and section == "properties":
                 attributes = {name: value for name, value in attributes.items() if name not in AUTOMATIC}
                 one["attributes"] = attributes
-            if attributes or "id-ref" in one:
+            if (attributes or "id-ref" in one) and one not in result:
                 result.append({"id": element.get("id"), **one} if element.get("id") else one)
         return result
 
@@ -253,7 +259,7 @@ class Document:
         """
         {owner: the element of its tag}, for the tags that name themselves.
         """
-        tags = children(self.section("tags"), "tag")
+        tags = self.configuration.iterfind("tags/tag")
         return {tag.get("id"): tag for tag in tags if any(child.get("id") == tag.get("id") for child in children(tag))}
 
     def owners(self):
@@ -374,14 +380,15 @@ def _exported_settings(settings, content, document):
     if not content:
         return None
     if settings.per_node:
-        return {node: _plain_or_sets(sets) for node, sets in content.items()}
-    return _plain_or_sets(content)
+        return {node: _plain_or_sets(sets, document) for node, sets in content.items()}
+    return _plain_or_sets(content, document)
 
 
-def _plain_or_sets(sets):
-    """One set without conditions as a mapping; anything else as the list of sets."""
+def _plain_or_sets(sets, document):
+    """One set without conditions, to which nothing refers, as a mapping; anything else as the list of sets."""
     only = sets[0]
-    if len(sets) == 1 and set(only) <= {"id", "attributes"} and isinstance(only["attributes"], dict):
+    plain = set(only) <= {"id", "attributes"} and isinstance(only["attributes"], dict)
+    if len(sets) == 1 and plain and only.get("id") not in document.context.referenced:
         return only["attributes"]
     return sets
 

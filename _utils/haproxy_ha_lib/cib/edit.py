@@ -155,7 +155,8 @@ def find_pair(elements, table, name):
     wanted_name = values.canonical_name(table, name)
     for element in elements:
         for pair in children(element, "nvpair"):
-            if pair.get("name") and values.canonical_name(table, pair.get("name")) == wanted_name:
+            says = pair.get("value") is not None or pair.get("id-ref") is not None
+            if says and pair.get("name") and values.canonical_name(table, pair.get("name")) == wanted_name:
                 return pair
     return None
 
@@ -191,9 +192,32 @@ def write_condition(document, section, node, one, ids, context):
         field.write_set(element, {**one, "attributes": attributes}, context, "")
 
 
+def linked_set(document, section, node, one):
+    """
+    The element of a set that refers to something, or whose pairs do: that of the same id or ``id-ref``; None if there
+    is none.
+    """
+    name = "id-ref" if "id-ref" in one else "id"
+    found = document.settings.get((section, node), ())
+    return next((element for element in found if element.get(name) == one.get(name)), None)
+
+
+def write_linked_set(document, section, node, one, context):
+    """
+    Make such a set be ``one`` and nothing else.
+    """
+    settings = SETTINGS[section]
+    element = linked_set(document, section, node, one)
+    if element is None:
+        parent = _parent_of_sets(document, settings, node)
+        element = ET.SubElement(parent, settings.tag)
+        document.settings.setdefault((section, node), []).append(element)
+    nvsets.NVSets(section, settings.table, settings.tag).write_set(element, one, context, settings.parent)
+
+
 def _new_set(document, section, node, one, context):
     settings = SETTINGS[section]
-    parent = document.nodes()[node] if node is not None else document.section(settings.parent)
+    parent = _parent_of_sets(document, settings, node)
     new = ET.SubElement(parent, settings.tag)
     plain = "score" not in one and "rule" not in one
     main = settings.main_id if plain and settings.main_id not in context.ids else None
@@ -202,6 +226,10 @@ def _new_set(document, section, node, one, context):
     nvsets.NVSets(section, settings.table, settings.tag).write_set(new, header, context, "")
     document.settings.setdefault((section, node), []).append(new)
     return new
+
+
+def _parent_of_sets(document, settings, node):
+    return document.nodes()[node] if node is not None else document.section(settings.parent)
 
 
 def _owner_of_set(settings, parent):
@@ -227,6 +255,23 @@ def remove_pairs(document, ids):
             for pair in children(element, "nvpair"):
                 if pair.get("id") in ids:
                     _remove_pair(document, section, node, pair)
+
+
+def remove_dangling_settings(document):
+    """
+    Remove from the sections of settings what refers to a set or a pair that is no longer there, and the sets that it
+    leaves empty.
+    """
+    parents = document.parents()
+    there = {one.get("id") for one in document.configuration.iter() if one.tag not in NOT_IDS}
+    for found in document.settings.values():
+        for element in list(found):
+            pairs = children(element, "nvpair")
+            dangling = [one for one in (element, *pairs) if one.get("id-ref") not in {None, *there}]
+            for one in dangling:
+                parents[one].remove(one)
+            if element not in dangling and dangling and dangling == pairs:
+                parents[element].remove(element)
 
 
 def write_tag(document, name, refs):

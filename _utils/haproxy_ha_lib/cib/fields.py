@@ -30,15 +30,22 @@ class Context:
     referenced: the ids that something refers to; only these are part of the data of inner elements.
     named: data by such an id, to resolve ``id-ref``.
     unknown: what was met and is not understood, as text; it is kept as it is.
-    old_roles: whether the CIB's schema still has Master and Slave instead of Promoted and Unpromoted.
+    schema: the version of the CIB's schema, (major, minor); by default one in which everything has its present name.
     """
 
-    def __init__(self, ids=(), referenced=(), named=None, old_roles=False):
+    def __init__(self, ids=(), referenced=(), named=None, schema=(3, 9)):
         self.ids = set(ids)
         self.referenced = frozenset(referenced)
         self.named = dict(named or {})
         self.unknown = []
-        self.old_roles = old_roles
+        self.schema = schema
+
+    @property
+    def old_roles(self):
+        """
+        Whether the schema still has Master and Slave instead of Promoted and Unpromoted.
+        """
+        return self.schema < (3, 7)
 
     def new_id(self, *parts):
         """
@@ -188,20 +195,25 @@ class Attribute:
 
 class Alias(Attribute):
     """
-    An attribute that also has a former name, under which it may stand in the element.
+    An attribute that also has a former name, under which it may stand in the element, and has to before the schema
+    ``since``.
     """
 
-    def __init__(self, key, former, kind="text"):
+    def __init__(self, key, former, since, kind="text"):
         super().__init__(key, kind=kind)
         self.former = former
+        self.since = since
         self.attributes = {key, former}
 
     def read(self, element, context, where):
         return element.get(self.xml, element.get(self.former))
 
     def write(self, element, value, context):
-        element.attrib.pop(self.former, None)
-        super().write(element, value, context)
+        for name in self.attributes:
+            element.attrib.pop(name, None)
+        if value is not None:
+            name = self.key if context.schema >= self.since else self.former
+            element.set(name, values.spelled(self.kind, value))
 
 
 class Words(Attribute):
@@ -267,17 +279,18 @@ class References:
     Child elements that only carry the id of something else: ``resource_ref``, ``obj_ref``, ``role``.
     """
 
-    required = True
     attributes = frozenset()
 
-    def __init__(self, key, tag, ordered):
+    def __init__(self, key, tag, ordered, required=True):
+        self.required = required
         self.key = key
         self.tag = tag
         self.tags = (tag,)
         self.ordered = ordered
 
     def read(self, element, context, where):
-        return [child.get("id") for child in children(element, self.tag)]
+        found = list(dict.fromkeys(child.get("id") for child in children(element, self.tag)))
+        return found if found or self.required else None
 
     def meaning(self, value, context):
         names = [values.text(name) for name in value or ()]

@@ -197,6 +197,7 @@ def _pair_list(found, context):
             if pair.get(key) is not None and (key != "id" or pair.get("id") in context.referenced)
         }
         for pair in found
+        if pair.get("value") is not None or pair.get("id-ref") is not None
     ]
 
 
@@ -204,6 +205,31 @@ def _rules(one):
     """The rules of a set as a list."""
     rule = one.get("rule")
     return [rule] if isinstance(rule, dict) else rule
+
+
+def is_linked(one):
+    """
+    Whether a set is a reference, or has an id and refers to something, or something refers to a part of it.
+    """
+    return "id-ref" in one or ("id" in one and (isinstance(one.get("attributes"), list) or _has_id(one.get("rule"))))
+
+
+def _has_id(data):
+    """Whether there is an id or an ``id-ref`` anywhere in a rule's data."""
+    if isinstance(data, dict):
+        return "id" in data or "id-ref" in data or any(_has_id(one) for one in data.values())
+    return isinstance(data, list) and any(_has_id(one) for one in data)
+
+
+def same(table, one, context, other, others_context):
+    """
+    Whether two sets mean the same, each in its context: their condition, and what they hold.
+    """
+    field = NVSets("", table, "")
+    return (condition(one, context), field.meaning([one], context)) == (
+        condition(other, others_context),
+        field.meaning([other], others_context),
+    )
 
 
 def condition(one, context):

@@ -82,7 +82,7 @@ class _Planner:
         self.claimed = set()  # ids of nvpairs that the desired data is about
         self.objects = {}  # what is to be written
         self.sets = []  # every desired set: (section, node, set, ids of the live sets)
-        self.settings = []  # what is to be written in them: (section, node, set, ids, name, value)
+        self.settings = []  # what is written in them: (section, node, set, ids, name, value); no ids: the whole set
         self.result = Plan(before=document, unknown=document.unknown)
 
     def plan(self):
@@ -100,6 +100,8 @@ class _Planner:
         plan.adoptable.sort()
         written = {*self.objects, *(change[:2] for change in self.settings)}
         plan.doubts = sorted(text for key in written for text in self.desired.doubts.get(key, ()))
+        if plan.after is not None and _lacks_tags(plan.after):
+            plan.doubts.append("the CIB's schema has no tags, which record what an owner makes: cibadmin --upgrade")
         plan.resources = sorted(
             name
             for (section, name), content in self.desired.objects.items()
@@ -148,6 +150,9 @@ class _Planner:
                 self._compare_set(SETTINGS[section], node, one, ids)
 
     def _compare_set(self, settings, node, one, ids):
+        if nvsets.is_linked(one):
+            self._compare_linked_set(settings, node, one)
+            return
         elements = edit.set_elements(self.before, settings.section, node, ids)
         if elements and ("score" in one or "rule" in one):
             live = nvsets.read_set(elements[0], Context(), "")
@@ -163,6 +168,20 @@ class _Planner:
                 self._reject_if_anothers(identifier, setting_label(settings, node, name, one))
             elif pair is not None and identifier not in self.owned and identifier not in self.others:
                 self.result.adoptable.append(setting_label(settings, node, name, one))
+
+    def _compare_linked_set(self, settings, node, one):
+        """A set that refers to something, or that something refers to, is compared and written whole."""
+        element = edit.linked_set(self.before, settings.section, node, one)
+        live = nvsets.read_set(element, self.before.context, "") if element is not None else None
+        pairs = children(element, "nvpair") if element is not None else []
+        labels = {p.get("id"): setting_label(settings, node, p.get("name"), one) for p in pairs if p.get("id")}
+        self.claimed.update(labels)
+        if live is None or not nvsets.same(settings.table, live, self.before.context, one, self.context):
+            self.settings.append((settings.section, node, one, None, None, None))
+            for identifier, name in labels.items():
+                self._reject_if_anothers(identifier, name)
+        else:
+            self.result.adoptable += [labels[one] for one in labels if one not in self.owned and one not in self.others]
 
     @staticmethod
     def _same(settings, name, pair, value):
@@ -197,7 +216,8 @@ class _Planner:
         for (section, node), elements in self.before.settings.items():
             for element in elements:
                 for pair in children(element, "nvpair"):
-                    if not (section == "properties" and pair.get("name") in AUTOMATIC):
+                    # One that refers to another goes with it.
+                    if pair.get("id") and not (section == "properties" and pair.get("name") in AUTOMATIC):
                         yield SETTINGS[section], node, pair
 
     def _edit(self, doomed, pairs):
@@ -206,7 +226,7 @@ class _Planner:
             ids=after.context.ids,
             referenced=after.context.referenced | set(self.context.named),
             named=self.context.named,
-            old_roles=after.context.old_roles,
+            schema=after.schema,
         )
         refs = {key for key, content in self.desired.objects.items() if content is not None}
         clashing = {key for key in doomed if any(key[1] == name for _, name in self.objects)}
@@ -215,13 +235,16 @@ class _Planner:
             after = Document(after.root)
         edit.write_objects(after, self.objects, context)
         for section, node, one, ids, name, value in self.settings:
-            if name is None:
+            if ids is None:
+                edit.write_linked_set(after, section, node, one, context)
+            elif name is None:
                 edit.write_condition(after, section, node, one, ids, context)
             else:
                 edit.write_setting(after, section, node, one, ids, name, value, context)
         edit.remove_pairs(after, pairs)
         if doomed - clashing:
             edit.remove_objects(after, doomed - clashing)
+        edit.remove_dangling_settings(after)
         self._write_tag(after, refs)
         after = Document(after.root)
         changes, real = compare(self.before, after, self.owner)
@@ -241,6 +264,10 @@ class _Planner:
             present |= {name for section, name in after.objects if section == "acls:targets"}
         mine = {name for _, name in refs} | (self.owned if self.partial else set())
         for section, node, one, ids in self.sets:
+            if nvsets.is_linked(one):
+                linked = edit.linked_set(after, section, node, one)
+                mine.update(pair.get("id") for pair in children(linked, "nvpair"))
+                continue
             elements = edit.set_elements(after, section, node, ids)
             for name, value in _stated(one, self.context):
                 pair = edit.find_pair(elements, SETTINGS[section].table, name) if value is not None else None
@@ -250,7 +277,8 @@ class _Planner:
         for name, tag in after.owner_tags().items():
             if name != self.owner:
                 edit.forget(after, tag, mine)
-        edit.write_tag(after, self.owner, sorted(mine))
+        if not _lacks_tags(after):
+            edit.write_tag(after, self.owner, sorted(mine))
 
     def _list_foreign(self, doomed):
         stated = set(self.desired.objects) | doomed
@@ -263,6 +291,10 @@ class _Planner:
                 if pair.get("id") not in self.claimed | self.owned and pair.get("name"):
                     self.result.foreign.append(setting_label(settings, node, pair.get("name"), {}))
         self.result.foreign = sorted(set(self.result.foreign))
+
+
+def _lacks_tags(document):
+    return (1, 0) <= document.schema < (1, 3)
 
 
 def _without(mapping, keys):
@@ -360,11 +392,13 @@ def _flat_settings(document):
         conditional = [one for one in document.settings[section, node] if one not in plain]
         for element in [*plain, *conditional]:
             one = {"id": element.get("id"), **nvsets.read_set(element, document.context, "")}
+            if "id-ref" in one:
+                flat[_set_label(settings, node, one["id-ref"])] = "id-ref", {"id-ref": one["id-ref"]}
+                continue
             header = {key: one[key] for key in ("score", "rule") if key in one} if element in conditional else {}
             pairs = nvsets.pairs(one.get("attributes"), document.context)
             if header and pairs:
-                name = " ".join(part for part in (f"{settings.name}_set", node, one["id"]) if part)
-                flat[name] = repr(nvsets.condition(one, document.context)), header
+                flat[_set_label(settings, node, one["id"])] = repr(nvsets.condition(one, document.context)), header
             for name, value in pairs.items():
                 if section == "properties" and name in AUTOMATIC:
                     continue
@@ -372,6 +406,10 @@ def _flat_settings(document):
                 meaning = values.meaning(values.option_type(settings.table, name), value)
                 flat.setdefault(setting_label(settings, node, canonical, {**header, "id": one["id"]}), (meaning, value))
     return flat
+
+
+def _set_label(settings, node, identifier):
+    return " ".join(part for part in (f"{settings.name}_set", node, identifier) if part)
 
 
 def given(data):
