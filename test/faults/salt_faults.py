@@ -266,17 +266,19 @@ def _has_new_key(scene: Scene) -> bool:
     return all((machine(host).root / "etc/corosync/authkey").read_bytes() == NEW_KEY for host in BALANCERS)
 
 
-FULL = ("/etc", "/usr", "/var")
+SYSTEM = ("/etc", "/usr", "/var/lib")
+SALTS_OWN = ("/var/cache", "/var/log")
 ROOM = "/run/full"
 
 
-def _fill_disk(host: str) -> None:
+def _fill_disk(host: str, *directories: str) -> None:
     """No room for anything new below these directories; what is there can be read, and open files be written."""
     target = machine(host)
     target.run("mkdir", ROOM)
     target.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", ROOM)
-    for directory in FULL:
-        upper, work = f"{ROOM}{directory}-upper", f"{ROOM}{directory}-work"
+    for directory in directories:
+        name = directory.replace("/", "-")
+        upper, work = f"{ROOM}/upper{name}", f"{ROOM}/work{name}"
         target.run("mkdir", "-p", upper, work)
         options = f"lowerdir={directory},upperdir={upper},workdir={work}"
         target.run("mount", "-t", "overlay", "full", "-o", options, directory)
@@ -286,21 +288,34 @@ def _fill_disk(host: str) -> None:
         raise LabError(f"the disk is not full: {said}")
 
 
-def _empty_disk(host: str) -> None:
-    for directory in (*FULL, ROOM):
+def _empty_disk(host: str, *directories: str) -> None:
+    for directory in (*directories, ROOM):
         machine(host).run("umount", "--lazy", directory)
     machine(host).run("rmdir", ROOM)
 
 
 def _apply_on_full_disk(scene: Scene) -> None:
-    _fill_disk(scene.active)
+    _fill_disk(scene.active, *SYSTEM)
     change_pillar()
     _fails("No space left", [scene.active])
 
 
-def _room_and_converge(scene: Scene) -> None:
-    _empty_disk(scene.active)
-    _converge(scene)
+def _apply_without_room_for_salt(scene: Scene) -> None:
+    """A minion begins no job that it cannot note down."""
+    _fill_disk(scene.active, *SYSTEM, *SALTS_OWN)
+    change_pillar()
+    applying = Run(scene.active, timeout=15)
+    applying.wait()
+    if isinstance(applying.returned.get(scene.active), dict):
+        raise LabError(f"a run began without room for its job: {outcome.failed(applying.returned)}")
+
+
+def _room_and_converge(*directories: str):
+    def mend(scene: Scene) -> None:
+        _empty_disk(scene.active, *directories)
+        _converge(scene)
+
+    return mend
 
 
 def _replace(role: str):
@@ -338,8 +353,10 @@ FAULTS = [
     _salt("without-archive", "applied while the package archive is away", _apply_without_archive, _archive_back),
     _salt("package-missing", "a package is missing while the package archive is away", _apply_without_package,
           _archive_back, operator="apply again"),
-    _salt("disk-full", "applied while the active balancer's disk is full", _apply_on_full_disk, _room_and_converge,
-          operator="make room, apply again"),
+    _salt("disk-full", "applied while the active balancer's disk is full, Salt's cache and log apart",
+          _apply_on_full_disk, _room_and_converge(*SYSTEM), operator="make room, apply again"),
+    _salt("disk-full-of-salt", "applied while the active balancer's disk is full: Salt begins no run",
+          _apply_without_room_for_salt, _room_and_converge(*SYSTEM, *SALTS_OWN), operator="make room, apply again"),
     _salt("corosync-changed", "pillar has another token of Corosync's", _change_token, after=_token_in_force),
     _salt("authkey-changed", "pillar has another key of Corosync's", _change_authkey, _restore_authkey,
           after=_has_new_key, gap=0.3, operator="as the run says: maintenance, stop the cluster, apply"),
