@@ -323,10 +323,13 @@ def _replace(role: str):
 
 
 def _join(role: str):
-    """What an operator does about a fresh machine: its key is accepted in place of the old one's, and all apply."""
+    """What an operator does about a fresh machine: its key is accepted in place of the old one's, and all apply. Its
+    minion, whose key the master has refused, is on its way out by itself."""
 
     def mend(scene: Scene) -> None:
-        machine("master").run("salt-key", "--yes", "--delete", getattr(scene, role))
+        host = getattr(scene, role)
+        machine("master").run("salt-key", "--yes", "--delete", host)
+        machine(host).run("systemctl", "restart", "salt-minion")
         salt.wait_minions(120)
         salt.sync()
         formula.apply()
@@ -363,7 +366,7 @@ FAULTS = [
     *(
         _salt(f"replaced-{role}", f"a fresh machine in the {role} balancer's place", _replace(role), _join(role),
               gap=TAKEOVER if role == "active" else 0.3, moves=int(role == "active"),
-              operator="delete the old machine's minion key, apply on all")
+              operator="delete the old machine's minion key, start the minion again, apply on all")
         for role in ROLES
     ),
     _salt("refused-line", "pillar has a line that HAProxy refuses", _wrong_pillar, _right_pillar,
