@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from lab import audit, formula, lab, salt
 from lab.machine import machine
+from lab.shell import LabError, wait_for
 from lab.topology import APP_SERVERS, BALANCERS
 
 from .cluster import TAKEOVER
 from .fault import Fault, Scene
-from .haproxy import ROLES, owned_by_other
+from .haproxy import ROLES, online, owned_by_other, standby
 
 MEMBERS = "the cluster's members"
 APP, THIRD = APP_SERVERS  # one app server is enough while the other one's host is a balancer
@@ -55,8 +56,15 @@ def _three(scene: Scene) -> bool:
 
 
 def _remove_third(scene: Scene) -> None:
+    """What is left is a pair that remembers no third one: the address moves in it as before."""
     formula.apply("haproxy_ha.clean", target=THIRD)
     _apply(BALANCERS)
+    known = {host: set(salt.call("pacemaker.status", target=host)[host]["nodes"]) for host in BALANCERS}
+    if any(nodes != set(BALANCERS) for nodes in known.values()):
+        raise LabError(f"the cluster knows {known} after {THIRD} has left")
+    standby(scene)
+    wait_for("the address to move", lambda: owned_by_other(scene), 30)
+    online(scene)
     _apply(BALANCERS, APP_SERVERS)
 
 
@@ -81,7 +89,7 @@ FAULTS = [
         for role in ROLES
     ),
     Fault("added", MEMBERS, "a balancer is added to the running pair, and removed again", _add, _remove_third, gap=0.3,
-          calls=200, after=_three, operator="pillar, apply on all; `haproxy_ha.clean` on the one that goes"),
+          moves=1, calls=200, after=_three, operator="pillar, apply on all; `haproxy_ha.clean` on the one that goes"),
     Fault("removed", MEMBERS, "the active balancer is removed from the running pair, and added again", _remove_active,
           _return, gap=0.3, moves=1, calls=200, after=_other_alone,
           operator="`haproxy_ha.clean` on it, pillar, apply on the rest"),
