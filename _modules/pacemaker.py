@@ -808,9 +808,9 @@ def status():
     Return the cluster's state, from crm_mon. Compare ``crm status``.
 
     Returns ``{"dc": name or None, "quorum": bool, "nodes": {name: {"online", "standby", "maintenance", "pending",
-    "remote", ...}}, "resources": {id: {"role", "active", "failed", "blocked", "managed", "nodes"}}, "failures": [{"resource",
-    "operation", "node", "status", "reason"}]}``. A resource with several instances has the roles of all, and flags
-    that hold for any (``managed`` for all).
+    "remote", ...}}, "resources": {id: {"role", "active", "failed", "blocked", "managed", "nodes"}}, "failures":
+    [{"resource", "operation", "node", "status", "reason"}]}``. A resource with several instances has the roles of all,
+    and flags that hold for any (``managed`` for all).
 
     CLI Example:
 
