@@ -17,7 +17,7 @@ test-all:
 bench-failover:
 	@. test/prepare && /usr/bin/python3 -m bench.failover --trials $(or $(TRIALS),20) --documents docs
 
-# Breaks the running system in every way that the lab knows, about an hour, and writes docs/failure-modes.md.
+# Breaks the running system in every way that the lab knows, about two hours, and writes docs/failure-modes.md.
 faults:
 	@. test/prepare && /usr/bin/python3 -m faults all --documents docs
 

@@ -823,9 +823,9 @@ def status():
     Return the cluster's state, from crm_mon. Compare ``crm status``.
 
     Returns ``{"dc": name or None, "quorum": bool, "nodes": {name: {"online", "standby", "maintenance", "pending",
-    ...}}, "resources": {id: {"role", "active", "failed", "blocked", "managed", "nodes"}}, "failures": [{"resource",
-    "operation", "node", "status", "reason"}]}``. A resource with several instances has the roles of all, and flags
-    that hold for any (``managed`` for all).
+    "remote", ...}}, "resources": {id: {"role", "active", "failed", "blocked", "managed", "nodes"}}, "failures":
+    [{"resource", "operation", "node", "status", "reason"}]}``. A resource with several instances has the roles of all,
+    and flags that hold for any (``managed`` for all).
 
     CLI Example:
 
@@ -1139,6 +1139,30 @@ def _failures(resource, node):
         return sorted(key for key in found if (resource is None or key[0] in inside) and node in (None, key[1]))
 
     return meant(recorded), meant(lib_impact.failed_probes(root))
+
+
+def forget(node):
+    """
+    Let the cluster forget a node that has left it for good: while it is remembered it counts as lost, and as long as a
+    node is lost the floating IP is not taken from a machine that answers there. Compare ``crm node delete``.
+
+    node
+        The node's name. Corosync must know it no more.
+
+    Returns True if it was known. Raises CommandExecutionError.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.forget tertiary
+    """
+    if node not in status()["nodes"]:
+        return False
+    code, _, _ = _run("crm_node", "--force", "--remove", node)
+    if code and node in status()["nodes"]:  # another node may have done it at the same moment
+        raise _failed(f"Forgetting {node}", code)
+    return True
 
 
 def maintenance(enabled=True, node=None, timeout=120):

@@ -518,10 +518,10 @@ def _firewall(wanted):
 @_state
 def cluster_membership(name, nodes, timeout=120):
     """
-    All nodes are online in Pacemaker.
+    All nodes are online in Pacemaker, which remembers no node that has left.
 
     nodes
-        Names of the nodes (list of str).
+        Names of the nodes (list of str). Another one is forgotten once it is offline, unless it is a remote node.
     timeout : ``120``
         How long to wait for them, in seconds (int).
 
@@ -534,16 +534,29 @@ def cluster_membership(name, nodes, timeout=120):
     """
     if __opts__["test"]:
         try:
-            absent = _absent(nodes, __salt__["pacemaker.status"]()["nodes"])
+            present = __salt__["pacemaker.status"]()["nodes"]
         except CommandExecutionError as exc:
             return _would(f"Would wait for {', '.join(nodes)}: {exc}")
-        return _would(f"Would wait for {', '.join(absent)}") if absent else _done("All nodes are online")
-    __salt__["pacemaker.wait"](nodes=list(nodes), timeout=timeout)
-    return _done(f"Online: {', '.join(nodes)}")
+        absent, changes = _absent(nodes, present), _forgotten(nodes, present)
+        if not absent and not changes:
+            return _done("All nodes are online")
+        waits = [f"Would wait for {', '.join(absent)}"] if absent else []
+        forgets = [f"Would forget {', '.join(changes)}"] if changes else []
+        return _would("; ".join(waits + forgets), changes)
+    changes = _forgotten(nodes, __salt__["pacemaker.wait"](nodes=list(nodes), timeout=timeout)["nodes"])
+    for node in changes:
+        __salt__["pacemaker.forget"](node)
+    return _done(f"Online: {', '.join(nodes)}", changes)
 
 
 def _absent(nodes, present):
     return [node for node in nodes if not present.get(node, {}).get("online")]
+
+
+def _forgotten(nodes, present):
+    """The changes by which the cluster forgets the nodes that have left."""
+    left = [name for name, node in present.items() if name not in nodes and not (node["online"] or node["remote"])]
+    return {name: {"old": "offline", "new": None} for name in left}
 
 
 @_state

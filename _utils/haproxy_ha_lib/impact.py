@@ -434,7 +434,10 @@ def summary(root):
         "dc": dc.get("name") if dc is not None and dc.get("present") == "true" else None,
         "quorum": dc is not None and dc.get("with_quorum") == "true",
         "nodes": {
-            node.get("name"): {key: value == "true" for key, value in node.items() if value in ("true", "false")}
+            node.get("name"): {
+                **{key: value == "true" for key, value in node.items() if value in ("true", "false")},
+                "remote": node.get("type") != "member",
+            }
             for node in root.iterfind("nodes/node")
         },
         "resources": _by_id(resources(root.find("resources"))),

@@ -28,10 +28,7 @@ def main() -> int:
         preflight.require_root()
         lab.up()
         try:
-            salt.sync()
-            formula.set_pillar()
-            formula.apply()
-            audit.settle()
+            _first_run()
             options.action(options, outcomes)
         finally:
             lab.down()
@@ -84,6 +81,15 @@ def _one(entry: fault.Fault, before: inspection.Baseline, options, outcomes: lis
 def _rescue() -> None:
     """What an operator does about a system that stays ill: it must not spoil what is found about the next fault."""
     say(f"rescue: {'; '.join(audit.problems())}")
+    try:
+        _repair()
+    except LabError as error:
+        say(f"a new lab, for the old one is beyond repair: {error}")
+        lab.up()
+        _first_run()
+
+
+def _repair() -> None:
     control.clear(str(CONTROL))
     for host in BALANCERS:
         if audit.status(host) is None:
@@ -94,14 +100,22 @@ def _rescue() -> None:
     audit.settle()
 
 
+def _first_run() -> None:
+    salt.sync()
+    formula.set_pillar()
+    formula.apply()
+    audit.settle()
+
+
 def _soak(options, outcomes: list[fault.Outcome]) -> None:
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
     say(f"soak: {options.minutes:g} minutes, SEED={seed}")
     chance = random.Random(seed)
     salt_faults.MOMENTS.seed(seed)
+    faults = [entry for entry in FAULTS.values() if not entry.long]
     before, end = inspection.baseline(), time.monotonic() + options.minutes * 60
     while time.monotonic() < end:
-        _one(chance.choice(list(FAULTS.values())), before, options, outcomes)
+        _one(chance.choice(faults), before, options, outcomes)
     if inspection.problems(before, True):
         raise LabError(f"at the end, SEED={seed}: {'; '.join(inspection.problems(before, True))}")
 

@@ -54,6 +54,7 @@ class Fault:
             Default: nothing, for what ``inject`` itself has seen.
         within (float): Seconds in which it has to.
         operator (str): What an operator must do.
+        long (bool): It takes minutes, and is no part of a soak.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Fault:
     after: Callable[[Scene], object] | None = None
     within: float = 30.0
     operator: str = "nothing"
+    long: bool = False
 
 
 @dataclass

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import base64
 import itertools
+import operator
 import random
 import re
+import subprocess
 import threading
-import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from lab import formula, lab, network, outcome, salt
+from lab import formula, network, outcome, salt
 from lab.machine import machine
-from lab.shell import LabError, run, wait_for
+from lab.shell import LabError, run, say, wait_for
 from lab.topology import ARCHIVE_ADDRESS, BALANCERS, HOSTS, MINIONS
 
 from . import inspection
-from .cluster import TAKEOVER
 from .fault import Fault, Scene
-from .haproxy import ROLES, online, owned_by_other, standby
+from .haproxy import online, owned_by_other, standby
 
 SALT = "Salt"
 _NUMBERS = itertools.count(1)
 MOMENTS = random.Random(0)  # when a run is interrupted; the soak seeds it
-LONGEST_RUN = 12.0  # seconds; an interruption that falls behind a shorter run's end is tried again in half the time
 
 
 def change_pillar() -> None:
-    """Something new to apply: HAProxy's configuration, and the cluster's."""
+    """Something new to apply for every daemon."""
     number = next(_NUMBERS)
-    cluster = {"operation_defaults": {"record-pending": True}, "token": 300 + 10 * (number % 20)}
-    formula.set_pillar(cluster, (f"http-response set-header X-Revision {number}",))
+    cluster = {"properties": {"pe-input-series-max": 4000 + number}, "token": 300 + 10 * (number % 20)}
+    nginx = {"options": [f"client_body_timeout {60 + number % 60}s;"]}
+    formula.set_pillar(cluster, (f"http-response set-header X-Revision {number}",), nginx)
 
 
 class Run:
@@ -56,43 +57,75 @@ class Run:
 
 
 def _interrupted(hosts: Callable[[Scene], Sequence[str]]):
-    """A run whose minions are killed, with the jobs that they run, at a moment that is a part of its length."""
+    """A run whose minions are killed, with the jobs that they run, each at a moment of its own."""
 
     def inject(scene: Scene) -> None:
-        applying = _killed_in_time(MOMENTS.random(), hosts(scene))
-        refused = inspection.refused()
-        _minions_answer()
-        applying.wait()
-        if refused:
-            raise LabError("; ".join(refused))
+        while not _killed_at_random(hosts(scene)):
+            say("  every minion had ended its run")
 
     return inject
 
 
-def _killed_in_time(part: float, hosts: Sequence[str]) -> Run:
-    """Kill the minions of a run; earlier in the next one where this one had ended before."""
-    length = LONGEST_RUN
-    while not _at_moment(applying := _changing_run(hosts), part * length, hosts):
-        applying.wait()
-        length /= 2
-    for host in hosts:
-        machine(host).run("pkill", "-KILL", "-f", "salt-minion")
-    return applying
+KILLER = Path(__file__).with_name("killer.py").read_text(encoding="utf-8")
+KILLS = 100
+Moments = dict[str, tuple[int, float]]  # host -> the state, from 1, and the seconds after its beginning
 
 
-def _changing_run(hosts: Sequence[str]) -> Run:
-    salt.call("saltutil.running")  # forgets the jobs of killed minions
+def _kill_at_each_state(scene: Scene) -> None:
+    """Each state of a minion is killed once, at some point of it; a balancer's on one of the two."""
+    durations = _converged()
+    for number in range(1, max(map(len, durations.values())) + 1, len(BALANCERS)):
+        numbers = {host: number + BALANCERS.index(host) if host in BALANCERS else number // 2 + 1 for host in MINIONS}
+        _killed_run({
+            host: (state, MOMENTS.uniform(0, durations[host][state - 1]))
+            for host, state in numbers.items() if state <= len(durations[host])
+        })  # fmt: skip
+        _converged()
+
+
+def _kill_at_random(scene: Scene) -> None:
+    """Every minion is killed at a moment of its own, run after run."""
+    killed = 0
+    while killed < KILLS:
+        killed += _killed_at_random(MINIONS)
+
+
+def _killed_at_random(hosts: Sequence[str]) -> int:
+    """A run that is killed on these hosts, after one that succeeded and says how long it takes."""
+    lengths = {host: sum(durations) for host, durations in _converged().items()}
+    return _killed_run({host: (1, MOMENTS.uniform(0, lengths[host])) for host in hosts})
+
+
+def _killed_run(moments: Moments) -> int:
+    """A run with something to do, on all, whose minions are killed; how many were. A LabError names a daemon that
+    refuses what the run has left."""
     change_pillar()
-    applying = Run()
-    wait_for("the run to begin", lambda: applying.ended or all(map(_job_runs, hosts)), 60, 0.05)
-    return applying
+    killers = {host: _killer(host, *moment) for host, moment in moments.items()}
+    for killer in killers.values():
+        killer.stdout.readline()  # it watches
+    salt.start("state.apply", "haproxy_ha")
+    said = {host: killer.communicate(timeout=240)[0].strip() for host, killer in killers.items()}
+    say(f"  {said}")
+    refused = inspection.refused()
+    if refused:
+        raise LabError(f"{'; '.join(refused)} after {said}")
+    killed = [host for host, text in said.items() if text.startswith("killed")]
+    wait_for("the other runs to end", lambda: not any(_job_runs(host) for host in MINIONS if host not in killed), 120)
+    return len(killed)
 
 
-def _at_moment(applying: Run, seconds: float, hosts: Sequence[str]) -> bool:
-    """Whether all of the hosts still run it so many seconds later."""
-    end = time.monotonic() + seconds
-    wait_for("the moment of the kill", lambda: applying.ended or time.monotonic() > end, seconds + 5, 0.05)
-    return not applying.ended and all(map(_job_runs, hosts))
+def _killer(host: str, state: int, seconds: float) -> subprocess.Popen:
+    argv = machine(host).command("python3", "-c", KILLER, str(state), str(seconds))
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+
+def _converged() -> dict[str, list[float]]:
+    """The next run succeeds; how long each of its states took, in seconds."""
+    _minions_answer()
+    return {
+        host: [state["duration"] / 1000 for state in sorted(run.values(), key=operator.itemgetter("__run_num__"))]
+        for host, run in formula.apply().items()
+    }
 
 
 def _minions_answer() -> None:
@@ -266,17 +299,19 @@ def _has_new_key(scene: Scene) -> bool:
     return all((machine(host).root / "etc/corosync/authkey").read_bytes() == NEW_KEY for host in BALANCERS)
 
 
-FULL = ("/etc", "/usr", "/var")
+SYSTEM = ("/etc", "/usr", "/var/lib")
+SALTS_OWN = ("/var/cache", "/var/log")
 ROOM = "/run/full"
 
 
-def _fill_disk(host: str) -> None:
+def _fill_disk(host: str, *directories: str) -> None:
     """No room for anything new below these directories; what is there can be read, and open files be written."""
     target = machine(host)
     target.run("mkdir", ROOM)
     target.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", ROOM)
-    for directory in FULL:
-        upper, work = f"{ROOM}{directory}-upper", f"{ROOM}{directory}-work"
+    for directory in directories:
+        name = directory.replace("/", "-")
+        upper, work = f"{ROOM}/upper{name}", f"{ROOM}/work{name}"
         target.run("mkdir", "-p", upper, work)
         options = f"lowerdir={directory},upperdir={upper},workdir={work}"
         target.run("mount", "-t", "overlay", "full", "-o", options, directory)
@@ -286,35 +321,32 @@ def _fill_disk(host: str) -> None:
         raise LabError(f"the disk is not full: {said}")
 
 
-def _empty_disk(host: str) -> None:
-    for directory in (*FULL, ROOM):
+def _empty_disk(host: str, *directories: str) -> None:
+    for directory in (*directories, ROOM):
         machine(host).run("umount", "--lazy", directory)
     machine(host).run("rmdir", ROOM)
 
 
 def _apply_on_full_disk(scene: Scene) -> None:
-    _fill_disk(scene.active)
+    _fill_disk(scene.active, *SYSTEM)
     change_pillar()
     _fails("No space left", [scene.active])
 
 
-def _room_and_converge(scene: Scene) -> None:
-    _empty_disk(scene.active)
-    _converge(scene)
+def _apply_without_room_for_salt(scene: Scene) -> None:
+    """A minion begins no job that it cannot note down."""
+    _fill_disk(scene.active, *SYSTEM, *SALTS_OWN)
+    change_pillar()
+    applying = Run(scene.active, timeout=15)
+    applying.wait()
+    if isinstance(applying.returned.get(scene.active), dict):
+        raise LabError(f"a run began without room for its job: {outcome.failed(applying.returned)}")
 
 
-def _replace(role: str):
-    return lambda scene: lab.replace(getattr(scene, role))
-
-
-def _join(role: str):
-    """What an operator does about a fresh machine: its key is accepted in place of the old one's, and all apply."""
-
+def _room_and_converge(*directories: str):
     def mend(scene: Scene) -> None:
-        machine("master").run("salt-key", "--yes", "--delete", getattr(scene, role))
-        salt.wait_minions(120)
-        salt.sync()
-        formula.apply()
+        _empty_disk(scene.active, *directories)
+        _converge(scene)
 
     return mend
 
@@ -328,6 +360,10 @@ FAULTS = [
           _interrupted(lambda scene: MINIONS), operator="apply again"),
     _salt("active-killed", "the active balancer's run killed at a random moment",
           _interrupted(lambda scene: [scene.active]), operator="apply again"),
+    _salt("killed-each-state", "the minions killed at each state of a run", _kill_at_each_state, calls=2000, long=True,
+          operator="apply again"),
+    _salt("killed-random", f"the minions killed at {KILLS} random moments of runs", _kill_at_random, calls=2000,
+          long=True, operator="apply again"),
     _salt("different-pillars", "both balancers apply different pillars at once", _different_pillars,
           operator="apply again"),
     _salt("one-node", "applied on the active balancer only", _apply_on("active"), operator="apply on the other too"),
@@ -338,17 +374,13 @@ FAULTS = [
     _salt("without-archive", "applied while the package archive is away", _apply_without_archive, _archive_back),
     _salt("package-missing", "a package is missing while the package archive is away", _apply_without_package,
           _archive_back, operator="apply again"),
-    _salt("disk-full", "applied while the active balancer's disk is full", _apply_on_full_disk, _room_and_converge,
-          operator="make room, apply again"),
+    _salt("disk-full", "applied while the active balancer's disk is full, Salt's cache and log apart",
+          _apply_on_full_disk, _room_and_converge(*SYSTEM), operator="make room, apply again"),
+    _salt("disk-full-of-salt", "applied while the active balancer's disk is full: Salt begins no run",
+          _apply_without_room_for_salt, _room_and_converge(*SYSTEM, *SALTS_OWN), operator="make room, apply again"),
     _salt("corosync-changed", "pillar has another token of Corosync's", _change_token, after=_token_in_force),
     _salt("authkey-changed", "pillar has another key of Corosync's", _change_authkey, _restore_authkey,
           after=_has_new_key, gap=0.3, operator="as the run says: maintenance, stop the cluster, apply"),
-    *(
-        _salt(f"replaced-{role}", f"a fresh machine in the {role} balancer's place", _replace(role), _join(role),
-              gap=TAKEOVER if role == "active" else 0.3, moves=int(role == "active"),
-              operator="delete the old machine's minion key, apply on all")
-        for role in ROLES
-    ),
     _salt("refused-line", "pillar has a line that HAProxy refuses", _wrong_pillar, _right_pillar,
           operator="mend pillar"),
     _salt("master-killed", "the master is killed during a run", _kill_master, operator="apply again"),

@@ -482,6 +482,14 @@ def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
     assert marked(beyond)[-1] == "--name=haproxy_ha-handover --delete"
 
 
+def test_what_a_majority_of_three_has_lost_serves_nothing(beyond):
+    cluster_state(beyond, "member", "member", "lost")
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    assert beyond.monitor(port=owner.port).code == OK
+    owner.close()
+
+
 def start_in_vain(beyond, port):
     """A start that has looked, and whose first assign the API did not take: it tries again in two seconds."""
     beyond.cloud.fault("status", method="POST", status=503, headers={"retry-after": "2"}, times=1)

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import yaml
 
 from . import outcome, salt
 from .cloud import REPOSITORY
 from .shell import LabError
-from .topology import MINIONS
+from .topology import APP_SERVERS, BALANCERS, HOSTS, MINIONS
 
 NAME_THE_BALANCER = "http-response set-header X-Balancer %[hostname]"
 
 
-def set_pillar(cluster: dict | None = None, options: tuple[str, ...] = ()) -> None:
-    """The example's pillar, with a response header that names the balancer, further lines of the frontend, and
-    ``cluster`` laid over its section of that name."""
+def set_pillar(
+    cluster: dict | None = None,
+    options: Sequence[str] = (),
+    nginx: dict | None = None,
+    balancers: Sequence[str] = BALANCERS,
+    apps: Sequence[str] = APP_SERVERS,
+) -> None:
+    """The example's pillar for these hosts, with a response header that names the balancer, further lines of the
+    frontend, and ``cluster`` and ``nginx`` laid over its sections of those names."""
     document = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
     tree = document["haproxy_ha"]
+    tree["load_balancers"] = {name: {**_addresses(name), "anchor_ip": HOSTS[name].anchor} for name in balancers}
+    tree["app_servers"] = {name: _addresses(name) for name in apps}
     tree["haproxy"] = {"frontends": {"http": {"options": [NAME_THE_BALANCER, *options]}}}
     tree["cluster"].update(cluster or {})
+    tree["nginx"] = nginx or {}
     salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
+
+
+def _addresses(name: str) -> dict:
+    return {"private_ip": HOSTS[name].private, "public_ip": HOSTS[name].public}
 
 
 def apply(what: str = "haproxy_ha", target: str = "*") -> dict:

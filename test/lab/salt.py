@@ -22,6 +22,13 @@ gather_job_timeout: 30
 worker_threads: 3
 """
 
+# The log says which state a run has come to.
+MINION_CONFIG = """\
+id: {}
+master: {}
+log_level_logfile: info
+"""
+
 UNIT = """\
 [Unit]
 Description=Salt {role}
@@ -50,7 +57,7 @@ def prepare(target: Machine) -> list[str]:
     (wants / unit).symlink_to(f"/etc/systemd/system/{unit}")
     target.write("/etc/profile.d/salt.sh", "PATH=$PATH:/opt/salt/bin\n")
     if host.salt == "minion":
-        target.write("/etc/salt/minion.d/lab.conf", f"id: {host.name}\nmaster: {HOSTS['master'].private}\n")
+        target.write("/etc/salt/minion.d/lab.conf", MINION_CONFIG.format(host.name, HOSTS["master"].private))
         return []
     target.write("/etc/salt/master.d/lab.conf", MASTER_CONFIG)
     (target.root / "srv/salt").mkdir(parents=True, exist_ok=True)
@@ -73,7 +80,14 @@ def wait_minions(timeout: float = 120) -> None:
         lambda: keys.is_dir() and set(MINIONS) <= {key.name for key in keys.iterdir()},
         timeout,
     )
+    # Asked before, one that does not answer costs the ping's whole patience.
+    wait_for("all minions to listen to their master", lambda: all(map(_listens, MINIONS)), timeout)
     wait_for("all minions to answer", lambda: set(call("test.ping", timeout=30)) == set(MINIONS), timeout, 1)
+
+
+def _listens(host: str) -> bool:
+    """Whether a minion has its connection to what the master publishes."""
+    return bool(machine(host).run("ss", "-Htn", "state", "established", "dport", "=", ":4505", check=False).stdout)
 
 
 def call(function: str, *arguments: str, target: str = "*", timeout: float = 600) -> dict:
@@ -96,6 +110,11 @@ def call(function: str, *arguments: str, target: str = "*", timeout: float = 600
         return json.loads(done.stdout or "{}")
     except ValueError as error:
         raise LabError(f"salt {target} {function}: {done.stdout[-1500:]} {done.stderr[-1500:]}") from error
+
+
+def start(function: str, *arguments: str) -> None:
+    """``salt '*' FUNCTION ...`` for all minions, whose returns nobody waits for."""
+    machine("master").run("salt", "--async", "*", function, *arguments)
 
 
 def sync() -> None:

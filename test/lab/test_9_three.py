@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
-from lab import audit, lab, outcome, salt
-from lab.cloud import REPOSITORY
+from lab import audit, formula, lab, outcome, salt
 from lab.machine import machine
 from lab.shell import wait_for
-from lab.topology import BALANCERS, HOSTS
+from lab.topology import APP_SERVERS, BALANCERS
 from lab.traffic import ask, probe
 
-THREE = (*BALANCERS, "app-2")
-
-
-def pillar() -> str:
-    """The example's, with app-2 among the load balancers."""
-    tree = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
-    third = tree["app_servers"].pop("app-2")
-    tree["load_balancers"]["app-2"] = {**third, "anchor_ip": HOSTS["app-2"].anchor}
-    return yaml.safe_dump({"haproxy_ha": tree}, sort_keys=False)
+THREE = (*BALANCERS, APP_SERVERS[1])
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +19,7 @@ def runs():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(audit, "BALANCERS", THREE)
         lab.up()
-        salt.set_pillar(pillar())
+        formula.set_pillar(balancers=THREE, apps=APP_SERVERS[:1])
         salt.sync()
         yield [salt.call("state.apply", "haproxy_ha") for _ in range(2)]
         lab.down()

@@ -1,0 +1,96 @@
+"""The cluster's members change: a fresh machine comes in a balancer's place, one is added, one is removed."""
+
+from __future__ import annotations
+
+from lab import audit, formula, lab, salt
+from lab.machine import machine
+from lab.shell import LabError, wait_for
+from lab.topology import APP_SERVERS, BALANCERS
+
+from .cluster import TAKEOVER
+from .fault import Fault, Scene
+from .haproxy import ROLES, online, owned_by_other, standby
+
+MEMBERS = "the cluster's members"
+APP, THIRD = APP_SERVERS  # one app server is enough while the other one's host is a balancer
+THREE = (*BALANCERS, THIRD)
+
+
+def _replace(role: str):
+    return lambda scene: lab.replace(getattr(scene, role))
+
+
+def _join(role: str):
+    """What an operator does about a fresh machine: its key is accepted in place of the old one's, and all apply."""
+
+    def mend(scene: Scene) -> None:
+        _accept(getattr(scene, role))
+        formula.apply()
+
+    return mend
+
+
+def _accept(host: str) -> None:
+    """The minion of a fresh machine, whose key the master has refused, is on its way out by itself."""
+    machine("master").run("salt-key", "--yes", "--delete", host)
+    machine(host).run("systemctl", "restart", "salt-minion")
+    salt.wait_minions()
+    salt.sync()
+
+
+def _add(scene: Scene) -> None:
+    """A fresh machine becomes the third balancer; the app server in whose place it is leaves the pool before."""
+    _apply(BALANCERS)
+    lab.replace(THIRD)
+    _accept(THIRD)
+    _apply(THREE)
+
+
+def _apply(balancers: tuple[str, ...], apps: tuple[str, ...] = (APP,)) -> None:
+    formula.set_pillar(balancers=balancers, apps=apps)
+    formula.apply()
+
+
+def _three(scene: Scene) -> bool:
+    return all(sorted(audit.members(host)) == sorted(THREE) for host in THREE)
+
+
+def _remove_third(scene: Scene) -> None:
+    """What is left is a pair that remembers no third one: the address moves in it as before."""
+    formula.apply("haproxy_ha.clean", target=THIRD)
+    _apply(BALANCERS)
+    known = {host: set(salt.call("pacemaker.status", target=host)[host]["nodes"]) for host in BALANCERS}
+    if any(nodes != set(BALANCERS) for nodes in known.values()):
+        raise LabError(f"the cluster knows {known} after {THIRD} has left")
+    standby(scene)
+    wait_for("the address to move", lambda: owned_by_other(scene), 30)
+    online(scene)
+    _apply(BALANCERS, APP_SERVERS)
+
+
+def _remove_active(scene: Scene) -> None:
+    formula.apply("haproxy_ha.clean", target=scene.active)
+    _apply((scene.passive,), APP_SERVERS)
+
+
+def _other_alone(scene: Scene) -> bool:
+    return owned_by_other(scene) and audit.members(scene.passive) == [scene.passive]
+
+
+def _return(scene: Scene) -> None:
+    _apply(BALANCERS, APP_SERVERS)
+
+
+FAULTS = [
+    *(
+        Fault(f"replaced-{role}", MEMBERS, f"a fresh machine in the {role} balancer's place", _replace(role),
+              _join(role), gap=TAKEOVER if role == "active" else 0.3, moves=int(role == "active"), calls=100,
+              operator="delete the old machine's minion key, start the minion again, apply on all")
+        for role in ROLES
+    ),
+    Fault("added", MEMBERS, "a balancer is added to the running pair, and removed again", _add, _remove_third, gap=0.3,
+          moves=1, calls=200, after=_three, operator="pillar, apply on all; `haproxy_ha.clean` on the one that goes"),
+    Fault("removed", MEMBERS, "the active balancer is removed from the running pair, and added again", _remove_active,
+          _return, gap=0.3, moves=1, calls=200, after=_other_alone,
+          operator="`haproxy_ha.clean` on it, pillar, apply on the rest"),
+]  # fmt: skip
