@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from lab import tools
+from lab import image, tools
 from lab.shell import LabError
 
 PUPPET = ("puppet-agent", "puppet-module-voxpupuli-corosync", "crmsh")
@@ -25,7 +25,7 @@ LIMITS = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--debian", default="bookworm", help="Debian release (default: bookworm)")
+    parser.add_argument("--debian", default=image.DEBIAN, help=f"Debian release (default: {image.DEBIAN})")
     parser.add_argument("--samples", default="5", help="samples of each measurement (default: 5)")
     parser.add_argument("--out", default="bench.json", help="file for figures and raw samples (default: bench.json)")
     options = parser.parse_args()

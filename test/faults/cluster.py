@@ -94,13 +94,40 @@ def _has_cib_manager(role: str):
     return lambda scene: machine(getattr(scene, role)).run(*running, check=False).returncode == 0
 
 
-def _hang_fenced(scene: Scene) -> None:
-    """Fencing is off by default."""
+def _with_fencing(scene: Scene) -> None:
+    """It is off by default."""
     formula.set_pillar({"fencing": {"enabled": True, "delay": 2}})
     formula.apply(target=",".join(BALANCERS))
     audit.settle()
     _LEADERS[scene.active] = machine(scene.active).leader()
+
+
+def _hang_fenced(scene: Scene) -> None:
+    _with_fencing(scene)
     machine(scene.active).run("pkill", "-STOP", "-x", "corosync")
+
+
+def _fence(action: str):
+    """An operator has the active balancer fenced from the other one."""
+
+    def inject(scene: Scene) -> None:
+        _with_fencing(scene)
+        machine(scene.passive).run("stonith_admin", f"--{action}", scene.active, "--timeout=60s")
+
+    return inject
+
+
+def _is_off(scene: Scene) -> bool:
+    return owned_by_other(scene) and not machine(scene.active).leader()
+
+
+def _was_rebooted(scene: Scene) -> bool:
+    return owned_by_other(scene) and machine(scene.active).leader() not in (None, _LEADERS[scene.active])
+
+
+def _unfence(scene: Scene) -> None:
+    machine(scene.passive).run("stonith_admin", "--unfence", scene.active, "--timeout=60s")
+    _without_fencing(scene)
 
 
 def _fenced(scene: Scene) -> bool:
@@ -147,6 +174,14 @@ FAULTS = [
     Fault(
         "corosync-hang-fenced", DAEMONS, "SIGSTOP of corosync, active balancer, with fencing (`delay` 2 s)",
         _hang_fenced, _without_fencing, gap=15.0, moves=1, calls=400, after=_fenced, within=60.0,
+    ),
+    Fault(
+        "fence-reboot", DAEMONS, "`stonith_admin --reboot`, active balancer", _fence("reboot"), _without_fencing,
+        gap=TAKEOVER, moves=1, calls=400, after=_was_rebooted, within=60.0,
+    ),
+    Fault(
+        "fence-off", DAEMONS, "`stonith_admin --fence`, active balancer, and `--unfence`", _fence("fence"), _unfence,
+        gap=TAKEOVER, moves=1, calls=400, after=_is_off, within=60.0, operator="`stonith_admin --unfence`, when it may",
     ),
     Fault(
         "cluster-stop-active", DAEMONS, "`systemctl stop pacemaker corosync`, active balancer",

@@ -34,18 +34,18 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command("up", _up, "bring the lab up; a running one is left as it is")
-    sub.add_argument("--salt", default="3008", help="Salt release (default: 3008)")
-    sub.add_argument("--debian", default="bookworm", help="Debian release (default: bookworm)")
+    sub.add_argument("--salt", default=image.SALT, help=f"Salt release (default: {image.SALT})")
+    sub.add_argument("--debian", default=image.DEBIAN, help=f"Debian release (default: {image.DEBIAN})")
     sub.add_argument("--fresh", action="store_true", help="replace a running lab")
     command("down", lambda _: lab.down(), "take the lab away")
     sub = command(
         "demo", lambda o: demo.main(o.keep, o.salt), "the tutorial on a fresh lab, from bare hosts to failover"
     )
     sub.add_argument("--keep", action="store_true", help="leave the lab up")
-    sub.add_argument("--salt", default="3008", help="Salt release (default: 3008)")
+    sub.add_argument("--salt", default=image.SALT, help=f"Salt release (default: {image.SALT})")
     command("image", _image, "build the cached images and nothing else")
     sub = command("tools", _tools, "run a command in the image that has the daemons' programs")
-    sub.add_argument("--debian", default="bookworm", help="Debian release (default: bookworm)")
+    sub.add_argument("--debian", default=image.DEBIAN, help=f"Debian release (default: {image.DEBIAN})")
     sub.add_argument("argv", nargs=argparse.REMAINDER)
     command("status", _status, "list the hosts and their state")
     command("check", lambda _: preflight.require(), "say what is missing on this machine")

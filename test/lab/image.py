@@ -24,6 +24,9 @@ from pathlib import Path
 from .shell import LabError, run, say
 
 CACHE = Path(os.environ.get("LAB_CACHE", "/var/cache/haproxy_ha-lab"))
+# What the lab and the place of the tools are, unless a command says otherwise.
+DEBIAN = os.environ.get("LAB_DEBIAN", "bookworm")
+SALT = os.environ.get("LAB_SALT", "3008")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TEST = Path(__file__).resolve().parent.parent
 
@@ -68,7 +71,7 @@ class Image:
         return [self.salt, self.base]
 
 
-def build(debian: str = "bookworm", salt: str = "3008") -> Image:
+def build(debian: str = DEBIAN, salt: str = SALT) -> Image:
     """Build what is not cached yet (about two minutes when nothing is) and return the image."""
     with _locked():
         _sweep()

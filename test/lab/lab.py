@@ -30,7 +30,7 @@ def claim() -> None:
     _held.append(lock)
 
 
-def up(salt_release: str = "3008", debian: str = "bookworm") -> None:
+def up(salt_release: str = image.SALT, debian: str = image.DEBIAN) -> None:
     """Bring the lab up on fresh disks; what an earlier lab left, whole or in pieces, is cleared away first."""
     preflight.require()
     claim()

@@ -20,7 +20,7 @@ MOUNTED_AT = "/srv/haproxy_ha"
 CORPUS_AT = "/srv/corpus"
 
 
-def run(argv: list[str], salt_release: str = "3008", debian: str = "bookworm") -> int:
+def run(argv: list[str], salt_release: str = image.SALT, debian: str = image.DEBIAN) -> int:
     """Run a command in the repository, inside the tools' image; returns its exit code."""
     return _run(argv, image.build(debian, salt_release)).returncode
 
