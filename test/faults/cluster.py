@@ -112,7 +112,7 @@ def _fence(action: str):
 
     def inject(scene: Scene) -> None:
         _with_fencing(scene)
-        machine(scene.passive).run("stonith_admin", f"--{action}", scene.active, "--timeout=60s")
+        machine(scene.passive).run("stonith_admin", f"--{action}", scene.active, "--timeout=60")
 
     return inject
 
@@ -126,7 +126,7 @@ def _was_rebooted(scene: Scene) -> bool:
 
 
 def _unfence(scene: Scene) -> None:
-    machine(scene.passive).run("stonith_admin", "--unfence", scene.active, "--timeout=60s")
+    machine(scene.passive).run("stonith_admin", "--unfence", scene.active, "--timeout=60")
     _without_fencing(scene)
 
 
