@@ -346,6 +346,9 @@ def _apply_without_room_for_salt(scene: Scene) -> None:
 def _room_and_converge(*directories: str):
     def mend(scene: Scene) -> None:
         _empty_disk(scene.active, *directories)
+        if set(SALTS_OWN) & set(directories):  # a minion without room for its log does not answer any more
+            machine(scene.active).run("systemctl", "restart", "salt-minion")
+            salt.wait_minions()
         _converge(scene)
 
     return mend
@@ -377,7 +380,8 @@ FAULTS = [
     _salt("disk-full", "applied while the active balancer's disk is full, Salt's cache and log apart",
           _apply_on_full_disk, _room_and_converge(*SYSTEM), operator="make room, apply again"),
     _salt("disk-full-of-salt", "applied while the active balancer's disk is full: Salt begins no run",
-          _apply_without_room_for_salt, _room_and_converge(*SYSTEM, *SALTS_OWN), operator="make room, apply again"),
+          _apply_without_room_for_salt, _room_and_converge(*SYSTEM, *SALTS_OWN),
+          operator="make room, restart the minion, apply again"),
     _salt("corosync-changed", "pillar has another token of Corosync's", _change_token, after=_token_in_force),
     _salt("authkey-changed", "pillar has another key of Corosync's", _change_authkey, _restore_authkey,
           after=_has_new_key, gap=0.3, operator="as the run says: maintenance, stop the cluster, apply"),
