@@ -1030,22 +1030,13 @@ def test_judge_a_full_haproxy(server):
 
 
 @needs_haproxy
-def test_judge_a_configuration_that_is_not_loaded_yet(server):
+@pytest.mark.parametrize("kept", [True, False], ids=["beside another listener", "in place of all listeners"])
+def test_judge_a_configuration_that_is_not_loaded_yet(server, kept):
     server.start()
-    text = server.config.read_text()
-    server.config.write_text(text.replace("frontend tcp", "    bind 127.0.0.1:1\nfrontend tcp"))
-    verdict = server.judge()
-    assert (verdict.code, "not loaded yet" in verdict.reason) == (DEGRADED, True)
-    old = time.time() - 3600
-    os.utime(server.config, (old, old))
-    assert server.judge() == (GENERIC, "nothing listens on 127.0.0.1:1")
-
-
-@needs_haproxy
-def test_judge_a_configuration_that_is_not_loaded_yet_and_keeps_no_listener(server):
-    server.start()
-    only = f"defaults\n mode http\nglobal\n stats socket {server.directory}/admin.sock\n"
-    server.config.write_text(f"{only}frontend http\n bind 127.0.0.1:1\n")
+    text = server.config.read_text().replace("frontend tcp", "    bind 127.0.0.1:1\nfrontend tcp")
+    stats = f"global\n stats socket {server.directory}/admin.sock\n"
+    alone = f"{stats}defaults\n mode http\nfrontend http\n bind 127.0.0.1:1\n"
+    server.config.write_text(text if kept else alone)
     verdict = server.judge()
     assert (verdict.code, "not loaded yet" in verdict.reason) == (DEGRADED, True)
     old = time.time() - 3600
