@@ -198,6 +198,23 @@ def sentences(actions):
     ]
 
 
+def under_way(cib):
+    """
+    The operations that nodes are carrying out (first monitors too, whose outcome counts as well), as sentences.
+
+    cib: element tree. Their op-status is -1 (measured; crm_mon needs record-pending, which is on by default). The
+    scheduler takes them for done.
+    """
+    return [
+        f"finish the {operation.get('operation')} of {_base(history.get('id'))} on {state.get('uname')}"
+        for state in cib.iterfind("status/node_state")
+        if not _is_down(state)
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource")
+        for operation in history
+        if operation.get("op-status") == "-1"
+    ]
+
+
 def fail_counts(cib):
     """
     {(resource id, node name): fail count as text} from the status section of a CIB's element tree.
@@ -244,9 +261,18 @@ def _node_states(cib):
     return {state.get("uname"): state for state in cib.iterfind("status/node_state")}
 
 
+_LAYERS = ("in_ccm", "crmd")
+_DOWN = ("0", "false", "offline")
+
+
 def _is_up(state):
     """Whether corosync and the controller run on a node: a word, or since Pacemaker 2.1.7 the time since when."""
-    return all(state.get(name, "0") not in ("0", "false", "offline") for name in ("in_ccm", "crmd"))
+    return all(state.get(layer, "0") not in _DOWN for layer in _LAYERS)
+
+
+def _is_down(state):
+    """Whether one of them does not; of a remote node nothing is said of the controller."""
+    return any(state.get(layer) in _DOWN for layer in _LAYERS)
 
 
 def problems(status, counts, wanted, failures=(), stopped=False, busy=()):

@@ -82,6 +82,18 @@ def test_what_was_predicted_is_what_the_cluster_then_does(live, names):
     assert changes.differing(live.logs, change, copy.deepcopy(BASE), steps) == {}
 
 
+def test_settled_means_that_nothing_is_under_way(live):
+    """Starts and stops that take 2 s each; a look every now and then falls into one."""
+    slow = {"agent": changes.DUMMY, "params": {"op_sleep": 2}, "operations": [changes.MONITOR]}
+    for primitives in ({"slow": slow}, {"slow": {**slow, "meta": {"target-role": "Stopped"}}}, {}):
+        done, settled = live.calls(
+            ["apply", {"desired": {**BASE, "primitives": {**BASE["primitives"], **primitives}}}], ["settle", {}]
+        )
+        assert done["changes"]
+        assert settled["pending"] == []
+        assert 'op-status="-1"' not in live["n1"].run("cibadmin", "--query").stdout
+
+
 _STEP = re.compile(r"Diff: \+\+\+ (\d+\.\d+\.\d+)")
 _COUNTER = re.compile(r"""id=['"][^'"]*-(n[12]-[ab])['"].*?value=\W?(\d+)""")
 

@@ -2,10 +2,13 @@
 cluster would carry out the scheduler's actions, crm_simulate does."""
 
 import copy
+import re
 import subprocess
+import time
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from functional.test_pacemaker import CIB, ROOT, SYSTEM
@@ -37,16 +40,21 @@ class Cluster:
         self.before_patch = []
         self._start = self.module._start
         self.module._start = self.start
+        self.module.time = SimpleNamespace(monotonic=time.monotonic, sleep=self.work)
         self.states.__salt__ = {f"pacemaker.{name}": getattr(self.module, name) for name in dir(self.module)}
         self.states.__opts__ = {"test": False}
 
     def start(self, command, stdin=None):
         self.commands.append(command[0])
-        if command[:2] == ("crm_resource", "--wait"):
-            command = ("crm_simulate", "-Q", "--in-place", "--xml-file", self.path)
         if command[0] == "crm_diff" and self.before_patch:
             self.before_patch.pop()()
         return self._start(("env", f"CIB_file={self.path}", *command), stdin)
+
+    def work(self, seconds=0.0):
+        """Do what the scheduler wants done, while the module waits."""
+        command = ("crm_simulate", "-Q", "--in-place", "--xml-file", self.path)
+        subprocess.run(command, check=True, timeout=60, capture_output=True)
+        time.sleep(seconds)
 
     def text(self):
         return Path(self.path).read_text(encoding="utf-8")
@@ -315,6 +323,18 @@ def test_a_resource_that_is_down_is_no_success(cluster):
     assert configured(cluster, timeout=0) == ret
 
 
+def test_what_is_under_way_is_waited_for(cluster):
+    """The scheduler takes a start that has begun for done."""
+    configured(cluster)
+    start = r'(<lrm_rsc_op id="FloatIP_[^>]*operation="start"[^>]* op-status=)"0"'
+    begun, count = re.subn(start, r'\1"-1"', cluster.text())
+    assert count == 1
+    Path(cluster.path).write_text(begun, encoding="utf-8")
+    ret = configured(cluster, timeout=0)
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "still has to finish the start of FloatIP on n1" in ret["comment"]
+
+
 def test_a_dry_run_does_not_promise_what_failures_keep_down(cluster):
     configured(cluster)
     fail_everywhere(cluster, "FloatIP")
@@ -339,7 +359,7 @@ def fail_everywhere(cluster, resource):
         )
     assert text.count("fail-count") == 2
     Path(cluster.path).write_text(text, encoding="utf-8")
-    cluster.module._run("crm_resource", "--wait")
+    cluster.work()
 
 
 def test_a_dry_run_does_not_promise_a_resource_that_may_run_nowhere(cluster):
@@ -357,7 +377,7 @@ def test_what_an_operator_stopped_is_told_and_no_failure(cluster):
     configured(cluster)
     stop = ("--meta", "--set-parameter", "target-role", "--parameter-value", "Stopped")
     cluster.module._run("crm_resource", "--resource", "FloatIP", *stop)
-    cluster.module._run("crm_resource", "--wait")
+    cluster.work()
     ret = configured(cluster)
     assert (ret["result"], ret["changes"]) == (True, {})
     assert "FloatIP is stopped on purpose" in ret["comment"]

@@ -147,6 +147,24 @@ def test_a_node_is_absent_unless_it_was_shut_down(state, absent, pending):
     assert impact.pending_nodes(cib) == pending
 
 
+def test_what_is_under_way_is_named_unless_its_node_is_down():
+    operation = '<lrm_rsc_op operation="start" op-status="{}"/>'
+    history = '<lrm><lrm_resources><lrm_resource id="c:0">' + operation + "</lrm_resource></lrm_resources></lrm>"
+    states = {
+        "n1": (UP, -1),
+        "n2": (UP, 0),
+        "n3": ('in_ccm="false" crmd="offline"', -1),
+        "n4": ('in_ccm="1700000000" crmd="0"', -1),
+        "r1": ('remote_node="true" in_ccm="true"', -1),
+    }
+    text = "".join(
+        f'<node_state uname="{name}" {state}>{history.format(status)}</node_state>'
+        for name, (state, status) in states.items()
+    )
+    cib = ET.fromstring(f"<cib><status>{text}</status></cib>")
+    assert impact.under_way(cib) == ["finish the start of c on n1", "finish the start of c on r1"]
+
+
 def instance(name="x", **changes):
     return {"id": name, "in": [], "role": "Started", "target_role": None, "nodes": ["n1"], "active": True,
             "managed": True, "failed": False, "blocked": False, **changes}  # fmt: skip
