@@ -96,6 +96,11 @@ def reached() -> dict[str, str]:
     }  # fmt: skip
 
 
+def pacemaker_logs() -> dict[str, str]:
+    """What Pacemaker has logged on each balancer."""
+    return {name: machine(name).read("/var/log/pacemaker/pacemaker.log") for name in BALANCERS}
+
+
 def status(name: str) -> ET.Element | None:
     """crm_mon's XML on a balancer; None while its cluster does not answer."""
     done = machine(name).run("crm_mon", "--one-shot", "--inactive", "--output-as=xml", check=False)

@@ -10,19 +10,13 @@ import changes
 import pytest
 
 from lab import audit, salt
-from lab.machine import machine
 from lab.topology import BALANCERS
 
 pytestmark = pytest.mark.slow
 
 OWNER = "trial"
-LOG = "/var/log/pacemaker/pacemaker.log"
 NOT_OURS = ("stickiness",)  # the formula sets it for the whole cluster
 NOT_RUNNING = ("standby", "maintenance")  # a does not fit on the other node; f starts only afterwards
-
-
-def logs() -> dict[str, str]:
-    return {name: machine(name).read(LOG) for name in BALANCERS}
 
 
 def call(balancer: str, function: str, *arguments: str):
@@ -60,4 +54,4 @@ def test_what_was_predicted_is_what_the_cluster_then_does(nodes):
     home, other = nodes
     steps = [step for step in changes.steps(home, other) if step[0] not in NOT_OURS]
     assert len(steps) >= 30
-    assert changes.differing(logs, change, changes.base(home), steps) == {}
+    assert changes.differing(audit.pacemaker_logs, change, changes.base(home), steps) == {}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import changes
 import pytest
 import yaml
 
@@ -258,6 +259,31 @@ def test_an_api_that_fails_moves_and_stops_nothing_and_is_shown(active, name):
     assert len(seen.moves) <= 1
 
 
+API_SAYS_LITTLE = ["done", "action_404", "owner_null", "owner_absent"]  # kinds of the simulator's faults
+BRIEF_LITTLE = ["owner_null"]
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in BRIEF_LITTLE else [pytest.mark.slow]) for kind in API_SAYS_LITTLE]
+)
+def test_what_the_api_does_not_tell_is_no_failure(active, kind):
+    """A status that nobody knows, an action that is not found, an owner that the token may not see: it moves."""
+    other = audit.passive_of(active)
+    before = control.state(str(CONTROL))["counts"]["faults"]
+    with watch(f"API: {kind}, and a failover") as seen:
+        control.fault(str(CONTROL), kind)
+        try:
+            failover(active)
+        finally:
+            control.clear(str(CONTROL))
+        assert audit.settle() == other
+    assert control.state(str(CONTROL))["counts"]["faults"] > before
+    assert audit.reasons(other) == []
+    assert seen.lost == []
+    assert len(seen.moves) == 1
+    assert seen.longest_gap <= 0.3
+
+
 @contextlib.contextmanager
 def api_fails(fault: dict | str, host: str):
     if isinstance(fault, dict):
@@ -444,6 +470,20 @@ def test_a_token_is_rotated_and_nothing_restarts_or_moves(pillar, active):
     assert new not in json.dumps(returned)
     found = found_on_disks(new)
     assert {str(MACHINES[name].upper / "etc/haproxy_ha/token") for name in BALANCERS} <= found <= allowed_places()
+
+
+def test_a_reloadable_parameter_is_reloaded_and_nothing_restarts_or_moves(pillar, active):
+    parameters = {"FloatIP": {"api_check_interval": "30s"}, "haproxy": {"answer_timeout": "2s"}}
+    primitives = {name: {"params": params} for name, params in parameters.items()}
+    before, logs = footprint(), audit.pacemaker_logs()
+    with watch("a reloadable parameter of both agents changed") as seen:
+        pillar(lambda tree: tree["cluster"].update(primitives=primitives))
+    done = changes.initiated(logs, audit.pacemaker_logs())
+    assert done == {("FloatIP", "reload-agent", active), *(("haproxy", "reload-agent", host) for host in BALANCERS)}
+    assert {**footprint(), "CIB": before["CIB"]} == before
+    assert (seen.failed, seen.moves) == ([], [])
+    assert 'name="api_check_interval" value="30s"' in agent_of("FloatIP")
+    assert outcome.changed(converge()) == []
 
 
 SEARCH = """

@@ -144,6 +144,27 @@ def test_a_master_is_a_promotable_clone():
     assert plan.make(document, data, "o").changes == {}
 
 
+BOTH_NAMES = {"promotable": "true", "master-max": "1", "promoted-max": "2"}
+
+
+def promotable(**meta):
+    return {"primitives": {"x": {"agent": "ocf:p:t"}}, "clones": {"m": {"resource": "x", "meta": meta}}}
+
+
+def test_two_names_of_one_option_that_are_there_together_are_two():
+    """As a CIB has them that was written for an old Pacemaker and changed for a new one."""
+    document = made(promotable(**BOTH_NAMES))
+    assert export(document)["clones"]["m"]["meta"] == BOTH_NAMES
+    assert plan.make(document, promotable(**dict(reversed(BOTH_NAMES.items()))), "haproxy_ha").changes == {}
+    for name in ("master-max", "promoted-max"):
+        one = {**BOTH_NAMES, name: "3"}
+        assert export(made(promotable(**one), document))["clones"]["m"]["meta"] == one
+    only = made(promotable(promotable="true", **{"master-max": "1"}))
+    assert export(made(promotable(**BOTH_NAMES), only))["clones"]["m"]["meta"] == BOTH_NAMES
+    less = {name: value for name, value in BOTH_NAMES.items() if name != "master-max"}
+    assert export(made(promotable(**less), document))["clones"]["m"]["meta"] == less
+
+
 def test_an_order_by_score_is_an_order_by_kind():
     text = EMPTY.replace("<resources/>", '<resources><primitive id="x" class="service" type="t"/></resources>').replace(
         "<constraints/>", '<constraints><rsc_order id="o" first="x" then="x" score="0"/></constraints>'

@@ -1,3 +1,4 @@
+import json
 import threading
 
 import pytest
@@ -76,6 +77,19 @@ def test_the_documents_are_written(tmp_path):
     assert "haproxy_ha, default settings | 1 | 1.00 s | 1.00 s | 1.00 s | 1 | 0 | 1 | 1 of 1 | 0 |\n" in text
     assert "the tutorial as written | 1 | 1.49 s | 1.49 s | 1.49 s | 1 | 1 | 0 | 0 of 1 | 0 |\n" in text
     assert "@" not in text
+
+
+def test_a_run_replaces_all_rows_of_its_events_and_no_others(tmp_path):
+    peer = trial(sample(0), sample(2.0), system="tutorial")
+    stays = trial(sample(0), sample(1.0), event="kill")
+    report.write([ONE_SECOND, peer, stays], tmp_path, tmp_path)
+    report.write([trial(sample(0), sample(3.0))], tmp_path, tmp_path)
+    found = json.loads((tmp_path / "failover.json").read_text(encoding="utf-8"))
+    assert [(row["event"], row["system"], row["gaps"]) for row in found] == [
+        ("power-loss", "haproxy_ha", [3.0]),
+        ("kill", "haproxy_ha", [1.0]),
+    ]
+    assert (tmp_path / "failover.svg").read_text(encoding="utf-8") == timeline.picture(found)
 
 
 def test_trials_are_kept_with_every_sample(tmp_path):

@@ -154,10 +154,15 @@ def find_pair(elements, table, name):
     """
     wanted_name = values.canonical_name(table, name)
     for element in elements:
-        for pair in children(element, "nvpair"):
-            says = pair.get("value") is not None or pair.get("id-ref") is not None
-            if says and pair.get("name") and values.canonical_name(table, pair.get("name")) == wanted_name:
-                return pair
+        found = [
+            pair
+            for pair in children(element, "nvpair")
+            if (pair.get("value") is not None or pair.get("id-ref") is not None)
+            and pair.get("name")
+            and values.canonical_name(table, pair.get("name")) == wanted_name
+        ]
+        if found:
+            return next((pair for pair in found if pair.get("name") == name), found[0])
     return None
 
 

@@ -87,10 +87,9 @@ class NVSets:
         in_effect = [context.resolve(one) for one in reversed(as_sets(value))]
         in_effect.sort(key=rank)
         for one in in_effect:
-            found = {
-                values.canonical_name(self.table, name): self._value_meaning(name, text)
-                for name, text in pairs(one.get("attributes"), context).items()
-            }
+            stated = pairs(one.get("attributes"), context)
+            called = values.canonical_names(self.table, stated)
+            found = {called[name]: self._value_meaning(name, text) for name, text in stated.items()}
             if "id-ref" in one:
                 found = {"id-ref": one["id-ref"]}
             if not found:
@@ -251,10 +250,10 @@ def write_pairs(element, attributes, table, context):
         else list(attributes or ())
     )
     found = children(element, "nvpair")
-    for item in items:
-        if item.get("value") is None and "id-ref" not in item:
-            continue
-        pair = _take_pair(found, item, table)
+    wanted = [item for item in items if item.get("value") is not None or "id-ref" in item]
+    names = {values.text(item.get("name")) for item in wanted}
+    for item in wanted:
+        pair = _take_pair(found, item, table, names)
         if pair is None:
             pair = ET.SubElement(element, "nvpair")
         _write_pair(element, pair, item, table, context)
@@ -262,15 +261,24 @@ def write_pairs(element, attributes, table, context):
         element.remove(pair)
 
 
-def _take_pair(found, item, table):
-    for pair in found:
-        same_reference = "id-ref" in item and pair.get("id-ref") == item["id-ref"]
-        same_name = "id-ref" not in item and values.canonical_name(table, pair.get("name")) == values.canonical_name(
-            table, item["name"]
-        )
-        if same_reference or same_name:
-            found.remove(pair)
-            return pair
+def _take_pair(found, item, table, names):
+    """
+    Take out of ``found`` the nvpair that is to hold ``item``: the same reference or name, else one that has another
+    name of the same option and is none of ``names``, all that are to be there.
+    """
+    if "id-ref" in item:
+        fitting = [pair for pair in found if pair.get("id-ref") == item["id-ref"]]
+    else:
+        name = values.text(item["name"])
+        fitting = [pair for pair in found if pair.get("name") == name] or [
+            pair
+            for pair in found
+            if pair.get("name") not in names
+            and values.canonical_name(table, pair.get("name")) == values.canonical_name(table, name)
+        ]
+    for pair in fitting[:1]:
+        found.remove(pair)
+        return pair
     return None
 
 

@@ -399,12 +399,13 @@ def _flat_settings(document):
             pairs = nvsets.pairs(one.get("attributes"), document.context)
             if header and pairs:
                 flat[_set_label(settings, node, one["id"])] = repr(nvsets.condition(one, document.context)), header
+            called = values.canonical_names(settings.table, pairs)
             for name, value in pairs.items():
                 if section == "properties" and name in AUTOMATIC:
                     continue
-                canonical = values.canonical_name(settings.table, name)
                 meaning = values.meaning(values.option_type(settings.table, name), value)
-                flat.setdefault(setting_label(settings, node, canonical, {**header, "id": one["id"]}), (meaning, value))
+                label = setting_label(settings, node, called[name], {**header, "id": one["id"]})
+                flat.setdefault(label, (meaning, value))
     return flat
 
 

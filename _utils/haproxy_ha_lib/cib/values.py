@@ -10,6 +10,7 @@ Sources: Pacemaker Explained, sections "Score", "ISO 8601 durations", "Cluster O
 
 import difflib
 import re
+from collections import Counter
 
 INFINITY = 1000000
 
@@ -204,6 +205,15 @@ def canonical_name(table, name):
     The one name of an option that has had several; any other name is its own.
     """
     return _ALIASES.get(table, {}).get(text(name), text(name))
+
+
+def canonical_names(table, names):
+    """
+    {name: its ``canonical_name``}, but of several names for one option that are there together each is its own: which
+    of them counts depends on Pacemaker's release.
+    """
+    found = Counter(canonical_name(table, name) for name in names)
+    return {name: canonical_name(table, name) if found[canonical_name(table, name)] == 1 else name for name in names}
 
 
 def option_type(table, name):

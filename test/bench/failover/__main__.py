@@ -101,7 +101,7 @@ def main() -> int:
     done = [trial for system in SYSTEMS for trial in samples.read(options.output, system)]
     if done:
         report.write(done, options.output, options.documents)
-        print(report.document(done))
+        print(report.document(report.rows(done)))
     for problem in problems:
         print(f"bench: {problem}", file=sys.stderr)
     return 1 if problems else 0

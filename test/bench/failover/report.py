@@ -1,4 +1,4 @@
-"""Figures of the trials: a table for people, JSON with every sample for programs."""
+"""Figures of the trials: JSON with those of every trial, and from it a table and a picture for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .events import EVENTS
 from .systems import SYSTEMS
-from .timeline import picture
+from .timeline import median_trial, picture, visible
 from .trials import INTERVAL_MS, PATIENCE, Trial
 
 TEXT = Path(__file__).with_name("documents") / "failover.md"
@@ -21,11 +21,14 @@ def percentile(values: list[float], percent: float) -> float:
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
-def figures(trials: list[Trial]) -> dict:
-    """The row of one system and one event."""
+def figures(event: str, system: str, trials: list[Trial]) -> dict:
+    """The row of one event and one system."""
     gaps = [trial.gap for trial in trials]
     failed = [len(trial.failed) for trial in trials]
+    typical = median_trial(trials)
     return {
+        "event": event,
+        "system": system,
         "trials": len(trials),
         "median": statistics.median(gaps),
         "p95": percentile(gaps, 95),
@@ -37,28 +40,38 @@ def figures(trials: list[Trial]) -> dict:
         "recovered": sum(trial.recovered for trial in trials),
         "repaired": sum(trial.repaired for trial in trials),
         "load_most": max(trial.load for trial in trials),
+        "struck": [round(trial.struck, 3) for trial in trials],
         "gaps": [round(gap, 4) for gap in gaps],
+        "failed": failed,
         "parts": [{part: round(value, 4) for part, value in trial.parts.items()} for trial in trials if trial.parts],
+        "timeline": {"gap": typical.gap, "recovered": typical.recovered, "spans": visible(typical)},
     }
 
 
-def rows(trials: list[Trial]) -> dict[tuple[str, str], list[Trial]]:
-    """The trials by event and system, in the order of both lists."""
-    found = {
+def rows(trials: list[Trial]) -> list[dict]:
+    """The rows of all trials, in the order of events and systems."""
+    groups = {
         (event, system): [trial for trial in trials if (trial.event, trial.system) == (event, system)]
         for event in EVENTS
         for system in SYSTEMS
     }
-    return {key: group for key, group in found.items() if group}
+    return [figures(event, system, group) for (event, system), group in groups.items() if group]
 
 
-def document(trials: list[Trial]) -> str:
+def merged(old: list[dict], new: list[dict]) -> list[dict]:
+    """The rows of an earlier run with those of another; all rows of one event are of one run."""
+    measured = {row["event"] for row in new}
+    found = [row for row in old if row["event"] not in measured] + new
+    return sorted(found, key=lambda row: (list(EVENTS).index(row["event"]), list(SYSTEMS).index(row["system"])))
+
+
+def document(measured: list[dict]) -> str:
     """The tables with what they mean, in Markdown."""
     words = {
         "INTERVAL": str(INTERVAL_MS),
         "PATIENCE": f"{PATIENCE:g}",
-        "ROWS": "".join(_line(event, system, figures(group)) for (event, system), group in rows(trials).items()),
-        "PARTS": "".join(_parts_lines(trials)),
+        "ROWS": "".join(map(_line, measured)),
+        "PARTS": "".join(_parts_line(row) for row in measured if row["parts"]),
     }
     return filled_in(TEXT, words)
 
@@ -71,11 +84,11 @@ def filled_in(path: Path, words: dict[str, str]) -> str:
     return text
 
 
-def _line(event: str, system: str, row: dict) -> str:
+def _line(row: dict) -> str:
     count = row["trials"]
     cells = [
-        EVENTS[event].title,
-        SYSTEMS[system].title,
+        EVENTS[row["event"]].title,
+        SYSTEMS[row["system"]].title,
         str(count),
         *(f"{row[key]:.2f} s" for key in ("median", "p95", "longest")),
         f"{row['failed_median']:g}",
@@ -87,25 +100,20 @@ def _line(event: str, system: str, row: dict) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _parts_lines(trials: list[Trial]):
-    for (event, system), group in rows(trials).items():
-        parts = [trial.parts for trial in group if trial.parts]
-        if parts:
-            cells = [
-                f"{statistics.median(values):.2f} s, {max(values):.2f} s"
-                for values in ([part[key] for part in parts] for key in ("detection", "pause", "agent"))
-            ]
-            api = f"after {EVENTS[event].api_seconds:g} s" if EVENTS[event].api_seconds else "at once"
-            yield f"| {SYSTEMS[system].title} | {api} | {' | '.join(cells)} |\n"
+def _parts_line(row: dict) -> str:
+    seconds = [[part[key] for part in row["parts"]] for key in ("detection", "pause", "agent")]
+    cells = [f"{statistics.median(values):.2f} s, {max(values):.2f} s" for values in seconds]
+    slow = EVENTS[row["event"]].api_seconds
+    api = f"after {slow:g} s" if slow else "at once"
+    return f"| {SYSTEMS[row['system']].title} | {api} | {' | '.join(cells)} |\n"
 
 
 def write(trials: list[Trial], directory: Path, documents: Path | None) -> None:
-    """Write the table, the figures and the picture beside the samples, and where else they are wanted."""
-    summary = [
-        {"event": event, "system": system, **figures(group)} for (event, system), group in rows(trials).items()
-    ]
-    text = document(trials)
+    """Write table, figures and picture beside the samples, and where else they are wanted, over those of other events."""
     for place in filter(None, (directory, documents)):
-        (place / "failover.md").write_text(text, encoding="utf-8")
-        (place / "failover.svg").write_text(picture(rows(trials)), encoding="utf-8")
-        (place / "failover.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        path = place / "failover.json"
+        old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        measured = merged(old, rows(trials))
+        (place / "failover.md").write_text(document(measured), encoding="utf-8")
+        (place / "failover.svg").write_text(picture(measured), encoding="utf-8")
+        path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")

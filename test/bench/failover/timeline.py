@@ -17,16 +17,16 @@ COLOURS = {"primary": "#2b6cb0", "secondary": "#2f855a", "": "#e53e3e"}
 LEGEND = {"primary": "answered by primary", "secondary": "answered by secondary", "": "no good answer"}
 
 
-def picture(rows: dict[tuple[str, str], list[Trial]]) -> str:
-    """The SVG; ``rows`` are the trials by event and system."""
-    shown = [(event, {key[1]: group for key, group in rows.items() if key[0] == event}) for event in SHOWN]
+def picture(rows: list[dict]) -> str:
+    """The SVG of a report's rows."""
+    shown = [(event, [row for row in rows if row["event"] == event]) for event in SHOWN]
     shown = [(event, systems) for event, systems in shown if systems]
     parts, top = [_legend()], 44
     for event, systems in shown:
         parts.append(_text(MARGIN, top + 14, EVENTS[event].title, "bold"))
         top += 22
-        for system, trials in systems.items():
-            parts.append(_row(top, SYSTEMS[system].title, median(trials)))
+        for row in systems:
+            parts.append(_row(top, SYSTEMS[row["system"]].title, row["timeline"]))
             top += ROW
         parts.append(_axis(top, len(systems) * ROW))
         top += HEADING
@@ -35,7 +35,7 @@ def picture(rows: dict[tuple[str, str], list[Trial]]) -> str:
     return head + style + "".join(parts) + "</svg>\n"
 
 
-def median(trials: list[Trial]) -> Trial:
+def median_trial(trials: list[Trial]) -> Trial:
     """The trial whose gap is the median, the longer one of two."""
     return sorted(trials, key=lambda trial: trial.gap)[len(trials) // 2]
 
@@ -53,19 +53,27 @@ def spans(trial: Trial) -> list[tuple[float, float, str]]:
     return [(begin, end, run[0][1]) for begin, end, run in zip(begins, ends, runs, strict=True)]
 
 
+def visible(trial: Trial) -> list[list]:
+    """The spans that the picture shows, in the form of JSON."""
+    return [
+        [round(begin, 4), round(end, 4), balancer]
+        for begin, end, balancer in spans(trial)
+        if end > -BEFORE and begin < AFTER
+    ]
+
+
 def _x(seconds: float) -> float:
     span = WIDTH - LABEL - 2 * MARGIN
     return LABEL + MARGIN + span * (min(max(seconds, -BEFORE), AFTER) + BEFORE) / (BEFORE + AFTER)
 
 
-def _row(top: float, title: str, trial: Trial) -> str:
+def _row(top: float, title: str, timeline: dict) -> str:
     bars = [
         f'<rect x="{_x(begin):.2f}" y="{top}" width="{max(_x(end) - _x(begin), 0.3):.2f}" height="{BAR}"'
         f' fill="{COLOURS.get(balancer, "#718096")}"/>\n'
-        for begin, end, balancer in spans(trial)
-        if end > -BEFORE and begin < AFTER
+        for begin, end, balancer in timeline["spans"]
     ]
-    gap = f"{trial.gap:.2f} s" if trial.recovered else "until mended"
+    gap = f"{timeline['gap']:.2f} s" if timeline["recovered"] else "until mended"
     return _text(MARGIN, top + 13, f"{title}: {gap}") + "".join(bars)
 
 

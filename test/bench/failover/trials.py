@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab import audit
 from lab.cloud import CONTROL
@@ -22,6 +23,7 @@ INTERVAL_MS = 10
 STEADY = 100  # so many good answers in a row mean that clients are served again
 PATIENCE = 30.0  # seconds after which nobody waits for a system to serve again by itself
 SETTLE = 40.0  # seconds until a system that is mended and still ill needs an operator
+QUIET = 0.7  # share of the machine that is idle when a trial begins: other labs may be starting their hosts
 
 # What the survivor writes to its journal when it takes over: Pacemaker's words, and keepalived's.
 _WRITERS = ("pacemaker-based", "pacemaker-controld", "Keepalived_vrrp")
@@ -89,6 +91,7 @@ def run(system: System, event: Event, measured: Callable[[], None]) -> Trial:
     ``measured`` is called when the client has stopped and the hosts are up: what follows is only waited for.
     """
     victim = system.settle()
+    _wait_quiet()
     survivor = audit.passive_of(victim)
     moved_before = len(_moves())
     with probe(INTERVAL_MS) as record:
@@ -110,6 +113,23 @@ def run(system: System, event: Event, measured: Callable[[], None]) -> Trial:
     if not event.mend_watched:
         _settle(system, trial)
     return trial
+
+
+def _wait_quiet() -> None:
+    last = _ticks()
+
+    def quiet() -> bool:
+        nonlocal last
+        before, last = last, _ticks()
+        return last[0] - before[0] >= QUIET * (last[1] - before[1]) > 0
+
+    wait_for("a quiet machine", quiet, 600, 1)
+
+
+def _ticks() -> tuple[int, int]:
+    """What the processors have been idle, and what they have been in all; proc(5), of /proc/stat."""
+    ticks = list(map(int, Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]))
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _served_again(record: Record, since: float, event: Event, by: str) -> bool:
