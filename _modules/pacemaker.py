@@ -884,8 +884,8 @@ def settle(resources=None, timeout=120):
         Seconds.
 
     Returns ``{"pending": [text], "problems": [text], "deliberate": [text]}``: what the scheduler still wants done, and
-    what is under way, when time is up; resources that are not running, failed, blocked, or kept off a node because its probe found no agent
-    there, or not what the agent needs; and what is stopped or unmanaged on purpose.
+    what is under way, when time is up; resources that are not running, failed, blocked, or kept off a node because
+    its probe found no agent there, or not what the agent needs; and what is stopped or unmanaged on purpose.
 
     CLI Example:
 

@@ -109,7 +109,7 @@ def _parts_line(row: dict) -> str:
 
 
 def write(trials: list[Trial], directory: Path, documents: Path | None) -> None:
-    """Write table, figures and picture beside the samples, and where else they are wanted, over those of other events."""
+    """Write table, figures and picture beside the samples and where else they are wanted; other events keep theirs."""
     for place in filter(None, (directory, documents)):
         path = place / "failover.json"
         old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
