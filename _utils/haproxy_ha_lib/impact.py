@@ -30,6 +30,8 @@ _SYNONYMS = {"migrate": "move", "recover": "restart", "promote": "restart", "dem
 _BARRING = {"2": "invalid parameter", "5": "not installed"}
 """OCF return codes with which a probe is no failure, but keeps the resource off that node (measured)."""
 
+_PENDING = "-1"
+
 _DETAILS = ("node", "source", "dest", "role", "next-role", "reason")
 
 
@@ -203,15 +205,16 @@ def under_way(cib):
     The operations that nodes are carrying out (first monitors too, whose outcome counts as well), as sentences.
 
     cib: element tree. Their op-status is -1 (measured; crm_mon needs record-pending, which is on by default). The
-    scheduler takes them for done.
+    scheduler takes them for done. A monitor that has failed keeps that entry beside the one of its failure.
     """
     return [
         f"finish the {operation.get('operation')} of {_base(history.get('id'))} on {state.get('uname')}"
         for state in cib.iterfind("status/node_state")
         if not _is_down(state)
         for history in state.iterfind("lrm/lrm_resources/lrm_resource")
+        for ended in [{one.get("transition-key") for one in history if one.get("op-status") != _PENDING}]
         for operation in history
-        if operation.get("op-status") == "-1"
+        if operation.get("op-status") == _PENDING and operation.get("transition-key") not in ended
     ]
 
 

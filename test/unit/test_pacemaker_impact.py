@@ -147,22 +147,27 @@ def test_a_node_is_absent_unless_it_was_shut_down(state, absent, pending):
     assert impact.pending_nodes(cib) == pending
 
 
-def test_what_is_under_way_is_named_unless_its_node_is_down():
-    operation = '<lrm_rsc_op operation="start" op-status="{}"/>'
-    history = '<lrm><lrm_resources><lrm_resource id="c:0">' + operation + "</lrm_resource></lrm_resources></lrm>"
-    states = {
-        "n1": (UP, -1),
-        "n2": (UP, 0),
-        "n3": ('in_ccm="false" crmd="offline"', -1),
-        "n4": ('in_ccm="1700000000" crmd="0"', -1),
-        "r1": ('remote_node="true" in_ccm="true"', -1),
-    }
-    text = "".join(
-        f'<node_state uname="{name}" {state}>{history.format(status)}</node_state>'
-        for name, (state, status) in states.items()
-    )
-    cib = ET.fromstring(f"<cib><status>{text}</status></cib>")
-    assert impact.under_way(cib) == ["finish the start of c on n1", "finish the start of c on r1"]
+UNDER_WAY = '<lrm_rsc_op id="c_last_0" operation="start" op-status="-1" transition-key="1:2:0:u"/>'
+FINISHED = UNDER_WAY.replace("-1", "0")
+FAILED = '<lrm_rsc_op id="c_last_failure_0" operation="start" op-status="0" rc-code="7" transition-key="1:2:0:u"/>'
+
+
+@pytest.mark.parametrize(
+    ("node", "state", "operations", "found"),
+    [
+        ("n1", UP, UNDER_WAY, True),
+        ("n1", UP, FINISHED, False),
+        ("n1", UP, UNDER_WAY + FAILED, False),
+        ("n1", UP, UNDER_WAY + FAILED.replace("1:2:", "1:1:"), True),
+        ("n1", 'in_ccm="false" crmd="offline"', UNDER_WAY, False),
+        ("n1", 'in_ccm="1700000000" crmd="0"', UNDER_WAY, False),
+        ("r1", 'remote_node="true" in_ccm="true"', UNDER_WAY, True),
+    ],
+)
+def test_what_is_under_way_is_named_unless_it_has_failed_or_its_node_is_down(node, state, operations, found):
+    history = f'<lrm><lrm_resources><lrm_resource id="c:0">{operations}</lrm_resource></lrm_resources></lrm>'
+    cib = ET.fromstring(f'<cib><status><node_state uname="{node}" {state}>{history}</node_state></status></cib>')
+    assert impact.under_way(cib) == ([f"finish the start of c on {node}"] if found else [])
 
 
 def instance(name="x", **changes):
