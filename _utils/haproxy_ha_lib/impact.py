@@ -205,17 +205,29 @@ def under_way(cib):
     The operations that nodes are carrying out (first monitors too, whose outcome counts as well), as sentences.
 
     cib: element tree. Their op-status is -1 (measured; crm_mon needs record-pending, which is on by default). The
-    scheduler takes them for done. A monitor that has failed keeps that entry beside the one of its failure.
+    scheduler takes them for done.
     """
     return [
         f"finish the {operation.get('operation')} of {_base(history.get('id'))} on {state.get('uname')}"
         for state in cib.iterfind("status/node_state")
         if not _is_down(state)
         for history in state.iterfind("lrm/lrm_resources/lrm_resource")
-        for ended in [{one.get("transition-key") for one in history if one.get("op-status") != _PENDING}]
         for operation in history
-        if operation.get("op-status") == _PENDING and operation.get("transition-key") not in ended
+        if operation.get("op-status") == _PENDING and not any(_outlives(one, operation) for one in history)
     ]
+
+
+def _outlives(ended, begun):
+    """
+    Whether an entry of a resource's history tells that another one, still pending, is over. The first run of a monitor
+    leaves its entry pending when it fails, and the failure in an entry of its own (measured).
+    """
+    if ended.get("op-status") == _PENDING:
+        return False
+    if ended.get("transition-key") == begun.get("transition-key"):
+        return True
+    later = int(ended.get("last-rc-change", 0)) - int(begun.get("last-rc-change", 0))
+    return ended.get("interval") == "0" and (later > 0 or (later == 0 and ended.get("operation") == "stop"))
 
 
 def fail_counts(cib):

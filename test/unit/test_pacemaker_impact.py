@@ -147,27 +147,50 @@ def test_a_node_is_absent_unless_it_was_shut_down(state, absent, pending):
     assert impact.pending_nodes(cib) == pending
 
 
-UNDER_WAY = '<lrm_rsc_op id="c_last_0" operation="start" op-status="-1" transition-key="1:2:0:u"/>'
-FINISHED = UNDER_WAY.replace("-1", "0")
-FAILED = '<lrm_rsc_op id="c_last_failure_0" operation="start" op-status="0" rc-code="7" transition-key="1:2:0:u"/>'
+def entry(operation, status="0", key="1", at=100, interval="0"):
+    """An entry of a resource's history."""
+    words = {"operation": operation, "op-status": status, "transition-key": key, "last-rc-change": str(at)}
+    return ET.tostring(ET.Element("lrm_rsc_op", {**words, "interval": interval}), encoding="unicode")
+
+
+def with_history(node, state, operations):
+    history = f'<lrm><lrm_resources><lrm_resource id="c:0">{operations}</lrm_resource></lrm_resources></lrm>'
+    return ET.fromstring(f'<cib><status><node_state uname="{node}" {state}>{history}</node_state></status></cib>')
+
+
+STARTING = entry("start", "-1")
+MONITORING = entry("monitor", "-1", "2", interval="10000")
+FOUND_START, FOUND_MONITOR = (f"finish the {name} of c on n1" for name in ("start", "monitor"))
 
 
 @pytest.mark.parametrize(
-    ("node", "state", "operations", "found"),
+    ("operations", "found"),
     [
-        ("n1", UP, UNDER_WAY, True),
-        ("n1", UP, FINISHED, False),
-        ("n1", UP, UNDER_WAY + FAILED, False),
-        ("n1", UP, UNDER_WAY + FAILED.replace("1:2:", "1:1:"), True),
-        ("n1", 'in_ccm="false" crmd="offline"', UNDER_WAY, False),
-        ("n1", 'in_ccm="1700000000" crmd="0"', UNDER_WAY, False),
-        ("r1", 'remote_node="true" in_ccm="true"', UNDER_WAY, True),
+        (STARTING, [FOUND_START]),
+        (entry("start"), []),
+        (entry("start") + MONITORING, [FOUND_MONITOR]),
+        # Its own failure, a stop, and what was done afterwards: the monitor is over.
+        (MONITORING + entry("monitor", key="2", interval="10000"), []),
+        (MONITORING + entry("monitor", key="0", interval="10000"), [FOUND_MONITOR]),
+        (MONITORING + entry("stop", key="3"), []),
+        (MONITORING + entry("start", key="3", at=101), []),
+        (MONITORING + entry("start", "-1", "3", at=101), [FOUND_MONITOR, FOUND_START]),
     ],
 )
-def test_what_is_under_way_is_named_unless_it_has_failed_or_its_node_is_down(node, state, operations, found):
-    history = f'<lrm><lrm_resources><lrm_resource id="c:0">{operations}</lrm_resource></lrm_resources></lrm>'
-    cib = ET.fromstring(f'<cib><status><node_state uname="{node}" {state}>{history}</node_state></status></cib>')
-    assert impact.under_way(cib) == ([f"finish the start of c on {node}"] if found else [])
+def test_what_is_under_way_is_named_until_it_is_over(operations, found):
+    assert impact.under_way(with_history("n1", UP, operations)) == found
+
+
+@pytest.mark.parametrize(
+    ("node", "state", "found"),
+    [
+        ("n1", 'in_ccm="false" crmd="offline"', []),
+        ("n1", 'in_ccm="1700000000" crmd="0"', []),
+        ("r1", 'remote_node="true" in_ccm="true"', ["finish the start of c on r1"]),
+    ],
+)
+def test_a_node_that_is_down_carries_out_nothing(node, state, found):
+    assert impact.under_way(with_history(node, state, STARTING)) == found
 
 
 def instance(name="x", **changes):
