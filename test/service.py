@@ -11,7 +11,7 @@ from haproxy_ha_host import system
 SYSTEMCTL = """\
 #!/bin/sh -e
 # systemctl for one daemon: its master is the process in {pidfile}, which is there before it is written.
-while [ -e {pidfile} ] && [ ! -s {pidfile} ]; do :; done
+for _ in $(seq 200); do if [ -s {pidfile} ] || [ ! -e {pidfile} ]; then break; fi; sleep 0.01; done
 pid=$(cat {pidfile} 2>/dev/null) || pid=0
 alive() {{ [ "$pid" -gt 0 ] && kill -0 "$pid" 2>/dev/null; }}
 end() {{ if alive; then kill -TERM "$pid"; while alive; do :; done; fi; }}

@@ -79,6 +79,13 @@ def test_the_documents_are_written(tmp_path):
     assert "@" not in text
 
 
+def test_the_page_names_the_events_that_it_lacks():
+    all_but_one = [trial(sample(0), sample(1.0), event=event) for event in EVENTS if event != "kill"]
+    assert "Not measured yet: SIGKILL of HAProxy.\n" in report.document(report.rows(all_but_one))
+    complete = [*all_but_one, trial(sample(0), sample(1.0), event="kill")]
+    assert "Not measured yet" not in report.document(report.rows(complete))
+
+
 def test_a_run_replaces_all_rows_of_its_events_and_no_others(tmp_path):
     peer = trial(sample(0), sample(2.0), system="tutorial")
     stays = trial(sample(0), sample(1.0), event="kill")

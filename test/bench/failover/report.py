@@ -71,6 +71,7 @@ def document(measured: list[dict]) -> str:
         "INTERVAL": str(INTERVAL_MS),
         "PATIENCE": f"{PATIENCE:g}",
         "ROWS": "".join(map(_line, measured)),
+        "MISSING": _missing(measured),
         "PARTS": "".join(_parts_line(row) for row in measured if row["parts"]),
     }
     return filled_in(TEXT, words)
@@ -98,6 +99,13 @@ def _line(row: dict) -> str:
         str(row["repaired"]),
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+def _missing(measured: list[dict]) -> str:
+    """Which events have no row; empty when all have."""
+    events = {row["event"] for row in measured}
+    titles = [event.title for name, event in EVENTS.items() if name not in events]
+    return f"\nNot measured yet: {'; '.join(titles)}.\n" if titles else ""
 
 
 def _parts_line(row: dict) -> str:
