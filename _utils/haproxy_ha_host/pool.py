@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from haproxy_ha_host import files, net, system
 from haproxy_ha_lib import haproxy_cfg, runtime
 
+_UP_SECONDS = 10  # HAProxy's own pace: two good checks, 2 s apart, and some patience
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -37,12 +39,14 @@ def drained(pool, wanted):
     Take the servers that are not in a set of files out of rotation, and wait until they are idle. If the block fails
     they are in rotation again. The value says in words what was done.
 
-    A backend of which no server would be left is not touched: it would answer nobody.
+    A backend of which no server would be left is not touched: it would answer nobody. If those that stay are down, one
+    of them is waited for.
     """
+    down = _wait_up(pool, wanted)
     leaving = _leaving(pool, wanted)
     try:
         _set_state(pool, leaving, "drain")
-        yield _wait_idle(pool, leaving) if leaving else ""
+        yield "; ".join(filter(None, [down, _wait_idle(pool, leaving)]))
     except BaseException:
         with contextlib.suppress(OSError):  # a HAProxy that has gone has forgotten it too
             _set_state(pool, leaving, "ready")
@@ -54,14 +58,30 @@ def _set_state(pool, servers, state):
         net.ask(pool.socket, f"set server {backend}/{server} state {state}")
 
 
+def _wait_up(pool, wanted):
+    """Keep a backend that answers now from answering nobody, if the servers that stay come up in time."""
+    down = []
+
+    def up():
+        down[:] = runtime.down_alone(_current(pool), _servers(pool, wanted))
+        return not down
+
+    if system.wait_for(up, _UP_SECONDS):
+        return ""
+    alone = ", ".join(f"{backend}/{server}" for backend, server in down)
+    return f"still down after {_UP_SECONDS} s, and without another one now: {alone}"
+
+
 def _leaving(pool, wanted):
-    if not pool.drain_timeout:
-        return []
+    return runtime.leaving(_current(pool), _servers(pool, wanted)) if pool.drain_timeout else []
+
+
+def _current(pool):
+    """What HAProxy says of its servers; nothing where its runtime API is off, or elsewhere."""
     try:
-        states = runtime.parse_servers_state(net.ask(pool.socket, "show servers state"))
+        return runtime.parse_servers_state(net.ask(pool.socket, "show servers state"))
     except OSError:
         return []
-    return runtime.leaving(states, _servers(pool, wanted))
 
 
 def _servers(pool, wanted):
@@ -76,6 +96,8 @@ def _wait_idle(pool, leaving):
         busy.update(runtime.busy(net.ask(pool.socket, "show stat"), leaving))
         return not busy
 
+    if not leaving:
+        return ""
     system.wait_for(idle, pool.drain_timeout)
     said = [f"{backend}/{server}{_left(busy.get((backend, server)), pool)}" for backend, server in leaving]
     return f"drained: {', '.join(said)}"

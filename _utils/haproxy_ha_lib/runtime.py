@@ -93,13 +93,40 @@ def leaving(states: list[dict], wanted: dict) -> list[tuple[str, str]]:
     states, wanted
         As in :func:`parse_servers_state` and :func:`kept_states`.
     """
-    rotation = [row for row in states if row["srv_op_state"] != _STOPPED and row["srv_admin_state"] == "0"]
-    staying = {row["be_name"] for row in rotation if _stays(row, wanted) and row["srv_uweight"] != "0"}
+    staying = _served(states, wanted)
     return [
         (row["be_name"], row["srv_name"])
-        for row in rotation
+        for row in _rotation(states)
         if row["be_name"] in staying and not _stays(row, wanted)
     ]
+
+
+def down_alone(states: list[dict], wanted: dict) -> list[tuple[str, str]]:
+    """
+    The (backend, server) that are down and stay, while all in rotation leave their backend and none is new: a backend
+    that answers now would answer nobody.
+
+    states, wanted
+        As in :func:`parse_servers_state` and :func:`kept_states`.
+    """
+    stay = [row for row in states if _stays(row, wanted)]
+    new = {backend for backend, _ in wanted.keys() - {(row["be_name"], row["srv_name"]) for row in stay}}
+    losing = {row["be_name"] for row in _rotation(states)} - _served(states, wanted) - new
+    return [
+        (row["be_name"], row["srv_name"])
+        for row in stay
+        if row["be_name"] in losing and row["srv_op_state"] == _STOPPED and row["srv_admin_state"] == "0"
+        and row["srv_uweight"] != "0"
+    ]
+
+
+def _rotation(states):
+    return [row for row in states if row["srv_op_state"] != _STOPPED and row["srv_admin_state"] == "0"]
+
+
+def _served(states, wanted):
+    """The backends of which a server in rotation stays."""
+    return {row["be_name"] for row in _rotation(states) if _stays(row, wanted) and row["srv_uweight"] != "0"}
 
 
 def _stays(row: dict, wanted: dict) -> bool:

@@ -38,9 +38,9 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 class App:
     """An application that counts its requests, and answers after ``delay`` seconds."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.requests, self.delay = 0, 0.0
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -156,6 +156,24 @@ def test_a_backend_that_would_have_no_server_left_is_not_drained(balancer, apps)
     """All are renamed: requests go on to the old ones until the new ones take over."""
     assert balancer.take([apps[0].line("one"), apps[1].line("two")]) == "haproxy was reloaded"
     assert balancer.get() == 200
+
+
+def test_the_last_server_leaves_when_one_that_was_down_is_up(balancer, apps):
+    """It is just back when the reload comes: taken for down still, it would leave nobody to answer."""
+    apps[1].close()
+    assert system.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
+    apps.append(App(apps[1].port))
+    assert balancer.take([apps[1].line("b")]) == "drained: app/a; haproxy was reloaded"
+    assert balancer.get() == 200
+
+
+def test_the_wait_for_a_server_that_is_down_is_bounded(balancer, apps, monkeypatch):
+    monkeypatch.setattr(pool, "_UP_SECONDS", 1)
+    apps[1].close()
+    assert system.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
+    done = balancer.take([apps[1].line("b")])
+    assert done == "still down after 1 s, and without another one now: app/b; haproxy was reloaded"
+    assert balancer.take([apps[0].line("a"), apps[1].line("b")]) == "haproxy was reloaded"
 
 
 def test_a_server_that_moves_leaves_its_old_address(balancer, apps):

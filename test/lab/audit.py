@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import xml.etree.ElementTree as ET
 
 from . import cloud
@@ -10,6 +11,15 @@ from .shell import LabError, wait_for
 from .simulator import control
 from .topology import BALANCERS, FLOATING_IP, HOSTS
 from .traffic import ask
+
+SHOW_STAT = """
+import socket
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.settimeout(2)
+    asked.connect("/run/haproxy/admin.sock")
+    asked.sendall(b"show stat\\n")
+    print(asked.makefile().read())
+"""
 
 
 def settle(timeout: float = 90) -> str:
@@ -43,6 +53,7 @@ def problems() -> list[str]:
     owner, places = cloud_owner(), holders[BALANCERS[0]]
     if places != [owner]:
         found.append(f"FloatIP runs on {places}, and the cloud sends the address to {owner}")
+    found += [problem for name in BALANCERS for problem in _pool_problems(name)]
     answer = ask()
     if answer[0] != 200:
         found.append(f"a client gets {answer}")
@@ -114,6 +125,14 @@ def online(view: ET.Element) -> list[str]:
         for node in view.findall("nodes/node")
         if node.get("online") == "true" and node.get("standby") == "false" and node.get("pending") == "false"
     ]
+
+
+def _pool_problems(name: str) -> list[str]:
+    """The servers that a balancer's HAProxy takes for down."""
+    done = machine(name).run("python3", "-c", SHOW_STAT, check=False)
+    rows = csv.DictReader(done.stdout.lstrip("# ").splitlines())
+    down = [f"{row['pxname']}/{row['svname']}" for row in rows if row["status"].startswith("DOWN")]
+    return [f"{name} has {', '.join(down)} down"] if down else []
 
 
 def _running_on(view: ET.Element, resource: str) -> list[str]:

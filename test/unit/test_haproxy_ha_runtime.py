@@ -94,6 +94,20 @@ def test_who_leaves_and_is_to_be_drained(wanted, leaving):
     assert runtime.leaving(runtime.parse_servers_state(STATES), wanted) == leaving
 
 
+@pytest.mark.parametrize("wanted, alone", [
+    (WANTED, []),
+    (without("weightless"), []),
+    (without("up"), [("app", "down")]),
+    (without("up", "weightless", "drained"), [("app", "down")]),
+    (without("up", "down"), []),
+    (without("up", new="10.0.0.9:80"), []),  # a new one is up until it is found down
+    (without(up="10.0.0.1:81"), []),  # so is one that is elsewhere
+    ({}, []),
+])  # fmt: skip
+def test_who_would_be_left_alone_though_down(wanted, alone):
+    assert runtime.down_alone(runtime.parse_servers_state(STATES), wanted) == alone
+
+
 def test_states_are_kept_for_what_stays_where_it_is():
     kept = runtime.kept_states(STATES, without("down", "one", up="10.0.0.1:81"))
     assert [row["srv_name"] for row in runtime.parse_servers_state(kept)] == ["drained", "weightless", "named"]
