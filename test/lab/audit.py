@@ -130,6 +130,8 @@ def online(view: ET.Element) -> list[str]:
 def _pool_problems(name: str) -> list[str]:
     """The servers that a balancer's HAProxy takes for down."""
     done = machine(name).run("python3", "-c", SHOW_STAT, check=False)
+    if done.returncode:
+        return [f"{name}: HAProxy says nothing of its servers"]
     rows = csv.DictReader(done.stdout.lstrip("# ").splitlines())
     down = [f"{row['pxname']}/{row['svname']}" for row in rows if row["status"].startswith("DOWN")]
     return [f"{name} has {', '.join(down)} down"] if down else []
