@@ -78,6 +78,8 @@ def _built_in(floating_ip):
         # By transient attributes of the nodes. The sums matter only where they differ: else the address stays.
         "locations": {
             "FloatIP-handover": _by_attribute(HANDOVER_ATTRIBUTE, "not_defined", {"score": 100000}),
+            # Both may claim it at the end of a partition, and stickiness does not count then. Below handover.
+            "FloatIP-takeover": _by_attribute("haproxy_ha-takeover", "defined", {"score": 10000}),
             # What HAProxy's agent finds reachable there, 0 to 2000. Below handover, above stickiness.
             "FloatIP-reach": _by_attribute("haproxy_ha-reach", "defined", {"score-attribute": "haproxy_ha-reach"}),
             # A node of which nothing is known, as after a crash of a daemon of Pacemaker's, is no worse than another.

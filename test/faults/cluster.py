@@ -17,7 +17,8 @@ PACEMAKER = ("based", "controld", "execd", "attrd", "schedulerd", "fenced")
 TAKEOVER = 2.5  # a loss of power: detection, Pacemaker, the agent
 
 
-def _power_on(*roles: str):
+def power_on(*roles: str):
+    """Those that are off are on again."""
     def mend(scene: Scene) -> None:
         hosts = [getattr(scene, role) for role in roles]
         for host in hosts:
@@ -199,22 +200,22 @@ FAULTS = [
         "standby", DAEMONS, "`crm_standby`, active balancer", standby, online, gap=0.5, moves=1, after=owned_by_other,
     ),
     Fault(
-        "power-loss-active", HOSTS_DOWN, "loss of power, active balancer", _power_off("active"), _power_on("active"),
+        "power-loss-active", HOSTS_DOWN, "loss of power, active balancer", _power_off("active"), power_on("active"),
         gap=TAKEOVER, moves=1, after=owned_by_other,
     ),
     Fault(
         "power-loss-passive", HOSTS_DOWN, "loss of power, passive balancer", _power_off("passive"),
-        _power_on("passive"), gap=0.3,
+        power_on("passive"), gap=0.3,
     ),
     Fault("reboot-active", HOSTS_DOWN, "reboot, active balancer", *_reboot("active"), gap=0.5, moves=1,
           after=owned_by_other),
     Fault("reboot-passive", HOSTS_DOWN, "reboot, passive balancer", *_reboot("passive"), gap=0.3),
     Fault(
         "power-loss-both", HOSTS_DOWN, "both balancers lose power, the passive one returns alone",
-        _both_lost_one_returns, _power_on("active", "passive"), gap=45.0, moves=1, after=owned_by_other, within=60.0,
+        _both_lost_one_returns, power_on("active", "passive"), gap=45.0, moves=1, after=owned_by_other, within=60.0,
     ),
     Fault(
         "cold-boot", HOSTS_DOWN, "both balancers lose power and boot at the same moment", _cold_boot,
-        _power_on("active", "passive"), gap=45.0, moves=1,
+        power_on("active", "passive"), gap=45.0, moves=1,
     ),
 ]  # fmt: skip

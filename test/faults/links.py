@@ -10,11 +10,13 @@ from lab.shell import run, wait_for
 from lab.topology import API_ADDRESS, BALANCERS, HOSTS
 
 from .api import ASKED, shown
+from .cluster import TAKEOVER, power_on
 from .fault import Fault, Scene
 from .haproxy import owned_by_other
 
 LINKS = "networks"
 NOTICED = 15.0  # within which a balancer sees that its address has been taken
+TIMES = 6
 UNREACHED = 25.0  # HAProxy's checks, the monitors of both, and the time that is left to each other
 
 
@@ -52,6 +54,30 @@ def _loss(percent_of: dict[str, int]):
     return act
 
 
+def _cut_off_again_and_again(scene: Scene) -> None:
+    """The active balancer is cut off until the other one serves; so often that failures would add up to a ban. Then the
+    one that serves is lost, and the other one is all that there is."""
+    active, passive = scene.active, scene.passive
+    for _ in range(TIMES):
+        _set_all(active, "down")
+        wait_for(f"{passive} to serve", lambda: audit.cloud_owner() == passive, 30, 0.05)  # noqa: B023
+        _set_all(active, "up")
+        audit.settle()
+        active, passive = passive, active
+    machine(active).power_off()
+
+
+def _reconnect(scene: Scene) -> None:
+    for host in BALANCERS:
+        _set_all(host, "up")
+    power_on("active", "passive")(scene)
+
+
+def _set_all(host: str, state: str) -> None:
+    for link in ("private", "public"):
+        network.set_link(host, link, state)
+
+
 def _flap(scene: Scene) -> None:
     """The private link goes and comes five times, a second each."""
     for _ in range(5):
@@ -87,9 +113,8 @@ def _names(text: str):
 FAULTS = [
     _cut("cut-private-active", "private link, active balancer", "active", "private", gap=UNREACHED, moves=1,
          after=owned_by_other, hold=NOTICED),
-    # It still claims the address, and the cluster that is whole again may choose either of the two claims.
     _cut("cut-private-active-brief", "private link, active balancer, mended before it has looked at its address",
-         "active", "private", gap=UNREACHED, moves=2, after=owned_by_other),
+         "active", "private", gap=UNREACHED, moves=1, after=owned_by_other),
     _cut("cut-private-passive", "private link, passive balancer", "passive", "private", gap=0.3, hold=20.0,
          after=partitioned),
     _cut("cut-public-active", "public link, active balancer", "active", "public", gap=UNREACHED, moves=1,
@@ -100,6 +125,10 @@ FAULTS = [
          after=owned_by_other, hold=NOTICED),
     _cut("cut-all-passive", "all links, passive balancer", "passive", "private", "public", gap=0.3, hold=20.0,
          after=partitioned),
+    Fault(
+        "cut-all-again", LINKS, f"all links, {TIMES} times the balancer that is active, mended at once; then its power",
+        _cut_off_again_and_again, _reconnect, gap=TAKEOVER, moves=TIMES + 1, calls=400,
+    ),
     Fault(
         "cut-peers", LINKS, "path between the balancers", lambda scene: network.set_path(*BALANCERS, "down"),
         lambda scene: network.set_path(*BALANCERS, "up"), gap=0.5, hold=30.0, after=partitioned,

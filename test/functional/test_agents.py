@@ -479,7 +479,7 @@ def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
     assert beyond.monitor(port=owner.port).code == NOT_RUNNING
     assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
     assert marked(beyond)[0] == "--name=haproxy_ha-handover --update=1"
-    assert marked(beyond)[-1] == "--name=haproxy_ha-handover --delete"
+    assert marked(beyond)[-2:] == ["--name=haproxy_ha-handover --delete", TAKEN_OVER]
 
 
 def test_what_a_majority_of_three_has_lost_serves_nothing(beyond):
@@ -559,6 +559,51 @@ def test_when_the_cluster_is_whole_again_what_stands_by_says_whose_the_address_i
     assert beyond.state == ["haproxy_ha-droplet"]
     assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
     owner.close()
+
+
+TAKEN_OVER, TAKEOVER_ENDED = (f"--name=haproxy_ha-takeover {change}" for change in ("--update=1", "--delete"))
+
+
+def taken_over_and_whole(beyond, seconds):
+    """The address is taken from a lost node, which is back since some seconds."""
+    assert (beyond("start", port=1).code, beyond.owner()) == (OK, PRIMARY)
+    cluster_state(beyond, "member", "member")
+    assert beyond.monitor(port=1).code == OK
+    path = beyond.directory / "state" / "haproxy_ha-floatip-FloatIP-takeover"
+    path.write_text(f"{float(path.read_text()) - seconds:.3f}")
+
+
+@pytest.mark.parametrize(("seconds", "changes"), [(5, [TAKEN_OVER]), (10, [TAKEN_OVER, TAKEOVER_ENDED])])
+def test_a_takeover_is_told_until_the_cluster_has_been_whole_for_a_while(beyond, seconds, changes):
+    taken_over_and_whole(beyond, seconds)
+    assert beyond("monitor", port=1).code == OK  # a probe
+    assert marked(beyond) == [TAKEN_OVER]
+    for _ in range(2):
+        assert beyond.monitor(port=1).code == OK
+        assert marked(beyond) == changes
+
+
+def test_a_node_that_is_lost_again_is_waited_for_anew(beyond):
+    taken_over_and_whole(beyond, 10)
+    cluster_state(beyond, "member", "lost")
+    assert beyond.monitor(port=1).code == OK
+    cluster_state(beyond, "member", "member")
+    for _ in range(2):
+        assert beyond.monitor(port=1).code == OK
+    assert marked(beyond) == [TAKEN_OVER]
+
+
+def test_a_stop_ends_a_takeover(beyond):
+    assert beyond("start", port=1).code == OK
+    assert beyond("stop").code == OK
+    assert marked(beyond) == [TAKEN_OVER, TAKEOVER_ENDED]
+    assert beyond.state == ["haproxy_ha-droplet"]
+
+
+def test_while_no_node_is_lost_a_start_is_no_takeover(beyond):
+    cluster_state(beyond, "member", "member")
+    assert (beyond("start", port=1).code, beyond.owner()) == (OK, PRIMARY)
+    assert marked(beyond) == []
 
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", None])

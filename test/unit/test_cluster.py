@@ -26,11 +26,16 @@ def test_the_built_in_objects():
     assert built_in["colocations"] == {
         "FloatIP-haproxy": {"resource": "FloatIP", "with": "haproxy-clone", "score": "INFINITY"}
     }
-    handover, reach = ({"attribute": f"haproxy_ha-{name}", "operation": operation}
-                       for name, operation in (("handover", "not_defined"), ("reach", "defined")))
+    handover, takeover, reach = (
+        {"attribute": f"haproxy_ha-{name}", "operation": operation}
+        for name, operation in (("handover", "not_defined"), ("takeover", "defined"), ("reach", "defined"))
+    )
     assert built_in["locations"] == {
         "FloatIP-handover": {
             "resource": "FloatIP", "rules": [{"score": 100000, "expressions": [{"expression": handover}]}],
+        },
+        "FloatIP-takeover": {
+            "resource": "FloatIP", "rules": [{"score": 10000, "expressions": [{"expression": takeover}]}],
         },
         "FloatIP-reach": {
             "resource": "FloatIP",
