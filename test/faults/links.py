@@ -6,7 +6,7 @@ import time
 
 from lab import audit, network
 from lab.machine import machine
-from lab.shell import run, wait_for
+from lab.shell import LabError, run, wait_for
 from lab.topology import API_ADDRESS, BALANCERS, HOSTS
 
 from .api import ASKED, shown
@@ -35,7 +35,7 @@ def partitioned(scene: Scene) -> bool:
 
 def _unreached(scene: Scene) -> bool:
     """The cluster knows that the passive balancer does not reach its gateway."""
-    return audit.reached().get(scene.passive) == "1000"
+    return audit.attribute("haproxy_ha-reach").get(scene.passive) == "1000"
 
 
 def _lossy(scene: Scene) -> bool:
@@ -60,11 +60,18 @@ def _cut_off_again_and_again(scene: Scene) -> None:
     active, passive = scene.active, scene.passive
     for _ in range(TIMES):
         _set_all(active, "down")
-        wait_for(f"{passive} to serve", lambda: audit.cloud_owner() == passive, 30, 0.05)  # noqa: B023
+        _wait_owner(passive)
         _set_all(active, "up")
-        audit.settle()
+        if audit.settle() != passive:
+            raise LabError(f"the address has not stayed on {passive}")
+        wait_for("the end of the takeover", lambda: not audit.attribute("haproxy_ha-takeover"), 40, 0.5)
         active, passive = passive, active
     machine(active).power_off()
+    _wait_owner(passive)
+
+
+def _wait_owner(host: str) -> None:
+    wait_for(f"the address to move to {host}", lambda: audit.cloud_owner() == host, 30, 0.05)
 
 
 def _reconnect(scene: Scene) -> None:
@@ -126,7 +133,7 @@ FAULTS = [
     _cut("cut-all-passive", "all links, passive balancer", "passive", "private", "public", gap=0.3, hold=20.0,
          after=partitioned),
     Fault(
-        "cut-all-again", LINKS, f"all links, {TIMES} times the balancer that is active, mended at once; then its power",
+        "cut-all-again", LINKS, f"all links, {TIMES} times in a few minutes the active balancer; then its power",
         _cut_off_again_and_again, _reconnect, gap=TAKEOVER, moves=TIMES + 1, calls=400,
     ),
     Fault(

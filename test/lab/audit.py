@@ -97,13 +97,13 @@ def members(name: str) -> list[str]:
     return [] if view is None else online(view)
 
 
-def reached() -> dict[str, str]:
-    """The attribute by which the cluster knows what each balancer reaches, as the first one sees it."""
+def attribute(name: str) -> dict[str, str]:
+    """A transient attribute of the nodes that have it, as the first balancer sees it."""
     view = status(BALANCERS[0])
     return {} if view is None else {
         node.get("name", ""): attribute.get("value", "")
         for node in view.findall("node_attributes/node")
-        for attribute in node.findall("attribute") if attribute.get("name") == "haproxy_ha-reach"
+        for attribute in node.findall("attribute") if attribute.get("name") == name
     }  # fmt: skip
 
 

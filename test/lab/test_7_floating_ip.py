@@ -165,7 +165,8 @@ def test_what_both_balancers_lose_moves_nothing(active):
     for app in apps:
         network.set_link(app, "private", "down")
     try:
-        wait_for("both balancers to say so", lambda: audit.reached() == dict.fromkeys(BALANCERS, "1000"), 60, 0.5)
+        expected = dict.fromkeys(BALANCERS, "1000")
+        wait_for("both balancers to say so", lambda: audit.attribute("haproxy_ha-reach") == expected, 60, 0.5)
     finally:
         for app in apps:
             network.set_link(app, "private", "up")
