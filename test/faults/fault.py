@@ -46,7 +46,8 @@ class Fault:
         inject (callable): Makes it happen; raises a LabError where it does not.
         mend (callable): Makes it good. Default: nothing, it mends itself.
         gap (float): The longest gap that a client may see, in seconds.
-        moves (int): How often the address may move.
+        moves (int): How often the address may move each time that it strikes.
+        strikes (int): How often it strikes.
         calls (int): How many calls of the API may be made.
         steady (int): So many good answers in a row mean that clients are served while the fault lasts.
         hold (float): Seconds that the fault lasts once clients are served.
@@ -64,6 +65,7 @@ class Fault:
     mend: Callable[[Scene], None] = nothing
     gap: float = 3.0
     moves: int = 0
+    strikes: int = 1
     calls: int = 60
     steady: int = STEADY
     hold: float = 2.0
@@ -137,7 +139,7 @@ def _over_budget(outcome: Outcome) -> list[str]:
     fault = outcome.fault
     budget = (
         ("a gap of {:.2f} s, allowed: {:g}", outcome.gap, fault.gap),
-        ("{} moves, allowed: {}", outcome.moves, fault.moves),
+        ("{} moves, allowed: {}", outcome.moves, fault.moves * fault.strikes),
         ("{} calls of the API, allowed: {}", outcome.calls, fault.calls),
     )
     return [text.format(found, allowed) for text, found, allowed in budget if found > allowed]

@@ -134,7 +134,7 @@ FAULTS = [
          after=partitioned),
     Fault(
         "cut-all-again", LINKS, f"all links, {TIMES} times in a few minutes the active balancer; then its power",
-        _cut_off_again_and_again, _reconnect, gap=TAKEOVER, moves=TIMES + 1, calls=400,
+        _cut_off_again_and_again, _reconnect, gap=TAKEOVER, moves=1, strikes=TIMES + 1, calls=400,
     ),
     Fault(
         "cut-peers", LINKS, "path between the balancers", lambda scene: network.set_path(*BALANCERS, "down"),
