@@ -600,6 +600,18 @@ def test_a_stop_ends_a_takeover(beyond):
     assert beyond.state == ["haproxy_ha-droplet"]
 
 
+def test_a_takeover_whose_end_cannot_be_told_is_ended_by_the_next_monitor(beyond):
+    taken_over_and_whole(beyond, 10)
+    attributes = beyond.programs / "attrd_updater"
+    working = attributes.read_text()
+    attributes.write_text("#!/bin/sh\nexit 1\n")
+    assert beyond.monitor(port=1).code == OK
+    attributes.write_text(working)
+    for _ in range(2):
+        assert beyond.monitor(port=1).code == OK
+        assert marked(beyond) == [TAKEN_OVER, TAKEOVER_ENDED]
+
+
 def test_while_no_node_is_lost_a_start_is_no_takeover(beyond):
     cluster_state(beyond, "member", "member")
     assert (beyond("start", port=1).code, beyond.owner()) == (OK, PRIMARY)

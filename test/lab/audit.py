@@ -97,13 +97,13 @@ def members(name: str) -> list[str]:
     return [] if view is None else online(view)
 
 
-def attribute(name: str) -> dict[str, str]:
-    """A transient attribute of the nodes that have it, as the first balancer sees it."""
+def attribute(name: str) -> dict[str, str] | None:
+    """A transient attribute of the nodes that have it, as the first balancer sees it; None while nobody can tell."""
     view = status(BALANCERS[0])
-    return {} if view is None else {
-        node.get("name", ""): attribute.get("value", "")
+    return None if view is None else {
+        node.get("name", ""): entry.get("value", "")
         for node in view.findall("node_attributes/node")
-        for attribute in node.findall("attribute") if attribute.get("name") == name
+        for entry in node.findall("attribute") if entry.get("name") == name
     }  # fmt: skip
 
 
