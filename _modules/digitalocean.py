@@ -209,7 +209,7 @@ def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
         answer = _within(seconds, session.request, call.method, url + call.path, headers=headers, json=call.body,
                          verify=verify, timeout=seconds, allow_redirects=False)  # fmt: skip
         if isinstance(answer, str):
-            return rules.Reply(0, {}, b"", answer.replace(token, "***"))
+            return rules.Reply(0, {}, b"", rules.with_clock(answer.replace(token, "***"), time.time()))
         found = {name.lower(): value for name, value in answer.headers.items()}
         return rules.Reply(answer.status_code, found, answer.content)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple
 
@@ -343,6 +344,22 @@ def describe(reply: Reply) -> str:
     words = [str(error[key]) for key in ("id", "message") if isinstance(error.get(key), str) and error[key]]
     text = ": ".join(words) or ("no JSON" if reply.body else "no body")
     return f"HTTP {reply.status}, {' '.join(text.split())[:160]}"
+
+
+def with_clock(failure: str, now: float) -> str:
+    """Why a call failed, with the time that this machine has where a certificate's dates do not fit: its clock may be
+    wrong.
+
+    Args:
+        failure (str): As OpenSSL says it.
+        now (float): This machine's time, in seconds since 1970.
+
+    Returns:
+        str: The failure in one line.
+    """
+    if "not yet valid" in failure or "has expired" in failure:
+        return f"{failure}; by this machine's clock it is {time.strftime('%Y-%m-%d %H:%M', time.gmtime(now))} UTC"
+    return failure
 
 
 def normalise_metadata(document: Any) -> dict:

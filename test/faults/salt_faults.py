@@ -135,7 +135,7 @@ def _minions_answer() -> None:
     salt.wait_minions(120)
 
 
-def _converge(scene: Scene) -> None:
+def converge(scene: Scene) -> None:
     """What an operator does after anything: apply again."""
     _minions_answer()
     formula.apply()
@@ -181,7 +181,7 @@ def _alone(host: str) -> bool:
 def _heal_and_converge(scene: Scene) -> None:
     network.set_path(*BALANCERS, "up")
     wait_for("the balancers to meet", lambda: not _alone(scene.active), 60, 0.5)
-    _converge(scene)
+    converge(scene)
 
 
 def _apply_during_failover(scene: Scene) -> None:
@@ -196,7 +196,7 @@ def _apply_during_failover(scene: Scene) -> None:
 
 def _online_and_converge(scene: Scene) -> None:
     online(scene)
-    _converge(scene)
+    converge(scene)
 
 
 def _archive(verb: str) -> None:
@@ -216,15 +216,15 @@ def _apply_without_package(scene: Scene) -> None:
     machine(scene.passive).run("apt-get", "clean")
     _archive("replace")
     change_pillar()
-    _fails("Failed to fetch", [scene.passive])
+    fails("Failed to fetch", [scene.passive])
 
 
 def _archive_back(scene: Scene) -> None:
     _archive("delete")
-    _converge(scene)
+    converge(scene)
 
 
-def _fails(pattern: str, hosts: Sequence[str]) -> None:
+def fails(pattern: str, hosts: Sequence[str]) -> None:
     """A run fails on these hosts, for this reason, and leaves no configuration that a daemon refuses."""
     applying = Run(",".join(hosts))
     applying.wait(300)
@@ -241,12 +241,12 @@ def _fails(pattern: str, hosts: Sequence[str]) -> None:
 def _wrong_pillar(scene: Scene) -> None:
     """A line that HAProxy refuses: the run fails, and nothing changes."""
     formula.set_pillar(options=("no-such-keyword at all",))
-    _fails("no-such-keyword", BALANCERS)
+    fails("no-such-keyword", BALANCERS)
 
 
 def _right_pillar(scene: Scene) -> None:
     change_pillar()
-    _converge(scene)
+    converge(scene)
 
 
 def _kill_master(scene: Scene) -> None:
@@ -287,7 +287,7 @@ def _restore_authkey(scene: Scene) -> None:
 
 def _take_authkey() -> None:
     """A run refuses it while the cluster runs; then as that run says: the cluster stops, and what it runs goes on."""
-    _fails("authkey: differs", BALANCERS)
+    fails("authkey: differs", BALANCERS)
     salt.call("pacemaker.maintenance", target=BALANCERS[0])
     for host in BALANCERS:
         machine(host).run("systemctl", "stop", "pacemaker", "corosync")
@@ -330,7 +330,7 @@ def _empty_disk(host: str, *directories: str) -> None:
 def _apply_on_full_disk(scene: Scene) -> None:
     _fill_disk(scene.active, *SYSTEM)
     change_pillar()
-    _fails("No space left", [scene.active])
+    fails("No space left", [scene.active])
 
 
 def _apply_without_room_for_salt(scene: Scene) -> None:
@@ -349,12 +349,12 @@ def _room_and_converge(*directories: str):
         if set(SALTS_OWN) & set(directories):  # a minion without room for its log does not answer any more
             machine(scene.active).run("systemctl", "restart", "salt-minion")
             salt.wait_minions()
-        _converge(scene)
+        converge(scene)
 
     return mend
 
 
-def _salt(name: str, title: str, inject, mend=_converge, **bounds) -> Fault:
+def _salt(name: str, title: str, inject, mend=converge, **bounds) -> Fault:
     return Fault(f"salt-{name}", SALT, title, inject, mend, **{"gap": 1.0, "calls": 400, **bounds})
 
 

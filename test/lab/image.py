@@ -1,8 +1,8 @@
 """The cached root file systems of the lab, in layers that overlayfs stacks.
 
-``base``: Debian, bootstrapped. ``salt``: Salt in ``/opt/salt``. ``archive``: a Debian archive with the packages that
-the states install, so that the hosts install them for real without a way out. ``tools``: the daemons installed
-and the test requirements, for the tests that need them as programs.
+``base``: Debian, bootstrapped. ``salt``: Salt in ``/opt/salt``, and the library that clock.c makes. ``archive``: a
+Debian archive with the packages that the states install, so that the hosts install them for real without a way out.
+``tools``: the daemons installed and the test requirements, for the tests that need them as programs.
 A layer is built once, under a name that holds the hash of its recipe.
 """
 
@@ -40,6 +40,8 @@ corosync-qdevice corosync-qnetd
 """.split()
 PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
 TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck", "wrk"]
+CLOCK = "/usr/local/lib/clock.so"  # preloaded, a program has another time (clock.c)
+CLOCK_SOURCE = Path(__file__).with_name("clock.c").read_text(encoding="utf-8")
 INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"
 # A signed repository of its own with an HAProxy that can be told from the distribution's.
 NEWER = """
@@ -78,7 +80,7 @@ def build(debian: str = DEBIAN, salt: str = SALT) -> Image:
         base = _layer(f"base-{debian}", [BASE_PACKAGES, DPKG_OPTIONS], _bootstrap, debian)
         with ThreadPoolExecutor() as pool:  # the one waits for the network, the other for the processor
             jobs = (
-                pool.submit(_layer, f"salt-{salt}-{debian}", [base.name], _install_salt, base, salt),
+                pool.submit(_layer, f"salt-{salt}-{debian}", [base.name, CLOCK_SOURCE], _install_salt, base, salt),
                 pool.submit(_layer, f"archive-{debian}", [base.name, *ARCHIVE_RECIPE], _make_archive, base),
             )
             salt_layer, archive = (job.result() for job in jobs)
@@ -244,8 +246,12 @@ def _install_salt(path: Path, base: Path, salt: str) -> None:
     _apt_install(workshop, *BUILD_PACKAGES)
     workshop.run("python3", "-m", "venv", "/opt/salt")
     _pip_install(workshop, f"salt{SALT_RELEASES[salt]}")
-    (path / "opt").mkdir()
-    shutil.move(workshop.upper / "opt/salt", path / "opt/salt")
+    workshop.write("/tmp/clock.c", CLOCK_SOURCE)
+    workshop.run("gcc", "-Wall", "-Werror", "-O2", "-shared", "-fPIC", "-o", CLOCK, "/tmp/clock.c")
+    for made in ("/opt/salt", CLOCK):
+        target = Path(f"{path}{made}")
+        target.parent.mkdir(parents=True)
+        shutil.move(f"{workshop.upper}{made}", target)
 
 
 def _make_archive(path: Path, base: Path) -> None:

@@ -361,6 +361,20 @@ def test_replies_in_words(answer, text):
 
 
 @pytest.mark.parametrize(
+    ("failure", "more"),
+    [
+        ("certificate verify failed: certificate is not yet valid (_ssl.c:992)", True),
+        ("certificate verify failed: certificate has expired (_ssl.c:1000)", True),
+        ("certificate verify failed: self-signed certificate (_ssl.c:992)", False),
+        ("Connection refused", False),
+    ],
+)
+def test_a_certificate_of_another_time_is_shown_with_the_clock(failure, more):
+    found = rules.with_clock(failure, 1_000_000_000.9)
+    assert found == failure + ("; by this machine's clock it is 2001-09-09 01:46 UTC" if more else "")
+
+
+@pytest.mark.parametrize(
     ("token", "good"),
     [("dop_v1_0a", True), ("", False), ("two words", False), ("line\n", False), ("ümlaut", False), ("nul\0", False)],
 )

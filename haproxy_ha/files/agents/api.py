@@ -109,5 +109,5 @@ class API:
         except (OSError, HTTPException) as error:
             self._connection = None
             text = f"{self._host}: {error or type(error).__name__}".replace(self._token, "***")
-            return digitalocean.Reply(0, {}, b"", text)
+            return digitalocean.Reply(0, {}, b"", digitalocean.with_clock(text, time.time()))
         return digitalocean.Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
