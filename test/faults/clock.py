@@ -1,4 +1,4 @@
-"""A host's clock is wrong, for every service of the host since its boot (lab/clock.c): whole days, as without a battery."""
+"""A host has booted with a wrong clock, which is what all of its services have (lab/clock.c)."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from .fault import Fault, Scene, nothing
 
 PROCESS, START = "HAProxy's processes", "what HAProxy needs to start"
 MONITOR = 5.0  # seconds between two looks of the cluster
+TOLD = 2.5  # seconds; the cluster hears of a stop at once, and pauses up to a second
 CONFIG = "/etc/haproxy/haproxy.cfg"
 ROLES = ("active", "passive")
 
@@ -69,7 +70,7 @@ def _processes(role: str) -> list[Fault]:
         ),
         Fault(
             f"haproxy-stop-{role}", PROCESS, f"`systemctl stop haproxy`, {role} balancer",
-            on(role, "systemctl", "stop", "haproxy"), gap=found, hold=MONITOR + 2,
+            on(role, "systemctl", "stop", "haproxy"), gap=_gap(role, TOLD), hold=MONITOR + 2,
         ),
     ]  # fmt: skip
 

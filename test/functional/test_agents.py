@@ -831,6 +831,45 @@ def test_a_cluster_that_never_answers_does_not_hold_up_a_stop(haproxy, stopping,
     assert "the cluster cannot be asked, and clients may still be sent here: crm_node" in capsys.readouterr().err
 
 
+def running(instance='role="Started" managed="true"', node="one"):
+    """crm_mon's XML, with an instance that the cluster has on a node."""
+    clone = f'<clone id="haproxy-clone"><resource id="haproxy" {instance}><node name="{node}"/></resource></clone>'
+    return f"<pacemaker-result><resources>{clone}</resources></pacemaker-result>"
+
+
+@pytest.mark.parametrize(
+    ("result", "job", "clusters_own", "view", "told"),
+    [
+        ("success", "stop", False, running(), True),
+        ("success", "stop", True, running(), False),
+        ("success", "restart", False, running(), False),
+        ("success", "", False, running(), False),  # it has ended by itself: systemd starts it again
+        ("signal", "", False, running(), False),
+        ("timeout", "stop", False, running(), False),
+        ("success", "stop", False, running('role="Started" managed="false"'), False),
+        ("success", "stop", False, running('role="Started" managed="true" pending="Monitoring"'), False),
+        ("success", "stop", False, running('role="Stopped" managed="true"'), False),
+        ("success", "stop", False, running(node="two"), False),
+    ],
+)
+def test_the_cluster_is_told_of_a_stop_that_is_not_its_own(
+    haproxy, tmp_path, monkeypatch, result, job, clusters_own, view, told
+):
+    jobs = f"17 haproxy.service {job} running" if job else ""
+    for name, text in (("systemctl", f"echo '{jobs}'"), ("crm_node", "echo one"), ("crm_mon", f"echo '{view}'"),
+                       ("crm_resource", f"echo $* > {tmp_path}/told")):  # fmt: skip
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(haproxy, "PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("SERVICE_RESULT", result)
+    environ = {"OCF_RESOURCE_INSTANCE": "haproxy", "HA_RSCTMP": str(tmp_path)}
+    if clusters_own:
+        (tmp_path / "haproxy_ha-haproxy.stopping").touch()
+    assert haproxy.agent.main(haproxy.DESCRIPTION, haproxy.HANDLERS, ["haproxy", "unit-stopped"], environ) == OK
+    said = (tmp_path / "told").read_text() if (tmp_path / "told").exists() else ""
+    assert said == ("--fail --resource haproxy --node one\n" if told else "")
+
+
 @pytest.mark.parametrize(
     ("text", "binds"),
     [

@@ -152,9 +152,11 @@ print(len(codes), sorted(set(codes)))
 
 
 def test_what_a_person_stops_is_not_running(haproxy):
+    """And no failure, as the cluster is in maintenance."""
     haproxy("start")
     haproxy.host.run("systemctl", "stop", "haproxy")
     assert haproxy("monitor") == (NOT_RUNNING, "haproxy.service is inactive (success)")
+    assert "fail-count" not in haproxy.host.run("crm_mon", "--one-shot", "--failcounts").stdout
 
 
 def test_a_foreign_haproxy_is_named_and_never_doubled(haproxy):
