@@ -14,7 +14,6 @@ from .fault import Fault, Scene, nothing
 
 PROCESS, START = "HAProxy's processes", "what HAProxy needs to start"
 MONITOR = 5.0  # seconds between two looks of the cluster
-TOLD = 2.5  # seconds; the cluster hears of a stop at once, and pauses up to a second
 CONFIG = "/etc/haproxy/haproxy.cfg"
 ROLES = ("active", "passive")
 
@@ -50,6 +49,17 @@ def _gap(role: str, seconds: float) -> float:
     return seconds if role == "active" else 0.3
 
 
+def _stop(role: str) -> Callable[[Scene], None]:
+    """systemd cancels what the cluster does not want, and says so."""
+
+    def inject(scene: Scene) -> None:
+        said = machine(getattr(scene, role)).run("systemctl", "stop", "haproxy", check=False).stderr
+        if "canceled" not in said:
+            raise LabError(f"found {said!r}, expected that the stop was canceled")
+
+    return inject
+
+
 def _processes(role: str) -> list[Fault]:
     restarted = _gap(role, 1.0)
     found = _gap(role, MONITOR + 2)
@@ -70,7 +80,7 @@ def _processes(role: str) -> list[Fault]:
         ),
         Fault(
             f"haproxy-stop-{role}", PROCESS, f"`systemctl stop haproxy`, {role} balancer",
-            on(role, "systemctl", "stop", "haproxy"), gap=_gap(role, TOLD), hold=MONITOR + 2,
+            _stop(role), gap=restarted, hold=MONITOR + 2,
         ),
     ]  # fmt: skip
 
@@ -100,11 +110,13 @@ def _restart_with_spoilt_config(scene: Scene) -> None:
 
 
 def _take_port(scene: Scene) -> None:
-    """Somebody else has the port when HAProxy is to start, and answers nobody."""
+    """Somebody else has the port, and answers nobody, when HAProxy is to start: after a stop in maintenance."""
     target = machine(scene.active)
     script = f"import signal, socket; it = socket.create_server(({_anchor(scene)!r}, 80)); signal.pause()"
+    target.run("crm_attribute", "--name", "maintenance-mode", "--update", "true")
     target.run("systemctl", "stop", "haproxy")
     target.run("systemd-run", "--quiet", "--unit=squatter", "python3", "-c", script)
+    target.run("crm_attribute", "--name", "maintenance-mode", "--delete")
 
 
 def _free_port(scene: Scene) -> None:
@@ -173,7 +185,8 @@ FAULTS = [
         _restore_config, gap=0.3, operator="mend the file, or apply again",
     ),
     Fault(
-        "haproxy-port-taken", START, "another program takes the port while HAProxy is stopped", _take_port, _free_port,
+        "haproxy-port-taken", START, "HAProxy is stopped in maintenance, and another program takes the port",
+        _take_port, _free_port,
         gap=25.0, moves=1, after=owned_by_other, operator="end the other program",
     ),
     Fault(

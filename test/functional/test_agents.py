@@ -838,7 +838,7 @@ def running(instance='role="Started" managed="true"', node="one"):
 
 
 @pytest.mark.parametrize(
-    ("result", "job", "clusters_own", "view", "told"),
+    ("result", "job", "clusters_own", "view", "again"),
     [
         ("success", "stop", False, running(), True),
         ("success", "stop", True, running(), False),
@@ -852,12 +852,12 @@ def running(instance='role="Started" managed="true"', node="one"):
         ("success", "stop", False, running(node="two"), False),
     ],
 )
-def test_the_cluster_is_told_of_a_stop_that_is_not_its_own(
-    haproxy, tmp_path, monkeypatch, result, job, clusters_own, view, told
+def test_what_somebody_stops_is_started_again_where_the_cluster_wants_it(
+    haproxy, tmp_path, monkeypatch, result, job, clusters_own, view, again
 ):
     jobs = f"17 haproxy.service {job} running" if job else ""
-    for name, text in (("systemctl", f"echo '{jobs}'"), ("crm_node", "echo one"), ("crm_mon", f"echo '{view}'"),
-                       ("crm_resource", f"echo $* > {tmp_path}/told")):  # fmt: skip
+    systemctl = f"[ $1 = list-jobs ] && echo '{jobs}' || echo $* > {tmp_path}/asked"
+    for name, text in (("systemctl", systemctl), ("crm_node", "echo one"), ("crm_mon", f"echo '{view}'")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setattr(haproxy, "PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -866,8 +866,8 @@ def test_the_cluster_is_told_of_a_stop_that_is_not_its_own(
     if clusters_own:
         (tmp_path / "haproxy_ha-haproxy.stopping").touch()
     assert haproxy.agent.main(haproxy.DESCRIPTION, haproxy.HANDLERS, ["haproxy", "unit-stopped"], environ) == OK
-    said = (tmp_path / "told").read_text() if (tmp_path / "told").exists() else ""
-    assert said == ("--fail --resource haproxy --node one\n" if told else "")
+    asked = (tmp_path / "asked").read_text() if (tmp_path / "asked").exists() else ""
+    assert asked == ("start --no-block haproxy.service\n" if again else "")
 
 
 @pytest.mark.parametrize(
