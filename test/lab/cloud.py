@@ -103,6 +103,8 @@ def _simulator_config(mounts: int, net: int) -> dict:
         "power_command": [
             "nsenter", f"--mount=/proc/self/fd/{mounts}", f"--net=/proc/self/fd/{net}", sys.executable, "-m", "lab",
         ],
+        # A container is back within half a second, before the cluster has moved what it had; no droplet is.
+        "boot_seconds": 5.0,
     }
 
 

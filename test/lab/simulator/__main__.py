@@ -23,8 +23,8 @@ def servers(config: dict) -> tuple[Estate, list[Server]]:
 
     Args:
         config (dict): `metadata` {listen, port}, `api` {listen, port, certificate, key, rate_limit: {hour, minute}},
-            `control` (path), `tokens`, `region`, `droplets`, `reserved_ips`, `assign_command`, `power_command`. The
-            services are optional.
+            `control` (path), `tokens`, `region`, `droplets`, `reserved_ips`, `assign_command`, `power_command`,
+            `boot_seconds`. The services are optional.
     """
     command, power_command = config.get("assign_command"), config.get("power_command")
     estate = Estate(
@@ -34,6 +34,7 @@ def servers(config: dict) -> tuple[Estate, list[Server]]:
         run_command(command) if command else None,
         run_command(power_command) if power_command else None,
     )
+    estate.boot_seconds = config.get("boot_seconds", 0.0)
     estate.route()
     settings = config.get("api", {})
     api = API(estate, config.get("tokens", []), RateLimit(**settings.get("rate_limit", {})))

@@ -104,7 +104,8 @@ class Estate:
         droplets (list[dict]): Fields of Droplet.
         reserved_ips (list[dict]): `ip`, `droplet_id`.
         region (str): Region slug.
-        on_power (callable): Called with `power-off` or `power-on`, and the droplet's name, before that is the status.
+        on_power (callable): Called with the droplet's name, and `power-off` before that is the status, or `power-on`
+            once its firmware and kernel have started, `boot_seconds` after that is the status.
         on_assign (callable): Called with the reserved IP, the new owner's target and the old owner's (or "none") before
             the owner changes; an exception makes the action `errored`.
     """
@@ -116,6 +117,7 @@ class Estate:
         self.on_assign = on_assign or (lambda ip, new, old: None)
         self.on_power = on_power or (lambda action, name: None)
         self.power_seconds = 0.0
+        self.boot_seconds = 0.0
         self.faults = Faults()
         self.assign_seconds = 0.0
         self.api_seconds = 0.0
@@ -219,10 +221,17 @@ class Estate:
             return action
 
     def _finish_power(self, droplet: Droplet, action: Action) -> None:
-        self.on_power(action.type.replace("_", "-"), droplet.name)
+        if action.type == "power_off":
+            self.on_power("power-off", droplet.name)
         with self.lock:
             droplet.status = {"power_off": "off", "power_on": "active"}[action.type]
             action.status, action.completed_at = "completed", now()
+            if action.type == "power_on":
+                self._later(self.boot_seconds, self._boot, droplet)
+
+    def _boot(self, droplet: Droplet) -> None:
+        if droplet.status == "active":
+            self.on_power("power-on", droplet.name)
 
     def assign(self, ip: str, droplet_id: int | None) -> None:
         """Moves an address at once, as another person does in the control panel.
