@@ -53,6 +53,7 @@ def problems() -> list[str]:
     owner, places = cloud_owner(), holders[BALANCERS[0]]
     if places != [owner]:
         found.append(f"FloatIP runs on {places}, and the cloud sends the address to {owner}")
+    found += _reach_problems(views[BALANCERS[0]])
     found += [problem for name in BALANCERS for problem in _pool_problems(name)]
     answer = ask()
     if answer[0] != 200:
@@ -100,7 +101,11 @@ def members(name: str) -> list[str]:
 def attribute(name: str) -> dict[str, str] | None:
     """A transient attribute of the nodes that have it, as the first balancer sees it; None while nobody can tell."""
     view = status(BALANCERS[0])
-    return None if view is None else {
+    return None if view is None else _attribute(view, name)
+
+
+def _attribute(view: ET.Element, name: str) -> dict[str, str]:
+    return {
         node.get("name", ""): entry.get("value", "")
         for node in view.findall("node_attributes/node")
         for entry in node.findall("attribute") if entry.get("name") == name
@@ -125,6 +130,13 @@ def online(view: ET.Element) -> list[str]:
         for node in view.findall("nodes/node")
         if node.get("online") == "true" and node.get("standby") == "false" and node.get("pending") == "false"
     ]
+
+
+def _reach_problems(view: ET.Element) -> list[str]:
+    """The nodes that reach less than another one, or did so until a moment ago: the address would leave them again."""
+    reached = {name: int(value) for name, value in _attribute(view, "haproxy_ha-reach").items()}
+    best = max(reached.values(), default=0)
+    return [f"{name} reaches {value} of {best}" for name, value in reached.items() if value < best]
 
 
 def _pool_problems(name: str) -> list[str]:
