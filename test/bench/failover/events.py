@@ -98,32 +98,25 @@ def _call(name: str) -> Callable[[System, str], None]:
     return lambda system, host: getattr(system, name)(host)
 
 
-_POWER_LOSS = Event("power-loss", "power loss of the active balancer", _power_off, _power_on, moves=True)
-_REBOOT = Event("reboot", "reboot of the active balancer", _reboot, _wait_rebooted, moves=True, mend_watched=True)
-_FAILOVER = Event("failover", "planned failover", _call("hand_over"), _call("take_part"), moves=True, mend_watched=True)
-
+_EVENTS = (
+    Event("power-loss", "power loss of the active balancer", _power_off, _power_on, moves=True),
+    Event("reboot", "reboot of the active balancer", _reboot, _wait_rebooted, moves=True, mend_watched=True),
+    Event("kill", "SIGKILL of HAProxy", _signal_haproxy("KILL"), _nothing),
+    Event("hang", "SIGSTOP of HAProxy", _signal_haproxy("STOP"), _signal_haproxy("CONT")),
+    Event("stop", "`systemctl stop haproxy`", _call("stop_haproxy"), _call("start_haproxy")),
+    Event("failover", "planned failover", _call("hand_over"), _call("take_part"), moves=True, mend_watched=True),
+    Event(
+        "cut-peers",
+        "path between the balancers cut",
+        lambda system, host: network.set_path(*BALANCERS, "down"),
+        lambda system, host: network.set_path(*BALANCERS, "up"),
+        watch=12.0,
+        mend_watched=True,
+    ),
+    _link_cut("cut-private", "private link of the active balancer cut", "private", moves=True, watch=12.0),
+    _link_cut("cut-public", "public link of the active balancer cut", "public", moves=True),
+    _link_cut("cut-all", "all links of the active balancer cut", "private", "public", moves=True),
+)
 EVENTS: dict[str, Event] = {
-    event.name: event
-    for event in (
-        _POWER_LOSS,
-        _with_slow_api(_POWER_LOSS),
-        _REBOOT,
-        _with_slow_api(_REBOOT),
-        Event("kill", "SIGKILL of HAProxy", _signal_haproxy("KILL"), _nothing),
-        Event("hang", "SIGSTOP of HAProxy", _signal_haproxy("STOP"), _signal_haproxy("CONT")),
-        Event("stop", "`systemctl stop haproxy`", _call("stop_haproxy"), _call("start_haproxy")),
-        _FAILOVER,
-        _with_slow_api(_FAILOVER),
-        Event(
-            "cut-peers",
-            "path between the balancers cut",
-            lambda system, host: network.set_path(*BALANCERS, "down"),
-            lambda system, host: network.set_path(*BALANCERS, "up"),
-            watch=12.0,
-            mend_watched=True,
-        ),
-        _link_cut("cut-private", "private link of the active balancer cut", "private", moves=True, watch=12.0),
-        _link_cut("cut-public", "public link of the active balancer cut", "public", moves=True),
-        _link_cut("cut-all", "all links of the active balancer cut", "private", "public", moves=True),
-    )
+    event.name: event for at_once in _EVENTS for event in (at_once, _with_slow_api(at_once))
 }
