@@ -22,7 +22,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def _journal(name: str, since: float) -> str:
-    since_then = f"--since=@{since:.0f}"
+    since_then = f"--since=@{int(since)}"
     argv = ["journalctl", since_then, "--output=short-precise", "--no-hostname", "--no-pager", "--lines=300"]
     try:
         return machine(name).run(*argv, timeout=20).stdout

@@ -47,7 +47,10 @@ def resting(first_run):
     """The passive balancer; the cluster is in maintenance, so nobody but the test calls the agents."""
     audit.settle()
     host = machine(audit.passive())
+    host.run("crm_resource", "--cleanup")
     host.run("crm_attribute", "--name", "maintenance-mode", "--update", "true")
+    # Only a second later does Pacemaker cancel its monitors.
+    host.run("crm_resource", "--wait", "--timeout=60s")
     agent = Agent(host)
     yield agent
     agent("start")
