@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ INTERVAL_MS = 10
 STEADY = 100  # so many good answers in a row mean that clients are served again
 PATIENCE = 30.0  # seconds after which nobody waits for a system to serve again by itself
 SETTLE = 40.0  # seconds until a system that is mended and still ill needs an operator
+PHASE = 15.0  # seconds: the longest interval of a monitor, the tutorial's
 QUIET = 0.7  # share of the machine that is idle when a trial begins: other labs may be starting their hosts
 
 # What the survivor writes to its journal when it takes over: Pacemaker's words, and keepalived's.
@@ -91,6 +93,8 @@ def run(system: System, event: Event, measured: Callable[[], None]) -> Trial:
     ``measured`` is called when the client has stopped and the hosts are up: what follows is only waited for.
     """
     victim = system.settle()
+    # A strike that follows on the last recovery finds a monitor that recovered it always as far from its next turn.
+    time.sleep(random.uniform(0, PHASE))
     _wait_quiet()
     survivor = audit.passive_of(victim)
     moved_before = len(_moves())
