@@ -42,7 +42,7 @@ FAULTS = [
           _nginx("systemctl", "start", "nginx"), gap=0.3, hold=8.0),
     Fault("app-hang", SERVERS, "SIGSTOP of nginx on one", _nginx("pkill", "-STOP", "-x", "nginx"),
           _nginx("pkill", "-CONT", "-x", "nginx"), gap=1.0, hold=CHECKED + 3,
-          steady=1, operator="beforehand, a check by HTTP in pillar (`backends:app_pool:check`): the kernel of a hung"
+          steady=1, operator="beforehand, a check by HTTP (`haproxy:backends:app_pool:check`): the kernel of a hung"
           " server still takes connections, so every other request fails until it goes on"),
     Fault("app-cut", SERVERS, "private link of one", _link("down", "app-1"), _link("up", "app-1"), gap=1.0,
           hold=CHECKED + 3),

@@ -1,0 +1,141 @@
+"""
+What README and docs/ show, taken from the documents: examples in YAML, commands, and names in running text.
+
+A document's examples are found by its text alone, so that nobody can add one that no test knows of.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+GENERATED = ("docs/pillar.md", "docs/failover.md", "docs/failure-detection.md")
+"""Pages that a program writes from what is tested or measured elsewhere: they show commands, and no examples."""
+
+_FENCE = re.compile(r"( *)```(\w*)")
+_HEADING = re.compile(r"#+ (.+)")
+_SPAN = re.compile(r"`([^`]+)`")
+_PREFIXES = ("sudo", "exec")
+_PROGRAMS = (
+    "salt", "salt-call", "salt-run", "make", "python3", "crm", "crm_mon", "crm_resource", "crm_node", "curl", "openssl",
+    "systemctl", "journalctl", "sysctl", "haproxy", "certbot",
+)  # fmt: skip
+
+
+class Example(NamedTuple):
+    """A block of YAML: where it stands (its heading, and the how many-th below it), and what it says."""
+
+    document: str
+    heading: str
+    number: int
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.document}, {self.heading}" + (f", {self.number}" if self.number > 1 else "")
+
+
+class Command(NamedTuple):
+    """A command as somebody would type it: its line, and its words without what a shell takes away."""
+
+    document: str
+    line: str
+    words: tuple[str, ...]
+
+
+class Line(NamedTuple):
+    """A line of a document: below which heading, in which kind of block ("yaml", "code" or "text")."""
+
+    document: str
+    heading: str
+    block: str
+    first: bool
+    text: str
+
+
+def lines() -> Iterator[Line]:
+    """Every line of every document but the fences."""
+    for path in DOCUMENTS:
+        yield from _lines(str(path.relative_to(REPOSITORY)), path.read_text(encoding="utf-8").splitlines())
+
+
+def _lines(document: str, texts: list[str]) -> Iterator[Line]:
+    heading, fence, before = "", None, Line(document, "", "text", False, "")
+    for text in texts:
+        mark = _FENCE.match(text)
+        if mark:
+            assert fence is None or not mark[2], f"{document}: a fence in a fence: {text}"
+            fence = None if fence is not None else (len(mark[1]), mark[2] or "code")
+            before = before._replace(text="", block="text")
+            continue
+        if fence is None and (found := _HEADING.match(text)):
+            heading = found[1]
+        kind, text = _kind(text, fence, before)
+        before = Line(document, heading, kind, kind != "text" and before.block != kind, text)
+        yield before
+
+
+def _kind(text: str, fence: tuple[int, str] | None, before: Line) -> tuple[str, str]:
+    """The kind of block that a line belongs to, and its text without the block's own indentation."""
+    if fence is not None:
+        return fence[1], text[fence[0]:]
+    indented = text.startswith("    ") and (before.block == "code" or not before.text.strip())
+    return ("code", text.strip()) if indented else ("text", text)
+
+
+def examples() -> list[Example]:
+    """Every block of YAML, in the documents' order."""
+    found: list[Example] = []
+    for line in lines():
+        if line.block not in ("yaml", "code", "text"):
+            raise AssertionError(f"{line.document}: a block in {line.block}, which no test reads")
+        if line.block != "yaml":
+            continue
+        if line.first:
+            same = [one for one in found if (one.document, one.heading) == (line.document, line.heading)]
+            found.append(Example(line.document, line.heading, len(same) + 1, ""))
+        found[-1] = found[-1]._replace(text=found[-1].text + line.text + "\n")
+    return found
+
+
+def commands() -> list[Command]:
+    """Every command: each line of a block of code, and what in running text begins with a program's name."""
+    blocks = [
+        Command(line.document, line.text, _words(line.text))
+        for line in lines()
+        if line.block == "code" and line.text.strip() and not line.text.startswith("#")
+    ]
+    return blocks + [Command(document, span, _words(span)) for document, span in _spans() if _is_command(span)]
+
+
+def names() -> list[tuple[str, str]]:
+    """(document, text) of what stands as code in running text, and is no command."""
+    return [(document, span) for document, span in _spans() if not _is_command(span)]
+
+
+def _spans() -> Iterator[tuple[str, str]]:
+    """(document, text) of all that stands as code in running text, also where a line breaks within."""
+    for (document, running), part in itertools.groupby(lines(), lambda one: (one.document, bool(one.text.strip())
+                                                                             and one.block == "text")):
+        if running:
+            text = " ".join(line.text.strip() for line in part)
+            yield from ((document, span) for span in _SPAN.findall(text))
+
+
+def _is_command(text: str) -> bool:
+    """Whether text in running text is a command: a program's name, or a file to run, and words after it."""
+    first, _, rest = text.partition(" ")
+    return first.startswith("./") or (first in _PROGRAMS and bool(rest))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = shlex.split(text, comments=True)
+    while words and (words[0] in _PREFIXES or re.fullmatch(r"[A-Z_]+=\S*", words[0])):
+        words.pop(0)
+    return tuple(words)
