@@ -6,6 +6,7 @@ What is decided about them is in the package ``haproxy_ha_lib``; commands, socke
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import logging
@@ -16,14 +17,15 @@ import time
 
 import requests
 import salt.loader
+import salt.pillar
 import salt.utils.yaml
-from salt.exceptions import CommandExecutionError, SaltInvocationError
+from salt.exceptions import CommandExecutionError, SaltException, SaltInvocationError
 
-from haproxy_ha_host import corosync, daemons, files, net, nss, packet_filter, pool, probes, system
+from haproxy_ha_host import corosync, daemons, files, net, nss, packet_filter, pool, probes, system, waiting
 from haproxy_ha_lib import addresses as lib_addresses
 from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
-from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf, values
+from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf, standing, values
 from haproxy_ha_lib import settings as lib_settings
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,9 @@ def settings(saltenv=None):
     Return what this minion should be: defaults, pillar, metadata and mine, merged and checked.
 
     saltenv : ``None``
-        The environment whose defaults are read (str); the minion's own, else ``base``.
+        The environment whose defaults are read (str); the minion's own, else ``base``. Where one is named, as in the
+        states, the pillar is that at hand, which is a run's own; without one, as people call, it is read anew: no
+        ``saltutil.refresh_pillar`` is needed. So do all functions of this module.
 
     Returns a dict with ``roles`` (none while something is wrong or :func:`missing`), ``errors`` (texts that name the
     pillar path; all of them), and the settings of each tier. No secret is in it, and passwords in raw lines are hidden.
@@ -68,8 +72,7 @@ def settings(saltenv=None):
 
 def _made_settings(saltenv):
     """The settings as files are made from them, and as people may see them."""
-    saltenv = _environment(saltenv)
-    pillar = __pillar__.get("haproxy_ha")
+    pillar, saltenv = _pillar(saltenv), _environment(saltenv)
     key = hashlib.sha256(json.dumps([saltenv, __opts__["id"], pillar], default=str).encode()).hexdigest()
 
     def make():
@@ -78,6 +81,35 @@ def _made_settings(saltenv):
         return whole, {**whole, "roles": roles, "haproxy": fileset.masked_data(whole.get("haproxy"))}
 
     return _once("settings", key, make)
+
+
+def _pillar(saltenv):
+    """
+    The tree of pillar: of the run, which names its environment; else as the master has it now, because what the minion
+    holds is that of its last refresh.
+    """
+    if saltenv is not None:
+        return __pillar__.get("haproxy_ha")
+    return _once("pillar", "", _fresh_pillar).get("haproxy_ha")
+
+
+def _fresh_pillar():
+    """The minion's pillar as pillar.items makes it; that at hand where the master does not answer."""
+    if __opts__.get("__cli") == "salt-call":  # has just made it
+        return __pillar__
+    try:
+        source = salt.pillar.get_pillar(
+            __opts__, dict(__grains__), __opts__["id"], pillarenv=__opts__.get("pillarenv")
+        )
+        made = source.compile_pillar()
+    except SaltException as exc:
+        log.warning("haproxy_ha: pillar is that of the last refresh, because the master does not give it: %s", exc)
+        return __pillar__
+    if made.get("_errors"):
+        raise CommandExecutionError(
+            f"{'; '.join(map(str, made['_errors']))} (on the master: salt-run pillar.show_pillar {__opts__['id']})"
+        )
+    return made
 
 
 def _once(what, key, make):
@@ -347,19 +379,19 @@ def preflight(saltenv=None):
                     f"{who} listens on {held['held']} port {held['port']}; {daemon} has to listen on {held['address']}"
                     f"{remedy}"
                 )
-    return problems + (_floating_ip_problems(ours) if _uses_api(ours) else [])
+    return problems + (_floating_ip_problems(ours, saltenv) if _uses_api(ours) else [])
 
 
 def _uses_api(ours):
     return "load_balancer" in ours["roles"] and ours["floating_ip"]["provider"] == "digitalocean"
 
 
-def _floating_ip_problems(ours):
+def _floating_ip_problems(ours, saltenv):
     try:
         __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"], timeout=10)
     except CommandExecutionError as exc:
         outage = isinstance(exc.__context__, rules.Unavailable)  # no answer, in contrast to a no
-        if not outage or _floating_ip_mark(ours) != files.text(_MARK):
+        if not outage or _floating_ip_mark(ours, saltenv) != files.text(_MARK):
             return [f"floating IP {ours['floating_ip']['address']}: {exc}"]
         log.warning("haproxy_ha: the floating IP was not checked: %s", exc)
     return []
@@ -368,9 +400,9 @@ def _floating_ip_problems(ours):
 _MARK = f"{system.STATE}/floating_ip_checked"
 
 
-def _floating_ip_mark(ours):
+def _floating_ip_mark(ours, saltenv):
     """Stands for the address, token and URL, and tells none of them."""
-    token = __pillar__["haproxy_ha"]["floating_ip"].get("api_token")
+    token = _pillar(saltenv)["floating_ip"].get("api_token")
     parts = [ours["floating_ip"][key] for key in ("address", "api_url", "ca_file")]
     return hashlib.sha256(json.dumps([*parts, token]).encode()).hexdigest()
 
@@ -389,8 +421,8 @@ def mark_floating_ip(saltenv=None):
         salt primary haproxy_ha.mark_floating_ip
     """
     ours = _valid_settings(saltenv)
-    if _uses_api(ours) and files.text(_MARK) != _floating_ip_mark(ours):
-        files.put_private(_MARK, _floating_ip_mark(ours))
+    if _uses_api(ours) and files.text(_MARK) != _floating_ip_mark(ours, saltenv):
+        files.put_private(_MARK, _floating_ip_mark(ours, saltenv))
 
 
 # Files
@@ -429,7 +461,7 @@ class _Absent(CommandExecutionError):
 
 
 def _files_of(daemon, ours, saltenv):
-    secrets = lib_settings.secrets(__pillar__["haproxy_ha"])
+    secrets = lib_settings.secrets(_pillar(saltenv))
     sets = layout.daemon_files(ours, secrets, own_log_format=not _log_format_elsewhere(ours["paths"]))
     if daemon not in sets:
         raise SaltInvocationError(f"daemon: found {daemon!r}, allowed: {', '.join(sets)}")
@@ -802,11 +834,11 @@ def unit(name):
 _DATABASES = {"helper": nss.HELPER, "balancer": nss.BALANCER}
 
 
-def _quorum_certificate(which, ours):
+def _quorum_certificate(which, ours, saltenv):
     """The database, its certificate in PEM, and the name that has to be in it."""
     if which not in _DATABASES:
         raise SaltInvocationError(f"which: found {which!r}, allowed: {', '.join(_DATABASES)}")
-    pem = values.quorum_certificate(__pillar__["haproxy_ha"]["cluster"]["quorum_device"][f"{which}_pem"])
+    pem = values.quorum_certificate(_pillar(saltenv)["cluster"]["quorum_device"][f"{which}_pem"])
     return _DATABASES[which], pem, nss.HELPER_NAME if which == "helper" else ours["cluster"]["name"]
 
 
@@ -826,7 +858,7 @@ def plan_quorum_certificates(which, saltenv=None):
 
         salt primary haproxy_ha.plan_quorum_certificates balancer
     """
-    database, pem, name = _quorum_certificate(which, _valid_settings(saltenv))
+    database, pem, name = _quorum_certificate(which, _valid_settings(saltenv), saltenv)
     if nss.holds(database, pem):
         return {}
     if system.program("openssl"):
@@ -854,7 +886,7 @@ def install_quorum_certificates(which, saltenv=None):
     changes = plan_quorum_certificates(which, saltenv)
     if not changes:
         return {"changes": {}, "kept": None}
-    database, pem, _ = _quorum_certificate(which, _valid_settings(saltenv))
+    database, pem, _ = _quorum_certificate(which, _valid_settings(saltenv), saltenv)
     kept = files.keep_copies("quorum", [path for path in changes if os.path.isdir(path)])
     nss.build(database, pem)
     return {"changes": changes, "kept": kept}
@@ -941,7 +973,12 @@ def verify(timeout=0, saltenv=None):
     quorum helper, all votes of the quorum are there. On the quorum helper: 127.0.0.1 refuses, the private address
     answers.
 
-    Returns ``{"result": bool, "checks": [{"check", "expected", "found", "result"}], "notes": [text]}``.
+    Where an operator keeps HAProxy from running here (standby, maintenance, a resource that is stopped or unmanaged),
+    nothing is asked through it, the app servers are asked directly, and a note says so: that another load balancer
+    serves is what counts then.
+
+    Returns ``{"result": bool, "checks": [text], "failed": [text], "notes": [text]}``, one line for each check;
+    ``failed`` has those that did not find what they should.
 
     CLI Example:
 
@@ -949,27 +986,100 @@ def verify(timeout=0, saltenv=None):
 
         salt '*' haproxy_ha.verify
     """
-    outcomes = []
+    ours, outcome = _valid_settings(saltenv), {}
 
-    def passed():
-        outcomes.append(_verify(_valid_settings(saltenv)))
-        return outcomes[-1]["result"]
+    def missing():
+        outcome.update(_verify(ours))
+        return "; ".join(outcome["failed"]), min(timeout, _SOON) if outcome.pop("known") else timeout
 
-    system.wait_for(passed, float(timeout), 1.0)
-    return outcomes[-1]
+    waiting.until(missing, _say, 1.0)
+    return outcome
+
+
+# What is known not to change by itself is looked at again for so many seconds: something else may be on its way.
+_SOON = 5
+
+
+def _say(text):
+    """Tell people who watch: in the log, which salt-call shows, and as an event (``salt-run state.event``)."""
+    log.warning("haproxy_ha: %s", text)
+    if __opts__.get("__cli") != "salt-call" and __opts__.get("file_client") != "local":
+        __salt__["event.send"]("haproxy_ha/waiting", {"text": text})
 
 
 def _verify(ours):
-    checks, notes = [], []
+    checks, notes, known = [], [], False
     if "app_server" in ours["roles"]:
         checks += probes.app_server(ours)
     if "load_balancer" in ours["roles"]:
-        checks += probes.balancer_addresses(ours, [*_listeners_of("haproxy", ours), *_listeners_of("nginx", ours)])
-        servers, notes = probes.balancer_servers(ours)
-        checks += [*servers, *_verify_cluster(ours), *_verify_quorum(ours)]
+        found, notes, known = _verify_balancer(ours)
+        checks += found
     if "quorum_helper" in ours["roles"]:
         checks += probes.quorum_helper(ours)
-    return {"result": all(check["result"] for check in checks), "checks": checks, "notes": notes}
+    failed = [probes.line(check) for check in checks if not check["result"]]
+    return {
+        "result": not failed, "checks": [probes.line(check) for check in checks], "failed": failed, "notes": notes,
+        "known": known,
+    }  # fmt: skip
+
+
+def _verify_balancer(ours):
+    """(probes, notes, whether it is known that what fails will not change by itself) of a load balancer."""
+    cluster = _cluster()
+    why = _off(ours, cluster)
+    listening = [*_listeners_of("haproxy", ours), *_listeners_of("nginx", ours)]
+    checks = probes.balancer_addresses(ours, listening, serves=not why)
+    servers, notes = probes.app_servers(ours) if why else probes.balancer_servers(ours)
+    checks += [*servers, *_verify_cluster(ours), *_verify_quorum(ours)]
+    if why:
+        notes = ["HAProxy does not run here, and is not asked, because:", *why, *notes]
+    switches = [text for text in standing.switches(cluster) if text not in why] if cluster else []
+    nowhere = cluster and switches and not standing.on(cluster, standing.ADDRESS)
+    return checks, [*notes, *switches], bool(why or nowhere or _nothing_starts(ours, cluster))
+
+
+def _cluster():
+    """The cluster's state, or {} where Pacemaker does not answer."""
+    try:
+        return __salt__["pacemaker.status"]()
+    except CommandExecutionError:
+        return {}
+
+
+def _off(ours, cluster):
+    """Why HAProxy does not run here by the will of an operator, as sentences; empty if it should, or does."""
+    if not cluster:
+        return []
+    return standing.off(cluster, ours["minion_id"]) or (
+        [] if system.running(ours["services"]["haproxy"]) else standing.unattended(cluster, ours["minion_id"])
+    )
+
+
+def _nothing_starts(ours, cluster):
+    """Whether HAProxy does not run here and the cluster is not about to change that."""
+    if not cluster or system.running(ours["services"]["haproxy"]):
+        return False
+    with contextlib.suppress(CommandExecutionError):
+        return not __salt__["pacemaker.settle"](resources=[], timeout=0)["pending"]
+    return False
+
+
+def off(saltenv=None):
+    """
+    Return why HAProxy does not run on this load balancer by the will of an operator: a list of texts, each with the
+    way to end it; empty if it should run, or this is no load balancer.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.off
+    """
+    ours = _valid_settings(saltenv)
+    return _off(ours, _cluster()) if "load_balancer" in ours["roles"] else []
 
 
 def _verify_cluster(ours):
@@ -977,7 +1087,7 @@ def _verify_cluster(ours):
     if "FloatIP" not in ours["cluster"]["configuration"].get("primitives", {}):
         return []
     try:
-        now = status()
+        now = _who()
         checks = probes.agreement(now["active"], now["haproxy"])
         if _uses_api(ours):
             owner = __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"])["droplet_id"]
@@ -1001,10 +1111,14 @@ def _verify_quorum(ours):
 
 def status():
     """
-    Return who is who in the cluster now.
+    Return who is who in the cluster now, what operators have set, and what is wrong.
 
-    Returns ``{"active": [node], "haproxy": [node], "offline": [node], "failures": [...]}``: ``active`` are the nodes on
-    which FloatIP runs (one, when all is well), ``haproxy`` those on which HAProxy runs.
+    Returns ``{"active", "haproxy", "offline", "standby", "maintenance", "failures", "notes"}``, lists of nodes but for
+    the last two: ``active`` are those on which FloatIP runs (one, when all is well), ``haproxy`` those on which HAProxy
+    runs, on this one by its service, on others by what Pacemaker says; ``maintenance`` is ``[the cluster]`` if all of
+    it is. ``failures`` is that of ``pacemaker.status``: with ``time``, and ``over`` where the resource has been well
+    since. ``notes`` are sentences: what is not as it should be, what operators have set, and what ends it; none when
+    all is well. On a minion without a cluster the lists are empty, and a note says what it is.
 
     CLI Example:
 
@@ -1012,19 +1126,25 @@ def status():
 
         salt primary haproxy_ha.status
     """
-    cluster = __salt__["pacemaker.status"]()
-    resources = cluster["resources"]
+    if not system.program("crm_mon"):
+        return {**dict.fromkeys(standing.OVERVIEW, []), "notes": [_no_cluster()]}
+    return _who()
 
-    def nodes(wanted):
-        found = [one for name, one in resources.items() if wanted in (name, *one["in"]) and one["active"]]
-        return sorted({node for one in found for node in one["nodes"]})
 
-    return {
-        "active": nodes("FloatIP"),
-        "haproxy": nodes("haproxy-clone"),
-        "offline": sorted(name for name, node in cluster["nodes"].items() if not node["online"]),
-        "failures": cluster["failures"],
-    }
+def _who():
+    node = __salt__["pacemaker.node_name"]()
+    return standing.overview(__salt__["pacemaker.status"](), node, system.running(_HAPROXY_UNIT))
+
+
+_HAPROXY_UNIT = "haproxy"
+
+
+def _no_cluster():
+    """What a machine without Pacemaker is, in words."""
+    roles = [role.replace("_", " ") for role in settings()["roles"]]
+    if "load balancer" in roles:
+        return "there is no cluster here yet: state.apply haproxy_ha makes it"
+    return f"no load balancer, so no cluster runs here; this minion is: {', '.join(roles) or 'none of haproxy_ha'}"
 
 
 def failover(to=None, timeout=60):
@@ -1062,8 +1182,8 @@ def failover(to=None, timeout=60):
         _mark_handover("--delete", target)
         for node in others:
             _mark_handover("--update=1", node)
-        if not system.wait_for(lambda: status()["active"] == [target], timeout, 0.2):
-            where = ", ".join(status()["active"]) or "no node"
+        if not system.wait_for(lambda: _holders() == [target], timeout, 0.2):
+            where = ", ".join(_holders()) or "no node"
             raise CommandExecutionError(f"after {timeout} s the floating IP is not on {target}, but on {where}")
     finally:
         for node in others:
@@ -1071,8 +1191,92 @@ def failover(to=None, timeout=60):
     return {"old": old, "new": target}
 
 
+def _holders():
+    """The nodes that have the floating IP."""
+    return standing.on(__salt__["pacemaker.status"](), standing.ADDRESS)
+
+
 def _mark_handover(change, node):
     system.succeed("attrd_updater", f"--name={lib_cluster.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
+
+
+# Who is there
+
+
+def absent(nodes, timeout=120, saltenv=None):
+    """
+    Return who of the load balancers is not in the cluster, as it is now.
+
+    nodes
+        Names of the nodes that should be there (list of str).
+    timeout : ``120``
+        How long somebody would wait for them, in seconds (int).
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    Returns ``{"missing": text, "absent": [text], "remedy": text, "seconds": int, "nodes": {...}}``: ``missing`` is all
+    that the cluster lacks, empty when it is complete; ``absent`` says of each node what is known of it; ``seconds`` is
+    how long it makes sense to wait: not at all for a machine that was in the cluster and does not answer, ten seconds
+    for one whose cluster was stopped, and ``timeout`` for one that may be joining for the first time.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.absent '[primary, secondary]'
+    """
+    addresses = {name: one["private_ip"] for name, one in _readable_settings(saltenv)["load_balancers"].items()}
+
+    def answers(name, known):
+        return net.answers(addresses[name], 1.0 if known else _ARP_SECONDS) if addresses.get(name) else None
+
+    now = __salt__["pacemaker.status"]()
+    missing = standing.absent(now, nodes, answers)
+    up = system.running_for("pacemaker") if missing else 0
+    return {
+        "missing": standing.missing(now, nodes, missing),
+        "absent": [str(one) for one in missing],
+        "remedy": standing.remedy(missing) if missing else "",
+        "seconds": min([one.patience(timeout, up) for one in missing], default=timeout),
+        "nodes": now["nodes"],
+    }
+
+
+# So long the kernel looks for the machine of an address of the same network, until it knows that there is none.
+_ARP_SECONDS = 4.0
+
+
+def join(nodes, timeout=120, saltenv=None):
+    """
+    Wait until all nodes are online in Pacemaker, as long as it makes sense; say what for, at once and every few
+    seconds, in the log and as an event.
+
+    nodes
+        Names of the nodes (list of str).
+    timeout : ``120``
+        How long at most, in seconds (int); see :func:`absent`.
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    Returns what :func:`absent` does, as it is at the end.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.join '[primary, secondary]'
+    """
+    found = {}
+
+    def missing():
+        try:
+            found.update(absent(nodes, timeout, saltenv))
+        except CommandExecutionError as exc:  # Pacemaker has only just been started
+            found.update(missing=str(exc), absent=[], remedy="", seconds=timeout, nodes={})
+        return found["missing"], found["seconds"]
+
+    waiting.until(missing, _say)
+    return found
 
 
 # Taking away
@@ -1247,7 +1451,7 @@ def _take_from_nginx(paths, saltenv):
 def _hand_over():
     """Let another load balancer have the floating IP, if one can, before this one leaves."""
     try:
-        if status()["active"] == [__salt__["pacemaker.node_name"]()]:
+        if _holders() == [__salt__["pacemaker.node_name"]()]:
             failover()
     except CommandExecutionError as exc:
         log.warning("haproxy_ha: the floating IP is not handed over: %s", exc)

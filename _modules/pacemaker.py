@@ -822,10 +822,12 @@ def status():
     """
     Return the cluster's state, from crm_mon. Compare ``crm status``.
 
-    Returns ``{"dc": name or None, "quorum": bool, "nodes": {name: {"online", "standby", "maintenance", "pending",
-    "remote", ...}}, "resources": {id: {"role", "active", "failed", "blocked", "managed", "nodes"}}, "failures":
-    [{"resource", "operation", "node", "status", "reason"}]}``. A resource with several instances has the roles of all,
-    and flags that hold for any (``managed`` for all).
+    Returns ``{"dc": name or None, "quorum": bool, "maintenance": bool, "stopped": bool, "nodes": {name: {"online",
+    "standby", "maintenance", "pending", "remote", ...}}, "resources": {id: {"role", "active", "failed", "blocked",
+    "managed", "target_role", "nodes"}}, "failures": [{"resource", "operation", "node", "status", "reason", "time",
+    "over"}]}``. ``maintenance`` and ``stopped``: the cluster's properties maintenance-mode and stop-all-resources. A
+    resource with several instances has the roles of all, and flags that hold for any (``managed`` for all). A failure
+    is listed until ``cleanup``; ``over`` (bool): the resource has been well on that node since, or is gone.
 
     CLI Example:
 

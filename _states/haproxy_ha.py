@@ -523,7 +523,9 @@ def cluster_membership(name, nodes, timeout=120):
     nodes
         Names of the nodes (list of str). Another one is forgotten once it is offline, unless it is a remote node.
     timeout : ``120``
-        How long to wait for them, in seconds (int).
+        How long to wait for them at most, in seconds (int). One that was there and whose machine does not answer is not
+        waited for, and one whose cluster was stopped for ten seconds: see :func:`haproxy_ha.absent <haproxy_ha>`. 0:
+        who is absent is named, and is no failure.
 
     .. code-block:: yaml
 
@@ -534,23 +536,31 @@ def cluster_membership(name, nodes, timeout=120):
     """
     if __opts__["test"]:
         try:
-            present = __salt__["pacemaker.status"]()["nodes"]
+            found = __salt__["haproxy_ha.absent"](nodes, timeout, __env__)
         except CommandExecutionError as exc:
             return _would(f"Would wait for {', '.join(nodes)}: {exc}")
-        absent, changes = _absent(nodes, present), _forgotten(nodes, present)
-        if not absent and not changes:
-            return _done("All nodes are online")
-        waits = [f"Would wait for {', '.join(absent)}"] if absent else []
-        forgets = [f"Would forget {', '.join(changes)}"] if changes else []
-        return _would("; ".join(waits + forgets), changes)
-    changes = _forgotten(nodes, __salt__["pacemaker.wait"](nodes=list(nodes), timeout=timeout)["nodes"])
-    for node in changes:
+        return _joined(nodes, found, timeout)
+    found = __salt__["haproxy_ha.join"](list(nodes), timeout, __env__)
+    ret = _joined(nodes, found, timeout)
+    for node in ret["changes"]:
         __salt__["pacemaker.forget"](node)
-    return _done(f"Online: {', '.join(nodes)}", changes)
+    return ret
 
 
-def _absent(nodes, present):
-    return [node for node in nodes if not present.get(node, {}).get("online")]
+def _joined(nodes, found, timeout):
+    """What a cluster is that somebody has waited for, or in a dry run what a live one would find."""
+    changes = _forgotten(nodes, found["nodes"])
+    if not found["missing"] and not (changes and __opts__["test"]):
+        return _done(f"Online: {', '.join(nodes)}", changes)
+    if not found["missing"]:
+        return _would(f"Would forget {', '.join(changes)}", changes)
+    if not timeout and found["absent"]:
+        return _done("\n".join(["Nobody is waited for (haproxy_ha:cluster:expected_timeout: 0):", *found["absent"]]))
+    if __opts__["test"] and found["seconds"]:
+        return _would(f"Would wait, for {found['seconds']} s at most: {found['missing']}", changes)
+    said = ["The cluster is not complete, and no wait would change that:" if not found["seconds"] else
+            f"The cluster is not complete after {found['seconds']:.0f} s:", found["missing"], found["remedy"]]
+    return {"result": False, "comment": "\n".join(filter(None, said)), "changes": {}}
 
 
 def _forgotten(nodes, present):
@@ -594,7 +604,9 @@ def verified(name, timeout=60):
         How long to ask again while something is not as it should be, in seconds (int): machines that are set up at the
         same moment are not ready at the same moment.
 
-    A dry run makes no probe.
+    Where an operator keeps HAProxy from running here (standby, maintenance, a resource that is stopped or unmanaged),
+    the comment says so and how it ends; what can be proven without it is, and that another load balancer serves. What
+    will not change by itself is not waited for. A dry run makes no probe.
 
     .. code-block:: yaml
 
@@ -602,13 +614,8 @@ def verified(name, timeout=60):
           haproxy_ha.verified
     """
     if __opts__["test"]:
-        return _done("The probes are made in a live run")
+        return _done("\n".join(["The probes are made in a live run", *__salt__["haproxy_ha.off"](__env__)]))
     found = __salt__["haproxy_ha.verify"](timeout, __env__)
-    lines = [
-        f"{check['check']}: expected: {check['expected']}, found: {check['found']}"
-        for check in found["checks"]
-        if not check["result"]
-    ]
-    if lines:
-        return {"result": False, "comment": "\n".join([f"Not so within {timeout} s:", *lines, *found["notes"]])}
+    if not found["result"]:
+        return {"result": False, "comment": "\n".join(["Not so:", *found["failed"], *found["notes"]])}
     return _done("\n".join([f"{len(found['checks'])} probes found what they should", *found["notes"]]))

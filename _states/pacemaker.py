@@ -43,6 +43,7 @@ def configured(
     adopt=False,
     take_over=False,
     timeout=120,
+    forming=None,
 ):
     """
     The cluster has this configuration, is settled, and every resource of it is as it should be.
@@ -71,6 +72,9 @@ def configured(
         is left with its owner while it is as desired, and the state is False if it is not.
     timeout : ``120``
         Seconds to wait for the cluster to form before a commit, and again for it to settle.
+    forming : ``None``
+        Seconds to wait for the cluster to form, where that is another time: nodes that are known to be off will not
+        come while a state waits.
 
     Example:
 
@@ -94,15 +98,15 @@ def configured(
         "adopt": adopt,
         "take_over": take_over,
     }
-    return _configured(name, configuration or {}, options, timeout)
+    return _configured(name, configuration or {}, options, timeout, timeout if forming is None else forming)
 
 
-def _configured(name, desired, options, timeout):
+def _configured(name, desired, options, timeout, forming):
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
     try:
         if __opts__["test"]:
             return _predicted(ret, desired, options, timeout)
-        done = __salt__["pacemaker.apply"](desired, timeout=timeout, **options)
+        done = __salt__["pacemaker.apply"](desired, timeout=forming, **options)
         ret["changes"] = done["changes"]
         if not done["changes"] and not done["resources"]:
             return {**ret, "comment": _unchanged(done)}
@@ -383,7 +387,7 @@ def _single(function, name, description, aggregated, options, timeout):
     if wrong:
         return {"name": name, "changes": {}, "result": False, "comment": wrong}
     desired = _merged(aggregated or {}, _desired(function, name, given))
-    return _configured(name, desired, options, timeout)
+    return _configured(name, desired, options, timeout, timeout)
 
 
 def _titled(thing, present, absent, present_doc, absent_doc):

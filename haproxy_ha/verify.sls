@@ -21,7 +21,8 @@ haproxy_ha-verified:
       - haproxy_ha: haproxy_ha-app-service
 {% endif %}
 {% if "load_balancer" in settings.roles %}
-      - pacemaker: haproxy_ha-cluster-resources
+      # Not the cluster's states, after which it comes: while one of them fails, what this machine does counts as much.
+      - haproxy_ha: haproxy_ha-load-balancer-config
 {% endif %}
 {% if "quorum_helper" in settings.roles %}
       - haproxy_ha: haproxy_ha-quorum-helper-service

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import socket
 
+from haproxy_ha_host import system
 from haproxy_ha_host.system import socket_owners
 from haproxy_ha_lib import sockets
 
@@ -52,6 +53,20 @@ def connect(address, port, timeout=2.0):
         return "timed out"
     except OSError:
         return "unreachable"
+
+
+def answers(address, timeout=1.0):
+    """
+    Whether a machine is at an address: True; False if nobody has it; None if nothing answers, which may be the doing of
+    a firewall. ``timeout`` in seconds, for a ping and for a connection each.
+    """
+    ping = ["ping", "-n", "-q", "-c", "1", "-W", f"{max(1, int(timeout))}", address]
+    if system.program("ping") and system.run(ping, timeout + 5)[0] == 0:
+        return True
+    return {"connects": True, "refused": True, "unreachable": False}.get(connect(address, _SSH, timeout))
+
+
+_SSH = 22
 
 
 def get(address, port, timeout=5.0, proxied=False):

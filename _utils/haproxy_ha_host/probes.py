@@ -7,9 +7,10 @@ A probe is ``{"check", "expected", "found", "result"}``. Settings are those of `
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 from haproxy_ha_host import net
-from haproxy_ha_lib import haproxy_cfg, nginx_conf, runtime, sockets
+from haproxy_ha_lib import haproxy_cfg, nginx_conf, runtime, sockets, standing
 
 _MOST_REQUESTS = 500
 _COUNTING_SECONDS = 30
@@ -19,6 +20,13 @@ _AT_ONCE = 32
 def probe(check, expected, found, result):
     """A probe, as it is reported."""
     return {"check": check, "expected": expected, "found": str(found), "result": bool(result)}
+
+
+def line(made):
+    """A probe as one line."""
+    if made["result"]:
+        return f"ok: {made['check']}: {made['found']}"
+    return f"{made['check']}: expected: {made['expected']}, found: {made['found']}"
 
 
 def all_of(probes):
@@ -65,19 +73,22 @@ def _proxied(ours):
     return ours["nginx"]["client_address"] == "proxy_protocol"
 
 
-def balancer_addresses(ours, listening):
+def balancer_addresses(ours, listening, serves=True):
     """
     The addresses that HAProxy binds answer; loopback, the public and the private address refuse.
 
     listening
         The (address, port) that this machine's daemons are meant to listen on.
+    serves : ``True``
+        False: HAProxy is not meant to run here now, so nothing is asked through it.
     """
     probes = []
     for port in sorted({port for _, port, _, _ in _binds(ours)}):
         for address in ("127.0.0.1", ours["me"]["public_ip"], ours["me"]["private_ip"]):
             if address and not any(p == port and sockets.overlap(address, a) for a, p in listening):
                 probes.append(partial(_closed, address, port))
-    return all_of([*probes, *(partial(_answers, address, port, web) for address, port, web, _ in _binds(ours))])
+    binds = _binds(ours) if serves else ()
+    return all_of([*probes, *(partial(_answers, address, port, web) for address, port, web, _ in binds)])
 
 
 def _binds(ours):
@@ -105,14 +116,53 @@ def balancer_servers(ours):
         return [probe(f"HAProxy's runtime API {path}", "answers", exc.strerror or exc, False)], []
     gone = [server for server in present if not runtime.is_up(server)]
     notes = [f"{server['backend']}/{server['server']} is {server['status']} ({server['check']})" for server in gone]
-    probes = []
-    for name, server in ours["app_servers"].items():
-        if name not in {server["server"] for server in gone}:
-            proxied = haproxy_cfg.sends_proxy(server, ours)
-            probes.append(partial(_answers, server["private_ip"], server["port"], proxied=proxied))
-            if server["managed"] and server["public_ip"] and nginx_conf.has_sites(ours["nginx"]):
-                probes.append(partial(_closed, server["public_ip"], server["port"]))
-    return [*all_of(probes), *_shares(ours, path)], notes
+    down = {(server["backend"], server["server"]) for server in gone}
+    up = [place for place in _places(ours) if (place.backend, place.server) not in down]
+    return [*all_of(_of_servers(ours, up)), *_shares(ours, path)], standing.some(notes)
+
+
+def app_servers(ours):
+    """
+    The same, asked without HAProxy, which does not run here: what no connection reaches is a note, as a server is that
+    is not up.
+    """
+    places = _places(ours)
+    found = all_of(partial(net.connect, place.address, place.port) for place in places)
+    silent = [(place, said) for place, said in zip(places, found, strict=True) if said != "connects"]
+    notes = [f"{place.backend}/{place.server} does not answer from here: {said}" for place, said in silent]
+    up = [place for place, said in zip(places, found, strict=True) if said == "connects"]
+    return all_of(_of_servers(ours, up)), standing.some(notes)
+
+
+class _Place(NamedTuple):
+    """Where a backend has an app server, and whether it speaks HTTP there."""
+
+    backend: str
+    server: str
+    address: str
+    port: int
+    http: bool
+
+
+def _places(ours):
+    """Where HAProxy reaches app servers, each once for each backend."""
+    haproxy = ours["haproxy"]
+    return [
+        _Place(name, server, ours["app_servers"][server]["private_ip"],
+               proxy["port"] or ours["app_servers"][server]["port"], haproxy_cfg.mode(haproxy, proxy) == "http")
+        for kind, name, proxy in haproxy_cfg.proxies(haproxy)
+        if kind != "frontend"
+        for server in proxy["servers"]
+    ]  # fmt: skip
+
+
+def _of_servers(ours, places):
+    """The probes (functions) of app servers, made from a load balancer; one place is asked once."""
+    for server, address, port, http in dict.fromkeys(place[1:] for place in places):
+        machine = ours["app_servers"][server]
+        yield partial(_answers, address, port, http, proxied=haproxy_cfg.sends_proxy(machine, ours))
+        if machine["managed"] and machine["public_ip"] and nginx_conf.has_sites(ours["nginx"]):
+            yield partial(_closed, machine["public_ip"], port)
 
 
 def _shares(ours, path):

@@ -131,6 +131,12 @@ def main_pid(unit):
     return int(unit_property(unit, "MainPID") or 0) if systemd() else 0
 
 
+def running_for(unit):
+    """For how many seconds a service has been running (float), 0 if it does not."""
+    since = unit_property(unit, "ActiveEnterTimestampMonotonic") if running(unit) else ""
+    return time.monotonic() - int(since) / 1e6 if since.isdigit() else 0.0
+
+
 def journal(unit, lines=10):
     """The last lines that a service wrote to the journal."""
     return run(["journalctl", "--unit", unit, "--lines", str(lines), "--output", "cat", "--no-pager"])[1].strip()

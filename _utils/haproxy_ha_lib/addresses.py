@@ -127,7 +127,10 @@ class _Sources:
     def other(self, machine, key):
         if self._mine is None:
             return None, f"{machine} is another machine, and {ROOT}:mine is false"
-        reason = f"the mine has none of {machine} (mine function haproxy_ha.addresses)"
+        reason = (
+            f"the mine has none of {machine} (mine function haproxy_ha.addresses; salt '*' saltutil.refresh_pillar and "
+            "then salt '*' mine.update, which prints True, send it)"
+        )
         return _checked((self._mine.get(machine) or {}).get(key), "the mine", reason)
 
 

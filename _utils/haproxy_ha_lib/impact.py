@@ -474,6 +474,8 @@ def summary(root):
     return {
         "dc": dc.get("name") if dc is not None and dc.get("present") == "true" else None,
         "quorum": dc is not None and dc.get("with_quorum") == "true",
+        "maintenance": root.find("summary/cluster_options[@maintenance-mode='true']") is not None,
+        "stopped": root.find("summary/cluster_options[@stop-all-resources='true']") is not None,
         "nodes": {
             node.get("name"): {
                 **{key: value == "true" for key, value in node.items() if value in ("true", "false")},
@@ -489,10 +491,31 @@ def summary(root):
                 "node": one.get("node", ""),
                 "status": one.get("exitstatus") or one.get("status", ""),
                 "reason": one.get("exitreason", ""),
+                "time": one.get("last-rc-change", ""),
+                "over": _is_over(root, one),
             }
             for one in root.iterfind("failures/failure")
         ],
     }
+
+
+def _is_over(root, failure):
+    """
+    Whether a failure is history: crm_mon lists it until a cleanup, though its resource has gone, or has been found or
+    made well on that node since. Operations are numbered as they are asked for; a recurring monitor keeps its number,
+    with the outcome that it had last.
+    """
+    resource, call = failure.get("op_key", failure.get("id", "")).rsplit("_", 2)[0], int(failure.get("call", 0))
+    if all(one.get("orphaned") == "true" for one in root.iter("resource") if _base(one.get("id")) == _base(resource)):
+        return True
+    return any(
+        int(one.get("call", 0)) >= call and one.get("rc") == "0" and one.get("task") not in ("stop", "notify")
+        for node in root.iterfind("node_history/node")
+        if node.get("name") == failure.get("node")
+        for history in node
+        if _base(history.get("id")) == _base(resource)
+        for one in history
+    )
 
 
 def _by_id(instances):
@@ -507,6 +530,7 @@ def _by_id(instances):
                 "failed": False,
                 "blocked": False,
                 "managed": True,
+                "target_role": one["target_role"],
                 "nodes": [],
                 "in": one["in"],
             },

@@ -12,6 +12,8 @@ haproxy_ha-cluster-resources:
     - purge: {{ settings.cluster.purge | json }}
     - expected_nodes: {{ settings.load_balancers | list | json }}
     - max_disruption: {{ settings.cluster.max_disruption | json }}
+    # Who is absent has been waited for: what can be said without them is said all the same.
+    - forming: 10
     - require:
-      - haproxy_ha: haproxy_ha-cluster-membership
+      - haproxy_ha: haproxy_ha-cluster-pacemaker
 {% endif %}

@@ -1,9 +1,11 @@
 """The SLS files, compiled and applied by Salt."""
 
+import json
 from pathlib import Path
 
 import pytest
 from pillars import EXAMPLE, FORMULA, REMOVED, changed
+from salt.exceptions import CommandExecutionError
 
 FILES = sorted(
     ".".join(("haproxy_ha", *path.relative_to(FORMULA).with_suffix("").parts)).removesuffix(".init")
@@ -164,10 +166,27 @@ def test_no_state_carries_a_secret(primary):
 def test_settings_are_made_once_in_a_run_and_never_stale(primary, tmp_path):
     """All files of the tree ask for them; another pillar at once gives another answer."""
     settings = primary.modules.haproxy_ha.settings
-    assert settings() is settings()
+    assert settings("base") is settings("base")
     first = primary.low("haproxy_ha", EXAMPLE)
     second = primary.low("haproxy_ha", changed({"verify": False}))
     assert len(first) == len(second) + 1
+
+
+def test_what_people_call_goes_by_the_pillar_as_it_is_now(minions, tmp_path, monkeypatch):
+    """The minion holds that of its last refresh, which a run with it has to keep to."""
+    modules = minions("primary").modules
+    (tmp_path / "top.sls").write_text("base: {'*': [own]}", encoding="utf-8")
+    monkeypatch.setitem(modules.opts, "pillar_roots", {"base": [str(tmp_path)]})
+    monkeypatch.setitem(modules.pack, "__pillar__", {"haproxy_ha": EXAMPLE})
+    for change, roles in (({}, ["load_balancer"]), ({"load_balancers:primary": REMOVED}, [])):
+        (tmp_path / "own.sls").write_text(json.dumps({"haproxy_ha": changed(change)}), encoding="utf-8")
+        modules.pack["__context__"].clear()
+        assert modules.haproxy_ha.roles() == roles
+        assert modules.haproxy_ha.settings("base")["roles"] == ["load_balancer"]
+    (tmp_path / "own.sls").write_text("{{ broken", encoding="utf-8")
+    modules.pack["__context__"].clear()
+    with pytest.raises(CommandExecutionError, match="salt-run pillar.show_pillar primary"):
+        modules.haproxy_ha.roles()
 
 
 def test_settings_without_the_formula_on_the_file_server(minions, tmp_path):

@@ -136,7 +136,7 @@ def test_what_people_are_shown_holds_no_secret(minions, tmp_path, monkeypatch):
     })  # fmt: skip
     modules = minions("primary").modules
     monkeypatch.setitem(modules.pack, "__pillar__", {"haproxy_ha": pillar})
-    for shown in (modules.haproxy_ha.settings(), modules.haproxy_ha.daemon_files("haproxy")):
+    for shown in (modules.haproxy_ha.settings("base"), modules.haproxy_ha.daemon_files("haproxy", "base")):
         assert "hunter2" not in str(shown)
         assert "PRIVATE" not in str(shown)
         assert "(hidden)" in str(shown)

@@ -260,14 +260,46 @@ def test_the_state_of_a_cluster():
     assert (state["dc"], state["quorum"], state["nodes"]["n2"]["online"]) == ("n1", True, False)
     assert state["resources"]["w"] == {
         "role": "Promoted", "active": True, "failed": True, "blocked": False, "managed": False, "nodes": ["n1", "n2"],
-        "in": ["c"],
+        "in": ["c"], "target_role": None,
     }  # fmt: skip
     assert state["failures"] == [
-        {"resource": "w", "operation": "start", "node": "n2", "status": "error", "reason": "why"}
-    ]
+        {"resource": "w", "operation": "start", "node": "n2", "status": "error", "reason": "why", "time": "",
+         "over": False}
+    ]  # fmt: skip
+    assert (state["maintenance"], state["stopped"]) == (False, False)
     assert impact.missing(state) == "absent: n2"
     assert impact.missing(state, ["n1"]) == ""
     assert impact.missing({**state, "dc": None, "quorum": False}, ["n1"]) == "there is no DC; there is no quorum"
+
+
+FAILED = """<pacemaker-result><summary><cluster_options maintenance-mode="true" stop-all-resources="true"/></summary>
+<resources><resource id="f" orphaned="false"/><resource id="gone" orphaned="true"/><clone id="c">
+<resource id="h" orphaned="false"/></clone></resources><node_history><node name="n1">{history}</node></node_history>
+<failures><failure op_key="{resource}_{task}" node="n1" call="15" exitstatus="error" task="start"
+ last-rc-change="2026-11-29 00:21:58Z"/></failures></pacemaker-result>"""
+HISTORY = '<resource_history id="{resource}">{operations}</resource_history>'
+OPERATION = '<operation_history call="{}" task="{}" rc="{}"/>'
+
+
+@pytest.mark.parametrize(
+    ("resource", "operations", "over"),
+    [
+        ("f", [(15, "start", 1)], False),
+        ("f", [(15, "start", 1), (17, "start", 0)], True),
+        ("f", [(12, "start", 0), (15, "start", 1)], False),
+        ("f", [(15, "start", 1), (16, "stop", 0)], False),  # taken away after it, which mends nothing
+        ("h", [(12, "start", 0), (15, "monitor", 190)], False),  # degraded, still
+        ("h", [(12, "start", 0), (15, "monitor", 190), (15, "monitor", 0)], True),  # and no more
+        ("gone", [(15, "start", 1)], True),
+        ("nowhere", [], True),
+    ],
+)
+def test_a_failure_is_over_once_its_resource_is_well_there_again_or_gone(resource, operations, over):
+    done = "".join(OPERATION.format(*one) for one in operations)
+    history = HISTORY.format(resource=resource, operations=done)
+    state = impact.summary(ET.fromstring(FAILED.format(resource=resource, task="start_0", history=history)))
+    assert [(one["time"], one["over"]) for one in state["failures"]] == [("2026-11-29 00:21:58Z", over)]
+    assert (state["maintenance"], state["stopped"]) == (True, True)
 
 
 def history(resource, *operations):

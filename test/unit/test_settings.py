@@ -614,8 +614,8 @@ def test_what_nobody_knows_is_named_with_both_remedies():
 def test_a_machine_that_the_mine_does_not_know_is_named():
     errors = build({**BARE, "mine": True}, metadata=OF_PRIMARY, mine={"secondary": IN_THE_MINE["secondary"]})["errors"]
     assert errors == [
-        f"{APPS}:app-1:private_ip: missing: the mine has none of app-1 (mine function haproxy_ha.addresses); set it "
-        "here"
+        f"{APPS}:app-1:private_ip: missing: the mine has none of app-1 (mine function haproxy_ha.addresses; salt '*' "
+        "saltutil.refresh_pillar and then salt '*' mine.update, which prints True, send it); set it here"
     ]
 
 

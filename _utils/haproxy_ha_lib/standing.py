@@ -1,0 +1,248 @@
+"""
+How a cluster stands, in words for people: what operators have set and how it ends, who is absent and how long it makes
+sense to wait, what is wrong. ``status`` is always what ``pacemaker.status`` returns.
+"""
+
+from typing import NamedTuple
+
+ADDRESS, HAPROXY, CLONE = "FloatIP", "haproxy", "haproxy-clone"
+
+STARTING_SECONDS = 10
+"""A node whose cluster was stopped has all it needs: who starts it has started it within this time."""
+
+# What operators have set
+
+
+def switches(status):
+    """What operators have set in the cluster, what it means, and how it ends, as sentences."""
+    found = [*_cluster_wide(status)]
+    for name, node in sorted(status["nodes"].items()):
+        found += _of_node(name, node)
+    for name, one in sorted(status["resources"].items()):
+        found += _of_resource(one["in"][0] if one["in"] else name, one, unmanaged=not _all_unmanaged(status))
+    return list(dict.fromkeys(found))
+
+
+def _cluster_wide(status):
+    if status["maintenance"]:
+        yield (
+            "the cluster is in maintenance: Pacemaker watches and moves nothing, and starts nothing that stops "
+            "(salt-call pacemaker.maintenance False ends it)"
+        )
+    if status["stopped"]:
+        yield (
+            "everything is stopped on purpose, by the property stop-all-resources "
+            "(crm configure property stop-all-resources=false ends it)"
+        )
+
+
+def _of_node(name, node):
+    if node.get("standby"):
+        yield f"{name} is in standby and runs nothing (salt-call pacemaker.online {name} ends it)"
+    if node.get("standby_onfail"):
+        yield f"{name} is in standby after a failure (salt-call pacemaker.cleanup node={name} ends it)"
+    if node.get("maintenance"):
+        yield (
+            f"{name} is in maintenance: Pacemaker starts nothing there that stops "
+            f"(salt-call pacemaker.maintenance False node={name} ends it)"
+        )
+
+
+def _of_resource(name, one, unmanaged):
+    if _is_stopped(one):
+        yield f"{name} is stopped on purpose, by target-role (crm resource start {name} ends it)"
+    if unmanaged and not one["managed"]:
+        yield f"{name} is not managed: Pacemaker starts nothing of it that stops (crm resource manage {name} ends it)"
+
+
+def _is_stopped(one):
+    return (one["target_role"] or "").lower() == "stopped"
+
+
+def _all_unmanaged(status):
+    """Whether resources are unmanaged because something wider is in maintenance."""
+    return status["maintenance"] or any(node.get("maintenance") for node in status["nodes"].values())
+
+
+def off(status, node):
+    """Why HAProxy does not run on a node, by the will of an operator, as sentences; empty if it should run there."""
+    found = [*_cluster_wide({**status, "maintenance": False})]
+    found += _of_node(node, {**status["nodes"].get(node, {}), "maintenance": False})
+    haproxy = status["resources"].get(HAPROXY)
+    return found + ([*_of_resource(CLONE, haproxy, unmanaged=False)] if haproxy else [])
+
+
+def unattended(status, node):
+    """Why Pacemaker would not start HAProxy on a node again, by the will of an operator, as sentences."""
+    here = status["nodes"].get(node, {})
+    found = [*_cluster_wide({**status, "stopped": False}), *_of_node(node, {"maintenance": here.get("maintenance")})]
+    haproxy = status["resources"].get(HAPROXY)
+    if not found and haproxy and not haproxy["managed"]:
+        found += _of_resource(CLONE, {**haproxy, "target_role": None}, unmanaged=not _all_unmanaged(status))
+    return found
+
+
+# Who is where
+
+OVERVIEW = ("active", "haproxy", "offline", "standby", "maintenance", "failures")
+
+
+def on(status, resource):
+    """The nodes on which a resource, or one that is in it, runs and has not failed (sorted list)."""
+    found = [one for name, one in status["resources"].items() if resource in (name, *one["in"])]
+    return sorted({node for one in found if one["active"] and not one["failed"] for node in one["nodes"]})
+
+
+def overview(status, node=None, runs_here=None):
+    """
+    Who is who in the cluster: {"active", "haproxy", "offline", "standby", "maintenance", "failures", "notes"}.
+
+    node, runs_here
+        This node's name, and whether HAProxy's service runs on it: while Pacemaker does not watch, what it says of
+        HAProxy is what was so before.
+    """
+    maintained = [name for name, one in sorted(status["nodes"].items()) if one.get("maintenance")]
+    seen = {
+        "active": on(status, ADDRESS),
+        "haproxy": _with_haproxy(status, node, runs_here),
+        "offline": sorted(name for name, one in status["nodes"].items() if not one["online"]),
+        "standby": sorted(name for name, one in status["nodes"].items() if one.get("standby")),
+        "maintenance": ["the cluster"] if status["maintenance"] else maintained,
+        "failures": status["failures"],
+    }
+    return {**seen, "notes": [*_wrong(status, seen), *switches(status), *_failures(status)]}
+
+
+def _with_haproxy(status, node, runs_here):
+    """The nodes on which HAProxy runs: as Pacemaker says, and of this one as it is."""
+    running = set(on(status, CLONE))
+    if runs_here is not None and node in status["nodes"]:
+        running = running | {node} if runs_here else running - {node}
+    return sorted(running)
+
+
+def _wrong(status, seen):
+    """What is not as it should be, and what to do."""
+    if not status["dc"]:
+        yield "the cluster has no DC: it decides nothing (journalctl --unit pacemaker)"
+    if not status["quorum"]:
+        yield "the cluster has no quorum, and runs nothing: start the load balancers that are offline"
+    for node in seen["offline"]:
+        yield f"{node} is offline: start it, or its pacemaker; docs/operate.md says what to do if it is gone for good"
+    if len(seen["active"]) != 1:
+        yield f"the floating IP is on {', '.join(seen['active']) or 'no node: clients are not served'}"
+    for node in (name for name in seen["active"] if name not in seen["haproxy"]):
+        yield f"{node} has the floating IP and no HAProxy: clients are not served (systemctl start haproxy there)"
+    for node, one in sorted(status["nodes"].items()):
+        idle = node in (*seen["haproxy"], *seen["active"]) or not one["online"] or off(status, node)
+        if not idle:
+            yield f"HAProxy does not run on {node} (there: journalctl --unit haproxy; then salt-call pacemaker.cleanup)"
+    yield from _unwell(status)
+
+
+def _unwell(status):
+    for name, one in sorted(status["resources"].items()):
+        if one["blocked"]:
+            yield f"{name} is blocked: after a failed stop Pacemaker touches it no more until pacemaker.cleanup {name}"
+        elif one["failed"]:
+            yield f"{name} has failed on {', '.join(one['nodes']) or 'no node'}"
+
+
+def _failures(status):
+    """What has failed and is not over, one by one; how many are over, in one sentence."""
+    over = [one for one in status["failures"] if one["over"]]
+    for one in status["failures"]:
+        if not one["over"]:
+            yield f"failed: {failure(one)}"
+    if over:
+        latest = max(over, key=lambda one: one["time"])
+        yield (
+            f"{len(over)} {'failure is' if len(over) == 1 else 'failures are'} over and only remembered, the latest: "
+            f"{failure(latest)} (salt-call pacemaker.cleanup forgets)"
+        )
+
+
+def some(texts, most=5):
+    """The first of many texts, and how many more there are."""
+    texts = list(texts)
+    return texts if len(texts) <= most else [*texts[:most], f"... and {len(texts) - most} more"]
+
+
+def failure(one):
+    """A failure as a sentence."""
+    since = f" at {one['time']}" if one["time"] else ""
+    return f"{one['operation']} of {one['resource']} on {one['node']}{since}: {one['reason'] or one['status']}"
+
+
+# Whom to wait for
+
+
+class Absent(NamedTuple):
+    """
+    A node that is not in the cluster. known: it has been there; left: it was shut down in good order; answers: whether
+    its machine does, None where a silence may be a firewall's.
+    """
+
+    name: str
+    known: bool
+    left: bool
+    answers: bool | None
+
+    def patience(self, timeout, up):
+        """
+        How many seconds it makes sense to wait for it, of ``timeout``. ``up``: for how long this node's own cluster has
+        been there: nodes that are set up for the first time come one after the other, and each waits from its start.
+        """
+        if self.answers:
+            return min(timeout, STARTING_SECONDS) if self.left else timeout
+        if self.known or self.answers is False:
+            return 0
+        return max(0, timeout - up)
+
+    def __str__(self):
+        if self.answers:
+            why = "its machine answers, and its cluster " + ("was stopped" if self.left else "does not (yet)")
+        else:
+            why = "its machine does not answer" if self.known or self.answers is False else "it was never there"
+        return f"{self.name} is absent: {why}"
+
+
+def absent(status, nodes, answers):
+    """
+    The nodes of ``nodes`` that are not online, as :class:`Absent`.
+
+    answers
+        A function of a name, and of whether it has been in the cluster: whether its machine answers, as in Absent.
+    """
+    found = []
+    for name in nodes:
+        node = status["nodes"].get(name)
+        if not (node and (node["online"] or node.get("pending"))):
+            left = node is not None and not node.get("expected_up")
+            found.append(Absent(name, node is not None, left, answers(name, node is not None)))
+    return found
+
+
+def missing(status, nodes, gone):
+    """
+    What keeps the cluster from being complete, as text, empty if nothing does; ``gone`` as :func:`absent` found it.
+    """
+    joining = [name for name in nodes if status["nodes"].get(name, {}).get("pending")]
+    parts = [
+        *map(str, gone),
+        *([f"joining: {', '.join(joining)}"] if joining else []),
+        *([] if status["dc"] else ["there is no DC"]),
+        *([] if status["quorum"] else ["there is no quorum"]),
+    ]
+    return "; ".join(parts)
+
+
+def remedy(missing):
+    """What to do about nodes that are absent, as text."""
+    names = ", ".join(one.name for one in missing)
+    ways = [
+        f"start {names} and apply again" if any(not one.answers for one in missing) else f"apply on {names} too",
+        "for a change meanwhile, haproxy_ha:cluster:expected_timeout: 0 in pillar: nobody is waited for",
+        f"if {names} will not return, take it out of pillar (haproxy_ha.clean on it, if it lives)",
+    ]
+    return "\n".join(f"- {way}" for way in ways)
