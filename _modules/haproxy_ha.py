@@ -21,7 +21,7 @@ import salt.pillar
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltException, SaltInvocationError
 
-from haproxy_ha_host import corosync, daemons, files, net, nss, packet_filter, pool, probes, system, waiting
+from haproxy_ha_host import corosync, daemons, files, net, nss, packet_filter, pool, probes, runtime, system, waiting
 from haproxy_ha_lib import addresses as lib_addresses
 from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
@@ -528,7 +528,11 @@ def _daemon(name, ours):
 def _pool(ours):
     paths, haproxy = ours["paths"], ours["haproxy"]
     states = paths["haproxy_server_states"] if haproxy["keep_server_states"] else None
-    return pool.Pool(paths["haproxy_admin_socket"], paths["haproxy_cfg"], states, haproxy["drain_timeout"])
+    return pool.Pool(_haproxy(ours), states, haproxy["drain_timeout"])
+
+
+def _haproxy(ours):
+    return runtime.HAProxy(ours["services"]["haproxy"], ours["paths"]["haproxy_cfg"])
 
 
 def plan_files(daemon, saltenv=None):
@@ -540,9 +544,11 @@ def plan_files(daemon, saltenv=None):
     saltenv : ``None``
         The environment whose templates are used (str); see :func:`settings`.
 
-    Returns ``{"changes": {path: {"old", "new"}}, "refusal", "unknown", "unfinished"}``: ``refusal`` is the daemon's own
-    message to the new set (str or None); ``unknown`` says why it could not be asked (str or None);
-    ``unfinished`` (bool) tells that a run was killed between installing a set and the daemon taking it.
+    Returns ``{"changes": {path: {"old", "new"}}, "refusal", "unknown", "unfinished", "warning", "returned"}``:
+    ``refusal`` is the daemon's own message to the new set (str or None); ``unknown`` says why it could not be asked
+    (str or None); ``unfinished`` (bool) tells that a run was killed between installing a set and the daemon taking it;
+    ``warning`` says what HAProxy's control sockets do not allow to do for its servers (str, empty if nothing);
+    ``returned`` are changes too: the servers that a run which was killed had drained, and that are put back.
 
     CLI Example:
 
@@ -554,8 +560,13 @@ def plan_files(daemon, saltenv=None):
     try:
         wanted = _files_of(daemon, ours, saltenv)
     except _Absent as exc:  # another state may put it there
-        return {"changes": {}, "unfinished": False, "refusal": None, "unknown": str(exc)}
-    return _plan_files(_daemon(daemon, ours), wanted, ours)
+        return {"changes": {}, "unfinished": False, "refusal": None, "unknown": str(exc), "warning": "", "returned": {}}
+    target = _daemon(daemon, ours)
+    plan = _plan_files(target, wanted, ours)
+    if target.servers and system.running(target.unit):
+        plan["warning"] = pool.warning(target.servers, wanted) if plan["changes"] else ""
+        plan["returned"] = _returned(pool.left_drained(target.servers))
+    return plan
 
 
 def _plan_files(daemon, wanted, ours):
@@ -564,6 +575,8 @@ def _plan_files(daemon, wanted, ours):
         "unfinished": daemons.unfinished(daemon),
         "refusal": None,
         "unknown": None,
+        "warning": "",
+        "returned": {},
     }
     if plan["changes"] or plan["unfinished"]:
         if daemons.installed(daemon):
@@ -571,6 +584,10 @@ def _plan_files(daemon, wanted, ours):
         else:
             plan["unknown"] = f"{daemon.name} is not installed yet; it will check these files before they are installed"
     return plan
+
+
+def _returned(servers):
+    return {f"{backend}/{server}": {"old": "drained", "new": "ready"} for backend, server in servers}
 
 
 def _seen_too(daemon, ours):
@@ -600,16 +617,18 @@ def apply_files(daemon, saltenv=None):
     """
     ours = _valid_settings(saltenv)
     wanted, target = _files_of(daemon, ours, saltenv), _daemon(daemon, ours)
+    returned = _returned(pool.take_back(target.servers)) if target.servers else {}
     plan = _plan_files(target, wanted, ours)
     if plan["refusal"]:
         raise CommandExecutionError(f"{plan['refusal']}\nNothing was changed.")
     if plan["unknown"]:
         raise CommandExecutionError(f"{daemon} is not installed")
     if not plan["changes"] and not plan["unfinished"]:
-        return {"changes": {}, "done": "", "kept": None}
+        return {"changes": returned, "done": "", "kept": None}
     kept = _keep(daemon, plan["changes"], fileset.foreign)
     done = daemons.install(target, wanted)
-    return {"changes": plan["changes"] or {daemon: {"old": "not taken", "new": "taken"}}, "done": done, "kept": kept}
+    changes = plan["changes"] or {daemon: {"old": "not taken", "new": "taken"}}
+    return {"changes": {**changes, **returned}, "done": done, "kept": kept}
 
 
 def _keep(what, paths, worth):

@@ -288,7 +288,10 @@ def files(name):
         return {"result": False, "comment": plan["refusal"]}
     if plan["changes"] or plan["unfinished"] or plan["unknown"]:
         changes = plan["changes"] or {name: {"old": "not taken", "new": "taken"}}
-        return _would(plan["unknown"] or f"{name} accepts the new files; they would be installed", changes)
+        said = plan["unknown"] or f"{name} accepts the new files; they would be installed"
+        return _would("; ".join(filter(None, [said, plan["warning"]])), {**changes, **plan["returned"]})
+    if plan["returned"]:
+        return _would(f"Would be put into rotation again: {', '.join(plan['returned'])}", plan["returned"])
     return _done(f"The files of {name} are in place")
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import corosync, files, net, pool, system
-from haproxy_ha_lib import fileset, runtime, sockets
+from haproxy_ha_host.runtime import HAProxy
+from haproxy_ha_lib import fileset, sockets
 
-MASTER_SOCKET = "/run/haproxy-master.sock"
 # Where production's daemon gets its environment from, and this check too.
 _DEFAULTS = "/etc/default"
 # $1 is laid over $2, then the rest is run: a constant text, and every value an argument.
@@ -193,28 +193,29 @@ def _activate(daemon, wanted):
     """Make a running daemon take its files; returns what was done, in words."""
     if daemon.name == "corosync":
         return corosync.take(_corosync_conf(wanted))
-    if daemon.name == "haproxy" and os.path.exists(MASTER_SOCKET):
-        return _reload_by_master(daemon)
+    haproxy = HAProxy(daemon.unit, "")
+    if daemon.name == "haproxy" and haproxy.master():
+        return _reload_by_master(daemon, haproxy)
     return _reload_workers(daemon)
 
 
-def _reload_by_master(daemon):
+def _reload_by_master(daemon, haproxy):
     """Reload HAProxy, and see that a new worker serves; the master tells at once when it does not."""
-    before = _master(lambda now: True, "of being asked")
+    before = _processes(haproxy, lambda now: True, "of being asked")
     _reload(daemon)
     identity = operator.itemgetter("master", "reloads")
-    now = _master(lambda now: identity(now) != identity(before), "of the reload")
+    now = _processes(haproxy, lambda now: identity(now) != identity(before), "of the reload")
     if now["failed"] or not set(now["workers"]) - set(before["workers"]):
         raise CommandExecutionError(f"HAProxy did not start with the new configuration:\n{system.journal(daemon.unit)}")
     return "haproxy was reloaded"
 
 
-def _master(wanted, since):
+def _processes(haproxy, wanted, since):
     """What HAProxy's master says of its processes, once that is as wanted; it is away while it reloads."""
 
     def answer():
         with contextlib.suppress(OSError):
-            now = runtime.parse_show_proc(net.ask(MASTER_SOCKET, "show proc"))
+            now = haproxy.processes()
             return now if wanted(now) else None
         return None
 

@@ -88,14 +88,45 @@ def get(address, port, timeout=5.0, proxied=False):
         connection.close()
 
 
-def ask(path, command, timeout=5.0):
-    """Ask HAProxy's runtime API or its master CLI one command; OSError if nobody answers in time."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(timeout)
-        connection.connect(path)
+def ask(address, command, timeout=5.0):
+    """
+    Ask HAProxy's runtime API or its master CLI one command; OSError if nobody answers in time.
+
+    address
+        Where it is, as ``stats socket`` and ``-S`` name it (str): a path, ``abns@<name>`` or ``<address>:<port>``.
+    """
+    with _connection(address, timeout) as connection:
         connection.sendall(command.encode() + b"\n")
         connection.shutdown(socket.SHUT_WR)
         chunks = []
         while chunk := connection.recv(65536):
             chunks.append(chunk)
     return b"".join(chunks).decode("utf-8", "replace")
+
+
+_UNIX_NAME = 108  # sun_path of unix(7); HAProxy fills an abstract name up to it
+
+
+def _connection(address, timeout):
+    family, _, name = address.rpartition("@")
+    if not name.startswith("/") and family not in ("unix", "abns"):
+        host, _, port = name.rpartition(":")
+        host = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host)
+        if not port.isdigit():
+            raise OSError(f"{address} is no address to ask HAProxy at")
+        return socket.create_connection((host.strip("[]"), int(port)), timeout)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(name if family != "abns" else f"\0{name}".ljust(_UNIX_NAME, "\0"))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def addresses_of(name):
+    """The addresses of a host name (set of str), empty where it is unknown here."""
+    with contextlib.suppress(OSError, UnicodeError):
+        return {found[4][0] for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+    return set()

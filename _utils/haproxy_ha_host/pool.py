@@ -4,9 +4,11 @@ in maintenance (HAProxy's management guide, 9.3; its configuration manual, `serv
 """
 
 import contextlib
+import json
 from dataclasses import dataclass
 
 from haproxy_ha_host import files, net, system
+from haproxy_ha_host.runtime import ADMIN, HAProxy
 from haproxy_ha_lib import haproxy_cfg, runtime
 
 _UP_SECONDS = 10  # HAProxy's own pace: two good checks, 2 s apart, and some patience
@@ -17,20 +19,41 @@ class Pool:
     """
     What is needed to ask HAProxy about its servers.
 
-    socket
-        Its runtime API.
-    cfg
-        Its configuration: the path of the file of the set.
+    haproxy
+        Who is asked.
     states
         The file that it reads states from when it starts, None where it should not.
     drain_timeout
         Seconds that a server that leaves gets to finish its requests; 0: none is drained.
     """
 
-    socket: str
-    cfg: str
+    haproxy: HAProxy
     states: str | None
     drain_timeout: int
+
+
+def warning(pool, wanted):
+    """What cannot be done for the servers when HAProxy takes a set of files, in words; empty if nothing is amiss."""
+    unreachable = _unreachable(pool)
+    if unreachable:
+        return unreachable
+    rows, level = pool.haproxy.servers(), pool.haproxy.level()
+    leaving = _named(runtime.leaving(rows, _servers(pool, wanted))) if pool.drain_timeout else ""
+    if level == ADMIN or not leaving:
+        return ""
+    return f"HAProxy's sockets allow {level} at most, and draining needs {ADMIN}: not drained will be {leaving}"
+
+
+def _unreachable(pool):
+    try:
+        pool.haproxy.way()
+    except OSError as exc:
+        return f"{exc}: servers that leave are not drained, and the others begin anew"
+    return ""
+
+
+def _named(servers):
+    return ", ".join(f"{backend}/{server}" for backend, server in servers)
 
 
 @contextlib.contextmanager
@@ -42,20 +65,29 @@ def drained(pool, wanted):
     A backend of which no server would be left is not touched: it would answer nobody. If those that stay are down, one
     of them is waited for.
     """
+    unreachable = _unreachable(pool)
+    if unreachable:
+        yield unreachable
+        return
     down = _wait_up(pool, wanted)
     leaving = _leaving(pool, wanted)
+    _remember(pool, leaving)
     try:
-        _set_state(pool, leaving, "drain")
-        yield "; ".join(filter(None, [down, _wait_idle(pool, leaving)]))
+        refusal = _set_state(pool, leaving, "drain")
+        yield "; ".join(filter(None, [down, _wait_idle(pool, leaving, refusal)]))
     except BaseException:
         with contextlib.suppress(OSError):  # a HAProxy that has gone has forgotten it too
             _set_state(pool, leaving, "ready")
         raise
+    finally:
+        _forget()
 
 
 def _set_state(pool, servers, state):
-    for backend, server in servers:
-        net.ask(pool.socket, f"set server {backend}/{server} state {state}")
+    """Returns what HAProxy has against it, in its own words."""
+    way = pool.haproxy.way() if servers else None
+    answers = [way.ask(f"set server {backend}/{server} state {state}").strip() for backend, server in servers]
+    return next(filter(None, answers), "")
 
 
 def _wait_up(pool, wanted):
@@ -68,8 +100,7 @@ def _wait_up(pool, wanted):
 
     if system.wait_for(up, _UP_SECONDS):
         return ""
-    alone = ", ".join(f"{backend}/{server}" for backend, server in down)
-    return f"still down after {_UP_SECONDS} s, and without another one now: {alone}"
+    return f"still down after {_UP_SECONDS} s, and without another one now: {_named(down)}"
 
 
 def _leaving(pool, wanted):
@@ -77,56 +108,111 @@ def _leaving(pool, wanted):
 
 
 def _current(pool):
-    """What HAProxy says of its servers; nothing where its runtime API is off, or elsewhere."""
+    """What HAProxy says of its servers; nothing where there is no way to ask it."""
     try:
-        return runtime.parse_servers_state(net.ask(pool.socket, "show servers state"))
+        return pool.haproxy.servers()
     except OSError:
         return []
 
 
 def _servers(pool, wanted):
-    return haproxy_cfg.servers(wanted[pool.cfg]["content"])
+    return haproxy_cfg.servers(wanted[pool.haproxy.cfg]["content"])
 
 
-def _wait_idle(pool, leaving):
-    busy = {}
+def _wait_idle(pool, leaving, refusal):
+    """Wait for those that HAProxy itself calls drained, and say so of them alone."""
+    if not leaving:
+        return ""
+    way, busy, drained = pool.haproxy.way(), {}, runtime.drained(pool.haproxy.servers(), leaving)
 
     def idle():
         busy.clear()
-        busy.update(runtime.busy(net.ask(pool.socket, "show stat"), leaving))
+        busy.update(runtime.busy(way.ask("show stat"), drained))
         return not busy
 
-    if not leaving:
-        return ""
     system.wait_for(idle, pool.drain_timeout)
-    said = [f"{backend}/{server}{_left(busy.get((backend, server)), pool)}" for backend, server in leaving]
-    return f"drained: {', '.join(said)}"
+    said = [f"{backend}/{server}{_left(busy.get((backend, server)), pool)}" for backend, server in drained]
+    others = _named([server for server in leaving if server not in drained])
+    return "; ".join(filter(None, [
+        f"drained: {', '.join(said)}" if said else "",
+        f"not drained: {others} (HAProxy says: {refusal or 'nothing'})" if others else "",
+    ]))  # fmt: skip
 
 
 def _left(sessions, pool):
     return f" (with {sessions} sessions left after {pool.drain_timeout} s)" if sessions else ""
 
 
+# What a killed run has left
+
+
+def left_drained(pool):
+    """The servers that a run which was killed drained, and that are drained still: [(backend, server)]."""
+    try:
+        remembered = json.loads(files.text(_memory()) or "{}")
+        if not remembered or remembered["worker"] != _worker(pool):
+            return []  # a worker that was started since begins anew
+        return runtime.drained(pool.haproxy.servers(), [tuple(server) for server in remembered["servers"]])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def take_back(pool):
+    """Put what :func:`left_drained` finds into rotation again; returns those that are."""
+    servers = left_drained(pool)
+    with contextlib.suppress(OSError):
+        _set_state(pool, servers, "ready")
+    still = left_drained(pool) if servers else []
+    if not still:
+        _forget()
+    return [server for server in servers if server not in still]
+
+
+def _memory():
+    return f"{system.STATE}/drained.json"
+
+
+def _remember(pool, servers):
+    """Before they are drained: a run may be killed at any moment."""
+    if servers:
+        content = {"worker": _worker(pool), "servers": servers}
+        files.put_private(_memory(), json.dumps(content, indent=1) + "\n")
+
+
+def _forget():
+    files.put(_memory(), None)
+
+
+def _worker(pool):
+    """What tells a worker from the one before it."""
+    return runtime.identity(pool.haproxy.ask("show info"))
+
+
+# Over the reload
+
+
 @contextlib.contextmanager
 def states_kept(pool, wanted):
     """
-    HAProxy finds the states of its servers when it is started anew in the block. Afterwards the file is empty again:
-    whoever reloads HAProxy later must not bring back what was true today.
+    HAProxy finds the states of its servers when it is started anew in the block; what it cannot find there it is told
+    afterwards. Then the file is empty again: whoever reloads HAProxy later must not bring back what was true today.
     """
-    text = _states(pool, wanted) if pool.states else None
-    if not text:
+    before = _current(pool) if pool.states else []
+    if not before:
         yield
         return
-    at_rest = wanted[pool.states]
-    files.put(pool.states, {**at_rest, "content": text})
+    servers, at_rest = _servers(pool, wanted), wanted[pool.states]
+    files.put(pool.states, {**at_rest, "content": runtime.kept_states(before, servers, _resolved(before))})
     try:
         yield
     finally:
         files.put(pool.states, at_rest)
+    with contextlib.suppress(OSError):
+        for command in runtime.amends(before, pool.haproxy.servers(), servers):
+            pool.haproxy.ask(command)
 
 
-def _states(pool, wanted):
-    try:
-        return runtime.kept_states(net.ask(pool.socket, "show servers state"), _servers(pool, wanted))
-    except OSError:  # its runtime API is off, or elsewhere: its servers begin anew
-        return None
+def _resolved(rows):
+    """The addresses that names of servers have now: {name: set of addresses}, without those that are unknown here."""
+    names = {row["srv_fqdn"].lower() for row in rows} - {"-"}
+    return {name: found for name in names if (found := net.addresses_of(name))}

@@ -10,6 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from haproxy_ha_host import net
+from haproxy_ha_host.runtime import HAProxy
 from haproxy_ha_lib import haproxy_cfg, nginx_conf, runtime, sockets, standing
 
 _MOST_REQUESTS = 500
@@ -109,16 +110,16 @@ def balancer_servers(ours):
 
     Returns (probes, notes); a note tells of a server that is not up.
     """
-    path = ours["paths"]["haproxy_admin_socket"]
+    haproxy = HAProxy(ours["services"]["haproxy"], ours["paths"]["haproxy_cfg"])
     try:
-        present = _servers(path)
+        present = _servers(haproxy)
     except OSError as exc:
-        return [probe(f"HAProxy's runtime API {path}", "answers", exc.strerror or exc, False)], []
+        return [probe("HAProxy's runtime API", "answers", exc.strerror or exc, False)], []
     gone = [server for server in present if not runtime.is_up(server)]
     notes = [f"{server['backend']}/{server['server']} is {server['status']} ({server['check']})" for server in gone]
     down = {(server["backend"], server["server"]) for server in gone}
     up = [place for place in _places(ours) if (place.backend, place.server) not in down]
-    return [*all_of(_of_servers(ours, up)), *_shares(ours, path)], standing.some(notes)
+    return [*all_of(_of_servers(ours, up)), *_shares(ours, haproxy)], standing.some(notes)
 
 
 def app_servers(ours):
@@ -165,14 +166,14 @@ def _of_servers(ours, places):
             yield partial(_closed, machine["public_ip"], port)
 
 
-def _shares(ours, path):
+def _shares(ours, haproxy):
     """Every server that is up gets requests, by HAProxy's own counters, where the algorithm takes turns."""
     for address, port, web, (name, proxy) in _binds(ours):
         name = proxy.get("default_backend") or name
         backend = ours["haproxy"]["backends"].get(name) or ours["haproxy"]["listens"].get(name)
         if not web or not backend or not _takes_turns(ours["haproxy"], proxy, backend):
             continue
-        before = {one["server"]: one for one in _servers(path) if one["backend"] == name}
+        before = {one["server"]: one for one in _servers(haproxy) if one["backend"] == name}
         turns = [one for one in before.values() if runtime.is_up(one) and one["weight"] and not one["backup"]]
         weights = [one["weight"] for one in turns]
         requests = 2 * sum(weights) // min(weights) if weights else 0
@@ -182,7 +183,7 @@ def _shares(ours, path):
         while made < requests and time.monotonic() < deadline:
             net.get(address, port)
             made += 1
-        after = {one["server"]: one["sessions"] for one in _servers(path) if one["backend"] == name}
+        after = {one["server"]: one["sessions"] for one in _servers(haproxy) if one["backend"] == name}
         shares = {one["server"]: after.get(one["server"], 0) - one["sessions"] for one in turns}
         found = ", ".join(f"{server} {share}" for server, share in shares.items())
         said = f"{made} requests to {address}:{port}"
@@ -200,8 +201,8 @@ def _takes_turns(haproxy, proxy, backend):
     return not chosen and backend["balance"] in (None, "roundrobin")
 
 
-def _servers(path):
-    return runtime.parse_show_stat(net.ask(path, "show stat"))
+def _servers(haproxy):
+    return runtime.parse_show_stat(haproxy.ask("show stat"))
 
 
 def quorum_helper(ours):

@@ -178,6 +178,13 @@ def held():
 # Processes
 
 
+def command_line(pid):
+    """The words with which a process was started (list of str), empty if there is none."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as handle:
+        return handle.read().decode("utf-8", "replace").rstrip("\0").split("\0")
+    return []
+
+
 def children(pid):
     """The processes whose parent is ``pid`` (set of int)."""
     found = set()

@@ -103,15 +103,41 @@ def certificate_path(paths, name):
 
 
 def servers(text):
-    """The servers in the text of a haproxy.cfg: {(proxy, server): address with port}."""
+    """
+    The servers in the text of a haproxy.cfg: {(proxy, server): its address as it is written}. One that is there twice,
+    under conditions, has the address ``$``, which nobody can tell.
+    """
     found, proxy = {}, None
-    for line in text.splitlines():
-        words = line.split()
-        if line[:1].strip() and words[0] != "#":
+    for line, words in _lines(text):
+        if line[:1].strip():  # ours are indented
             proxy = words[1] if words[0] in ("backend", "listen") and len(words) > 1 else None
-        elif proxy and words[:1] == ["server"] and len(words) > 2:
-            found[proxy, words[1]] = words[2]
+        elif proxy and words[0] in ("server", "server-template"):
+            for name, address in _servers_of(words):
+                found[proxy, name] = address if found.get((proxy, name), address) == address else "$"
     return found
+
+
+def _lines(text):
+    """Each line with its words; HAProxy takes the quotes around them away."""
+    lines = ((line, re.sub(r"[\"'\\]", "", line).split()) for line in text.splitlines())
+    return ((line, words) for line, words in lines if words and not words[0].startswith("#"))
+
+
+def _servers_of(words):
+    if words[0] == "server" and len(words) > 2:
+        yield words[1], words[2]
+    elif len(words) > 3 and (match := _RANGE.fullmatch(words[2])):
+        first, last = (int(match[1]), int(match[2])) if match[2] else (1, int(match[1]))
+        yield from ((f"{words[1]}{number}", words[3]) for number in range(first, min(last, first + _MOST) + 1))
+
+
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+_MOST = 10_000  # servers that one server-template makes
+
+
+def stats_sockets(text):
+    """The addresses of the stats sockets in the text of a haproxy.cfg."""
+    return [words[2] for _, words in _lines(text) if words[:2] == ["stats", "socket"] and len(words) > 2]
 
 
 def _section(kind, name, lines, origin=None):

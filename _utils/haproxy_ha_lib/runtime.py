@@ -7,6 +7,9 @@ import csv
 import ipaddress
 import re
 
+LEVELS = ("user", "operator", "admin")
+"""What a control socket can allow (``show cli level``)."""
+
 _MASTER = re.compile(r"^(\d+)\s+master\s+(\d+)(?:\s+\[failed:\s*(\d+)\])?")
 _WORKER = re.compile(r"^(\d+)\s+worker\s")
 
@@ -52,37 +55,158 @@ def parse_show_stat(text: str) -> list[dict]:
     return servers
 
 
+def identity(text: str) -> list[str]:
+    """What tells a process of HAProxy from another one, by ``show info``: its id and when it was started."""
+    fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    return [fields.get("Pid", ""), fields.get("Start_time_sec", "")]
+
+
 NO_STATES = "1\n"
 """A file of states without any: the version of its form alone."""
 
-# HAProxy's own numbers: srv_op_state of a server that is down.
-_STOPPED = "0"
+# HAProxy's own numbers (its management guide, `show servers state`): srv_op_state, bits of srv_admin_state, and a bit
+# of srv_check_state and srv_agent_state.
+_STOPPED, _RUNNING = "0", "2"
+_BY_HAND, _BY_TRACKING, _BY_CONFIGURATION, _DRAINED, _DRAINED_BY_TRACKING, _WITHOUT_ADDRESS = 1, 2, 4, 8, 16, 32
+_MAINTENANCE = _BY_HAND | _BY_TRACKING | _BY_CONFIGURATION | _WITHOUT_ADDRESS
+_CHECKED = 2
+
+# What HAProxy reads of a line: it needs these, and takes what follows (TLS, the ports and addresses of checks) from its
+# configuration where they are left out.
+_COLUMNS = (
+    "be_id", "be_name", "srv_id", "srv_name", "srv_addr", "srv_op_state", "srv_admin_state", "srv_uweight",
+    "srv_iweight", "srv_time_since_last_change", "srv_check_status", "srv_check_result", "srv_check_health",
+    "srv_check_state", "srv_agent_state", "bk_f_forced_id", "srv_f_forced_id", "srv_fqdn", "srv_port", "srvrecord",
+)  # fmt: skip
 
 
-def parse_servers_state(text: str) -> list[dict]:
-    """Read ``show servers state``: a dict of HAProxy's own column names for each server."""
-    columns, rows = [], []
+def parse_servers_state(text: str, stat: str = "") -> list[dict]:
+    """
+    Read ``show servers state``: a dict of HAProxy's own column names for each server. ``tracks`` is added to them: the
+    (backend, server) that it tracks by ``show stat``, or None.
+    """
+    columns, rows, leaders = [], [], _tracked(stat)
     for line in text.splitlines():
         if line.startswith("#"):
             columns = line.lstrip("# ").split(" ")
         elif columns and len(words := line.split(" ")) >= len(columns):
-            rows.append(dict(zip(columns, words, strict=False)))
+            row = dict(zip(columns, words, strict=False))
+            rows.append({**row, "tracks": leaders.get(_key(row))})
     return rows
 
 
-def kept_states(text: str, wanted: dict) -> str:
-    """
-    The lines of ``show servers state`` about the servers that stay as they are.
+def _tracked(stat):
+    rows = csv.DictReader(stat.lstrip("# ").splitlines())
+    return {(row["pxname"], row["svname"]): tuple(row["tracked"].split("/", 1)) for row in rows if row["tracked"]}
 
-    wanted
-        The servers of the new configuration: {(proxy, server): address with port}. A line about a server that is
-        elsewhere now would bring its old port back.
+
+def _key(row):
+    return row["be_name"], row["srv_name"]
+
+
+def kept_states(rows: list[dict], wanted: dict, resolved: dict) -> str:
     """
-    lines = text.strip().splitlines()
-    head = [line for line in lines[:2] if not line.startswith("#") or "srv_name" in line]
-    rows = parse_servers_state(text)
-    kept = [line for line, row in zip(lines[2:], rows, strict=False) if _stays(row, wanted)]
-    return "\n".join([*head, *kept]) + "\n"
+    The file of states for the servers that stay where they are: whether they are up, down, drained or in maintenance,
+    and a weight set by hand. What else the file can hold is the new configuration's.
+
+    rows
+        As :func:`parse_servers_state` returns them.
+    wanted
+        The servers of the new configuration: {(proxy, server): address as it is written there}.
+    resolved
+        The addresses that names of servers have now, as far as this machine knows: {name: set of addresses}.
+    """
+    lines = [_kept(row, wanted[_key(row)], resolved) for row in rows if _can_be_kept(row, wanted)]
+    return NO_STATES + "".join(f"{' '.join(line)}\n" for line in [["#", *_COLUMNS], *lines] if lines)
+
+
+def _can_be_kept(row, wanted):
+    """Maintenance by pillar, for want of an address, or of what is tracked, is for the new configuration to find."""
+    inherited = _is(row, _BY_TRACKING | _DRAINED_BY_TRACKING | _WITHOUT_ADDRESS)
+    by_pillar = _is(row, _BY_HAND) and _is(row, _BY_CONFIGURATION)
+    return _stays(row, wanted) and not _unreadable(wanted[_key(row)]) and not inherited and not by_pillar
+
+
+def _kept(row, address, resolved):
+    """A row as the new configuration has it, but for its state."""
+    if row["srvrecord"] != "-":  # name and port are what was found by DNS
+        return [row[column] for column in _COLUMNS]
+    host, port = split_address(address)
+    # The address of a name is kept while the name has it: who finds addresses by `resolvers` alone goes on with it.
+    known = row["srv_fqdn"] != "-" and row["srv_addr"] in resolved.get(host, {row["srv_addr"]})
+    own = {"srv_addr": row["srv_addr"] if known else "-", "srv_fqdn": "-", "srv_port": port}
+    return [{**row, **own}[column] for column in _COLUMNS]
+
+
+def split_address(word: str) -> tuple[str, str]:
+    """The host and the port of a server's address in haproxy.cfg; port ``0``: that of the client's connection."""
+    word = word.rpartition("@")[2]
+    host, _, port = word.rpartition(":") if re.search(r":[+-]?\d*$", word) else (word, "", "")
+    return host.strip("[]").lower(), port.lstrip("+") or "0"
+
+
+def _unreadable(address):
+    """Whether the port of an address cannot be told: by a variable, or less than the client's."""
+    return "$" in address or ":-" in address
+
+
+def amends(before: list[dict], now: list[dict], wanted: dict) -> list[str]:
+    """
+    The commands that give the servers of a HAProxy that was started anew the states of before that it did not find, and
+    end a state that no longer holds: down without a check that could bring it up, or in spite of what it tracks.
+
+    before, now
+        As :func:`parse_servers_state` returns them.
+    wanted
+        As in :func:`kept_states`.
+    """
+    current = {_key(row): row for row in now}
+    commands = []
+    for row in before:
+        new = current.get(_key(row))
+        if new and _stays(row, wanted):
+            words = _followed(new, current.get(new["tracks"])) or _health(row, new, _can_be_kept(row, wanted))
+            commands += [f"set server {'/'.join(_key(row))} {word}" for word in [*words, *_by_hand(row, new, words)]]
+    return commands
+
+
+def _followed(new, leader):
+    """A server that leaves maintenance looks at the one that it tracks."""
+    alike = leader is None or (new["srv_op_state"] == _STOPPED) == (leader["srv_op_state"] == _STOPPED)
+    return [] if alike or _is(new, _MAINTENANCE) else ["state maint", "state ready"]
+
+
+def _health(row, new, kept):
+    if new["tracks"] or _is(row, _MAINTENANCE) or _is(new, _MAINTENANCE):
+        return []
+    if _checked(new):
+        return ["health down"] if row["srv_op_state"] == _STOPPED != new["srv_op_state"] and not kept else []
+    return ["health up"] if new["srv_op_state"] != _RUNNING and (_checked(row) or row["tracks"]) else []
+
+
+def _by_hand(row, new, words):
+    maintenance = _is(row, _BY_HAND) and not _is(row, _BY_CONFIGURATION)
+    if maintenance and not _is(new, _BY_HAND | _BY_CONFIGURATION):
+        yield "state maint"
+    drained = _is(row, _DRAINED) and row["srv_iweight"] != "0" and not _is(new, _BY_HAND)
+    if drained and (words or not _is(new, _DRAINED)):
+        yield "state drain"
+    if row["srv_iweight"] == new["srv_iweight"] and row["srv_uweight"] != new["srv_uweight"]:
+        yield f"weight {row['srv_uweight']}"
+
+
+def _is(row, bits):
+    """Whether one of some bits of srv_admin_state is set."""
+    return bool(int(row["srv_admin_state"]) & bits)
+
+
+def _checked(row):
+    return bool((int(row["srv_check_state"]) | int(row["srv_agent_state"])) & _CHECKED)
+
+
+def drained(rows: list[dict], servers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of some (backend, server) that get no new requests, because they are drained or in maintenance by hand."""
+    return [_key(row) for row in rows if _key(row) in servers and _is(row, _BY_HAND | _DRAINED)]
 
 
 def leaving(states: list[dict], wanted: dict) -> list[tuple[str, str]]:
@@ -95,7 +219,7 @@ def leaving(states: list[dict], wanted: dict) -> list[tuple[str, str]]:
     """
     staying = _served(states, wanted)
     return [
-        (row["be_name"], row["srv_name"])
+        _key(row)
         for row in _rotation(states)
         if row["be_name"] in staying and not _stays(row, wanted)
     ]
@@ -110,10 +234,10 @@ def down_alone(states: list[dict], wanted: dict) -> list[tuple[str, str]]:
         As in :func:`parse_servers_state` and :func:`kept_states`.
     """
     stay = [row for row in states if _stays(row, wanted)]
-    new = {backend for backend, _ in wanted.keys() - {(row["be_name"], row["srv_name"]) for row in stay}}
+    new = {backend for backend, _ in wanted.keys() - {_key(row) for row in stay}}
     losing = {row["be_name"] for row in _rotation(states)} - _served(states, wanted) - new
     return [
-        (row["be_name"], row["srv_name"])
+        _key(row)
         for row in stay
         if row["be_name"] in losing and row["srv_op_state"] == _STOPPED and row["srv_admin_state"] == "0"
         and row["srv_uweight"] != "0"
@@ -130,16 +254,21 @@ def _served(states, wanted):
 
 
 def _stays(row: dict, wanted: dict) -> bool:
-    address = wanted.get((row["be_name"], row["srv_name"]))
-    if address is None:
-        return False
-    host, _, port = address.rpartition(":") if re.search(r":\d+$", address) else (address, "", "0")
-    host = host.strip("[]")
+    """Whether a server is in the new configuration, and where it was as far as can be told."""
+    address = wanted.get(_key(row))
+    if address is None or _unreadable(address):
+        return address is not None
+    host, port = split_address(address)
+    if row["srvrecord"] != "-":
+        return row["srvrecord"].lower() == host
+    return row["srv_port"] == port and _same_host(row, host)
+
+
+def _same_host(row, host):
     try:
-        same = ipaddress.ip_address(row["srv_addr"]) == ipaddress.ip_address(host)
-    except ValueError:  # a name, a socket, a variable: as far as can be told it is the same
-        return True
-    return same and row["srv_port"] == port
+        return ipaddress.ip_address(row["srv_addr"]) == ipaddress.ip_address(host)
+    except ValueError:  # a name, or a socket, which HAProxy does not name
+        return row["srv_fqdn"].lower() == host or row["srv_addr"] == row["srv_fqdn"] == "-"
 
 
 def busy(text: str, servers: list[tuple[str, str]]) -> dict:

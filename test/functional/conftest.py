@@ -85,6 +85,5 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "STATE", str(tmp_path / "state"))
     monkeypatch.setattr(system, "PATH", f"{tmp_path}/bin:{system.PATH}")
     monkeypatch.setattr(system, "systemd", lambda: True)
-    monkeypatch.setattr(daemons, "MASTER_SOCKET", str(tmp_path / "master.sock"))
     monkeypatch.setattr(daemons, "_RELOAD_SECONDS", 4)
     return tmp_path

@@ -166,7 +166,7 @@ def haproxy(machine):
     root.mkdir()
     cfg, pidfile = root / "haproxy.cfg", machine / "haproxy.pid"
     daemon = daemons.Daemon("haproxy", "haproxy", str(root), ("-c", "-f", str(cfg)))
-    start = ["haproxy", "-W", "-D", "-f", str(cfg), "-p", str(pidfile), "-S", daemons.MASTER_SOCKET]
+    start = ["haproxy", "-W", "-D", "-f", str(cfg), "-p", str(pidfile), "-S", str(machine / "master.sock")]
     service = Service(daemon, machine, pidfile, start, "USR2")
     service.cfg, service.port = cfg, free_port()
     files.put(str(cfg), text(haproxy_on(service.port)))

@@ -1,104 +1,23 @@
 """Servers over a reload, with a real HAProxy: those that leave are drained, the others keep their states."""
 
 import contextlib
+import os
+import signal
 import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from balancing import App, Balancer
 from place import requires_tools
 from salt.exceptions import CommandExecutionError
-from service import Service, free_port
+from service import free_port
 
-from haproxy_ha_host import daemons, files, net, pool, system
+from haproxy_ha_host import net, pool, system
 from haproxy_ha_lib import runtime
 
 pytestmark = requires_tools("haproxy")
-
-CFG = """\
-global
-    stats socket {directory}/admin.sock mode 600 level admin
-    server-state-file {directory}/haproxy/states
-defaults
-    mode http
-    timeout connect 1s
-    timeout client 9s
-    timeout server 9s
-    load-server-state-from-file global
-frontend site
-    bind 127.0.0.1:{port}
-    default_backend app
-backend app
-{servers}
-"""
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-
-
-class App:
-    """An application that counts its requests, and answers after ``delay`` seconds."""
-
-    def __init__(self, port=0):
-        self.requests, self.delay = 0, 0.0
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        with contextlib.suppress(OSError):  # closed
-            while True:
-                connection, _ = self.listener.accept()
-                threading.Thread(target=self._answer, args=[connection], daemon=True).start()
-
-    def _answer(self, connection):
-        with connection, contextlib.suppress(OSError):
-            if connection.recv(65536):  # a health check says nothing
-                self.requests += 1
-                time.sleep(self.delay)
-                connection.sendall(ANSWER)
-
-    def close(self):
-        with contextlib.suppress(OSError):  # closed already
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-    def line(self, name, options="check inter 200"):
-        return f"    server {name} 127.0.0.1:{self.port} {options}"
-
-
-def entry(content):
-    return {"content": content, "mode": "0644", "user": "root", "group": "root"}
-
-
-class Balancer(Service):
-    """A HAProxy with some servers."""
-
-    def __init__(self, directory, servers, drain_timeout=5):
-        root = directory / "haproxy"
-        root.mkdir()
-        self.directory, self.cfg, self.states, self.port = directory, root / "haproxy.cfg", root / "states", free_port()
-        self.socket, pidfile = str(directory / "admin.sock"), directory / "haproxy.pid"
-        servers_of = pool.Pool(self.socket, str(self.cfg), str(self.states), drain_timeout)
-        daemon = daemons.Daemon("haproxy", "haproxy", str(root), ("-c", "-f", str(self.cfg)), (), servers_of)
-        start = ["haproxy", "-W", "-D", "-f", str(self.cfg), "-p", str(pidfile), "-S", daemons.MASTER_SOCKET]
-        super().__init__(daemon, directory, pidfile, start, "USR2")
-        files.install(self.set_with(servers))
-        self.begin()
-        assert system.wait_for(lambda: Path(self.socket).exists(), 5)
-
-    def set_with(self, servers, more=""):
-        text = CFG.format(directory=self.directory, port=self.port, servers="\n".join(servers)) + more
-        return {str(self.states): entry(runtime.NO_STATES), str(self.cfg): entry(text)}
-
-    def take(self, servers, more=""):
-        return daemons.install(self.daemon, self.set_with(servers, more))
-
-    def status(self):
-        return {one["server"]: one["status"] for one in runtime.parse_show_stat(net.ask(self.socket, "show stat"))}
-
-    def get(self):
-        return net.get("127.0.0.1", self.port)
-
 
 @pytest.fixture
 def apps():
@@ -205,8 +124,118 @@ def test_states_survive_a_reload_whatever_the_order(balancer, apps):
     assert balancer.states.read_text() == runtime.NO_STATES
 
 
-def test_without_a_runtime_api_the_reload_happens_all_the_same(balancer, apps):
-    Path(balancer.socket).rename(balancer.socket + ".gone")
-    assert balancer.take([apps[2].line("c")]) == "haproxy was reloaded"
-    assert balancer.get() == 200
-    assert apps[2].requests == 1
+# By which sockets
+
+
+@contextlib.contextmanager
+def begun(*arguments, **options):
+    balancer = Balancer(*arguments, **options)
+    try:
+        yield balancer
+    finally:
+        balancer.end()
+
+
+@pytest.mark.parametrize("stats, master", [
+    ("{socket} mode 600 level user", ""),
+    ("{socket} mode 600", "{directory}/other.sock,mode,600"),
+    ("{socket} mode 600", "unix@{directory}/other.sock"),
+    ("{socket} mode 600", "abns@haproxy-master"),
+    ("{socket} mode 600", "127.0.0.1:{port}"),
+    ("{socket}.elsewhere level admin", None),
+    ("unix@{socket} level admin", None),
+    ("abns@haproxy-stats level admin", None),
+    ("127.0.0.1:{port} level admin", None),
+    ("ipv4@*:{port} level admin", None),
+    ("{socket} level admin", "{directory}/master.sock,level,user"),
+    ("{socket} level user\n    stats socket {socket}.admin level admin", None),
+])  # fmt: skip
+def test_servers_are_drained_and_kept_whatever_sockets_there_are(stats, master, machine, apps):
+    places = {"directory": machine, "port": free_port(), "socket": machine / "admin.sock"}
+    stats, master = stats.format(**places), master and master.format(**places)
+    lines = [app.line(name) for name, app in zip("abc", apps, strict=True)]
+    with begun(machine, lines, stats=stats, master=master) as balancer:
+        balancer.haproxy.ask("set server app/b weight 7")
+        assert pool.warning(balancer.pool, balancer.set_with(lines[:2])) == ""
+        assert balancer.take(lines[:2]) == "drained: app/c; haproxy was reloaded"
+        assert balancer.rows()["b"]["srv_uweight"] == "7"
+
+
+@pytest.mark.parametrize("stats", ["{socket}", "{socket} level user"])
+def test_a_drain_that_haproxy_does_not_confirm_is_never_claimed(stats, machine, apps):
+    lines = [apps[0].line("a"), apps[1].line("b")]
+    with begun(machine, lines, stats=stats, master=None) as balancer:
+        level = balancer.haproxy.level()
+        assert pool.warning(balancer.pool, balancer.set_with(lines[:1])) == (
+            f"HAProxy's sockets allow {level} at most, and draining needs admin: not drained will be app/b"
+        )
+        assert pool.warning(balancer.pool, balancer.set_with(lines)) == ""
+        assert balancer.take(lines[:1]) == (
+            "not drained: app/b (HAProxy says: Permission denied); haproxy was reloaded"
+        )
+
+
+def test_without_a_control_socket_the_reload_happens_and_says_what_does_not(machine, apps):
+    with begun(machine, [apps[0].line("a")], master=None) as balancer:
+        Path(balancer.socket).unlink()
+        cannot = "servers that leave are not drained, and the others begin anew"
+        warning = pool.warning(balancer.pool, balancer.set_with([apps[2].line("c")]))
+        assert warning.startswith("HAProxy answers at no socket")
+        assert warning.endswith(cannot)
+        assert balancer.take([apps[2].line("c")]) == f"{warning}; haproxy was reloaded"
+        assert balancer.get() == 200
+        assert apps[2].requests == 1
+
+
+# Of a run that was killed
+
+
+def killed_while_it_drains(balancer, lines):
+    """A run that is killed as soon as HAProxy has drained what leaves."""
+    run = os.fork()
+    if not run:
+        balancer.take(lines)
+        os._exit(0)
+    assert system.wait_for(lambda: balancer.status()["b"] == "DRAIN", 5, 0.01)
+    os.kill(run, signal.SIGKILL)
+    os.waitpid(run, 0)
+
+
+@pytest.fixture
+def stranded(machine, apps):
+    """What a killed run has left: b is drained by it, and c by an operator."""
+    lines = [app.line(name) for name, app in zip("abc", apps, strict=True)]
+    with begun(machine, lines) as balancer:
+        balancer.say("set server app/c state drain")
+        apps[1].delay = 5.0
+        threading.Thread(target=lambda: [balancer.get() for _ in range(2)], daemon=True).start()
+        assert system.wait_for(lambda: apps[1].requests, 5, 0.01)
+        killed_while_it_drains(balancer, [lines[0], lines[2]])
+        yield balancer
+
+
+def words(balancer):
+    """The states of its servers, without how many checks are still to come."""
+    return {name: status.split()[0] for name, status in balancer.status().items()}
+
+
+def test_what_a_killed_run_drained_is_found_and_put_back_and_an_operator_s_own_drain_stays(stranded):
+    assert words(stranded) == {"a": "UP", "b": "DRAIN", "c": "DRAIN"}
+    assert pool.left_drained(stranded.pool) == [("app", "b")]
+    assert pool.take_back(stranded.pool) == [("app", "b")]
+    assert words(stranded) == {"a": "UP", "b": "UP", "c": "DRAIN"}
+    assert pool.left_drained(stranded.pool) == pool.take_back(stranded.pool) == []
+
+
+def test_a_haproxy_that_was_reloaded_since_has_forgotten_the_drain_of_a_killed_run(stranded):
+    """Who is drained then was drained by an operator."""
+    system.systemctl("reload", "haproxy")
+    assert system.wait_for(lambda: stranded.status()["b"] == "UP", 5)
+    stranded.haproxy.ask("set server app/b state drain")
+    assert pool.take_back(stranded.pool) == []
+    assert stranded.status()["b"] == "DRAIN"
+
+
+def test_a_run_that_is_not_killed_leaves_nothing_to_put_back(balancer, apps):
+    balancer.take([apps[0].line("a")])
+    assert not Path(pool._memory()).exists()

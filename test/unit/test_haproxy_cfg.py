@@ -107,6 +107,43 @@ def test_the_servers_of_a_file_are_found_in_its_text():
     }
 
 
+TEXT = """\
+global
+    stats socket /run/own.sock level admin
+    stats  socket "ipv4@127.0.0.1:9999"
+    stats timeout 9s
+frontend site
+    use-server a if TRUE
+listen one
+    server a 10.0.0.1:80 check
+    # server b 10.0.0.2:80
+    "server" c "10.0.0.3:${PORT}"
+    server-template t 2-3 app.example.com:80
+backend two
+    server-template u 2 _app._tcp.example.com
+    .if version_atleast(9)
+    server x 10.0.0.4:80
+    server y 10.0.0.5:80
+    .else
+    server x 10.0.0.4:81
+    server y 10.0.0.5:80 backup
+    .endif
+"""
+
+
+def test_servers_in_every_way_that_they_are_written():
+    assert haproxy_cfg.servers(TEXT) == {
+        ("one", "a"): "10.0.0.1:80", ("one", "c"): "10.0.0.3:${PORT}",
+        ("one", "t2"): "app.example.com:80", ("one", "t3"): "app.example.com:80",
+        ("two", "u1"): "_app._tcp.example.com", ("two", "u2"): "_app._tcp.example.com",
+        ("two", "x"): "$", ("two", "y"): "10.0.0.5:80",
+    }  # fmt: skip
+
+
+def test_the_stats_sockets_of_a_file():
+    assert haproxy_cfg.stats_sockets(TEXT) == ["/run/own.sock", "ipv4@127.0.0.1:9999"]
+
+
 def test_the_mode_of_a_proxy_is_its_own_or_that_of_its_defaults():
     built = valid({
         "haproxy:sections": {"defaults tcp": ["mode tcp"], "defaults none": ["timeout client 1s"]},

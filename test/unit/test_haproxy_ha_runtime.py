@@ -57,17 +57,30 @@ def test_show_stat():
     assert [server["backup"] for server in servers] == [False, False, True, False]
 
 
-STATES = """\
-1
-# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_fqdn srv_port
-3 app 1 up 10.0.0.1 2 0 1 1 - 80
-3 app 2 down 10.0.0.2 0 0 1 1 - 80
-3 app 3 drained 10.0.0.3 2 8 1 1 - 80
-3 app 4 weightless 10.0.0.4 2 0 0 1 - 80
-4 v6 1 one fd00::1 2 0 1 1 - 80
-4 v6 2 named 10.0.0.5 2 0 1 1 app.example.com 80
+COLUMNS = (
+    "be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight "
+    "srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state "
+    "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr "
+    "srv_agent_addr srv_agent_port"
+)
 
-"""
+
+def row(backend, server, address, state, admin, weight, name="-", port="80", record="-", initial="1"):
+    """A line of `show servers state`, with TLS, and with ports and addresses of checks."""
+    state = f"{state} {admin} {weight} {initial} 9 6 3 4 6 0 0 0"
+    return f"3 {backend} 1 {server} {address} {state} {name} {port} {record} 1 8081 10.9.9.9 10.9.9.8 8082"
+
+
+STATES = "\n".join([
+    "1", f"# {COLUMNS}",
+    row("app", "up", "10.0.0.1", 2, 0, 1),
+    row("app", "down", "10.0.0.2", 0, 0, 1),
+    row("app", "drained", "10.0.0.3", 2, 8, 1),
+    row("app", "weightless", "10.0.0.4", 2, 0, 0),
+    row("v6", "one", "fd00::1", 2, 0, 1),
+    row("v6", "named", "10.0.0.5", 2, 0, 1, "app.example.com"),
+    "", "",
+])  # fmt: skip
 WANTED = {("app", "up"): "10.0.0.1:80", ("app", "down"): "10.0.0.2:80", ("app", "drained"): "10.0.0.3:80",
           ("app", "weightless"): "10.0.0.4:80", ("v6", "one"): "[fd00::1]:80", ("v6", "named"): "app.example.com:80"}
 
@@ -108,11 +121,61 @@ def test_who_would_be_left_alone_though_down(wanted, alone):
     assert runtime.down_alone(runtime.parse_servers_state(STATES), wanted) == alone
 
 
+def kept(text, wanted, resolved=()):
+    """What is kept of each server: its fields by name."""
+    states = runtime.kept_states(runtime.parse_servers_state(text), wanted, dict(resolved))
+    return {one["srv_name"]: one for one in runtime.parse_servers_state(states)}
+
+
 def test_states_are_kept_for_what_stays_where_it_is():
-    kept = runtime.kept_states(STATES, without("down", "one", up="10.0.0.1:81"))
-    assert [row["srv_name"] for row in runtime.parse_servers_state(kept)] == ["drained", "weightless", "named"]
-    assert kept.splitlines()[:2] == STATES.splitlines()[:2]
-    assert runtime.kept_states(STATES, WANTED) == STATES.replace("\n\n", "\n")
+    assert list(kept(STATES, without("down", "one", up="10.0.0.1:81"))) == ["drained", "weightless", "named"]
+    assert list(kept(STATES, WANTED)) == ["up", "down", "drained", "weightless", "one", "named"]
+    assert runtime.kept_states([], WANTED, {}) == runtime.NO_STATES
+
+
+def test_what_is_configured_is_not_kept():
+    """HAProxy takes it from its configuration where the line ends before."""
+    assert [column for column in COLUMNS.split() if column not in kept(STATES, WANTED)["up"]] == [
+        "srv_use_ssl", "srv_check_port", "srv_check_addr", "srv_agent_addr", "srv_agent_port",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("resolved, address", [
+    ([], "10.0.0.5"),  # only HAProxy's own resolvers know the name
+    ([("app.example.com", {"10.0.0.5", "10.0.0.6"})], "10.0.0.5"),
+    ([("app.example.com", {"10.0.0.6"})], "-"),
+])
+def test_a_name_keeps_its_address_while_it_has_it(resolved, address):
+    assert kept(STATES, WANTED, resolved)["named"]["srv_addr"] == address
+
+
+@pytest.mark.parametrize("admin, stays", [
+    (0, True), (1, True), (8, True),  # by hand
+    (4, True),  # off in pillar, and switched on by hand
+    (5, False), (12, True),
+    (2, False), (16, False), (32, False), (33, False),  # what is tracked, or no address
+])  # fmt: skip
+def test_maintenance_that_has_a_cause_elsewhere_is_not_kept(admin, stays):
+    text = "\n".join(["1", f"# {COLUMNS}", row("app", "up", "10.0.0.1", 0, admin, 1), ""])
+    assert bool(kept(text, WANTED)) == stays
+
+
+def test_a_server_found_by_an_srv_record_keeps_what_was_found():
+    found = row("app", "up", "10.0.0.1", 2, 0, 1, "one.example.com", "8443", "_app._tcp.example.com")
+    text = "\n".join(["1", f"# {COLUMNS}", found, ""])
+    kept_row = kept(text, {("app", "up"): "_app._tcp.example.com"})["up"]
+    assert (kept_row["srv_addr"], kept_row["srv_fqdn"], kept_row["srv_port"]) == ("10.0.0.1", "one.example.com", "8443")
+    assert kept(text, {("app", "up"): "_web._tcp.example.com"}) == {}
+
+
+@pytest.mark.parametrize("word, parts", [
+    ("10.0.0.1:80", ("10.0.0.1", "80")), ("10.0.0.1", ("10.0.0.1", "0")), ("10.0.0.1:", ("10.0.0.1", "0")),
+    ("[fd00::1]:80", ("fd00::1", "80")), ("[fd00::1]", ("fd00::1", "0")), ("fd00::1:80", ("fd00::1", "80")),
+    ("ipv4@App.example.com:+8000", ("app.example.com", "8000")), ("/run/app.sock", ("/run/app.sock", "0")),
+    ("unix@/run/app.sock", ("/run/app.sock", "0")), ("abns@app", ("app", "0")),
+])  # fmt: skip
+def test_the_parts_of_an_address(word, parts):
+    assert runtime.split_address(word) == parts
 
 
 def test_busy_servers():

@@ -1,0 +1,104 @@
+"""
+HAProxy asked by its own interfaces (its management guide, 9.3 and 9.4): at the socket of its master, which ``-S`` on
+the main process's command line names and through which ``@1`` reaches the worker, else at a stats socket that its
+configuration names.
+"""
+
+import contextlib
+from dataclasses import dataclass
+
+from haproxy_ha_host import files, net, system
+from haproxy_ha_lib import haproxy_cfg, runtime
+
+_PATIENCE = 2  # seconds: a master that reads itself in again does not answer for a moment
+_WORKER = "@1 "
+ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class HAProxy:
+    """
+    A HAProxy of this machine.
+
+    unit
+        Its service.
+    cfg
+        The path of its configuration.
+    """
+
+    unit: str
+    cfg: str
+
+    def master(self):
+        """The address of its master's socket, None if it has none."""
+        words = system.command_line(system.main_pid(self.unit))
+        return next((words[at + 1].split(",")[0] for at, word in enumerate(words[:-1]) if word == "-S"), None)
+
+    def processes(self):
+        """What the master says of its processes, as ``runtime.parse_show_proc``; OSError if it does not answer."""
+        return runtime.parse_show_proc(net.ask(self._master(), "show proc"))
+
+    def _master(self):
+        address = self.master()
+        if address is None:
+            raise OSError("HAProxy has no socket of a master")
+        return address
+
+    def ask(self, command):
+        """What the worker answers to a command (str); OSError if there is no way to it."""
+        return self.way().ask(command)
+
+    def level(self):
+        """What the best way to the worker allows: ``admin``, ``operator`` or ``user``."""
+        return self.way().level
+
+    def servers(self):
+        """The servers and their states, as ``runtime.parse_servers_state``."""
+        way = self.way()
+        return runtime.parse_servers_state(way.ask("show servers state"), way.ask("show stat"))
+
+    def way(self):
+        """The way to the worker that allows most; OSError if there is none."""
+        addresses, found = self._addresses(), []
+
+        def seen():
+            found[:] = filter(None, (_way(*address) for address in addresses))
+            return len(found) == len(addresses) or any(way.level == ADMIN for way in found)
+
+        system.wait_for(seen, _PATIENCE)
+        if not found:
+            raise OSError("HAProxy answers at no socket of its master, nor at a stats socket of its configuration")
+        return max(found, key=lambda way: runtime.LEVELS.index(way.level))
+
+    def _addresses(self):
+        """Where it can be asked: [(address, what is written before a command)]."""
+        master = self.master()
+        stats = [(address, "") for address in haproxy_cfg.stats_sockets(files.text(self.cfg) or "")]
+        return [(master, _WORKER), *stats] if master else stats
+
+
+def _way(address, prefix):
+    with contextlib.suppress(OSError):
+        level = net.ask(address, f"{prefix}show cli level").strip()
+        return Way(address, prefix, level) if level in runtime.LEVELS else None
+    return None
+
+
+@dataclass(frozen=True)
+class Way:
+    """
+    A way to HAProxy's worker.
+
+    address, prefix
+        The socket, and what is written before each command.
+    level
+        What it allows.
+    """
+
+    address: str
+    prefix: str
+    level: str
+
+    def ask(self, command):
+        """What the worker answers to a command (str); OSError if it does not."""
+        return net.ask(self.address, f"{self.prefix}{command}")
