@@ -996,8 +996,7 @@ def verify(timeout=0, saltenv=None):
     nothing is asked through it, the app servers are asked directly, and a note says so: that another load balancer
     serves is what counts then.
 
-    Returns ``{"result": bool, "checks": [text], "failed": [text], "notes": [text]}``, one line for each check;
-    ``failed`` has those that did not find what they should.
+    Returns ``{"result": bool, "passed": [text], "failed": [text], "notes": [text]}``, one line for each probe.
 
     CLI Example:
 
@@ -1009,9 +1008,9 @@ def verify(timeout=0, saltenv=None):
 
     def missing():
         outcome.update(_verify(ours))
-        return "; ".join(outcome["failed"]), min(timeout, _SOON) if outcome.pop("known") else timeout
+        return "; ".join(outcome["failed"]), _SOON if outcome.pop("known") else timeout
 
-    waiting.until(missing, _say, 1.0)
+    waiting.until(missing, timeout, _say, 1.0)
     return outcome
 
 
@@ -1035,11 +1034,8 @@ def _verify(ours):
         checks += found
     if "quorum_helper" in ours["roles"]:
         checks += probes.quorum_helper(ours)
-    failed = [probes.line(check) for check in checks if not check["result"]]
-    return {
-        "result": not failed, "checks": [probes.line(check) for check in checks], "failed": failed, "notes": notes,
-        "known": known,
-    }  # fmt: skip
+    passed, failed = ([probes.line(check) for check in checks if check["result"] is well] for well in (True, False))
+    return {"result": not failed, "passed": passed, "failed": failed, "notes": notes, "known": known}
 
 
 def _verify_balancer(ours):
@@ -1249,8 +1245,8 @@ def absent(nodes, timeout=120, saltenv=None):
     def answers(name, known):
         return net.answers(addresses[name], 1.0 if known else _ARP_SECONDS) if addresses.get(name) else None
 
-    now = __salt__["pacemaker.status"]()
-    missing = standing.absent(now, nodes, answers)
+    now, here = __salt__["pacemaker.status"](), __opts__["id"]
+    missing = standing.absent(now, nodes, answers, here)
     up = system.running_for("pacemaker") if missing else 0
     return {
         "missing": standing.missing(now, nodes, missing),
@@ -1294,7 +1290,7 @@ def join(nodes, timeout=120, saltenv=None):
             found.update(missing=str(exc), absent=[], remedy="", seconds=timeout, nodes={})
         return found["missing"], found["seconds"]
 
-    waiting.until(missing, _say)
+    waiting.until(missing, timeout, _say)
     return found
 
 

@@ -621,4 +621,4 @@ def verified(name, timeout=60):
     found = __salt__["haproxy_ha.verify"](timeout, __env__)
     if not found["result"]:
         return {"result": False, "comment": "\n".join(["Not so:", *found["failed"], *found["notes"]])}
-    return _done("\n".join([f"{len(found['checks'])} probes found what they should", *found["notes"]]))
+    return _done("\n".join([f"{len(found['passed'])} probes found what they should", *found["notes"]]))

@@ -26,7 +26,7 @@ def probe(check, expected, found, result):
 def line(made):
     """A probe as one line."""
     if made["result"]:
-        return f"ok: {made['check']}: {made['found']}"
+        return f"{made['check']}: {made['found']}"
     return f"{made['check']}: expected: {made['expected']}, found: {made['found']}"
 
 

@@ -6,25 +6,29 @@ SAY_SECONDS = 5
 """How often what is still waited for is said again."""
 
 
-def until(missing, say, interval=0.5):
+def until(missing, timeout, say, interval=0.5):
     """
     Ask until nothing is missing any more, or it makes no sense to go on; returns the last answer.
 
     missing
-        A function that returns (text, seconds): what is missing, "" once nothing is; and for how long, from the
-        beginning, it makes sense to wait for that.
+        A function that returns (text, seconds): what is missing, "" once nothing is; and for how long it makes sense
+        to wait while just this is missing.
+    timeout
+        Seconds after which there is an end in any case.
     say
         A function of a text, called when there is something to wait for: at once, and every few seconds.
     interval : ``0.5``
         Seconds between two questions.
     """
-    began, said = time.monotonic(), None
+    began, since, before, said = time.monotonic(), 0.0, None, None
     while True:
         text, seconds = missing()
         now = time.monotonic()
-        if not text or now - began >= seconds:
+        before, since = text, since if text == before else now
+        end = min(since + seconds, began + timeout)
+        if not text or now >= end:
             return text
         if said is None or now - said >= SAY_SECONDS:
-            say(f"waiting, for {seconds - (now - began):.0f} s at most: {text}")
+            say(f"waiting, for {end - now:.0f} s at most: {text}")
             said = now
-        time.sleep(min(interval, began + seconds - now))
+        time.sleep(min(interval, end - now))

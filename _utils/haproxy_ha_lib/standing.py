@@ -207,27 +207,35 @@ class Absent(NamedTuple):
         return f"{self.name} is absent: {why}"
 
 
-def absent(status, nodes, answers):
+def absent(status, nodes, answers, here=None):
     """
-    The nodes of ``nodes`` that are not online, as :class:`Absent`.
+    The nodes of ``nodes`` that are not there, as :class:`Absent`. A node that is joining is there.
 
     answers
         A function of a name, and of whether it has been in the cluster: whether its machine answers, as in Absent.
+    here : ``None``
+        This node's name: it is there, though its Pacemaker may have only just been started.
     """
     found = []
-    for name in nodes:
-        node = status["nodes"].get(name)
-        if not (node and (node["online"] or node.get("pending"))):
-            left = node is not None and not node.get("expected_up")
-            found.append(Absent(name, node is not None, left, answers(name, node is not None)))
+    for name in (name for name in nodes if name != here and not _is_there(status, name)):
+        # Who was there before is known to a DC alone: a cluster that begins has heard of nobody yet.
+        node = status["nodes"].get(name) if status["dc"] else None
+        left = node is not None and not node.get("expected_up")
+        found.append(Absent(name, node is not None, left, answers(name, node is not None)))
     return found
+
+
+def _is_there(status, name):
+    node = status["nodes"].get(name, {})
+    return node.get("online") or node.get("pending")
 
 
 def missing(status, nodes, gone):
     """
     What keeps the cluster from being complete, as text, empty if nothing does; ``gone`` as :func:`absent` found it.
     """
-    joining = [name for name in nodes if status["nodes"].get(name, {}).get("pending")]
+    away = {one.name for one in gone}
+    joining = [name for name in nodes if name not in away and _joins(status["nodes"].get(name, {}))]
     parts = [
         *map(str, gone),
         *([f"joining: {', '.join(joining)}"] if joining else []),
@@ -235,6 +243,10 @@ def missing(status, nodes, gone):
         *([] if status["quorum"] else ["there is no quorum"]),
     ]
     return "; ".join(parts)
+
+
+def _joins(node):
+    return node.get("pending") or not node.get("online")
 
 
 def remedy(missing):

@@ -10,6 +10,7 @@ import http.server
 import inspect
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -34,11 +35,14 @@ pytestmark = [
 ]
 
 EXAMPLES = {example.place: example for example in documents.examples()}
+BY_HAND = ("test_pacemaker_live.py", "test_a_cluster_that_was_built_by_hand_is_adopted_without_a_change")
 ELSEWHERE = {
-    "docs/adopt.md, 1. Take over what is there": "test_a_cluster_that_was_built_by_hand_is_adopted_without_a_change",
-    "docs/adopt.md, 1. Take over what is there, 2": "test_a_cluster_that_was_built_by_hand_is_adopted_without_a_change",
+    "docs/adopt.md, 1. Take over what is there": BY_HAND,
+    "docs/adopt.md, 1. Take over what is there, 2": BY_HAND,
+    "docs/operate.md, A load balancer is dead":
+        ("test_operator.py", "test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can"),
 }
-"""Examples that a test of another file takes from the document: needs a live cluster."""
+"""Examples that a test of another file takes from the document: they need a live cluster."""
 SEEN = {}
 
 ANCHOR, PRIVATE = "10.17.1.18", "10.132.20.10"
@@ -107,9 +111,9 @@ def laid_over(base, over):
 
 
 def pillar_of(example, secrets):
-    """The whole tree: an example that names its own load balancers stands alone, another one is beside the usual."""
+    """The whole tree: an example that names its own floating IP stands alone, another one is beside the usual."""
     tree = given(example, secrets)
-    return tree if "load_balancers" in tree else laid_over(EXAMPLE, tree)
+    return tree if "floating_ip" in tree else laid_over(EXAMPLE, tree)
 
 
 def built(pillar, minion):
@@ -123,8 +127,8 @@ PILLARS = [place for place, example in EXAMPLES.items() if example.text.startswi
 
 def test_every_example_is_seen_to_do_what_its_text_says():
     assert set(SEEN) | set(ELSEWHERE) == set(EXAMPLES)
-    live = (documents.REPOSITORY / "test" / "functional" / "test_pacemaker_live.py").read_text(encoding="utf-8")
-    assert all(f"def {name}(" in live for name in ELSEWHERE.values())
+    for name, test in ELSEWHERE.values():
+        assert f"def {test}(" in read(f"test/functional/{name}")
 
 
 # By the real daemons
@@ -337,6 +341,12 @@ def test_a_proxy_in_tcp_mode_passes_bytes_to_its_servers(example, secrets, singl
         assert {ask()[2].splitlines()[0] for _ in range(4)} == set(APPS)  # and no web request goes to a database
 
 
+@shows("docs/http.md, IPv6")
+def test_the_address_of_its_own_is_served_beside_the_one_that_moves(example, secrets, single):
+    with addresses("2001:db8::21"), balancer(single, pillar_of(example, secrets)):
+        assert ask()[0] == ask(address="2001:db8::21")[0] == 200
+
+
 @shows("docs/quorum-helper.md, A quorum helper")
 def test_the_helper_gets_its_certificate_and_corosync_counts_three_votes(example, secrets, single):
     pillar = pillar_of(example, secrets)
@@ -383,7 +393,7 @@ def test_a_command_can_be_given_as_it_stands(words, document, loaded):
     elif program.startswith("./"):
         resolve_script(program, rest)
     else:
-        assert program == "certbot" or system.program(program), f"{program} is nowhere on a host of the lab"
+        assert program == "certbot" or shutil.which(program) or system.program(program), f"no host has {program}"
         units = rest[1:] if program in ("systemctl", "journalctl") else []
         assert set(units) <= set(DEFAULTS["services"].values())
 

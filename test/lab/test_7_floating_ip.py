@@ -410,7 +410,6 @@ def test_a_droplet_without_an_anchor_ip_binds_its_public_one(pillar, no_anchors,
         assert ask()[0] == 200
         salt.call("haproxy_ha.failover", target=holder)
         assert (audit.active(), ask()[0]) == (audit.passive_of(holder), 200)
-    salt.call("saltutil.refresh_pillar", "wait=True", target=",".join(BALANCERS))
     verified = salt.call("haproxy_ha.verify", target=",".join(BALANCERS))
     assert [check for one in verified.values() for check in one["failed"]] == []
 

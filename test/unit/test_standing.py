@@ -156,6 +156,15 @@ def test_who_is_online_or_joining_is_not_absent():
     assert standing.missing(but(dc=None, quorum=False), [], []) == "there is no DC; there is no quorum"
 
 
+def test_a_cluster_that_begins_knows_nobody_and_this_node_is_there():
+    """Pacemaker lists the nodes that Corosync has, as if they had left in good order."""
+    begins = but(dc=None, quorum=False)
+    begins["nodes"] = {name: {**NODE, "online": False, "expected_up": False} for name in WELL["nodes"]}
+    [one] = standing.absent(begins, ["primary", "secondary"], lambda name, known: True, "primary")
+    assert (one.name, one.known, one.left, one.patience(120, 1)) == ("secondary", False, False, 120)
+    assert "joining: primary" in standing.missing(begins, ["primary", "secondary"], [one])
+
+
 def test_many_texts_are_shortened_to_some_and_a_count():
     assert standing.some(["x"] * 5) == ["x"] * 5
     assert standing.some(map(str, range(300))) == ["0", "1", "2", "3", "4", "... and 295 more"]
