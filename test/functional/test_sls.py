@@ -174,7 +174,7 @@ def test_settings_are_made_once_in_a_run_and_never_stale(primary, tmp_path):
 
 def test_what_people_call_goes_by_the_pillar_as_it_is_now(minions, tmp_path, monkeypatch):
     """The minion holds that of its last refresh, which a run with it has to keep to."""
-    modules = minions("primary").modules
+    modules = minions("primary", (Path(FORMULA).parent, tmp_path)).modules
     (tmp_path / "top.sls").write_text("base: {'*': [own]}", encoding="utf-8")
     monkeypatch.setitem(modules.opts, "pillar_roots", {"base": [str(tmp_path)]})
     monkeypatch.setitem(modules.pack, "__pillar__", {"haproxy_ha": EXAMPLE})
