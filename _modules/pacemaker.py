@@ -67,6 +67,24 @@ are several sets or conditions, a list: ``[{score: 2, rule: {...}, attributes: {
 ``null`` instead of an object, or of a value in the key by key sections (properties, defaults, node attributes), means
 that it must not be there.
 
+What operators and agents set
+-----------------------------
+``export`` shows it apart, in two sections that say nothing in desired data:
+
+* ``switches``: what operators set while a cluster runs. The properties maintenance-mode, stop-all-resources and
+  is-managed-default; standby, maintenance and terminate of a node; target-role, is-managed and maintenance of a
+  resource of any kind, of a template, and in resource_defaults, unless a rule says when they apply; enabled of an
+  operation and of an alert; trace_ra and trace_file; the constraints of crm_resource and pcs (cli-ban-, cli-prefer-,
+  cli-standby-, pcs-relocate-).
+* ``observed``: what nobody can know the author of, because agents write it too. Attributes and utilization of nodes;
+  sets of properties beside cib-bootstrap-options, and properties that Pacemaker does not have; the utilization that
+  VirtualDomain and Xen set on themselves; constraints of DRBD's handlers (drbd-fence-by-). What an owner has recorded,
+  because its desired data stated it, is configuration.
+
+Neither is written or removed, not even with ``purge``, until the desired data states it where it belongs, for example
+``properties: {maintenance-mode: false}``. A switch that was stated once and no longer is stays as it is; ``null`` takes
+it away.
+
 An owner's objects are listed in a CIB tag named after the owner. Each owner removes only what it has created and no
 longer names, with what refers to it, whoever made that. It changes what is its own or nobody's; a change of what
 another owner has made is refused without ``take_over``. See ``plan``.
@@ -256,7 +274,8 @@ def _foretold(code, output):
 
 def export(cib_file=None, secrets=False):
     """
-    Return the cluster's configuration as data; a run of ``pacemaker.configured`` with it changes nothing.
+    Return the cluster's configuration as data, and apart from it what operators and agents have set; a run of
+    ``pacemaker.configured`` with it changes nothing, then or later.
 
     The tutorial's cluster, built by hand, is adopted this way: paste the output into pillar. Compare
     ``crm configure show``.
@@ -323,7 +342,7 @@ def plan(
     owner : ``haproxy_ha``
         Whose objects these are. What this owner has created and ``desired`` no longer names is removed.
     purge : ``False``
-        True: everything else is removed too, but not what operators set (cli-ban, cli-prefer, standby, maintenance).
+        True: everything else is removed too, but not what operators and agents set (see above).
     max_disruption : ``any``
         The worst that the change may do: any, stop, move, restart, reload or nothing; or a dict of these by the id of a
         resource (primitive, group, clone or bundle; of several that apply the innermost counts), with ``default`` for

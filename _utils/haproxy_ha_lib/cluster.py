@@ -2,7 +2,7 @@
 The Pacemaker objects that make the system, as data in the form of `pacemaker.export`, with pillar's merged over them.
 """
 
-from haproxy_ha_lib.cib import desired
+from haproxy_ha_lib.cib import desired, switches
 from haproxy_ha_lib.cib.document import CibError
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Problem
@@ -25,8 +25,9 @@ def configuration(floating_ip, given, fencing):
     Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
 
     ``fencing`` ({enabled, delay}) adds the fence device. Mappings merge, lists replace, null takes away. Empty sections
-    are left out.
+    are left out, and what an export shows apart.
     """
+    given = {section: objects for section, objects in given.items() if section not in switches.SECTIONS}
     built_in = _built_in(floating_ip)
     if fencing["enabled"]:
         _add_fencing(built_in, floating_ip, fencing["delay"])

@@ -10,6 +10,7 @@ import ipaddress
 import re
 
 from haproxy_ha_lib import corosync_conf, shape, values
+from haproxy_ha_lib.cib import switches
 from haproxy_ha_lib.shape import Either, Items, Keys, Problem, Table, Value
 
 ROOT = "haproxy_ha"
@@ -318,6 +319,8 @@ _CONFIGURATION = {
     "alerts": "Alerts.",
     "acls": "ACL roles, users and groups.",
     "tags": "Tags.",
+    "switches": "What operators have set, as an export shows it. It says nothing.",
+    "observed": "What agents may have set, as an export shows it. It says nothing.",
 }
 _SETS = ("properties", "resource_defaults", "operation_defaults")
 CONFIGURATION_SECTIONS = tuple(_CONFIGURATION)
@@ -327,7 +330,8 @@ CONFIGURATION_SECTIONS = tuple(_CONFIGURATION)
 def _objects(section, doc):
     """Pacemaker's options may also be a list of sets, each with its own rule; everything else is named."""
     item = Value(doc, plain_data)
-    table = Table(doc + " Merged over the built-in ones; null takes one away.", "id", item, key=_object_id)
+    merged = "" if section in switches.SECTIONS else " Merged over the built-in ones; null takes one away."
+    table = Table(doc + merged, "id", item, key=_object_id)
     if section not in _SETS:
         return table
     return Either(table.doc, table, listing=Items("Sets of options: {attributes, rule, score}.", item))

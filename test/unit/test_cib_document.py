@@ -20,7 +20,7 @@ WIDE = {
               "meta": {"priority": "3"}, "utilization": {"cpu": "1"},
               "operations": [
                   {"name": "monitor", "interval": "10s", "timeout": "20s", "on-fail": "restart",
-                   "params": {"OCF_CHECK_LEVEL": "10"}, "meta": {"enabled": "true"}},
+                   "params": {"OCF_CHECK_LEVEL": "10"}, "meta": {"record-pending": "true"}},
                   {"name": "monitor", "interval": "5s", "role": "Promoted"}]},
         "b": {"template": "t"},
         "c": {"agent": "systemd:thing"},
@@ -34,7 +34,7 @@ WIDE = {
         "f": {"agent": "stonith:fence_x"},
         "in-bundle": {"agent": "ocf:pacemaker:remote-thing"},
     },
-    "groups": {"g": {"members": ["b", "a"], "meta": {"target-role": "Started"}}},
+    "groups": {"g": {"members": ["b", "a"], "meta": {"priority": "1"}}},
     "clones": {"d-clone": {"resource": "d", "meta": {"promotable": "true", "promoted-max": "1"}}},
     "bundles": {"box": {"docker": {"image": "x:1", "replicas": "2", "promoted-max": "1"},
                         "network": {"control-port": "3121", "port-mappings": [{"port": "80"}]},

@@ -203,6 +203,7 @@ def test_purge_removes_what_others_made_but_not_what_operators_set():
     )
     result = plan.make(document, BASE, "haproxy_ha", purge=True)
     assert set(result.changes) == {"primitive theirs", "property cluster-delay", "node_attribute n1 rack"}
+    assert result.foreign == ["location cli-prefer-ip", "node_attribute n1 standby", "property maintenance-mode"]
 
 
 @pytest.mark.parametrize("name", ["target-role", "is-managed", "maintenance"])
@@ -212,7 +213,7 @@ def test_what_an_operator_set_by_hand_stays_unless_it_is_stated(name):
     document = made(data)
     assert plan.make(document, BASE, "haproxy_ha").changes == {}
     after = made(changed(("primitives", "ip", "params", "ip"), "192.0.2.3"), document)
-    assert export(after)["primitives"]["ip"]["meta"] == {name: "false"}
+    assert export(after)["switches"] == {"primitives": {"ip": {"meta": {name: "false"}}}}
     stated = copy.deepcopy(BASE)
     stated["primitives"]["ip"]["meta"] = {name: "true"}
     assert list(plan.make(document, stated, "haproxy_ha").changes) == ["primitive ip"]

@@ -6,12 +6,9 @@ import datetime
 import re
 from dataclasses import dataclass, field
 
-from haproxy_ha_lib.cib import kinds, nvsets, values
-from haproxy_ha_lib.cib.document import AUTOMATIC, MARKER, SECTIONS, SETTINGS, CibError, DanglingError, Document, named
+from haproxy_ha_lib.cib import kinds, nvsets, switches, values
+from haproxy_ha_lib.cib.document import AUTOMATIC, SECTIONS, SETTINGS, CibError, DanglingError, Document, named
 from haproxy_ha_lib.cib.fields import Context
-
-OPERATOR_META = ("target-role", "is-managed", "maintenance")
-"""Meta attributes that operators set by hand: kept unless the desired data states them."""
 
 _PLACES = {
     "locations": ("resource", "resource-pattern", "sets"),
@@ -147,10 +144,13 @@ def normalised(data, report=lambda path, text: None):
         report(("configuration",), f"found {values.describe(data)}, allowed: a mapping of {', '.join(SECTIONS)}")
         return desired
     for section, content in data.items():
-        if section not in SECTIONS:
+        if section not in (*SECTIONS, *switches.SECTIONS):
             report((section,), f"is not a section{values.near(section, SECTIONS)}")
         elif content is None:
             continue
+        elif section in switches.SECTIONS:
+            if not isinstance(content, dict):
+                report((section,), f"found {values.describe(content)}, allowed: a mapping, which says nothing")
         elif section in SETTINGS:
             _add_settings(desired, section, content, report)
         elif not isinstance(content, dict):
@@ -325,89 +325,3 @@ def members(section, content):
         return list(content.get("members") or ())
     key = {"clones": "resource", "bundles": "primitive"}.get(section)
     return [content[key]] if key and content.get(key) else []
-
-
-def completed(section, wanted, live, unresolved):
-    """
-    Desired data with what it leaves to others filled in from the live data: operators' meta attributes, and secrets
-    for which it has only the marker. A marker without a live value is added to ``unresolved``.
-    """
-    result = dict(wanted)
-    if live and section in (*kinds.RESOURCE_SECTIONS, "templates"):
-        result["meta"] = _with_operators_meta(wanted.get("meta"), live.get("meta"))
-    _fill_secrets(result, live or {}, unresolved)
-    return result
-
-
-def _with_operators_meta(wanted, live):
-    stated = {name for one in nvsets.as_sets(wanted) for name in nvsets.names(one.get("attributes"))}
-    kept = {}
-    for one in nvsets.as_sets(live):
-        if "rule" not in one:
-            pairs = nvsets.pairs(one.get("attributes"), Context())
-            kept.update({name: pairs[name] for name in OPERATOR_META if name in pairs and name not in stated})
-    if not kept:
-        return wanted
-    if isinstance(wanted, list):
-        return [*wanted, {"attributes": kept}]
-    return {**(wanted or {}), **kept}
-
-
-def _fill_secrets(data, live, unresolved):
-    """Replace markers in data's params, and in those of its operations and recipients, by the live values."""
-    if "params" in data:
-        data["params"] = _filled(data["params"], live.get("params"), unresolved)
-    for key in ("operations", "recipients"):
-        inner, old = data.get(key), live.get(key)
-        if isinstance(inner, dict) and "operations" not in inner:
-            data[key] = {
-                name: _copied(one, (old or {}).get(name, {}) if isinstance(old, dict) else {}, unresolved)
-                for name, one in inner.items()
-            }
-        elif isinstance(inner, list):
-            olds = old if isinstance(old, list) else []
-            data[key] = [
-                _copied(one, olds[number] if number < len(olds) else {}, unresolved) for number, one in enumerate(inner)
-            ]
-
-
-def _copied(one, old, unresolved):
-    if not isinstance(one, dict):
-        return one
-    result = dict(one)
-    _fill_secrets(result, old, unresolved)
-    return result
-
-
-def _filled(params, live, unresolved):
-    have = {}
-    for one in nvsets.as_sets(live):
-        for name, value in nvsets.pairs(one.get("attributes"), Context()).items():
-            have.setdefault(name, value)
-
-    def value(name, given):
-        if given != MARKER:
-            return given
-        if name not in have:
-            unresolved.append(name)
-            return given
-        return have[name]
-
-    if isinstance(params, dict):
-        return {name: value(name, given) for name, given in params.items()}
-    return [_filled_set(one, value) for one in params]
-
-
-def _filled_set(one, value):
-    attributes = one.get("attributes")
-    if isinstance(attributes, dict):
-        return {**one, "attributes": {name: value(name, given) for name, given in attributes.items()}}
-    if attributes:
-        return {
-            **one,
-            "attributes": [
-                {**pair, "value": value(pair.get("name"), pair["value"])} if "value" in pair else pair
-                for pair in attributes
-            ],
-        }
-    return one

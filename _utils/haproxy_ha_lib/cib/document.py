@@ -10,11 +10,14 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from haproxy_ha_lib.cib import kinds, nvsets, values
+from haproxy_ha_lib.cib import kinds, nvsets, switches, values
 from haproxy_ha_lib.cib.fields import Context, children
 
-AUTOMATIC = frozenset(("cluster-infrastructure", "cluster-name", "dc-version", "have-watchdog", "last-lrm-refresh"))
-"""Properties that the cluster itself sets: never exported, compared or removed."""
+AUTOMATIC = frozenset((
+    "cluster-infrastructure", "cluster-name", "dc-version", "expected-quorum-votes", "have-watchdog",
+    "last-lrm-refresh",
+))  # fmt: skip
+"""Properties that the cluster itself sets, or has set: never exported, compared or removed."""
 
 _REFERRING = {
     "rsc_location": ("rsc",),
@@ -83,6 +86,9 @@ SECTIONS = (
 """The sections of exported data, in order."""
 
 
+EVERYTHING = "everything"
+
+
 def tree(text):
     """
     The root element of a CIB's text, comments kept. Raises CibError if it is no XML.
@@ -117,6 +123,7 @@ class Document:
             schema=self.schema,
         )
         self._data = {}
+        self._recorded = frozenset(self.owners())
         for key in self.objects:
             self.data(key)
         self.context.named = named(self.export_all())
@@ -220,21 +227,56 @@ class Document:
             self._data[key] = kind.shape.read(self.objects[key], self.context, f"{kind.name} {key[1]}")
         return self._data[key]
 
-    def sets(self, section, node=None):
+    def sets(self, section, node=None, apart=EVERYTHING):
         """
         The data of a section's sets, each with its id, automatic properties left out, empty sets too.
+
+        apart: only what an export has in this section beside the configuration; None: only the configuration.
         """
         result = []
         for element in self.settings.get((section, node), ()):
             where = f"{SETTINGS[section].name} set {element.get('id')}"
             one = nvsets.read_set(element, self.context, where)
-            attributes = one.get("attributes")
-            if isinstance(attributes, dict) and section == "properties":
-                attributes = {name: value for name, value in attributes.items() if name not in AUTOMATIC}
-                one["attributes"] = attributes
-            if (attributes or "id-ref" in one) and one not in result:
+            one = {**one, **self._attributes_apart(section, node, element, one, apart)}
+            linked = "id-ref" in one and apart in (EVERYTHING, None)
+            if (one.get("attributes") or linked) and one not in result:
                 result.append({"id": element.get("id"), **one} if element.get("id") else one)
         return result
+
+    def _attributes_apart(self, section, node, element, one, apart):
+        """The attributes of a set that are to be shown, as {"attributes": ...}."""
+        attributes = one.get("attributes")
+        if isinstance(attributes, dict):
+            shown = [name for name in attributes if self._is_shown(section, node, element, name, apart)]
+            return {"attributes": {name: attributes[name] for name in shown}}
+        listed = attributes or ()
+        first = next((pair.get("name") for pair in listed if pair.get("name")), "")
+        return {} if not listed or self._is_shown(section, node, element, first, apart) else {"attributes": []}
+
+    def _is_shown(self, section, node, element, name, apart):
+        if section == "properties" and name in AUTOMATIC:
+            return False
+        return apart == EVERYTHING or self.setting_section(section, node, element, name) == apart
+
+    def setting_section(self, section, node, element, name):
+        """
+        The section of an export, beside the configuration, that one name in a set belongs to; None if it is
+        configuration. What an owner has recorded was not made by an agent.
+        """
+        settings = SETTINGS[section]
+        has_main = any(one.get("id") == settings.main_id for one in self.settings[section, node])
+        apart = switches.setting_section(settings, element, name, has_main)
+        if apart == "observed":
+            ids = {pair.get("id") for pair in children(element, "nvpair") if pair.get("name") == name}
+            return apart if ids.isdisjoint(self._recorded) else None
+        return apart
+
+    def agent(self, data):
+        """
+        The agent of a primitive's or template's data, its own or its template's; None if it has none.
+        """
+        template = ("templates", data.get("template"))
+        return data.get("agent") or (self.data(template).get("agent") if template in self.objects else None)
 
     def resources(self):
         """
@@ -355,33 +397,53 @@ def named(data):
 
 def export(document, owner=None, secrets=True):
     """
-    The configuration as data, in the form that plan and apply take. Tags of owners are left out.
+    The configuration as data, in the form that plan and apply take, and apart from it, in the same form, what operators
+    and agents have set (switches.py). Tags of owners are left out.
 
     secrets: False replaces the values of parameters that look like secrets by a marker.
     """
+    found = {None: {}, **{apart: {} for apart in switches.SECTIONS}}
+    for section, name in document.objects:
+        _export_object(found, document, section, name, owner)
+    for section, node in document.settings:
+        _export_settings(found, document, section, node)
     result = {}
-    everything = document.export_all()
-    for section in SECTIONS:
-        content = everything.get(section)
-        if section in SETTINGS:
-            content = _exported_settings(SETTINGS[section], content, document)
-        elif section == "tags":
-            content = {
-                name: one["members"] for name, one in (content or {}).items() if not document.is_owner_tag(name, owner)
-            }
-        if content:
-            result[section] = copy.deepcopy(content)
+    for apart, content in found.items():
+        target = result if apart is None else result.setdefault(apart, {})
+        target.update({section: copy.deepcopy(content[section]) for section in SECTIONS if content.get(section)})
+    result = {section: content for section, content in result.items() if content}
     if not secrets:
         hide(result)
     return result
 
 
-def _exported_settings(settings, content, document):
-    if not content:
-        return None
-    if settings.per_node:
-        return {node: _plain_or_sets(sets, document) for node, sets in content.items()}
-    return _plain_or_sets(content, document)
+def _export_object(found, document, section, name, owner):
+    data = document.data((section, name))
+    if section == "tags":
+        if not document.is_owner_tag(name, owner):
+            _place(found[None], section, name, data["members"])
+        return
+    apart = switches.constraint_section(section, name)
+    if apart:
+        _place(found[apart], section, name, data)
+        return
+    rest, parts = switches.parted(kinds.KINDS[section].shape, data, switches.sets_itself(document.agent(data)))
+    _place(found[None], section, name, rest)
+    for apart, content in parts.items():
+        if content:
+            _place(found[apart], section, name, content)
+
+
+def _export_settings(found, document, section, node):
+    for apart, target in found.items():
+        sets = document.sets(section, node, apart)
+        if not sets:
+            continue
+        content = _plain_or_sets(sets, document)
+        if node is None:
+            target[section] = content
+        else:
+            target.setdefault(section, {})[node] = content
 
 
 def _plain_or_sets(sets, document):

@@ -107,7 +107,8 @@ class Operations(Many):
             if "id-ref" in value:
                 return "id-ref", value["id-ref"]
             value = value.get("operations")
-        return super().meaning([_with_interval(item) for item in value or ()], context)
+        items = [_with_interval(item) for item in value or ()]
+        return super().meaning([item for item in items if not _says_nothing(item)], context)
 
     def write(self, element, value, context):
         parent = element.find("operations")
@@ -139,6 +140,11 @@ class Operations(Many):
 
 def _with_interval(item):
     return item if "interval" in item or "id-ref" in item else {**item, "interval": "0"}
+
+
+def _says_nothing(item):
+    """Whether an operation has nothing but its name: to Pacemaker it is as if it were not there."""
+    return not set(item) - {"name", "interval"} and values.meaning("duration", item["interval"]) == "0"
 
 
 def _operations_element(**attributes):

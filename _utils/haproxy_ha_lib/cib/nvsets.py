@@ -25,6 +25,15 @@ def as_sets(value):
     return [{"attributes": value}] if isinstance(value, dict) else list(value)
 
 
+def simplified(sets):
+    """
+    The shortest form of a list of sets: None for none, the names and values for one set without conditions.
+    """
+    if len(sets) == 1 and set(sets[0]) == {"attributes"} and isinstance(sets[0]["attributes"], dict):
+        return sets[0]["attributes"]
+    return sets or None
+
+
 def pairs(attributes, context):
     """
     {name: value} of a set's attributes, ids resolved; of one name the first counts, and a pair without value is none.
@@ -75,12 +84,7 @@ class NVSets:
 
     def read(self, element, context, where):
         sets = [read_set(child, context, f"{where} {self.tag}") for child in children(element, self.tag)]
-        sets = [one for one in sets if one.get("attributes") or "id-ref" in one or "id" in one]
-        if not sets:
-            return None
-        if len(sets) == 1 and set(sets[0]) == {"attributes"} and isinstance(sets[0]["attributes"], dict):
-            return sets[0]["attributes"]
-        return sets
+        return simplified([one for one in sets if one.get("attributes") or "id-ref" in one or "id" in one])
 
     def meaning(self, value, context):
         merged = []

@@ -11,18 +11,10 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 
 from haproxy_ha_lib.cib import desired as wanted
-from haproxy_ha_lib.cib import edit, kinds, nvsets, values
+from haproxy_ha_lib.cib import edit, kinds, nvsets, switches, values
+from haproxy_ha_lib.cib.completion import Completion
 from haproxy_ha_lib.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, CibError, DanglingError, Document, hide
 from haproxy_ha_lib.cib.fields import Context, children
-
-OPERATOR_SETTINGS = {
-    "properties": ("maintenance-mode", "stop-all-resources"),
-    "node_attributes": ("standby", "maintenance", "terminate"),
-}
-"""Settings that operators make by hand: never removed unless named."""
-
-OPERATOR_CONSTRAINTS = ("cli-ban-", "cli-prefer-", "cli-standby-")
-"""How the ids of constraints begin that crm_resource makes for operators."""
 
 
 @dataclass
@@ -75,6 +67,8 @@ class _Planner:
         self.desired = wanted.read(data, document)
         if any(name == owner for _, name in self.desired.objects):
             raise CibError(f"owner: {owner} is also the id of a desired object; the owner's tag needs it")
+        self.result = Plan(before=document, unknown=document.unknown)
+        self._complete()
         self.context = self.desired.context(document)
         tag = document.tag(owner)
         self.owned = {child.get("id") for child in children(tag, "obj_ref")} - {owner} if tag is not None else set()
@@ -83,7 +77,6 @@ class _Planner:
         self.objects = {}  # what is to be written
         self.sets = []  # every desired set: (section, node, set, ids of the live sets)
         self.settings = []  # what is written in them: (section, node, set, ids, name, value); no ids: the whole set
-        self.result = Plan(before=document, unknown=document.unknown)
 
     def plan(self):
         self._compare_objects()
@@ -109,6 +102,21 @@ class _Planner:
         )
         return plan
 
+    def _complete(self):
+        """Fill in what the desired data leaves to the cluster."""
+        completion = Completion(self.desired.context(self.before), self.before.context)
+        for key, content in self.desired.objects.items():
+            if content is not None:
+                live = self.before.data(key) if key in self.before.objects else None
+                own = switches.sets_itself(content.get("agent") or self._agent_of_template(content))
+                shape = kinds.KINDS[key[0]].shape
+                self.desired.objects[key] = completion.object(shape, content, live, own)
+        self.result.unresolved = completion.unresolved
+
+    def _agent_of_template(self, content):
+        template = self.desired.objects.get(("templates", content.get("template"))) or {}
+        return template.get("agent") or self.before.agent(content)
+
     def _compare_objects(self):
         for (section, name), content in self.desired.objects.items():
             if content is None:
@@ -117,7 +125,6 @@ class _Planner:
                 continue
             shape = kinds.KINDS[section].shape
             live = self.before.data((section, name)) if (section, name) in self.before.objects else None
-            content = wanted.completed(section, content, live, self.result.unresolved)
             if live is None or shape.meaning(live, self.before.context) != shape.meaning(content, self.context):
                 self.objects[section, name] = content
                 self._reject_if_anothers(name, label(section, name))
@@ -200,25 +207,30 @@ class _Planner:
         if self.partial:
             return doomed, pairs
         for key in set(self.before.objects) - stated:
-            if key[1] in self.owned or (self.purge and self._purgeable(*key)):
+            is_tag = key == ("tags", self.owner)
+            if not switches.constraint_section(*key) and (key[1] in self.owned or (self.purge and not is_tag)):
                 doomed.add(key)
-        for settings, _, pair in self._live_pairs():
-            kept = pair.get("name") in OPERATOR_SETTINGS.get(settings.section, ())
-            if pair.get("id") not in self.claimed and (pair.get("id") in self.owned or (self.purge and not kept)):
+        for _, _, pair, apart in self._live_pairs():
+            if pair.get("id") not in self.claimed and self._goes(pair.get("id"), apart):
                 pairs.add(pair.get("id"))
         return doomed, pairs
 
-    def _purgeable(self, section, name):
-        return not (name.startswith(OPERATOR_CONSTRAINTS) or (section == "tags" and name == self.owner))
+    def _goes(self, identifier, apart):
+        """
+        Whether a pair that is not desired goes. A switch never does: what an owner once stated may have been set by an
+        operator since.
+        """
+        return apart != "switches" and (identifier in self.owned or (self.purge and apart is None))
 
     def _live_pairs(self):
-        """(settings, node, nvpair) of all that is set and is not automatic."""
+        """(settings, node, nvpair, its section beside the configuration) of all that is set and is not automatic."""
         for (section, node), elements in self.before.settings.items():
             for element in elements:
                 for pair in children(element, "nvpair"):
                     # One that refers to another goes with it.
                     if pair.get("id") and not (section == "properties" and pair.get("name") in AUTOMATIC):
-                        yield SETTINGS[section], node, pair
+                        apart = self.before.setting_section(section, node, element, pair.get("name"))
+                        yield SETTINGS[section], node, pair, apart
 
     def _edit(self, doomed, pairs):
         after = self.before.copy()
@@ -286,10 +298,10 @@ class _Planner:
             owner_tag = key[0] == "tags" and self.before.is_owner_tag(key[1], self.owner)
             if key[1] not in self.owned and not owner_tag:
                 self.result.foreign.append(label(*key))
-        if not self.purge:
-            for settings, node, pair in self._live_pairs():
-                if pair.get("id") not in self.claimed | self.owned and pair.get("name"):
-                    self.result.foreign.append(setting_label(settings, node, pair.get("name"), {}))
+        for settings, node, pair, apart in self._live_pairs():
+            stays = not (self.purge and self._goes(pair.get("id"), apart))
+            if stays and pair.get("id") not in self.claimed | self.owned and pair.get("name"):
+                self.result.foreign.append(setting_label(settings, node, pair.get("name"), {}))
         self.result.foreign = sorted(set(self.result.foreign))
 
 

@@ -186,6 +186,13 @@ _TYPES = {
     "params": {},  # an agent gets the very string: two spellings are two values
     "utilization": {},
 }
+_UNTYPED = {
+    "properties": "cluster-ipc-limit crmd-finalization-timeout crmd-integration-timeout crmd-transition-delay "
+    "default-action-timeout default-resource-failure-stickiness default-resource-stickiness load-threshold "
+    "notification-agent notification-recipient stonith-watchdog-timeout transition-idle-timeout".split()
+}
+"""Further options that Pacemaker has or had."""
+
 _ALIASES = {
     "properties": {
         "fencing-enabled": "stonith-enabled",
@@ -224,11 +231,11 @@ def option_type(table, name):
     return _TYPES[table].get(canonical_name(table, name), "text")
 
 
-def known_options(table):
+def is_known_option(table, name):
     """
-    The names that ``option_type`` knows in ``table``.
+    Whether Pacemaker has, or had, an option ``name`` in ``table``.
     """
-    return sorted(_TYPES[table])
+    return canonical_name(table, name) in {*_TYPES[table], *_UNTYPED.get(table, ())}
 
 
 def spelled(kind, value, old_roles=False):
