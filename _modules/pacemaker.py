@@ -117,6 +117,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _COMMAND_SECONDS = 120
 _SIMULATE = ("crm_simulate", "--run", "--xml-pipe", "--output-as=xml")
 _VERIFY = ("crm_verify", "--xml-pipe", "--verbose")
+_UPGRADE = ("cibadmin", "--upgrade", "--force")
 _ATTEMPTS = 20
 # Who has lost a race reads again at once: the longer it waits, the sooner the others are ahead of it again.
 _JITTER_SECONDS = 0.05
@@ -261,12 +262,12 @@ def _simulated(text):
     return _foretold(*_run(*_SIMULATE, stdin=text)[:2])
 
 
-def _foretold(code, output):
-    """(status, actions) of what crm_simulate has returned."""
+def _foretold(code, output, which="that the cluster has"):
+    """(status, actions) of what crm_simulate has returned for a configuration."""
     if code == 0:
         with contextlib.suppress(ValueError):
             return lib_impact.parse(output)
-    raise _failed("The scheduler cannot work with this configuration", code)
+    raise _failed(f"The scheduler cannot work with the configuration {which}", code)
 
 
 # Reading and planning
@@ -471,6 +472,8 @@ def _judged(text, desired, options, live, lost=None):
         judgement = _Judgement(made)
         judgement.refused += made.conflicts
         return judgement
+    if lib_plan.lacks_tags(made.after):
+        raise _outdated(document)
     if lost is not None and lost.plan.digest == made.digest and not options.binds_effects:
         judgement = _Judgement(made, lost.impact)
         judgement.waiting = _not_ready(document.root, options)
@@ -480,11 +483,14 @@ def _judged(text, desired, options, live, lost=None):
         (_VERIFY, made.after.judged_text()), (_SIMULATE, text), (_SIMULATE, made.after.text())
     )
     breaches, errors = _new_errors(document, verified[2])
+    now, current = _foretold(*simulated[0][:2])
+    if document.is_outdated and (breaches or simulated[1][0]):
+        raise _outdated(document)
     if breaches:
         raise CommandExecutionError(f"Pacemaker would refuse the configuration: {'; '.join(breaches)}")
-    (now, current), (then, proposed) = (_foretold(*said[:2]) for said in simulated)
+    then, proposed = _foretold(*simulated[1][:2], "that it would have")
     judgement = _Judgement(made, lib_impact.difference(proposed, current))
-    judgement.refused += made.conflicts
+    judgement.refused += made.conflicts + _unknown_secrets(made)
     if live:
         judgement.waiting = _not_ready(document.root, options)
         judgement.lacking = errors + _agent_problems(made)
@@ -496,6 +502,22 @@ def _judged(text, desired, options, live, lost=None):
     if options.expect is not None and options.expect != judgement.digest:
         judgement.refused.append(f"this is not the plan that was reviewed: its digest is {judgement.digest}")
     return judgement
+
+
+def _outdated(document):
+    """An error for a change that the schema of an older Pacemaker does not allow."""
+    return CommandExecutionError(
+        f"The CIB has still the schema {document.root.get('validate-with')} of an older Pacemaker, in which this change "
+        "cannot be made. Upgrade it first, which keeps what it means: salt-call pacemaker.upgrade_schema (cibadmin "
+        "--upgrade --force). Then export it again"
+    )
+
+
+def _unknown_secrets(made):
+    if not made.unresolved:
+        return []
+    names = ", ".join(made.unresolved)
+    return [f"it cannot be told what the secret {names} is: the cluster has no value in its place, or several; give it"]
 
 
 def _check_ids_of_limits(max_disruption, document, made):
@@ -510,8 +532,6 @@ def _check_ids_of_limits(max_disruption, document, made):
 def _unsafe(made, then, proposed):
     """Why a change must not be written, whatever else is done before."""
     reasons = list(made.doubts)
-    if made.unresolved:
-        reasons.append("no value is given anywhere for the secret " + ", ".join(made.unresolved))
     left = lib_impact.left_running(then, proposed)
     if left and lib_plan.flag(made.after, "stop-orphan-resources") is not False:
         reasons.append(
@@ -639,6 +659,40 @@ def _metadata(agent):
     """What an agent says of itself; None if it is not installed here."""
     code, output, _ = _run("crm_resource", "--show-metadata", agent)
     return None if code else output
+
+
+def upgrade_schema(cib_file=None):
+    """
+    Let the CIB have the newest schema that this Pacemaker knows. What it means stays the same. Compare
+    ``crm configure upgrade``.
+
+    cib_file : ``None``
+        A saved CIB (path): it is rewritten, in place of the live cluster.
+
+    Returns ``{"old": name of the schema, "new": the same}``. Raises CommandExecutionError if Pacemaker cannot do it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.upgrade_schema
+    """
+    before = _tree(_cib_text(cib_file)).get("validate-with")
+    if cib_file is None:
+        _do("Nothing was upgraded", *_UPGRADE)
+    else:
+        _write_file(cib_file, _upgraded(_cib_text(cib_file)))
+    return {"old": before, "new": _tree(_cib_text(cib_file)).get("validate-with")}
+
+
+def _upgraded(text):
+    """The text of a CIB with the newest schema."""
+    with tempfile.TemporaryDirectory(prefix=".pacemaker-") as folder:  # mode 0700
+        path = os.path.join(folder, "cib.xml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        _do("Nothing was upgraded", "env", f"CIB_file={path}", *_UPGRADE)
+        return _cib_text(path)
 
 
 # Committing

@@ -15,7 +15,7 @@ from place import requires_tools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from unit.test_cib_laws import configuration, emptied
 
-from haproxy_ha_lib.cib.document import Document
+from haproxy_ha_lib.cib.document import MARKER, Document
 
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin")
 
@@ -192,3 +192,62 @@ def test_an_export_makes_the_same_configuration_elsewhere(pacemaker, path, tmp_p
     pacemaker.apply(data, cib_file=str(target))
     assert pacemaker.export(str(target), secrets=True) == configuration(data)
     assert pacemaker.plan(data, cib_file=str(target))["changes"] == {}
+
+
+OLD = """<cib crm_feature_set="3.0.14" validate-with="{schema}" epoch="9" num_updates="0" admin_epoch="0" have-quorum="1"
+dc-uuid="1"><configuration><crm_config><cluster_property_set id="cib-bootstrap-options">
+<nvpair name="stonith-enabled" value="no" id="c1"/><nvpair name="expected-quorum-votes" value="2" id="c2"/>{property}
+</cluster_property_set></crm_config><nodes><node id="1" uname="n1" type="normal"/><node id="2" uname="n2" type="normal"/>
+</nodes><resources><master id="m"><meta_attributes id="m-m"><nvpair id="m-m-x" name="master-max" value="1"/>
+</meta_attributes><primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"><instance_attributes id="i">
+<nvpair name="ip" value="192.0.2.20" id="i-ip"/></instance_attributes></primitive></master></resources><constraints/>
+</configuration><status/></cib>"""
+DROPPED = '<nvpair name="notification-agent" value="/x" id="c3"/>'
+
+
+def old(cib, schema, property_=""):
+    """The CIB of an older Pacemaker in the file."""
+    Path(cib).write_text(OLD.format(schema=schema, property=property_), encoding="utf-8")
+
+
+@pytest.mark.parametrize("schema", ["pacemaker-1.3", "pacemaker-2.0", "pacemaker-2.5", "pacemaker-2.10"])
+def test_the_cib_of_an_older_pacemaker_is_adopted(pacemaker, cib, schema):
+    """The property that the cluster itself once set is no part of it: an upgrade drops it."""
+    old(cib, schema)
+    data = pacemaker.export(cib)
+    assert data["properties"] == {"stonith-enabled": "no"}
+    assert pacemaker.plan(data, cib_file=cib)["changes"] == {}
+    assert list(pacemaker.apply(data, cib_file=cib, adopt=True)["changes"]) == ["owner haproxy_ha"]
+    assert pacemaker.upgrade_schema(cib)["old"] == schema
+    assert pacemaker.plan(data, cib_file=cib, adopt=True)["changes"] == {}
+
+
+@pytest.mark.parametrize(
+    ("schema", "property_"), [("pacemaker-1.0", ""), ("pacemaker-1.2", ""), ("pacemaker-2.5", DROPPED)]
+)
+def test_a_cib_that_has_to_be_upgraded_first_says_so_and_then_works(pacemaker, cib, schema, property_):
+    old(cib, schema, property_)
+    before = Path(cib).read_text(encoding="utf-8")
+    data = pacemaker.export(cib)
+    assert pacemaker.plan(data, cib_file=cib)["changes"] == {}
+    for function in (pacemaker.plan, pacemaker.apply):
+        with pytest.raises(CommandExecutionError, match=f"^The CIB has still the schema {schema} .*cibadmin --upgrade"):
+            function(data, cib_file=cib, adopt=True)
+    assert Path(cib).read_text(encoding="utf-8") == before
+    upgraded = pacemaker.upgrade_schema(cib)
+    assert (upgraded["old"], upgraded["new"] > "pacemaker-3") == (schema, True)
+    assert list(pacemaker.apply(pacemaker.export(cib), cib_file=cib, adopt=True)["changes"]) == ["owner haproxy_ha"]
+
+
+def test_a_schema_that_cannot_be_upgraded_is_one_clear_error(pacemaker, cib):
+    Path(cib).write_text("<cib validate-with='pacemaker-2.5'><nothing/></cib>", encoding="utf-8")
+    with pytest.raises(CommandExecutionError, match="Nothing was upgraded: "):
+        pacemaker.upgrade_schema(cib)
+
+
+def test_a_secret_that_the_cluster_has_not_is_refused_in_a_file_too(pacemaker, cib):
+    hidden = {"primitives": {"ip": {"agent": "ocf:heartbeat:IPaddr2", "params": {"ip": "1", "password": MARKER}}}}
+    assert "the secret password" in pacemaker.plan(hidden, cib_file=cib)["refused"][0]
+    with pytest.raises(CommandExecutionError, match="it cannot be told what the secret password is"):
+        pacemaker.apply(hidden, cib_file=cib)
+    assert Path(cib).read_text(encoding="utf-8") == CIB

@@ -186,6 +186,13 @@ class Document:
         return tuple(int(part) for part in match.groups()) if match else (0, 0)
 
     @property
+    def is_outdated(self):
+        """
+        Whether Pacemaker 2 and later turn the CIB into one of another schema before they work with it.
+        """
+        return (0, 0) < self.schema < (3, 0)
+
+    @property
     def version(self):
         """
         (admin_epoch, epoch, num_updates).

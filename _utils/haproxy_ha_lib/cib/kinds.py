@@ -96,7 +96,7 @@ class Operations(Many):
             return None
         if parent.get("id-ref") is not None:
             return {"id-ref": parent.get("id-ref")}
-        found = super().read(element, context, where)
+        found = [item for item in super().read(element, context, where) or () if not _says_nothing(item)] or None
         if found and parent.get("id") in context.referenced:
             return {"id": parent.get("id"), "operations": found}
         return found
@@ -144,7 +144,7 @@ def _with_interval(item):
 
 def _says_nothing(item):
     """Whether an operation has nothing but its name: to Pacemaker it is as if it were not there."""
-    return not set(item) - {"name", "interval"} and values.meaning("duration", item["interval"]) == "0"
+    return not set(item) - {"name", "interval"} and values.meaning("duration", item.get("interval", "0")) == "0"
 
 
 def _operations_element(**attributes):

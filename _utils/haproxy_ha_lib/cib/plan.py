@@ -93,8 +93,6 @@ class _Planner:
         plan.adoptable.sort()
         written = {*self.objects, *(change[:2] for change in self.settings)}
         plan.doubts = sorted(text for key in written for text in self.desired.doubts.get(key, ()))
-        if plan.after is not None and _lacks_tags(plan.after):
-            plan.doubts.append("the CIB's schema has no tags, which record what an owner makes: cibadmin --upgrade")
         plan.resources = sorted(
             name
             for (section, name), content in self.desired.objects.items()
@@ -289,7 +287,7 @@ class _Planner:
         for name, tag in after.owner_tags().items():
             if name != self.owner:
                 edit.forget(after, tag, mine)
-        if not _lacks_tags(after):
+        if not lacks_tags(after):
             edit.write_tag(after, self.owner, sorted(mine))
 
     def _list_foreign(self, doomed):
@@ -305,7 +303,10 @@ class _Planner:
         self.result.foreign = sorted(set(self.result.foreign))
 
 
-def _lacks_tags(document):
+def lacks_tags(document):
+    """
+    Whether the schema of a CIB is too old for tags, which record what an owner makes.
+    """
     return (1, 0) <= document.schema < (1, 3)
 
 

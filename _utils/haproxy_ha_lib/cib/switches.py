@@ -18,15 +18,19 @@ SECTIONS = ("switches", "observed")
 """The sections of exported data that hold it, in the form of the others. In desired data they say nothing."""
 
 SWITCHES = {
-    "properties": {"maintenance-mode", "stop-all-resources", "is-managed-default"},
-    "meta": {"target-role", "is-managed", "maintenance"},
-    "params": {"trace_ra", "trace_file"},
-    "operation_meta": {"enabled"},
-    "alert_meta": {"enabled"},
-    "node_attributes": {"standby", "maintenance", "terminate"},
-    "utilization": set(),
+    table: frozenset(names.split())
+    for table, names in {
+        "properties": "maintenance-mode stop-all-resources is-managed-default "
+        "maintenance_mode stop_all_resources is_managed_default",
+        "meta": "target-role is-managed maintenance target_role is_managed",
+        "params": "trace_ra trace_file",
+        "operation_meta": "enabled",
+        "alert_meta": "enabled",
+        "node_attributes": "standby maintenance terminate",
+        "utilization": "",
+    }.items()
 }
-"""The names of switches, by the table of options (values.py) that they are in."""
+"""The names of switches, by the table of options (values.py) that they are in; Pacemaker 1 took underscores too."""
 
 OPERATION_SWITCH = "enabled"
 """The attribute of an operation that `pcs resource unmanage --monitor` sets."""

@@ -233,9 +233,10 @@ def option_type(table, name):
 
 def is_known_option(table, name):
     """
-    Whether Pacemaker has, or had, an option ``name`` in ``table``.
+    Whether Pacemaker has, or had, an option ``name`` in ``table``; it once took them with underscores too.
     """
-    return canonical_name(table, name) in {*_TYPES[table], *_UNTYPED.get(table, ())}
+    known = {*_TYPES[table], *_UNTYPED.get(table, ())}
+    return canonical_name(table, text(name).replace("_", "-")) in known
 
 
 def spelled(kind, value, old_roles=False):
