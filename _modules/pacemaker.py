@@ -105,6 +105,7 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_lib import impact as lib_impact
 from haproxy_ha_lib.cib import document as lib_document
+from haproxy_ha_lib.cib import parameters as lib_parameters
 from haproxy_ha_lib.cib import plan as lib_plan
 from haproxy_ha_lib.cib import values as lib_values
 
@@ -507,9 +508,9 @@ def _judged(text, desired, options, live, lost=None):
 def _outdated(document):
     """An error for a change that the schema of an older Pacemaker does not allow."""
     return CommandExecutionError(
-        f"The CIB has still the schema {document.root.get('validate-with')} of an older Pacemaker, in which this change "
-        "cannot be made. Upgrade it first, which keeps what it means: salt-call pacemaker.upgrade_schema (cibadmin "
-        "--upgrade --force). Then export it again"
+        f"The CIB has still the schema {document.root.get('validate-with')} of an older Pacemaker, in which this "
+        "change cannot be made. Upgrade it first, which keeps what it means: salt-call pacemaker.upgrade_schema "
+        "(cibadmin --upgrade --force). Then export it again"
     )
 
 
@@ -651,7 +652,7 @@ def _agent_problems(made):
             found.append(f"the agent {agent} of {name} is not installed on this node")
             continue
         template = ("templates", name) in made.after.objects
-        found += [f"{name}: {text}" for text in lib_plan.parameter_problems(agent, metadata[agent], params, template)]
+        found += [f"{name}: {text}" for text in lib_parameters.problems(agent, metadata[agent], params, template)]
     return found
 
 

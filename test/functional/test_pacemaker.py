@@ -194,11 +194,12 @@ def test_an_export_makes_the_same_configuration_elsewhere(pacemaker, path, tmp_p
     assert pacemaker.plan(data, cib_file=str(target))["changes"] == {}
 
 
-OLD = """<cib crm_feature_set="3.0.14" validate-with="{schema}" epoch="9" num_updates="0" admin_epoch="0" have-quorum="1"
-dc-uuid="1"><configuration><crm_config><cluster_property_set id="cib-bootstrap-options">
+OLD = """<cib crm_feature_set="3.0.14" validate-with="{schema}" epoch="9" num_updates="0" admin_epoch="0"
+have-quorum="1" dc-uuid="1"><configuration><crm_config><cluster_property_set id="cib-bootstrap-options">
 <nvpair name="stonith-enabled" value="no" id="c1"/><nvpair name="expected-quorum-votes" value="2" id="c2"/>{property}
-</cluster_property_set></crm_config><nodes><node id="1" uname="n1" type="normal"/><node id="2" uname="n2" type="normal"/>
-</nodes><resources><master id="m"><meta_attributes id="m-m"><nvpair id="m-m-x" name="master-max" value="1"/>
+</cluster_property_set></crm_config><nodes><node id="1" uname="n1" type="normal"/>
+<node id="2" uname="n2" type="normal"/></nodes><resources><master id="m">
+<meta_attributes id="m-m"><nvpair id="m-m-x" name="master-max" value="1"/>
 </meta_attributes><primitive id="ip" class="ocf" provider="heartbeat" type="IPaddr2"><instance_attributes id="i">
 <nvpair name="ip" value="192.0.2.20" id="i-ip"/></instance_attributes></primitive></master></resources><constraints/>
 </configuration><status/></cib>"""

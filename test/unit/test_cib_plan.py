@@ -6,7 +6,7 @@ import random
 import pytest
 from unit.test_cib_document import EMPTY, WIDE, empty, made, unowned
 
-from haproxy_ha_lib.cib import plan
+from haproxy_ha_lib.cib import parameters, plan
 from haproxy_ha_lib.cib.document import CibError, Document, export
 
 BASE = {
@@ -403,12 +403,23 @@ METADATA = """<resource-agent><parameters>
         ("ocf:a:b", {"ip": "1"}, []),
         ("ocf:a:b", {"ip": "1", "nik": "x"}, ["the agent ocf:a:b has no parameter nik; did you mean nic?"]),
         ("ocf:a:b", {}, ["the agent ocf:a:b needs the parameter ip"]),
-        ("stonith:x", {"ip": "1", "pcmk_host_list": "n1"}, []),
+        ("ocf:a:b", {"ip": "1", "trace_ra": "1", "trace_file": "/x", "OCF_CHECK_LEVEL": "10", "CRM_meta_x": "9"}, []),
+        ("ocf:a:b", {"ip": "1", "trac_ra": ""}, ["the agent ocf:a:b has no parameter trac_ra; did you mean trace_ra?"]),
+        ("ocf:a:b", {"ip": "1", "pcmk_host_list": "x"}, ["the agent ocf:a:b has no parameter pcmk_host_list"]),
+        ("stonith:x", {"ip": "1", "pcmk_host_list": "n1", "pcmk_off_timeout": "60s", "pcmk_reboot_retries": "2",
+                       "pcmk_monitor_action": "status", "pcmk_delay_base": "n1:5s", "priority": "1",
+                       "stonith-timeout": "60s", "provides": "unfencing"}, []),
+        ("stonith:x", {"ip": "1", "pcmk_hostlist": "n1"},
+         ["the agent stonith:x has no parameter pcmk_hostlist; did you mean pcmk_host_list?"]),
         ("systemd:x", {"anything": "1"}, []),
+        ("lsb:x", {"anything": "1"}, []),
+        ("service:x", {"anything": "1"}, []),
+        ("nagios:x", {"anything": "1"}, []),
+        ("upstart:x", {"anything": "1"}, []),
     ],
-)
+)  # fmt: skip
 def test_params_are_checked_against_the_agents_metadata(agent, params, expected):
-    assert plan.parameter_problems(agent, METADATA, params) == expected
+    assert parameters.problems(agent, METADATA, params) == expected
 
 
 def test_the_digest_is_of_the_change():

@@ -7,7 +7,6 @@ An owner's tag lists the ids of the objects and of the nvpairs that the owner ha
 import copy
 import hashlib
 import json
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 
 from haproxy_ha_lib.cib import desired as wanted
@@ -459,37 +458,3 @@ def flag(document, name):
         return None if pair is None else values.boolean(pair.get("value") or "")
     except ValueError:
         return None
-
-
-def parameter_problems(agent, metadata, params, template=False):
-    """
-    What is wrong with the params of a primitive, by its agent's metadata (XML): unknown and missing names, as texts.
-
-    A template may leave required params to the primitives that use it. Agents of classes without parameters
-    (systemd, service, lsb) are not judged. The fencer itself takes pcmk_* and crm_* on every fence device.
-    """
-    kind = agent.split(":")[0]
-    if kind not in ("ocf", "stonith"):
-        return []
-    try:
-        root = ET.fromstring(metadata[metadata.index("<") :])
-    except (ET.ParseError, ValueError):
-        return [f"the metadata of the agent {agent} cannot be read"]
-    known = {one.get("name"): one for one in root.iter("parameter")}
-    problems = [
-        f"the agent {agent} has no parameter {name}{values.near(name, known)}"
-        for name in sorted(params)
-        if name not in known and not (kind == "stonith" and name.startswith(("pcmk_", "crm_", "provides", "priority")))
-    ]
-    problems += [
-        f"the agent {agent} needs the parameter {name}"
-        for name, one in known.items()
-        if not template and _is_needed(one) and {name, one.get("deprecated"), one.get("obsoletes")}.isdisjoint(params)
-    ]
-    return problems
-
-
-def _is_needed(parameter):
-    content = parameter.find("content")
-    default = content.get("default") if content is not None else None
-    return parameter.get("required") in ("1", "true") and not default
