@@ -620,7 +620,7 @@ def apply_files(daemon, saltenv=None):
     returned = _returned(pool.take_back(target.servers)) if target.servers else {}
     plan = _plan_files(target, wanted, ours)
     if plan["refusal"]:
-        raise CommandExecutionError(f"{plan['refusal']}\nNothing was changed.")
+        raise CommandExecutionError(f"{plan['refusal']}\nNo file of {daemon} was changed.")
     if plan["unknown"]:
         raise CommandExecutionError(f"{daemon} is not installed")
     if not plan["changes"] and not plan["unfinished"]:
@@ -629,6 +629,30 @@ def apply_files(daemon, saltenv=None):
     done = daemons.install(target, wanted)
     changes = plan["changes"] or {daemon: {"old": "not taken", "new": "taken"}}
     return {"changes": {**changes, **returned}, "done": done, "kept": kept}
+
+
+def export_corosync(secrets=False):
+    """
+    Return the part of pillar that keeps what the corosync that runs here has: the cluster's name and port, the id and
+    address of each node. A running corosync can change none of them; a cluster that was built by hand goes on with
+    this in pillar. The rest of corosync.conf is the formula's, and what it changes is reloaded.
+
+    secrets : ``False``
+        True: the cluster's key too, in base64 (bool). Only with ``salt-call --local``: a master would keep it.
+
+    Returns ``{"haproxy_ha": {"cluster": {...}, "load_balancers": {...}}}``. Raises CommandExecutionError where corosync
+    does not run. Source: corosync-cmapctl, corosync.conf(5).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local haproxy_ha.export_corosync --out=yaml
+    """
+    kept = corosync.as_pillar()
+    if secrets:
+        kept["cluster"]["authkey"] = corosync.key()
+    return {"haproxy_ha": kept}
 
 
 def _keep(what, paths, worth):
@@ -1292,6 +1316,76 @@ def join(nodes, timeout=120, saltenv=None):
 
     waiting.until(missing, timeout, _say)
     return found
+
+
+def cluster_obstacles(timeout=0, saltenv=None):
+    """
+    Return what keeps the cluster's configuration from being committed now: ``{"twins": [text], "unready": [node]}``.
+
+    timeout : ``0``
+        How long to wait for nodes that are not ready, in seconds (int); who is waited for is said at once, in the log
+        and as an event.
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    ``twins`` are a HAProxy or the floating IP that the cluster has under another name, so that there would be a second
+    one. ``unready`` are nodes that are online and not known to have the agents: none has answered there, nor has a run
+    there told so (:func:`mark_agents`).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.cluster_obstacles
+    """
+    ours = _valid_settings(saltenv)
+    wanted = ours["cluster"]["configuration"]
+    others = __salt__["pacemaker.foreign"](wanted, purge=ours["cluster"]["purge"])
+    twins = list(lib_cluster.twins(wanted, others, ours["floating_ip"]["address"]))
+    unready = []
+
+    def missing():
+        unready[:] = _unready(ours)
+        return f"the agents on {', '.join(unready)}" if unready else "", timeout
+
+    if not twins and lib_cluster.needs_agents(wanted):
+        waiting.until(missing, _say)
+    return {"twins": twins, "unready": unready}
+
+
+def _unready(ours):
+    """The nodes that are online and not known to have the agents."""
+    nodes = __salt__["pacemaker.status"]()["nodes"]
+    ready = {*__salt__["pacemaker.nodes_with"](lib_cluster.PROVIDER), *_marked()}
+    return [name for name in ours["load_balancers"] if nodes.get(name, {}).get("online") and name not in ready]
+
+
+def _marked():
+    """The nodes on which a run has told that the agents are there."""
+    code, said = system.run(["attrd_updater", "--query", "--all", f"--name={lib_cluster.AGENTS_ATTRIBUTE}"])
+    return [] if code else re.findall(r'host="([^"]+)" value="[^"]+"', said)
+
+
+def mark_agents():
+    """
+    Tell the cluster that this node has the agents and what they need, if it runs and cannot know: in a transient
+    attribute of the node. The others wait for that before they commit a configuration with these agents.
+
+    Returns whether it was told something new (bool).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.mark_agents
+    """
+    if not __salt__["pacemaker.running"]():
+        return False
+    node = __salt__["pacemaker.node_name"]()
+    if node in __salt__["pacemaker.nodes_with"](lib_cluster.PROVIDER) or node in _marked():
+        return False
+    system.succeed("attrd_updater", f"--name={lib_cluster.AGENTS_ATTRIBUTE}", "--update=1")
+    return True
 
 
 # Taking away

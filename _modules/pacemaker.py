@@ -105,6 +105,7 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_lib import impact as lib_impact
 from haproxy_ha_lib.cib import document as lib_document
+from haproxy_ha_lib.cib import kinds as lib_kinds
 from haproxy_ha_lib.cib import parameters as lib_parameters
 from haproxy_ha_lib.cib import plan as lib_plan
 from haproxy_ha_lib.cib import values as lib_values
@@ -368,13 +369,15 @@ def plan(
     Returns ``changes`` ({"kind id": {"old", "new"}}, only the parts that differ), ``impact`` (simulate of the result
     less simulate of what is), ``foreign`` and ``adoptable`` (names of objects of others; of unowned ones that are as
     desired), ``unknown`` (what was met and not understood; it is left alone), ``resources`` (the ids of the desired
-    resources), ``digest``, and what is in the way of a commit: ``refused`` (the change itself), ``lacking`` (agents on
-    this node, parameters, other objects, which may be there before it is made), and ``waiting`` (a DC, quorum, absent
-    and joining nodes: ``apply`` waits for these). ``problems`` are desired resources that would be down or failed all
-    the same, because the cluster would not act on them. Whether the other nodes have an agent is known only when the
-    cluster has probed there; ``settle`` then tells. Another agent for the resource of a clone is a change after which
-    Pacemaker 2.1 may do less than its scheduler says: it forgets an instance before it has stopped it. Raises
-    SaltInvocationError for desired data that cannot be, CommandExecutionError for a change that Pacemaker would refuse.
+    resources), ``stale_probes`` (primitives that a probe keeps off this node because their agent was missing, though
+    it is installed here by now; ``cleanup`` repeats it), ``digest``, and what is in the way of a commit: ``refused``
+    (the change itself), ``lacking`` (agents on this node, parameters, other objects, which may be there before it is
+    made), and ``waiting`` (a DC, quorum, absent and joining nodes: ``apply`` waits for these). ``problems`` are desired
+    resources that would be down or failed all the same, because the cluster would not act on them. Whether the other
+    nodes have an agent is known only when the cluster has probed there; ``settle`` then tells. Another agent for the
+    resource of a clone is a change after which Pacemaker 2.1 may do less than its scheduler says: it forgets an
+    instance before it has stopped it. Raises SaltInvocationError for desired data that cannot be, CommandExecutionError
+    for a change that Pacemaker would refuse.
 
     CLI Example:
 
@@ -392,6 +395,38 @@ def plan(
             raise _impossible(problem) from None
         nothing = _Judgement(lib_plan.Plan(before=None, changes=lib_plan.given(desired)), lacking=[str(problem)])
         return _result(nothing)
+
+
+def foreign(desired, cib_file=None, owner="haproxy_ha", purge=False):
+    """
+    Return what others have made and ``apply`` with the same arguments would leave there: objects that the desired data
+    does not name and the owner has not recorded.
+
+    desired, cib_file, owner, purge
+        As for ``plan``.
+
+    Returns data in the form of ``export``, secrets hidden; settings are left out.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.foreign '{primitives: {haproxy: {agent: "ocf:haproxy_ha:haproxy"}}}'
+    """
+    document = _document(_cib_text(cib_file))
+    options = _Options(owner, purge, "any", None, False, None, False, False, False)
+    left = set(_made(document, desired, options).foreign)
+    exported = lib_document.export(document, owner=owner, secrets=False)
+    return {
+        section: kept
+        for section, content in exported.items()
+        if (kept := {name: one for name, one in content.items() if _labelled(section, name) in left})
+    }
+
+
+def _labelled(section, name):
+    """What an object of an exported section is called in lists; None for what is no object."""
+    return lib_plan.label(section, name) if section in lib_kinds.KINDS else None
 
 
 def _nodes_in(desired):
@@ -436,6 +471,7 @@ class _Judgement:
         self.lacking = list(lacking)
         self.waiting = []
         self.problems = []
+        self.stale_probes = []
         self.digest = lib_plan.fingerprint([plan.digest, lib_impact.sentences(self.impact)])
 
 
@@ -472,6 +508,7 @@ def _judged(text, desired, options, live, lost=None):
     if made.after is None:
         judgement = _Judgement(made)
         judgement.refused += made.conflicts
+        judgement.stale_probes = _stale_probes(document, made.resources) if live else []
         return judgement
     if lib_plan.lacks_tags(made.after):
         raise _outdated(document)
@@ -497,6 +534,7 @@ def _judged(text, desired, options, live, lost=None):
         judgement.lacking = errors + _agent_problems(made)
         judgement.refused += _unsafe(made, then, proposed)
         judgement.problems = _foreseen(made, then, proposed)
+        judgement.stale_probes = _stale_probes(document, made.resources)
     worse = lib_impact.too_much(judgement.impact, options.max_disruption, lib_impact.containers(now, then))
     if worse:
         judgement.refused.append(f"more than max_disruption allows ({options.max_disruption}): {', '.join(worse)}")
@@ -557,6 +595,15 @@ def _wrong(document, state, wanted, busy=()):
     return found + _barred(document, state, wanted)
 
 
+def _stale_probes(document, wanted):
+    """The primitives that a probe on this node keeps off it because their agent was missing, and it is here by now."""
+    probes = lib_impact.failed_probes(document.root, not_installed=True)
+    here = node_name() if probes else None
+    inside = {name for name, node in probes if node == here and name in document.resources_of(wanted)}
+    agents = {name: document.agent(document.data(("primitives", name))) for name in inside}
+    return sorted(name for name in inside if _metadata(agents[name]) is not None)
+
+
 def _barred(document, state, wanted):
     """
     The resources that a failed probe, and nothing else, keeps off a node if that is the only one left, as sentences.
@@ -593,6 +640,7 @@ def _result(judgement):
         "lacking": judgement.lacking,
         "waiting": judgement.waiting,
         "problems": judgement.problems,
+        "stale_probes": judgement.stale_probes,
     }
 
 
@@ -989,6 +1037,23 @@ def settle(resources=None, timeout=120):
         "problems": _wrong(document, state, wanted),
         "deliberate": lib_impact.deliberate(state, wanted, stopped),
     }
+
+
+def nodes_with(provider):
+    """
+    Return the nodes on which agents of a provider are known to be installed, because one has answered there: a sorted
+    list of names. No node can look at the files of another one.
+
+    provider
+        The provider of the agents, the middle word of ``ocf:heartbeat:IPaddr2`` (str).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.nodes_with heartbeat
+    """
+    return sorted(lib_impact.nodes_with(_tree(_cib_text()), provider))
 
 
 def node_name():

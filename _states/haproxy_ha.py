@@ -359,7 +359,8 @@ def secret_file(name, secret, mode="0600"):
 
 _KEY_IN_USE = (
     "haproxy_ha:cluster:authkey: differs from the key that the cluster uses now. Nodes with different keys do not find "
-    "each other, and both would take the floating IP. To change it while clients are served: salt-call "
+    "each other, and both would take the floating IP. Pillar keeps it with what `base64 --wrap=0 "
+    "/etc/corosync/authkey` prints on a load balancer. To change it while clients are served: salt-call "
     "pacemaker.maintenance on one load balancer, systemctl stop pacemaker corosync on all of them, state.apply "
     "haproxy_ha.cluster.service on all of them, salt-call pacemaker.maintenance False on one."
 )
@@ -570,6 +571,44 @@ def _forgotten(nodes, present):
     """The changes by which the cluster forgets the nodes that have left."""
     left = [name for name, node in present.items() if name not in nodes and not (node["online"] or node["remote"])]
     return {name: {"old": "offline", "new": None} for name in left}
+
+
+@_state
+def cluster_ready(name, timeout=120):
+    """
+    Nothing keeps the cluster's configuration from being committed: every node that is online has the agents, and
+    nothing would be there twice.
+
+    timeout : ``120``
+        How long to wait for the runs on the other nodes to come as far, in seconds (int).
+
+    .. code-block:: yaml
+
+        haproxy_ha-cluster-ready:
+          haproxy_ha.cluster_ready:
+            - timeout: 120
+    """
+    if __opts__["test"] and not __salt__["pacemaker.running"]():
+        return _done("The cluster does not run here yet")
+    if not __opts__["test"]:
+        __salt__["haproxy_ha.mark_agents"]()
+    found = __salt__["haproxy_ha.cluster_obstacles"](0 if __opts__["test"] else timeout, __env__)
+    names = ", ".join(found["unready"])
+    if found["twins"]:
+        return {"result": False, "comment": "\n".join(["There would be two:", *found["twins"]])}
+    if names and __opts__["test"]:
+        return _would(f"Not known to have the agents yet: {names}. A live run would wait for the run there")
+    if names:
+        return {"result": False, "comment": _without_agents(names, timeout)}
+    return _done("Every node that is online has the agents")
+
+
+def _without_agents(names, timeout):
+    return (
+        f"After {timeout} s no run on {names} has installed what the cluster's configuration needs: a commit now would "
+        f"keep HAProxy and the floating IP off there. Run state.apply haproxy_ha on {names}, which then commits, or on "
+        "all at once"
+    )
 
 
 @_state

@@ -110,10 +110,22 @@ def _configured(name, desired, options, timeout, forming):
         ret["changes"] = done["changes"]
         if not done["changes"] and not done["resources"]:
             return {**ret, "comment": _unchanged(done)}
+        _probe_again(ret, done["stale_probes"], timeout)
         settled = __salt__["pacemaker.settle"](done["resources"], timeout=timeout)
     except (CommandExecutionError, SaltInvocationError) as problem:
         return _false(ret, problem)
     return _judged(ret, done, settled, timeout)
+
+
+def _probe_again(ret, stale, timeout):
+    """Repeat the probes on this node that found no agent, which has been installed since."""
+    for name in stale:
+        __salt__["pacemaker.cleanup"](name, __salt__["pacemaker.node_name"](), timeout)
+    ret["changes"] = {**ret["changes"], **_probed(stale)}
+
+
+def _probed(names):
+    return {f"probe of {name}": {"old": "not installed", "new": "repeated"} for name in names}
 
 
 def _false(ret, problem):
@@ -138,10 +150,15 @@ def _predicted(ret, desired, options, timeout):
     ret["changes"] = plan["changes"]
     if plan["refused"]:
         return {**ret, "result": False, "changes": {}, "comment": f"Would be refused: {_list(plan['refused'])}"}
+    stale = plan["stale_probes"]
     if plan["changes"]:
+        ret["changes"] = {**plan["changes"], **_probed(stale)}
         return {**ret, **_foreseen(plan)}
     if not plan["resources"]:
         return {**ret, "comment": _unchanged(plan)}
+    if stale:
+        said = f"The agents of {', '.join(stale)} are installed by now: their probes here would be repeated."
+        return {**ret, "result": None, "changes": _probed(stale), "comment": f"{said} {_unchanged(plan)}"}
     return _judged(ret, plan, __salt__["pacemaker.settle"](plan["resources"], timeout=timeout), timeout)
 
 

@@ -1,6 +1,10 @@
 """A running corosync takes a new corosync.conf: by a reload that is confirmed, or not at all."""
 
+import base64
+import json
 import os
+import re
+import socket
 
 from salt.exceptions import CommandExecutionError
 
@@ -9,9 +13,12 @@ from haproxy_ha_lib import corosync_conf
 
 DEVICE_UNIT = "corosync-qdevice"
 CIB = "/var/lib/pacemaker/cib"
+_AUTHKEY = "/etc/corosync/authkey"
 _LINK_MODE = "totem.link_mode"
 _RELOAD_SECONDS = 15
 _STOP_SECONDS = 600
+# A key of JSON that needs no quotes in YAML.
+_KEY, _NAKED = re.compile(r'"([A-Za-z][\w.-]*)":'), r"\1:"
 
 
 def obstacle(text):
@@ -20,16 +27,34 @@ def obstacle(text):
 
     One that is alone and has no resources, as the package starts it, is no obstacle: it is started anew.
     """
-    loaded = _loaded()
-    fixed = corosync_conf.fixed_differences(loaded, corosync_conf.keys(text))
+    loaded, wanted, hostname = _loaded(), corosync_conf.keys(text), socket.gethostname()
+    fixed = corosync_conf.fixed_differences(loaded, wanted, hostname)
     if not fixed or (corosync_conf.is_alone(loaded) and not _has_resources()):
         return None
-    return (
+    kept, more = corosync_conf.keeping(loaded, wanted, hostname)
+    return " ".join([
         f"A running corosync cannot change {', '.join(fixed)}, and nodes that differ in it do not find each other: "
-        "both would take the floating IP. To change it while clients are served: salt-call pacemaker.maintenance on "
-        "one load balancer, systemctl stop pacemaker corosync on all of them, state.apply haproxy_ha.cluster.service "
-        "on all of them, salt-call pacemaker.maintenance False on one."
-    )
+        "both would take the floating IP.",
+        *([f"Pillar keeps what runs with: haproxy_ha: {_KEY.sub(_NAKED, json.dumps(kept))}."] if kept else []),
+        "Pillar cannot keep the rest." if kept and more else "",
+        "To change it while clients are served: salt-call pacemaker.maintenance on one load balancer, systemctl stop "
+        "pacemaker corosync on all of them, state.apply haproxy_ha.cluster.service on all of them, salt-call "
+        "pacemaker.maintenance False on one.",
+    ]).replace("  ", " ")
+
+
+def as_pillar():
+    """The part of pillar that keeps what the running corosync has; see :func:`corosync_conf.as_pillar`."""
+    return corosync_conf.as_pillar(_loaded(), socket.gethostname())
+
+
+def key():
+    """The cluster's key, in base64 as pillar has it."""
+    try:
+        with open(_AUTHKEY, "rb") as file:
+            return base64.b64encode(file.read()).decode("ascii")
+    except OSError as exc:
+        raise CommandExecutionError(f"The cluster's key cannot be read: {exc}") from None
 
 
 def take(text):
@@ -39,7 +64,7 @@ def take(text):
     Raises CommandExecutionError if corosync does not have it afterwards.
     """
     wanted, before = corosync_conf.keys(text), _loaded()
-    if corosync_conf.fixed_differences(before, wanted):
+    if corosync_conf.fixed_differences(before, wanted, socket.gethostname()):
         return _begin_anew()
     system.succeed("corosync-cfgtool", "-R")
     missing = []

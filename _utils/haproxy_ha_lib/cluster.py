@@ -2,8 +2,13 @@
 The Pacemaker objects that make the system, as data in the form of `pacemaker.export`, with pillar's merged over them.
 """
 
+import re
+
 from haproxy_ha_lib.cib import desired, switches
 from haproxy_ha_lib.cib.document import CibError
+from haproxy_ha_lib.cib.fields import Context
+from haproxy_ha_lib.cib.kinds import RESOURCE_SECTIONS
+from haproxy_ha_lib.cib.nvsets import as_sets, pairs
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Problem
 from haproxy_ha_lib.values import did_you_mean
@@ -19,13 +24,19 @@ AGENT_DEFAULTS = {
 HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
 """A node with this attribute gives the address to one without it."""
 
+AGENTS_ATTRIBUTE = "haproxy_ha-agents"
+"""A node with this attribute has the agents."""
 
-def configuration(floating_ip, given, fencing):
+PROVIDER = "haproxy_ha"
+"""The provider of the agents."""
+
+
+def configuration(floating_ip, given, fencing, replaces=()):
     """
     Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
 
     ``fencing`` ({enabled, delay}) adds the fence device. Mappings merge, lists replace, null takes away. Empty sections
-    are left out, and what an export shows apart.
+    are left out, and what an export shows apart. ``replaces``: ids of resources that must not be there.
     """
     given = {section: objects for section, objects in given.items() if section not in switches.SECTIONS}
     built_in = _built_in(floating_ip)
@@ -36,6 +47,8 @@ def configuration(floating_ip, given, fencing):
     merged = {section: _laid_over(built_in.get(section, {}), objects) for section, objects in given.items()}
     merged = {section: objects for section, objects in merged.items() if objects}
     problems, warnings = _check(merged)
+    for section in RESOURCE_SECTIONS if replaces else ():
+        merged[section] = {**dict.fromkeys(replaces), **merged.get(section, {})}
     return merged, [*_take_away_what_is_not_there(built_in, given), *problems], warnings
 
 
@@ -168,3 +181,50 @@ def _check(data):
 def _problem(line):
     path, _, text = line.partition(": ")
     return Problem((ROOT, "cluster", *path.split(":")), text)
+
+
+def needs_agents(wanted):
+    """
+    Whether a configuration has primitives with the agents of this formula.
+    """
+    primitives = [one for one in wanted.get("primitives", {}).values() if one]
+    return any(str(one.get("agent")).startswith(f"ocf:{PROVIDER}:") for one in primitives)
+
+
+def twins(wanted, others, address):
+    """
+    What is in the cluster and would be there twice, as texts with the way out: a HAProxy, the floating IP, or a clone
+    or group around one of ours.
+
+    wanted: the configuration. others: what others have made and a commit would leave, in the same form. address: the
+    floating IP, None if nothing is known of it.
+    """
+    ours = {name for name, content in wanted.get("primitives", {}).items() if content}
+    for name, one in others.get("primitives", {}).items():
+        agent = one.get("agent") or others.get("templates", {}).get(one.get("template"), {}).get("agent") or ""
+        if "haproxy" in ours and _HAPROXY.search(agent):
+            yield _twin("primitive", name, agent, "runs HAProxy, as haproxy will")
+        elif "FloatIP" in ours and address and address in _values(one.get("params")):
+            yield _twin("primitive", name, agent, f"has the address {address}, as FloatIP will")
+    for section, kind in (("clones", "clone"), ("groups", "group")):
+        for name, one in others.get(section, {}).items():
+            held = ours.intersection([one.get("resource"), *(one.get("members") or ())])
+            if held:
+                yield _twin(kind, name, None, f"holds {', '.join(sorted(held))}")
+
+
+_HAPROXY = re.compile(r":haproxy(@.*)?(\.service)?\Z")
+
+
+def _twin(kind, name, agent, what):
+    described = f"{kind} {name} ({agent})" if agent else f"{kind} {name}"
+    return (
+        f"the cluster's {described} {what}. {ROOT}:cluster:replaces: [{name}] in pillar takes it away in the same "
+        "commit, with what refers to it"
+    )
+
+
+def _values(params):
+    """Every value of params, without the width of a network."""
+    found = [pairs(one.get("attributes"), Context()) for one in as_sets(params)]
+    return {str(value).partition("/")[0] for one in found for value in one.values()}

@@ -153,6 +153,7 @@ _CMAP = re.compile(r"(\S+) \(\w+\) = (.*)")
 _FIXED = re.compile(r"totem\.(transport|cluster_name|crypto_\w+|interface\.\d+\.mcastport)|system\..+")
 _USUAL = {"totem.transport": "knet", "totem.crypto_cipher": "none", "totem.crypto_hash": "none"}
 _FIRST_PORT = 5405
+_NODE = "nodelist.node."
 
 
 def parse_cmap(text):
@@ -192,11 +193,13 @@ def _flat(words, inner, path):
         yield from _flat(its_words, its_inner, (*path, *step))
 
 
-def fixed_differences(loaded, wanted):
+def fixed_differences(loaded, wanted, hostname=None):
     """
     Return what no reload can bring from the map ``loaded`` to ``wanted``, in words; an empty list when one can.
+
+    ``hostname`` is the name of a node without one: that which Pacemaker gives it.
     """
-    found = []
+    found = _differing_nodes(loaded, wanted, hostname)
     for key in sorted(filter(_FIXED.fullmatch, loaded.keys() | wanted.keys())):
         usual = _USUAL.get(key, "unset")
         if key.endswith("mcastport"):
@@ -207,21 +210,74 @@ def fixed_differences(loaded, wanted):
         old, new = loaded.get(key, usual), wanted.get(key, usual)
         if old != new:
             found.append(f"{key} from {old} to {new}")
-    here = loaded.get("nodelist.local_node_pos")
-    own = (loaded.get(f"nodelist.node.{here}.nodeid"), loaded.get(f"nodelist.node.{here}.name"))
-    if here is not None and own not in _nodes(wanted):
-        found.append(f"this node, which is {own[1]} with the id {own[0]}")
+    return sorted(found)
+
+
+def _differing_nodes(loaded, wanted, hostname):
+    """The nodes that would get another id, and this one if it would get another name, in words."""
+    running, ours = _nodes(loaded, hostname), {name: identifier for identifier, name in _nodes(wanted)}
+    found = [
+        f"the node id of {name} from {identifier} to {ours[name]}"
+        for identifier, name in running
+        if ours.get(name, identifier) != identifier
+    ]
+    here = _here(loaded, hostname)
+    if here and here[1] not in ours:
+        found.append(f"this machine's name in the cluster, which is {here[1]}: no load balancer of pillar has it")
     return found
 
 
-def _nodes(words):
-    positions = [key.split(".")[2] for key in words if key.startswith("nodelist.node.") and key.endswith(".nodeid")]
-    return [(words[f"nodelist.node.{at}.nodeid"], words.get(f"nodelist.node.{at}.name")) for at in positions]
+def _here(loaded, hostname):
+    """(id, name) of this node, as corosync has it loaded; None if it has no list of nodes."""
+    at = loaded.get("nodelist.local_node_pos")
+    identifier = loaded.get(f"nodelist.node.{at}.nodeid")
+    return identifier and (identifier, loaded.get(f"nodelist.node.{at}.name", hostname))
+
+
+def _nodes(words, hostname=None):
+    """(id, name) of each node; one without a name is left out, unless it is this machine."""
+    positions = [key.split(".")[2] for key in words if key.startswith(_NODE) and key.endswith(".nodeid")]
+    here = words.get("nodelist.local_node_pos")
+    names = {at: words.get(f"nodelist.node.{at}.name", hostname if at == here else None) for at in positions}
+    return [(words[f"nodelist.node.{at}.nodeid"], names[at]) for at in positions if names[at]]
+
+
+def as_pillar(loaded, hostname):
+    """
+    Return the part of pillar that keeps what a running corosync has loaded: the cluster's name and port, and the id and
+    addresses of each node.
+    """
+    port = loaded.get("totem.interface.0.mcastport", _FIRST_PORT)
+    cluster = {"name": loaded.get("totem.cluster_name"), "port": int(port)}
+    at = {loaded[key]: key.split(".")[2] for key in loaded if key.startswith(_NODE) and key.endswith(".nodeid")}
+    balancers = {}
+    for identifier, name in _nodes(loaded, hostname):
+        address = loaded.get(f"nodelist.node.{at[identifier]}.ring0_addr")
+        balancers[name] = {"node_id": int(identifier), **({"private_ip": address} if address else {})}
+    return {"cluster": {key: value for key, value in cluster.items() if value}, "load_balancers": balancers}
+
+
+def keeping(loaded, wanted, hostname):
+    """
+    Return (the part of pillar that keeps what no reload can change, whether there is more that pillar cannot keep).
+    """
+    running, kept = as_pillar(loaded, hostname), {}
+    rest = [text for text in fixed_differences(loaded, wanted, hostname) if not text.startswith("the node id of ")]
+    for key, name in (("totem.cluster_name", "name"), ("totem.interface.0.mcastport", "port")):
+        found = [text for text in rest if text.startswith(f"{key} ")]
+        if found and name in running["cluster"]:
+            kept.setdefault("cluster", {})[name] = running["cluster"][name]
+            rest = [text for text in rest if text not in found]
+    ids = {name: {"node_id": one["node_id"]} for name, one in running["load_balancers"].items()}
+    if any(str(one["node_id"]) != dict(map(reversed, _nodes(wanted))).get(name) for name, one in ids.items()):
+        kept["load_balancers"] = ids
+    return kept, bool(rest)
 
 
 def is_alone(loaded):
     """Return whether a running corosync knows no other node, as with the package's own configuration."""
-    return len(_nodes(loaded)) <= 1 and sum(key.endswith(".status") for key in loaded if "members" in key) <= 1
+    nodes = [key for key in loaded if key.startswith(_NODE) and key.endswith(".nodeid")]
+    return len(nodes) <= 1 and sum(key.endswith(".status") for key in loaded if "members" in key) <= 1
 
 
 def not_loaded(loaded, wanted):

@@ -31,6 +31,8 @@ _BARRING = {"2": "invalid parameter", "5": "not installed"}
 """OCF return codes with which a probe is no failure, but keeps the resource off that node (measured)."""
 
 _PENDING = "-1"
+_UNKNOWN = "193"
+"""The return code of an operation that is under way."""
 
 _DETAILS = ("node", "source", "dest", "role", "next-role", "reason")
 
@@ -310,16 +312,37 @@ def problems(status, counts, wanted, failures=(), stopped=False, busy=()):
     return sorted(text + _said(failures, name, node) for name, node, text in found)
 
 
-def failed_probes(cib):
+def nodes_with(cib, provider):
+    """
+    The names of the nodes on which an agent of a provider has answered, by the history of their resources. cib: element
+    tree.
+    """
+    return {
+        state.get("uname")
+        for state in cib.iterfind("status/node_state")
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource")
+        if history.get("provider") == provider and any(_answered(one) for one in history)
+    }
+
+
+def _answered(operation):
+    """Whether an agent was there to carry out an operation of a resource's history."""
+    return operation.get("rc-code") is not None and operation.get("rc-code") not in (*_BARRING, _UNKNOWN)
+
+
+def failed_probes(cib, not_installed=False):
     """
     {(resource id, node name): what its probe there gave} for the probes that keep a resource off a node: its agent, or
-    what the agent needs, is not there. cib: element tree. crm_mon does not list these as failures.
+    what the agent needs, is not there. cib: element tree. not_installed: leave out those that an agent gave because of
+    its parameters. crm_mon does not list these as failures.
     """
     found = {}
     for state in cib.iterfind("status/node_state"):
         for history in state.iterfind("lrm/lrm_resources/lrm_resource"):
             agent = ":".join(filter(None, (history.get(key) for key in ("class", "provider", "type"))))
             for probe in filter(_barring, history):
+                if not_installed and _BARRING[probe.get("rc-code")] != "not installed":
+                    continue
                 reason = f" ({probe.get('exit-reason')})" if probe.get("exit-reason") else ""
                 text = f"the probe by {agent} gave {_BARRING[probe.get('rc-code')]}{reason}"
                 found[_base(history.get("id")), state.get("uname")] = text

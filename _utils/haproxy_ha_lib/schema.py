@@ -392,6 +392,8 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
         "balancer_pem": Value("The same of the load balancers. Only they need it.", values.quorum_certificate,
                               secret=True),
     }),
+    "replaces": Items("Resources of a cluster built by hand whose place the built-in ones take: they go in the same "
+                      "commit.", Value("Its id.", _object_id)),
     "purge": Value("true: objects that nobody here created are removed too.", values.flag),
     "expected_timeout": Value("Seconds to wait for the other load balancers to join.", values.whole_number(0, 3600)),
     **{section: _objects(section, doc) for section, doc in _CONFIGURATION.items()},

@@ -48,7 +48,9 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
     haproxy, unknown = _haproxy(read, me)
     problems += unknown if "load_balancer" in roles else []
     objects = {section: read["cluster"].pop(section) for section in schema.CONFIGURATION_SECTIONS}
-    configuration, found, doubts = cluster.configuration(read["floating_ip"], objects, read["cluster"]["fencing"])
+    configuration, found, doubts = cluster.configuration(
+        read["floating_ip"], objects, read["cluster"]["fencing"], read["cluster"]["replaces"]
+    )
     problems += found
     settings = {
         "minion_id": minion_id,

@@ -5,6 +5,13 @@ include:
   - haproxy_ha.cluster.membership
 
 {% if "load_balancer" in settings.roles %}
+# In a cluster that was there before, a node may be online and not have the agents yet.
+haproxy_ha-cluster-ready:
+  haproxy_ha.cluster_ready:
+    - timeout: {{ settings.cluster.expected_timeout | json }}
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-pacemaker
+
 haproxy_ha-cluster-resources:
   pacemaker.configured:
     - name: haproxy_ha
@@ -15,5 +22,5 @@ haproxy_ha-cluster-resources:
     # Who is absent has been waited for: what can be said without them is said all the same.
     - forming: 10
     - require:
-      - haproxy_ha: haproxy_ha-cluster-pacemaker
+      - haproxy_ha: haproxy_ha-cluster-ready
 {% endif %}

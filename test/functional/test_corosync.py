@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from pillars import text_of, valid
 from place import addresses, in_container, requires_tools
 from salt.exceptions import CommandExecutionError
@@ -131,4 +132,17 @@ def test_what_no_reload_can_change_is_refused_with_the_way_to_do_it(ours, change
 
 def test_a_node_that_would_become_another_one_is_refused(ours):
     text = conf().replace("name: primary", "name: first")
-    assert "this node, which is primary with the id" in corosync.obstacle(text)
+    assert "this machine's name in the cluster, which is primary: no load balancer of" in corosync.obstacle(text)
+
+
+def test_the_pillar_that_keeps_what_runs_is_told_and_printed(ours):
+    identifier = {node: one["node_id"] for node, one in valid()["load_balancers"].items()}
+    text = conf(name="other").replace(f"nodeid: {identifier['primary']}", "nodeid: 7")
+    said = corosync.obstacle(text)
+    assert f"cannot change the node id of primary from {identifier['primary']} to 7, totem.cluster_name from" in said
+    kept = {"cluster": {"name": "haproxy_ha"}, "load_balancers": {n: {"node_id": i} for n, i in identifier.items()}}
+    told = said.split("Pillar keeps what runs with: ")[1].split(". To change")[0]
+    assert yaml.safe_load(told) == {"haproxy_ha": kept}
+    printed = corosync.as_pillar()
+    assert printed["cluster"] == {"name": "haproxy_ha", "port": 5405}
+    assert {node: one["node_id"] for node, one in printed["load_balancers"].items()} == identifier

@@ -1,7 +1,10 @@
 import pytest
 from pillars import DEFAULTS, valid
+from unit.test_cib_document import made
 
 from haproxy_ha_lib import cluster
+from haproxy_ha_lib.cib import plan
+from haproxy_ha_lib.cib.document import export
 
 
 def configuration(changes=None):
@@ -152,3 +155,63 @@ def test_a_constraint_may_name_a_tag():
     changes = {"cluster:tags": {"ours": ["FloatIP"]},
                "cluster:locations": {"x": {"resource": "ours", "node": "primary", "score": 50}}}
     assert configuration(changes)["locations"]["x"]["resource"] == "ours"
+
+
+OTHERS = [
+    ({"primitives": {"lb": {"agent": "ocf:heartbeat:haproxy"}}}, "primitive lb (ocf:heartbeat:haproxy) runs HAProxy"),
+    ({"primitives": {"lb": {"agent": "systemd:haproxy"}}}, "primitive lb (systemd:haproxy) runs HAProxy"),
+    ({"primitives": {"lb": {"agent": "systemd:haproxy@one.service"}}}, "primitive lb (systemd:haproxy@one.se"),
+    ({"primitives": {"lb": {"agent": "lsb:haproxy"}}}, "primitive lb (lsb:haproxy) runs HAProxy"),
+    ({"primitives": {"lb": {"agent": "service:haproxy"}}}, "primitive lb (service:haproxy) runs HAProxy"),
+    ({"templates": {"t": {"agent": "systemd:haproxy"}}, "primitives": {"lb": {"template": "t"}}}, "primitive lb"),
+    ({"clones": {"lb": {"resource": "haproxy"}}}, "clone lb holds haproxy"),
+    ({"groups": {"lb": {"members": ["x", "FloatIP"]}}}, "group lb holds FloatIP"),
+    ({"primitives": {"lb": {"agent": "ocf:digitalocean:floatip", "params": {"floating_ip": "203.0.113.10"}}}},
+     "primitive lb (ocf:digitalocean:floatip) has the address 203.0.113.10, as FloatIP will"),
+    ({"primitives": {"lb": {"agent": "ocf:heartbeat:IPaddr2", "params": [
+        {"rule": {}, "attributes": {"nic": "eth0"}}, {"attributes": {"ip": "203.0.113.10/32"}}]}}},
+     "primitive lb (ocf:heartbeat:IPaddr2) has the address"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("others", "said"), OTHERS, ids=[said for _, said in OTHERS])
+def test_a_second_one_of_what_there_is_once_is_told_with_the_way_out(others, said):
+    [text] = cluster.twins(configuration(), others, "203.0.113.10")
+    assert said in text
+    assert "haproxy_ha:cluster:replaces: [lb] in pillar takes it away" in text
+
+
+@pytest.mark.parametrize("others", [
+    {"primitives": {"web": {"agent": "systemd:nginx"}, "x": {"agent": "systemd:haproxy-exporter"}}},
+    {"primitives": {"vip": {"agent": "ocf:heartbeat:IPaddr2", "params": {"ip": "203.0.113.11"}}}},
+    {"clones": {"c": {"resource": "web"}}, "groups": {"g": {"members": ["web"]}}},
+])
+def test_what_others_have_besides_is_theirs(others):
+    assert list(cluster.twins(configuration(), others, "203.0.113.10")) == []
+
+
+def test_who_has_no_haproxy_in_the_cluster_may_have_one_of_his_own():
+    without = configuration({"cluster:primitives": {"haproxy": None}, "cluster:clones": {"haproxy-clone": None},
+                             "cluster:colocations": {"FloatIP-haproxy": None},
+                             "cluster:orders": {"haproxy-before-FloatIP": None}})  # fmt: skip
+    assert list(cluster.twins(without, {"primitives": {"lb": {"agent": "systemd:haproxy"}}}, None)) == []
+
+
+def test_what_is_replaced_must_not_be_there_whatever_it_is():
+    built = configuration({"cluster:replaces": ["lb", "vip"]})
+    for section in ("primitives", "groups", "clones", "bundles"):
+        assert built[section]["lb"] is built[section]["vip"] is None
+    assert configuration()["primitives"].keys() == {"haproxy", "FloatIP"}
+
+
+def test_what_is_replaced_goes_with_what_refers_to_it_in_one_commit():
+    before = made({
+        "primitives": {"lb": {"agent": "systemd:haproxy"}, "haproxy": {"agent": "systemd:web"}},
+        "clones": {"lb-clone": {"resource": "lb"}, "mine": {"resource": "haproxy"}},
+        "colocations": {"c": {"resource": "haproxy", "with": "lb-clone", "score": "5"}},
+    }, owner="they")  # fmt: skip
+    wanted = configuration({"cluster:replaces": ["lb", "mine"]})
+    result = plan.make(before, wanted, "haproxy_ha", take_over=True)
+    assert {"primitive lb", "clone lb-clone", "clone mine", "colocation c"} <= set(result.changes)
+    assert plan.make(result.after, wanted, "haproxy_ha").changes == {}
+    assert export(result.after)["clones"] == {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": "true"}}}

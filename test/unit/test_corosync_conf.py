@@ -184,3 +184,68 @@ nodelist {
         name: primary
 """ in text
     assert text.count("{") == text.count("}") == 7
+
+
+BY_HAND = """\
+nodelist.local_node_pos (u32) = 0
+nodelist.node.0.name (str) = primary
+nodelist.node.0.nodeid (u32) = 1
+nodelist.node.0.ring0_addr (str) = 10.132.20.10
+nodelist.node.1.name (str) = secondary
+nodelist.node.1.nodeid (u32) = 2
+nodelist.node.1.ring0_addr (str) = 10.132.20.11
+totem.cluster_name (str) = lbcluster
+totem.transport (str) = knet
+totem.crypto_cipher (str) = {cipher}
+totem.crypto_hash (str) = {hash}
+"""
+
+
+def by_hand(cipher="aes256", hash="sha256"):
+    return corosync_conf.parse_cmap(BY_HAND.format(cipher=cipher, hash=hash))
+
+
+def wanted(changes=None):
+    return corosync_conf.keys(text_of(valid(changes), "corosync", "/etc/corosync/corosync.conf"))
+
+
+KEPT = {"cluster": {"name": "lbcluster"},
+        "load_balancers": {"primary": {"node_id": 1}, "secondary": {"node_id": 2}}}  # fmt: skip
+
+
+def test_what_pillar_can_keep_of_a_cluster_built_by_hand_is_all_it_takes():
+    ids = {name: one["node_id"] for name, one in valid()["load_balancers"].items()}
+    assert corosync_conf.fixed_differences(by_hand(), wanted()) == [
+        f"the node id of primary from 1 to {ids['primary']}",
+        f"the node id of secondary from 2 to {ids['secondary']}",
+        "totem.cluster_name from lbcluster to haproxy_ha",
+    ]
+    assert corosync_conf.keeping(by_hand(), wanted(), None) == (KEPT, False)
+    kept = wanted({"cluster:name": "lbcluster", "load_balancers:primary:node_id": 1,
+                   "load_balancers:secondary:node_id": 2})  # fmt: skip
+    assert corosync_conf.fixed_differences(by_hand(), kept) == []
+    assert corosync_conf.keeping(by_hand(), kept, None) == ({}, False)
+
+
+def test_what_pillar_cannot_keep_is_told_apart():
+    assert corosync_conf.keeping(by_hand("none", "none"), wanted(), None) == (KEPT, True)
+
+
+def test_a_cluster_built_by_hand_as_pillar():
+    assert corosync_conf.as_pillar(by_hand(), None) == {
+        "cluster": {"name": "lbcluster", "port": 5405},
+        "load_balancers": {
+            "primary": {"node_id": 1, "private_ip": "10.132.20.10"},
+            "secondary": {"node_id": 2, "private_ip": "10.132.20.11"},
+        },
+    }
+
+
+def test_a_node_without_a_name_has_that_of_its_machine():
+    unnamed = {key: value for key, value in by_hand().items() if not key.endswith(".name")}
+    assert list(corosync_conf.as_pillar(unnamed, "primary")["load_balancers"]) == ["primary"]
+    kept = wanted({"cluster:name": "lbcluster", "load_balancers:primary:node_id": 1})
+    assert corosync_conf.fixed_differences(unnamed, kept, "primary") == []
+    assert corosync_conf.fixed_differences(unnamed, kept, "other") == [
+        "this machine's name in the cluster, which is other: no load balancer of pillar has it"
+    ]

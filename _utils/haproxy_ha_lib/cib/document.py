@@ -291,6 +291,17 @@ class Document:
         """
         return {name for section, name in self.objects if section in kinds.RESOURCE_SECTIONS}
 
+    def resources_of(self, names):
+        """
+        The ids of the primitives among resources of these names, or in them.
+        """
+        found = {name for section, name in self.objects if section == "primitives" and name in names}
+        for section, name in self.objects:
+            if section in kinds.RESOURCE_SECTIONS and name in names:
+                inner = self.objects[section, name].iter("primitive")
+                found.update(one.get("id") for one in inner)
+        return found
+
     def tag(self, name):
         """
         The element of the tag ``name``; None if there is none.
