@@ -304,7 +304,7 @@ def test_operators_functions_do_what_they_say_and_the_second_time_nothing(live):
     assert live.call("plan", desired=BASE, owner="me")["changes"] == {}
 
 
-def test_an_agent_that_the_other_node_lacks_is_a_failure_until_it_is_installed_and_cleaned_up(live):
+def test_an_agent_that_the_other_node_lacks_is_a_failure_until_it_is_installed_and_a_run_there_probes_again(live):
     install("own/agent")
     configuration = {
         **BASE,
@@ -329,9 +329,15 @@ def test_an_agent_that_the_other_node_lacks_is_a_failure_until_it_is_installed_a
         assert "elsewhere cannot run" not in ret["comment"]
     assert refused["lacking"] == ["the agent ocf:own:agent of new is not installed on this node"]
     assert live.state("configured", "me", **options)["result"] is False
-    assert live.calls(["cleanup", {}], ["cleanup", {}]) == [True, False]
-    mended = live.state("configured", "me", **options)
-    assert (mended["result"], mended["changes"]) == (True, {}), mended
+    repeated = {f"probe of {name}": {"old": "not installed", "new": "repeated"} for name in ("each", "elsewhere", "one")}
+    predicted = live.state("configured", "me", "n2", test=True, **options)
+    assert (predicted["result"], predicted["changes"]) == (None, repeated), predicted
+    mended = live.state("configured", "me", "n2", **options)
+    assert (mended["result"], mended["changes"]) == (True, repeated), mended
+    for node in live:
+        again = live.state("configured", "me", node, **options)
+        assert (again["result"], again["changes"]) == (True, {}), again
+    assert live.call("cleanup") is False
     assert live.call("status")["resources"]["each"]["nodes"] == ["n1", "n2"]
 
 

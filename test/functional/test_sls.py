@@ -35,7 +35,8 @@ def test_a_load_balancer_gets_the_cluster_and_no_app_tier(primary):
         "settings", "preflight", "load-balancer-package", "load-balancer-config", "load-balancer-service",
         "cluster-package", "cluster-time", "cluster-authkey", "cluster-quorum-device", "cluster-config",
         *["cluster-agents"] * 8, "cluster-token", "cluster-restart", "cluster-watch-unit", "cluster-watch",
-        "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-resources", "verified",
+        "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources",
+        "verified",
     ]  # fmt: skip
 
 
@@ -152,7 +153,9 @@ def test_nothing_local_comes_after_the_cluster_has_started(primary):
     order = [chunk["__id__"] for chunk in primary.low("haproxy_ha", EXAMPLE)]
     assert order[order.index("haproxy_ha-cluster-corosync") :] == [
         f"haproxy_ha-{name}"
-        for name in ("cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-resources", "verified")
+        for name in (
+            "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources", "verified"
+        )
     ]
 
 
