@@ -329,7 +329,8 @@ def test_an_agent_that_the_other_node_lacks_is_a_failure_until_it_is_installed_a
         assert "elsewhere cannot run" not in ret["comment"]
     assert refused["lacking"] == ["the agent ocf:own:agent of new is not installed on this node"]
     assert live.state("configured", "me", **options)["result"] is False
-    repeated = {f"probe of {name}": {"old": "not installed", "new": "repeated"} for name in ("each", "elsewhere", "one")}
+    again = {"old": "not installed", "new": "repeated"}
+    repeated = {f"probe of {name}": again for name in ("each", "elsewhere", "one")}
     predicted = live.state("configured", "me", "n2", test=True, **options)
     assert (predicted["result"], predicted["changes"]) == (None, repeated), predicted
     mended = live.state("configured", "me", "n2", **options)

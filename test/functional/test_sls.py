@@ -154,7 +154,8 @@ def test_nothing_local_comes_after_the_cluster_has_started(primary):
     assert order[order.index("haproxy_ha-cluster-corosync") :] == [
         f"haproxy_ha-{name}"
         for name in (
-            "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources", "verified"
+            "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources",
+            "verified",
         )
     ]
 
