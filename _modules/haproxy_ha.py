@@ -26,6 +26,7 @@ from haproxy_ha_lib import addresses as lib_addresses
 from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
 from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf, standing, values
+from haproxy_ha_lib import minion as lib_minion
 from haproxy_ha_lib import settings as lib_settings
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def settings(saltenv=None):
 
 def _made_settings(saltenv):
     """The settings as files are made from them, and as people may see them."""
-    pillar, saltenv = _pillar(saltenv), _environment(saltenv)
+    pillar, saltenv = _whole_pillar(saltenv), _environment(saltenv)
     key = hashlib.sha256(json.dumps([saltenv, __opts__["id"], pillar], default=str).encode()).hexdigest()
 
     def make():
@@ -84,19 +85,27 @@ def _made_settings(saltenv):
 
 
 def _pillar(saltenv):
+    """The tree of pillar; see :func:`_whole_pillar`."""
+    return _whole_pillar(saltenv).get("haproxy_ha")
+
+
+def _whole_pillar(saltenv):
     """
-    The tree of pillar: of the run, which names its environment; else as the master has it now, because what the minion
-    holds is that of its last refresh.
+    Pillar of the run, which names its environment; else as the master has it now, because what the minion holds is that
+    of its last refresh.
     """
-    if saltenv is not None:
-        return __pillar__.get("haproxy_ha")
-    return _once("pillar", "", _fresh_pillar).get("haproxy_ha")
+    return _run_pillar() if saltenv is not None else _once("pillar", "", _fresh_pillar)
+
+
+def _run_pillar():
+    """The pillar at hand: the same object as long as a run lasts, another one in every other run."""
+    return getattr(__pillar__, "value", lambda: __pillar__)()
 
 
 def _fresh_pillar():
     """The minion's pillar as pillar.items makes it; that at hand where the master does not answer."""
     if __opts__.get("__cli") == "salt-call":  # has just made it
-        return __pillar__
+        return _run_pillar()
     try:
         source = salt.pillar.get_pillar(
             __opts__, dict(__grains__), __opts__["id"], pillarenv=__opts__.get("pillarenv")
@@ -104,7 +113,7 @@ def _fresh_pillar():
         made = source.compile_pillar()
     except SaltException as exc:
         log.warning("haproxy_ha: pillar is that of the last refresh, because the master does not give it: %s", exc)
-        return __pillar__
+        return _run_pillar()
     if made.get("_errors"):
         raise CommandExecutionError(
             f"{'; '.join(map(str, made['_errors']))} (on the master: salt-run pillar.show_pillar {__opts__['id']})"
@@ -122,20 +131,89 @@ def _once(what, key, make):
 
 
 def _build_settings(pillar, saltenv):
+    tree = pillar.get("haproxy_ha")
     try:
         defaults = _formula_data("defaults.yaml", saltenv)
         families = _formula_data("os_family.yaml", saltenv)
-        family = families.get(__grains__.get("os_family"))
-        if family is None:
-            raise CommandExecutionError(
-                f"grain os_family: found {__grains__.get('os_family')!r}, allowed: {', '.join(families)}"
-            )
-        return lib_settings.build(
-            pillar, __opts__["id"], {**defaults, **family}, __salt__["digitalocean.metadata"],
-            _mine(pillar),
+        family = families.get(__grains__.get("os_family"), {})
+        whole = lib_settings.build(
+            tree, __opts__["id"], {**defaults, **family}, __salt__["digitalocean.metadata"], _mine(tree),
         )
+        grains = [__grains__.get(name) for name in ("os_family", "osfinger")]
+        return lib_minion.on_system(lib_minion.in_pillar(whole, pillar), *grains, families)
     except CommandExecutionError as exc:
-        return {"minion_id": __opts__["id"], "roles": [], "errors": [str(exc)], "warnings": []}
+        return {"minion_id": __opts__["id"], "roles": [], "errors": [str(exc)], "warnings": [], "tree": True}
+
+
+def rendered(saltenv=None, preflighted=True):
+    """
+    Return the settings that the SLS files of a run are rendered from: made once for all of them, however long that
+    takes. For SLS files; :func:`settings` is for everybody else.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+    preflighted : ``True``
+        False: do not ask :func:`preflight`.
+
+    Returns what :func:`settings` returns, without roles where preflight finds something, and ``problems``, what it
+    found; ``missing``, as :func:`missing` returns it; ``seen``, with which the state ``haproxy_ha.settings_valid``
+    tells whether what was rendered is still true when it runs: ``{"roles", "errors", "digests"}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.rendered
+    """
+    _, found = _once_rendered(("settings", saltenv), lambda: _seen(saltenv))
+    problems = []
+    if preflighted and found["roles"]:
+        _, problems = _once_rendered(("problems", saltenv), lambda: preflight(saltenv))
+    return {**found, "problems": problems, "roles": [] if problems else found["roles"]}
+
+
+def _once_rendered(what, make):
+    """What ``make`` returns and when it was made: once while the SLS files of one run are rendered."""
+    known = _of_this_run()
+    if what not in known:
+        known[what] = (time.monotonic(), make())
+    return known[what]
+
+
+def _of_this_run():
+    """What was made while the SLS files of this run were rendered (dict); each run gathers its pillar anew."""
+    run, known = __context__.get("haproxy_ha.rendered", (None, {}))
+    if run is not _run_pillar():
+        known = {}
+        __context__["haproxy_ha.rendered"] = (_run_pillar(), known)
+    return known
+
+
+def _seen(saltenv):
+    now = settings(saltenv)
+    seen = {
+        "roles": now["roles"],
+        "errors": now["errors"] if now["tree"] else [],
+        "digests": digests(saltenv),
+    }
+    return {**now, "missing": missing(), "seen": seen}
+
+
+def digests(saltenv=None):
+    """
+    Return what tells two settings apart: a short digest of each part of them, by its key.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.digests
+    """
+    made = {key: json.dumps(value, default=str) for key, value in settings(saltenv).items()}
+    return {key: hashlib.sha256(text.encode()).hexdigest()[:8] for key, text in made.items() if key != "warnings"}
 
 
 def _environment(saltenv):
@@ -207,10 +285,15 @@ def _find_missing():
     ]
 
 
-def roles():
+def roles(saltenv=None):
     """
     Return the roles that pillar gives this minion: a list of ``load_balancer``, ``app_server`` and ``quorum_helper``,
-    empty while something is wrong in pillar.
+    empty where pillar has nothing for it.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    Raises CommandExecutionError with all errors while something is wrong in pillar or modules are missing.
 
     CLI Example:
 
@@ -218,7 +301,12 @@ def roles():
 
         salt '*' haproxy_ha.roles
     """
-    return settings()["roles"]
+    now = settings(saltenv)
+    if now["errors"] and now["tree"]:
+        raise CommandExecutionError("\n".join(now["errors"]))
+    if missing():
+        raise CommandExecutionError(f"not on this minion: {', '.join(missing())}; saltutil.sync_all brings them")
+    return now["roles"]
 
 
 def addresses():
@@ -349,17 +437,20 @@ def _listeners_of(name, ours):
 # Before anything is touched
 
 
-def preflight(saltenv=None):
+def preflight(saltenv=None, max_age=0):
     """
     Return what is certain to stop a run on this minion, before it touches anything: a list of texts, empty when nothing
     is.
 
-    A port that another program holds; a floating IP that the API does not know, a token that it refuses, an API that
-    does not answer. An API that cannot be reached is no error where the same address, token and URL worked before: an
-    outage of the provider must not keep anybody from changing HAProxy's configuration.
+    A load balancer that pillar no longer names and that runs in the cluster, or was one and has another role now; a
+    port that another program holds; a floating IP that the API does not know, a token that it refuses, an API that does
+    not answer. An API that cannot be reached is no error where the same address, token and URL worked before: an outage
+    of the provider must not keep anybody from changing HAProxy's configuration.
 
     saltenv : ``None``
         The environment whose defaults are read (str); see :func:`settings`.
+    max_age : ``0``
+        How old the answer may be, in seconds (float), if it was given while the SLS files of this run were rendered.
 
     CLI Example:
 
@@ -367,7 +458,15 @@ def preflight(saltenv=None):
 
         salt primary haproxy_ha.preflight
     """
+    made, known = _of_this_run().get(("problems", saltenv), (0.0, None))
+    if known is not None and time.monotonic() - made < max_age:
+        return known
     ours = _valid_settings(saltenv)
+    problems = [*_stray_parts(saltenv), *_leaving_members(ours), *_held_ports(ours)]
+    return problems + (_floating_ip_problems(ours, saltenv) if _uses_api(ours) else [])
+
+
+def _held_ports(ours):
     going = ["nginx"] if ours["haproxy"]["remove_nginx"] else []
     problems = []
     for daemon in ("nginx", "haproxy", _QNETD):
@@ -379,7 +478,41 @@ def preflight(saltenv=None):
                     f"{who} listens on {held['held']} port {held['port']}; {daemon} has to listen on {held['address']}"
                     f"{remedy}"
                 )
-    return problems + (_floating_ip_problems(ours, saltenv) if _uses_api(ours) else [])
+    return problems
+
+
+def _stray_parts(saltenv):
+    """A machine with another role that still is a load balancer."""
+    stray = [part for part in left_over(saltenv) if lib_minion.PARTS.get(part) == "load_balancers"]
+    if not stray:
+        return []
+    calls = ", then ".join(f"salt '{__opts__['id']}' haproxy_ha.remove {part}" for part in stray)
+    return [f"this machine still has the formula's {_listed(stray)}, and is in no haproxy_ha:load_balancers: {calls}"]
+
+
+def _listed(parts):
+    return ", ".join(part.replace("_", " ") for part in parts)
+
+
+def _leaving_members(ours):
+    """Who runs in this machine's cluster and is not in pillar: each of two clusters would take the address."""
+    if "load_balancer" not in ours["roles"]:
+        return []
+    return [
+        f"{name} runs in this cluster, and is in no haproxy_ha:load_balancers. Left out while it runs, it would be a "
+        f"cluster of its own, and take the floating IP. First, there: salt '{name}' state.apply haproxy_ha.clean"
+        for name in _online_members(ours["minion_id"])
+        if name not in ours["load_balancers"]
+    ]
+
+
+def _online_members(own):
+    """The nodes that run in the cluster which knows this machine by the name ``own``; none without such a cluster."""
+    try:
+        nodes = __salt__["pacemaker.status"]()["nodes"]
+    except CommandExecutionError:
+        return []
+    return [name for name, node in nodes.items() if node["online"] and not node["remote"]] if own in nodes else []
 
 
 def _uses_api(ours):
@@ -1391,12 +1524,34 @@ def mark_agents():
 # Taking away
 
 
+def left_over(saltenv=None):
+    """
+    Return which parts of the formula are on this machine though pillar does not give them to it: a list of
+    ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper`` and, on a machine without a role, ``memory``, what
+    the formula has kept in mind about the machine.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' haproxy_ha.left_over
+    """
+    ours, _ = _made_settings(saltenv)
+    if not ours.get("paths"):
+        return []
+    return lib_minion.surplus(ours, [part for part in _PARTS if _TRACES[part](ours)])
+
+
 def remains(part, saltenv=None):
     """
     Return what of a part is on this machine, for :func:`remove`.
 
     part
-        ``cluster``, ``load_balancer``, ``app_server`` or ``quorum_helper``: what this formula has put there, known by
+        ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper`` or ``memory`` (what the formula has kept in
+        mind about the machine, but for copies of what was there before): what this formula has put there, known by
         its own files, whatever pillar says now; or ``nginx``: any nginx (str).
     saltenv : ``None``
         The environment whose defaults are read (str); see :func:`settings`.
@@ -1502,13 +1657,22 @@ def _trace_quorum_helper(ours):
     }
 
 
+def _trace_memory(ours):
+    """The copies of what was there before are people's, and stay."""
+    names = os.listdir(system.STATE) if os.path.isdir(system.STATE) else []
+    known = [os.path.join(system.STATE, name) for name in sorted(names) if name != "backup"]
+    return {"deleted": known} if known else {}
+
+
 _TRACES = {
     "cluster": _trace_cluster,
     "load_balancer": _trace_load_balancer,
     "app_server": _trace_app_server,
     "quorum_helper": _trace_quorum_helper,
+    "memory": _trace_memory,
     "nginx": _trace_nginx,
 }
+_PARTS = [*lib_minion.PARTS, "memory"]
 
 
 def remove(part, saltenv=None):

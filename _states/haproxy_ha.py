@@ -41,42 +41,99 @@ def _would(comment, changes=None):
 
 
 @_state
-def settings_valid(name):
+def settings_valid(name, rendered=None):
     """
-    Pillar makes sense, and this minion has a part in it.
+    Pillar makes sense, this minion has a part in it, and the SLS files were rendered from what is true now.
 
-    Fails with every error, each by its pillar path. A minion without a role is well, and is told so.
+    rendered : ``None``
+        What the SLS files were rendered from, the ``seen`` of :func:`haproxy_ha.rendered <haproxy_ha>` (dict). What was
+        wrong then is a failure even if it is right by now, because its states were left out.
+
+    Fails with every error, each by its pillar path. A minion without a role is well, and is told so, unless something
+    of this formula is on it: then it has lost its place in pillar, or was never taken away.
 
     .. code-block:: yaml
 
         haproxy_ha-settings:
           haproxy_ha.settings_valid
     """
-    ours = __salt__["haproxy_ha.settings"](__env__)
-    if ours["errors"]:
-        return {"result": False, "comment": "\n".join(["Nothing was done, because of:", *ours["errors"]])}
+    ours, seen = __salt__["haproxy_ha.settings"](__env__), rendered or {}
+    errors = ours["errors"] if ours["tree"] else []
+    if seen.get("errors") and not errors:
+        return _failed("Nothing was done. While the SLS files were rendered, this was wrong:", *seen["errors"],
+                       "It is right now: run it again.")
+    if errors or seen.get("errors"):
+        return _failed("Nothing was done, because of:", *(errors or seen["errors"]))
+    changed = _changed(seen.get("digests"))
+    if changed:
+        return _failed(f"Nothing was done: {', '.join(changed)} changed while the SLS files were rendered, in pillar, "
+                       "the metadata service or the mine. Run it again.")
     if not ours["roles"]:
-        return _done(
-            f"Nothing to do: the minion id {ours['minion_id']} is in none of haproxy_ha:load_balancers, "
-            "haproxy_ha:app_servers and haproxy_ha:quorum_helper of its pillar, or it is not managed."
+        return _without_a_role(ours)
+    return _done("\n".join([f"This minion is: {', '.join(ours['roles'])}", *_strays(), *ours["warnings"]]))
+
+
+def _failed(*lines):
+    return {"result": False, "comment": "\n".join(lines)}
+
+
+def _changed(digests):
+    """The parts of the settings that are other ones than when ``digests`` was made."""
+    now = __salt__["haproxy_ha.digests"](__env__) if digests else {}
+    return sorted(key for key in {*now, *(digests or {})} if now.get(key) != digests.get(key))
+
+
+def _without_a_role(ours):
+    if ours["tree"]:
+        why = (
+            f"the minion id {ours['minion_id']} is in none of haproxy_ha:load_balancers, haproxy_ha:app_servers and "
+            "haproxy_ha:quorum_helper of its pillar, or it is not managed."
         )
-    return _done("\n".join([f"This minion is: {', '.join(ours['roles'])}", *ours["warnings"]]))
+    else:
+        why = f"the pillar of {ours['minion_id']} has no haproxy_ha."
+    left = __salt__["haproxy_ha.left_over"](__env__)
+    if not left:
+        return _done(f"Nothing to do: {why}")
+    clusters = ["It may still take the floating IP."] if "cluster" in left else []
+    return _failed(
+        f"Nothing was done: {why} But there is still of this formula: {_listed(left)}.", *clusters,
+        f"Give it its place in pillar again, or take it all away: salt '{ours['minion_id']}' state.apply "
+        "haproxy_ha.clean",
+    )
+
+
+def _listed(parts):
+    names = {"memory": "what it keeps in /var/lib/haproxy_ha"}
+    return ", ".join(names.get(part, part.replace("_", " ")) for part in parts)
+
+
+def _strays():
+    left = __salt__["haproxy_ha.left_over"](__env__)
+    calls = ", ".join(f"haproxy_ha.remove {part}" for part in left)
+    return [f"There is still of this formula, though pillar does not say so: {_listed(left)}; {calls}"] if left else []
 
 
 @_state
-def preflight(name):
+def preflight(name, rendered=()):
     """
-    Nothing is known that would stop the run later: the ports are free or their daemon's own, and the API knows the
-    floating IP. Looked at before anything is touched; see :func:`haproxy_ha.preflight <haproxy_ha>`.
+    Nothing is known that would stop the run later: the ports are free or their daemon's own, the API knows the floating
+    IP, no load balancer runs that pillar no longer names. See :func:`haproxy_ha.preflight <haproxy_ha>`.
+
+    rendered : ``()``
+        What was in the way while the SLS files were rendered (list of str). They then have this state alone, so that
+        there is one failure, and none for each state that needs this one.
 
     .. code-block:: yaml
 
         haproxy_ha-preflight:
           haproxy_ha.preflight
     """
-    problems = __salt__["haproxy_ha.preflight"](__env__)
+    problems = __salt__["haproxy_ha.preflight"](__env__, max_age=10)
     if problems:
-        return {"result": False, "comment": "\n".join(["Nothing was done, because:", *problems])}
+        return _failed("Nothing was done, because:", *problems)
+    if rendered:
+        return _failed("Nothing was done. While the SLS files were rendered, this was in the way:", *rendered,
+                       "It is not any more: run it again.")
     if not __opts__["test"]:
         __salt__["haproxy_ha.mark_floating_ip"](__env__)
     return _done("Nothing stands in the way")
@@ -442,8 +499,9 @@ def removed(name):
     A part of the formula is no longer on this machine.
 
     name
-        ``cluster``, ``load_balancer``, ``app_server`` or ``quorum_helper`` (str). What is there is known by the
-        formula's own files, whatever pillar says now. ``cluster`` hands the floating IP over first.
+        ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper`` or ``memory``, what the formula has kept in
+        mind about the machine (str). What is there is known by the formula's own files, whatever pillar says now.
+        ``cluster`` hands the floating IP over first.
 
     Services are stopped, packages purged, and a copy of the configuration is kept; the comment says where.
 

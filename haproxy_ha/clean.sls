@@ -1,7 +1,7 @@
 # Takes this machine out again, the cluster first: the floating IP goes to another load balancer before anything stops. What is there counts, not pillar.
-{% set missing = salt["haproxy_ha.missing"]() if "haproxy_ha.missing" in salt else ["haproxy_ha"] %}
+{% set settings = salt["haproxy_ha.rendered"](saltenv, preflighted=false) if "haproxy_ha.rendered" in salt else {"missing": ["haproxy_ha.rendered"]} %}
 
-{% if missing %}
+{% if settings.missing %}
 include:
   - haproxy_ha.guard
 {% else %}
@@ -25,4 +25,14 @@ haproxy_ha-clean-quorum-helper:
 
 haproxy_ha-clean-firewall:
   haproxy_ha.firewall_absent: []
+
+# What the formula remembered about this machine goes last; the copies in its directory backup stay.
+haproxy_ha-clean-memory:
+  haproxy_ha.removed:
+    - name: memory
+    - require:
+      - haproxy_ha: haproxy_ha-clean-cluster
+      - haproxy_ha: haproxy_ha-clean-load-balancer
+      - haproxy_ha: haproxy_ha-clean-app
+      - haproxy_ha: haproxy_ha-clean-quorum-helper
 {% endif %}

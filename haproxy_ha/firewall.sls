@@ -1,5 +1,5 @@
 # The host's firewall opens exactly what this minion serves (off by default).
-{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
+{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.preflight

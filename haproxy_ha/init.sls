@@ -1,8 +1,8 @@
 # Everything that the roles of this minion ask for.
-{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
+{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
 
 include:
-  - haproxy_ha.guard
+  - haproxy_ha.preflight
 {% if "app_server" in settings.roles %}
   - haproxy_ha.app
 {% endif %}

@@ -1,10 +1,13 @@
-# What would stop the run later is found before anything is touched: held ports, a floating IP that the API does not know.
-{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
+# What would stop the run later is found before anything is touched, and then this is all that is rendered: one cause, one failure.
+{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": [], "problems": []} %}
 
 include:
   - haproxy_ha.guard
 
-{% if settings.roles %}
+{% if settings.roles or settings.problems %}
 haproxy_ha-preflight:
-  haproxy_ha.preflight: []
+  haproxy_ha.preflight:
+    - rendered: {{ settings.problems | json }}
+    - require:
+      - haproxy_ha: haproxy_ha-settings
 {% endif %}

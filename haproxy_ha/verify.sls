@@ -1,5 +1,5 @@
 # Proof that the tiers work together: the tutorial's own probes, from where it makes them.
-{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
+{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
 
 include:
 {% if "app_server" in settings.roles %}
@@ -11,7 +11,7 @@ include:
 {% if "quorum_helper" in settings.roles %}
   - haproxy_ha.quorum_helper
 {% endif %}
-  - haproxy_ha.guard
+  - haproxy_ha.preflight
 
 {% if settings.roles %}
 haproxy_ha-verified:

@@ -417,6 +417,8 @@ SCHEMA = Keys("The whole system.", {
     "mine": Value("true: addresses of other machines that pillar leaves out come from Salt's mine. Each minion then "
                   "needs, in its pillar or configuration, mine_functions: {haproxy_ha.addresses: []}.", values.flag),
     "verify": Value("true: every run ends with the proof that the tiers work together.", values.flag),
+    "allow_untested_os": Value("true: also on a release of the system that nobody has tested the formula on.",
+                               values.flag),
     "nginx": _NGINX,
     "haproxy": _HAPROXY,
     "cluster": _CLUSTER,

@@ -64,6 +64,7 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         "floating_ip": _without(read["floating_ip"], "api_token"),
         "mine": read["mine"],
         "verify": read["verify"],
+        "allow_untested_os": read["allow_untested_os"],
         "nginx": read["nginx"],
         "haproxy": haproxy,
         "cluster": {

@@ -1,5 +1,5 @@
 # The resource agents and what they need, which run without Salt: DigitalOcean's rules are installed beside them, so that they stand once.
-{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
+{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.cluster.package

@@ -1,5 +1,5 @@
 # Corosync, Pacemaker, the agents and crmsh (for people), and a clock that is kept: installed without starting the package's one-node cluster.
-{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
+{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.preflight

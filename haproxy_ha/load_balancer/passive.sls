@@ -1,10 +1,12 @@
-# Another load balancer holds the floating IP, so that this one can be changed.
-{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
+# Another load balancer holds the floating IP, so that this one can be changed: whatever preflight says, it may be the reason.
+{% set settings = salt["haproxy_ha.rendered"](saltenv, preflighted=false) if "haproxy_ha.rendered" in salt else {"roles": []} %}
 
 include:
   - haproxy_ha.guard
 
 {% if "load_balancer" in settings.roles %}
 haproxy_ha-load-balancer-passive:
-  haproxy_ha.passive: []
+  haproxy_ha.passive:
+    - require:
+      - haproxy_ha: haproxy_ha-settings
 {% endif %}

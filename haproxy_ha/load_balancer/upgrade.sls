@@ -1,16 +1,17 @@
 # HAProxy's newest package. It is restarted, so another load balancer takes the floating IP first.
-{% set settings = salt["haproxy_ha.settings"](saltenv) if "haproxy_ha.settings" in salt else {"roles": []} %}
+{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
 
 include:
-  - haproxy_ha.load_balancer.passive
   - haproxy_ha.load_balancer.repository
-
 {% if "load_balancer" in settings.roles %}
+  - haproxy_ha.load_balancer.passive
+
 haproxy_ha-load-balancer-upgrade:
   pkg.latest:
     - pkgs: {{ settings.packages.haproxy | json }}
     - refresh: true
     - require:
+      - haproxy_ha: haproxy_ha-preflight
       - haproxy_ha: haproxy_ha-load-balancer-passive
 {% if settings.haproxy.repository %}
       - haproxy_ha: haproxy_ha-load-balancer-repository

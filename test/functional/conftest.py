@@ -6,35 +6,60 @@ from pathlib import Path
 
 import pytest
 from pillars import EXAMPLE
+from simulated import simulator
 
 from haproxy_ha_host import daemons, files, system
 
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+NO_TREE = object()
 
 
 class Minion:
-    """A masterless minion."""
+    """A masterless minion. The API that the example's pillar names is the simulator's."""
 
-    def __init__(self, loaders):
+    def __init__(self, loaders, api):
         self.modules = loaders.modules
+        self.api = {"api_url": api.api_url, "ca_file": api.ca_file}
 
-    def apply(self, sls, pillar, test=False, **options):
-        """``state.apply``: the states' returns, by id (the last of an id that stands for several)."""
-        done = self.modules.state.apply(sls, pillar={"haproxy_ha": pillar}, test=test, **options)
+    def apply(self, sls, pillar, test=False, beside=None, **options):
+        """
+        ``state.apply``: the states' returns, by id (the last of an id that stands for several). ``beside``: the rest of
+        pillar.
+        """
+        done = self.modules.state.apply(sls, pillar=self._pillar(pillar, beside), test=test, **options)
         assert isinstance(done.raw, dict), done.raw
         return {state["__id__"]: state for state in sorted(done.raw.values(), key=lambda state: state["__run_num__"])}
 
     def low(self, sls, pillar):
         """The compiled low chunks of an SLS file, in the order of the run."""
-        chunks = self.modules.state.show_low_sls(sls, pillar={"haproxy_ha": pillar})
+        chunks = self.modules.state.show_low_sls(sls, pillar=self._pillar(pillar))
         assert all(isinstance(chunk, dict) for chunk in chunks), chunks
         return chunks
 
+    def _pillar(self, tree, beside=None):
+        if tree is NO_TREE:
+            return {"no tree": True, **(beside or {})}
+        address = tree.get("floating_ip") if isinstance(tree, dict) else None
+        if isinstance(address, dict) and "api_url" not in address:
+            tree = {**tree, "floating_ip": {**address, **self.api}}
+        return {"haproxy_ha": tree, **(beside or {})}
+
 
 @pytest.fixture(scope="session")
-def minions(salt_factories):
+def api(tmp_path_factory):
+    """A simulator of DigitalOcean that knows the example's floating IP and token."""
+    floating = EXAMPLE["floating_ip"]
+    with simulator(
+        tmp_path_factory.mktemp("api"), tokens=[floating["api_token"]],
+        reserved_ips=[{"ip": floating["address"], "droplet_id": None}],
+    ) as simulated:
+        yield simulated
+
+
+@pytest.fixture(scope="session")
+def minions(salt_factories, api):
     """Returns the minion of an id; each has its own configuration, and the formula's modules are synced."""
     from saltfactories.utils import random_string
     from saltfactories.utils.functional import Loaders
@@ -51,7 +76,8 @@ def minions(salt_factories):
                 "pillar_roots": {"base": []},
             }
             factory = salt_factories.salt_minion_daemon(random_string("functional-"), overrides=overrides)
-            made[key] = Minion(Loaders(factory.config.copy(), loaded_base_name=f"functional_{len(made)}.loaded"))
+            loaders = Loaders(factory.config.copy(), loaded_base_name=f"functional_{len(made)}.loaded")
+            made[key] = Minion(loaders, api)
         return made[key]
 
     return minion

@@ -1,0 +1,79 @@
+"""
+What the settings mean on this minion: whether its system is one that was tested, what the rest of its pillar has to do
+with them, and which of the formula's parts belong on it.
+"""
+
+from haproxy_ha_lib import schema, shape
+from haproxy_ha_lib.schema import ROOT
+
+PARTS = {
+    "cluster": "load_balancers",
+    "load_balancer": "load_balancers",
+    "app_server": "app_servers",
+    "quorum_helper": "quorum_helper",
+}
+"""The parts of the formula that a machine can have, and the table of pillar that gives each."""
+
+# Names that hardly anybody else's tree has at the top of pillar.
+_OURS_ALONE = ("load_balancers", "app_servers", "floating_ip")
+
+
+def on_system(settings, os_family, osfinger, families):
+    """
+    Return the settings with an error if this minion has a role and nobody has tested the formula on its system.
+
+    os_family, osfinger
+        The grains of these names.
+    families
+        os_family.yaml.
+    """
+    if not settings["roles"]:
+        return settings
+    problems = []
+    if os_family not in families:
+        problems = [f"grain os_family: found {os_family!r}, allowed: {', '.join(families)}"]
+    elif osfinger not in families[os_family]["tested"] and not settings["allow_untested_os"]:
+        tested = ", ".join(families[os_family]["tested"])
+        problems = [
+            f"grain osfinger: found {osfinger!r}, tested: {tested}. Nobody knows whether its packages have these names "
+            f"and do what is needed; {ROOT}:allow_untested_os: true tries it all the same"
+        ]
+    return {**settings, "errors": [*problems, *settings["errors"]]}
+
+
+def in_pillar(settings, pillar):
+    """
+    Return the settings with what the rest of pillar tells of them: that it was not rendered, or that keys of this
+    formula stand beside its tree. ``tree``: whether pillar has anything for this formula, wrong as it may be.
+
+    pillar
+        The whole pillar.
+    """
+    failed, beside = pillar.get("_errors"), _beside(pillar)
+    errors, warnings = list(settings["errors"]), list(settings["warnings"])
+    hint = f"pillar: {', '.join(beside)} beside {ROOT}, not below it: this formula does not read it there"
+    if failed:
+        said = failed if isinstance(failed, str) else "; ".join(map(str, failed))
+        errors.insert(0, f"pillar: failed to render, so it may lack what is written: {said}")
+    if beside and errors:
+        errors.insert(0, f"{hint}; indent it if it is meant for it")
+    elif beside:
+        warnings.append(hint)
+    tree = ROOT in pillar or bool(failed) or any(key in _OURS_ALONE for key in beside)
+    return {**settings, "errors": errors, "warnings": warnings, "tree": tree}
+
+
+def _beside(pillar):
+    """The keys at the top of pillar that have what this formula's keys of that name may have."""
+    given = {key: pillar[key] for key in schema.SCHEMA.keys if pillar.get(key) and isinstance(pillar[key], dict)}
+    return [key for key, value in given.items() if not shape.read(schema.SCHEMA.keys[key], value, None, key)[1]]
+
+
+def surplus(settings, present):
+    """
+    Return which of the parts that are ``present`` no table of pillar gives this machine.
+
+    One that pillar names with ``managed: false`` is people's own business, and so is what is left of it here.
+    """
+    named = {part for part, table in PARTS.items() if settings["minion_id"] in settings[table]}
+    return [part for part in present if part not in named and (part in PARTS or not named)]
