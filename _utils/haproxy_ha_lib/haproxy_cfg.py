@@ -9,11 +9,16 @@ STATS = "haproxy_ha_stats"
 TCP = "haproxy_ha_tcp"
 """The section `defaults` of proxies in TCP mode, where `defaults` itself is about HTTP."""
 
-# What HAProxy has for HTTP alone; it warns of it in TCP mode, and not all of it can be negated.
+# What HAProxy has for HTTP alone, and refuses, warns of or leaves undone in TCP mode (its manual, 4.2, and
+# HAProxy itself in the tests). `option httpchk` is none of it: a server in TCP mode may well be checked by HTTP.
 _HTTP_ALONE = re.compile(
-    r"(no )?(mode|http-\S+|errorfiles?|errorloc\S*|cookie|capture|compression|monitor-uri|redirect|timeout http-\S+"
-    r"|option (http\S*|forwardfor|idle-close-on-response|originalto|contstats-http))( .*)?"
+    r"(no )?(mode|http-(?!check )\S+|errorfiles?|errorloc\S*|cookie|capture|compression|monitor-uri|redirect|stats"
+    r"|timeout http-\S+|balance (uri|url_param|hdr\(\S*|hash .*\bre[qs]\.(hdr|cook|body)\S*)"
+    r"|option (http(?!chk)\S*|forwardfor|originalto|idle-close-on-response|prefer-last-server|checkcache"
+    r"|disable-h2-upgrade|accept-(invalid|unsafe-violations-in)-http-\S+))( .*)?"
 )
+# Variables of a log format that are HTTP's (the manual, 8.2.6); `%%` is a percent sign.
+_OF_HTTP = re.compile(r"(?<!%)(%%)*%(\([^)]*\))?(\{[^}]*\})?(C[CS]|H[MPQUV]|HPO|T[Raiqr]|r|tr[gl]?)(?![A-Za-z])")
 
 # HAProxy evaluates these before or after `http-request` wherever they stand, and warns where they do not stand so.
 _AFTER_HTTP_REQUEST = ("redirect", "use_backend", "use-server")
@@ -165,18 +170,29 @@ def _defaults(haproxy):
 
 def _origin(proxy, haproxy):
     """The named section `defaults` of a proxy, None for the one without a name."""
-    apart = proxy["mode"] == "tcp" and _raw_mode(haproxy["defaults"]) == "http"
+    apart = mode(haproxy, proxy) == "tcp" and _raw_mode(haproxy["defaults"]) == "http"
     return proxy["from"] or (TCP if apart else None)
 
 
 def _tcp_defaults(haproxy):
     if TCP in {_origin(proxy, haproxy) for _, _, proxy in proxies(haproxy)}:
-        lines = [line for line in _defaults(haproxy) if not _HTTP_ALONE.fullmatch(line)]
-        yield _section("defaults", TCP, ["mode tcp", *lines, *(["option tcplog"] if _logs(haproxy) else [])])
+        yield _section("defaults", TCP, ["mode tcp", *in_tcp_mode(_defaults(haproxy))])
 
 
-def _logs(haproxy):
-    return any(line.startswith("option httplog") for line in haproxy["defaults"])
+def in_tcp_mode(lines):
+    """
+    The lines of a section `defaults` of HTTP that count in TCP mode too. A log of HTTP becomes one of TCP.
+    """
+    kept, log = [], []
+    for line in lines:
+        words = " ".join(line.split())
+        if words.startswith(("log-format", "error-log-format")) and _OF_HTTP.search(words):
+            log = log or (["option tcplog"] if words.startswith("log-format ") else [])
+        elif words.startswith(("option httplog", "option httpslog")):
+            log = ["option tcplog"]
+        elif not _HTTP_ALONE.fullmatch(words):
+            kept.append(re.sub(r" (cookie|proto) \S+", "", words) if words.startswith("default-server ") else line)
+    return [*kept, *(log if not any(line.split()[0] == "log-format" for line in kept) else [])]
 
 
 def _has(lines, keyword):

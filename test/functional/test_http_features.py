@@ -166,6 +166,51 @@ def test_a_feature_is_rendered_and_taken_without_a_warning(haproxy, tmp_path, ca
     assert [line for line in (one.replace("{dir}", str(tmp_path)) for one in expected) if line not in lines] == []
 
 
+# Lines of `defaults` that HAProxy takes where HTTP is spoken.
+LINES = [
+    "option httplog", "option  httplog clf", "option httpslog", "option tcplog",
+    "option forwardfor except 127.0.0.0/8", "option originalto", "option http-server-close", "option httpclose",
+    "option http-keep-alive", "option http-no-delay", "option http-pretend-keepalive", "option http-ignore-probes",
+    "option http-buffer-request", "option http-use-proxy-header", "option http-restrict-req-hdr-names preserve",
+    "no option http-keep-alive", "option idle-close-on-response", "option disable-h2-upgrade", "option checkcache",
+    "option accept-invalid-http-request", "option accept-invalid-http-response",
+    "no option accept-invalid-http-request", "option prefer-last-server", "option h1-case-adjust-bogus-client",
+    "option httpchk", "option httpchk GET /health", "http-check expect status 200", "http-check send meth GET uri /",
+    "http-check disable-on-404", "option tcp-check", "option mysql-check", "option ssl-hello-chk",
+    "option redispatch", "option abortonclose", "option tcp-smart-connect", "option contstats",
+    "option log-health-checks", "option persist", "http-reuse always", "http-send-name-header X-Server",
+    "http-error status 503 errorfile /etc/haproxy/errors/503.http", "errorloc302 503 http://x/", "errorfiles site",
+    "cookie SRV insert indirect nocache", "dynamic-cookie-key x", "compression algo gzip", "monitor-uri /up",
+    "stats enable", "stats uri /stats", "stats auth admin:secret", "stats refresh 10s", "stats hide-version",
+    "timeout http-keep-alive 9s", "timeout tunnel 1h", "timeout queue 9s", "retries 3",
+    "retry-on all-retryable-errors", "unique-id-format %{+X}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid",
+    "unique-id-header X-Id", "maxconn 900", "fullconn 9", "balance uri whole", "balance url_param id",
+    "balance hdr(Host)", "balance leastconn", "balance hash src", "balance hash req.hdr(x),lower",
+    "default-server inter 3s rise 2 cookie x", "default-server check proto h2", "default-server ssl verify none",
+    "source 0.0.0.0", "backlog 99", "persist rdp-cookie",
+    'log-format "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc %sq/%bq %hr %hs %{+Q}r"',
+    'log-format "%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq"',
+    "log-format %ci\\ %HM\\ %HP", 'log-format "%ci %[ssl_fc_sni] %[src]"',
+    'log-format "%ci %[capture.req.hdr(0)] %[var(txn.x)]"', 'log-format "%ci 100%%tr"', 'log-format "%ci %%%HU"',
+    'log-format-sd "[x@1 status=\\"%ST\\" uri=\\"%HU\\"]"', 'log-format-sd "[x@1 client=\\"%ci\\"]"',
+    'error-log-format "%ci %r"', 'error-log-format "%ci"',
+]  # fmt: skip
+MODES = {"key": {"mode": "tcp"}, "raw": {"options": ["mode tcp"]}}
+
+
+@pytest.mark.parametrize("how", MODES)
+@pytest.mark.parametrize("line", LINES)
+def test_a_proxy_in_tcp_mode_is_taken_beside_whatever_defaults_say_of_http(haproxy, line, how):
+    lines = [*(one for one in DEFAULTS["haproxy"]["defaults"] if "log" not in line or one != "option httplog"), line]
+    sections = {"haproxy:sections": {"http-errors site": ["errorfile 503 /etc/haproxy/errors/503.http"]}}
+    http = {"haproxy:defaults": lines, **sections}
+    assert haproxy(http)[:2] == (0, "")
+    tcp = {"bind": ["private:5432"], "servers": "app_servers", "port": 5432, **MODES[how]}
+    code, said, text = haproxy(http | {"haproxy:listens": {"database": tcp}})
+    assert (code, said) == (0, "")
+    assert "listen database from haproxy_ha_tcp" in text
+
+
 def test_certificates_from_files_of_the_machine(haproxy, pem):
     files = {"certificate": str(pem[0]), "key": str(pem[1])}
     changes = {"haproxy:certificates": {"x": files}, "haproxy:frontends": {"http": {"bind": ["anchor:443 ssl"]}}}

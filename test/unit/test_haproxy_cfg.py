@@ -156,6 +156,31 @@ def test_the_mode_of_a_proxy_is_its_own_or_that_of_its_defaults():
     }
 
 
+@pytest.mark.parametrize("line, kept", [
+    ("option httpchk GET /health", ["option httpchk GET /health"]),
+    ("http-check expect status 200", ["http-check expect status 200"]),
+    ("option\thttplog", ["option tcplog"]),
+    ('log-format "%ci [%tr] %ST"', ["option tcplog"]),
+    ('log-format "%ci %{+Q}HU"', ["option tcplog"]),
+    ('error-log-format "%ci %r"', []),
+    ('log-format "%ci %ts"', ['log-format "%ci %ts"']),
+    ("option forwardfor", []),
+    ("option redispatch 1", ["option redispatch 1"]),
+    ("timeout http-request 9s", []),
+    ("timeout client 9s", ["timeout client 9s"]),
+    ("balance hdr(Host)", []),
+    ("balance leastconn", ["balance leastconn"]),
+    ("default-server check cookie x inter 3s", ["default-server check inter 3s"]),
+])  # fmt: skip
+def test_what_of_http_s_defaults_counts_in_tcp_mode(line, kept):
+    assert haproxy_cfg.in_tcp_mode(["mode http", line]) == kept
+
+
+def test_a_log_of_tcp_of_one_s_own_is_not_replaced():
+    lines = ["option httplog", 'log-format "%ci %ts"']
+    assert haproxy_cfg.in_tcp_mode(lines) == lines[1:]
+
+
 def test_raw_global_lines_of_one_s_own_keep_their_state_file():
     lines = {"global": ["server-state-file /own"], "defaults": ["load-server-state-from-file none"]}
     built = valid({f"haproxy:{key}": value for key, value in lines.items()})
