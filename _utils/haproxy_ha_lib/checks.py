@@ -227,6 +227,22 @@ def _unknown(kind, name, known, path):
         yield Problem(path, f"there is no {kind} {name}{values.did_you_mean(name, known)}")
 
 
+def served(read, roles):
+    """Who is asked has somebody who answers: a server, or a line of its own. Else every client gets 503."""
+    haproxy, apps = read["haproxy"], read["app_servers"]
+    asked = haproxy_cfg.asked(haproxy)
+    for kind, name, proxy in haproxy_cfg.proxies(haproxy):
+        who = {"listen": "it listens", "backend": asked.get(name)}.get(kind)
+        if not who or not apps or haproxy_cfg.servers_of(proxy, haproxy, apps) or haproxy_cfg.answers(proxy, haproxy):
+            continue
+        found = "rest leaves none, because other proxies name them all" if proxy["servers"] == "rest" else "none"
+        text = (
+            f"{found}, but {who}; required: app_servers, rest or a list of names, or in options a line that answers, "
+            "such as `server ...` or `http-request return ...`"
+        )
+        yield Missing((ROOT, "haproxy", f"{kind}s", name, "servers"), text)
+
+
 def binds(read, roles):
     """Every proxy that listens does so somewhere, and no two on one address and port."""
     owners = {}
@@ -334,6 +350,7 @@ CHECKS = (
     peers,
     modes,
     references,
+    served,
     binds,
     certificates,
     tls,

@@ -62,6 +62,57 @@ def proxies(haproxy):
             yield kind, name, proxy
 
 
+def servers_of(proxy, haproxy, app_servers):
+    """The names of the app servers behind a proxy: those of its list, all of them, or the rest (:func:`others`)."""
+    if proxy["servers"] in ("app_servers", "rest"):
+        taken = others(haproxy, app_servers) if proxy["servers"] == "rest" else {}
+        return [name for name in app_servers if name not in taken]
+    return proxy["servers"] or []
+
+
+def others(haproxy, app_servers):
+    """
+    The app servers that are something else than the site, by the list of a proxy that names them: {name: proxy}. One
+    that is named in TCP mode is; one that is named for HTTP is if it is not ours, because ours all have the site.
+    """
+    found = {}
+    for _, title, proxy in proxies(haproxy):
+        for name in proxy["servers"] if isinstance(proxy.get("servers"), list) else ():
+            if mode(haproxy, proxy) == "tcp" or not app_servers.get(name, {}).get("managed"):
+                found.setdefault(name, title)
+    return found
+
+
+# Lines that answer, or send requests on, where there is no app server (HAProxy's configuration manual, 4.2).
+_ANSWERS = re.compile(
+    r"(server|server-template|dispatch|redirect|stats|transparent|option (transparent|http_proxy)|errorfiles?"
+    r"|errorloc\S*|http-error|monitor-uri|use_backend|default_backend"
+    r"|http-request (return|redirect|deny|reject|tarpit|auth|use-service|silent-drop|lua\.\S+)"
+    r"|tcp-request (connection|session|content) (reject|silent-drop|use-service|lua\.\S+))( .*)?"
+)
+
+
+def answers(proxy, haproxy):
+    """Whether raw lines of a proxy, or of the section `defaults` that it names, answer without an app server."""
+    lines = [*haproxy["sections"].get(f"defaults {proxy['from']}", []), *proxy["options"]]
+    return bool(proxy.get("redirect_to_https")) or any(_ANSWERS.fullmatch(" ".join(line.split())) for line in lines)
+
+
+def asked(haproxy):
+    """
+    Who sends requests to which backend: {backend: "frontend http sends requests to it"}, the first for each. A backend
+    that a rule chooses such as `use_backend %[...]` cannot be told.
+    """
+    found = {}
+    for kind, name, proxy in proxies(haproxy):
+        named = [proxy["default_backend"]] if proxy.get("default_backend") else []
+        words = [line.split() for line in proxy["options"]]
+        named += [line[1] for line in words if line[0] in ("use_backend", "default_backend") and len(line) > 1]
+        for backend in named:
+            found.setdefault(backend, f"{kind} {name} sends requests to it")
+    return found
+
+
 def listening(haproxy):
     """Yield (path below haproxy, name, settings) of everything that has binds; the statistics if they are on."""
     if stats_on(haproxy["stats"]):

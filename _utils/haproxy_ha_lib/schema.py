@@ -226,8 +226,9 @@ _LISTENING = {
 }
 _SERVING = {
     "servers": Either(
-        "app_servers: all of them; or a list of their names.",
-        Value("All app servers.", values.choice("app_servers")),
+        "app_servers: all of them; or a list of their names; or rest: all but those that are something else, that is "
+        "named in the list of a proxy in TCP mode, or not managed and named in the list of another proxy.",
+        Value("All app servers, or the rest of them.", values.choice("app_servers", "rest")),
         listing=Items("Some app servers.", Value("Name of an app server.", values.name)),
     ),
     "port": Value("Port of the servers. Default: their own.", values.port),

@@ -56,7 +56,7 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         "minion_id": minion_id,
         "roles": roles,
         "errors": _errors(problems),
-        "warnings": [*warnings, *doubts, *_alone(read["load_balancers"])],
+        "warnings": [*warnings, *doubts, *_alone(read["load_balancers"]), *_left_out(read)],
         "me": me,
         "load_balancers": read["load_balancers"],
         "app_servers": read["app_servers"],
@@ -145,6 +145,18 @@ def _alone(balancers):
         yield f"{ROOT}:load_balancers: only one, so nothing takes over when it fails"
 
 
+def _left_out(read):
+    """A server that another proxy names for HTTP, at its own port, might be meant for both pools."""
+    haproxy = read["haproxy"]
+    pools = {title: (kind, proxy) for kind, title, proxy in haproxy_cfg.proxies(haproxy) if kind != "frontend"}
+    rest = ", ".join(title for title, (_, proxy) in pools.items() if proxy["servers"] == "rest")
+    for server, title in haproxy_cfg.others(haproxy, read["app_servers"]).items():
+        kind, proxy = pools[title]
+        if rest and haproxy_cfg.mode(haproxy, proxy) == "http" and not proxy["port"]:
+            text = f"{server}, which is not managed, is in no other pool by itself: not in {rest}"
+            yield f"{ROOT}:haproxy:{kind}s:{title}:servers: {text}"
+
+
 def _haproxy(read, me):
     """HAProxy's part with every name replaced by what it stands for; returns (haproxy, problems)."""
     haproxy, problems = read["haproxy"], []
@@ -158,7 +170,7 @@ def _haproxy(read, me):
         if "bind" in proxy:
             parts["bind"] = [_resolved(bind, me, read["floating_ip"]) for bind in proxy["bind"]]
         if "servers" in proxy:
-            parts["servers"] = _servers(proxy, read)
+            parts["servers"] = haproxy_cfg.servers_of(proxy, haproxy, read["app_servers"])
         return parts
 
     tables = {f"{kind}s": {name: resolved(proxy) for name, proxy in haproxy[f"{kind}s"].items()}
@@ -181,11 +193,6 @@ def _unknown(word):
 def _told(bind, floating_ip):
     """Whether an address that is unknown is told by addresses.fill_in already."""
     return bind["address"] == "private" or (bind["address"] == "anchor" and addresses.on_digitalocean(floating_ip))
-
-
-def _servers(backend, read):
-    everyone = backend["servers"] == "app_servers"
-    return list(read["app_servers"]) if everyone else backend["servers"] or []
 
 
 def _resolved(bind, me, floating_ip):

@@ -46,7 +46,7 @@ HAPROXY = {
                               "load_balancers:primary:anchor_ip": REMOVED},
     "TCP": {"haproxy:defaults": ["log global", "mode tcp", "option tcplog", "timeout connect 5s", "timeout client 50s",
                                  "timeout server 50s"]},
-    "no server": {"haproxy:backends:app_pool": {"servers": []}},
+    "no server": {"haproxy:backends:unused": {"servers": []}},
 }
 
 

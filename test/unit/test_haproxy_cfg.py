@@ -100,7 +100,8 @@ def test_sections_servers_and_raw_lines_keep_their_order():
 
 
 def test_the_servers_of_a_file_are_found_in_its_text():
-    built = valid({"haproxy:listens": {"x": {"bind": ["anchor:1"], "servers": ["app-2"], "port": 9}}})
+    built = valid({"haproxy:listens": {"x": {"bind": ["anchor:1"], "servers": ["app-2"], "port": 9}},
+                   "haproxy:backends:app_pool": {"servers": "app_servers"}})
     assert haproxy_cfg.servers(text_of(built, "haproxy", CFG)) == {
         ("x", "app-2"): "10.132.20.237:9", ("app_pool", "app-1"): "10.132.20.236:80",
         ("app_pool", "app-2"): "10.132.20.237:80",
@@ -194,7 +195,7 @@ PLACES = {
     "name of a frontend": lambda word: {"haproxy": {"frontends": {word: {"bind": ["anchor:81"]}}}},
     "name of a backend": lambda word: {"haproxy": {"backends": {word: {"servers": []}}}},
     "default backend": lambda word: {
-        "haproxy": {"backends": {word: {}}, "frontends": {"http": {"default_backend": word}}}
+        "haproxy": {"backends": {word: {"servers": "app_servers"}}, "frontends": {"http": {"default_backend": word}}}
     },
     "address of a bind": lambda word: {"haproxy": {"frontends": {"http": {"bind": [f"{word}:80"]}}}},
 }

@@ -28,6 +28,11 @@ IN_THE_CLEAR = {"cluster:quorum_device:tls": False}
 QUORUM_PEM = "".join(f"-----BEGIN {kind}-----\nc2VjcmV0\n-----END {kind}-----\n"
                      for kind in ("CERTIFICATE", "CERTIFICATE", "PRIVATE KEY"))
 
+SERVERS = (
+    "required: app_servers, rest or a list of names, or in options a line that answers, such as `server ...` or "
+    "`http-request return ...`"
+)
+
 # What is changed in pillar.example, and all the messages that it gives on the load balancer `primary`.
 WRONG = {
     "no load balancers": (
@@ -56,6 +61,27 @@ WRONG = {
     "a minion id with a line break": (
         {"app_servers:app\nx": {"private_ip": "10.0.0.1"}},
         [f"{APPS}:'app\\nx' (a string): found 'app\\nx' (a string), allowed: {NAME}"],
+    ),
+    "a default backend without servers": (
+        {"haproxy:frontends:http:default_backend": "web", "haproxy:backends": {"web": {"balance": "leastconn"}}},
+        [f"{HAPROXY}:backends:web:servers: none, but frontend http sends requests to it; {SERVERS}"],
+    ),
+    "a backend of a rule without servers": (
+        {"haproxy:frontends:http:options": ["use_backend api if { path_beg /api }"], "haproxy:backends": {"api": {}}},
+        [f"{HAPROXY}:backends:api:servers: none, but frontend http sends requests to it; {SERVERS}"],
+    ),
+    "the default pool emptied": (
+        {"haproxy:backends": {"app_pool": {"servers": []}}},
+        [f"{HAPROXY}:backends:app_pool:servers: none, but frontend http sends requests to it; {SERVERS}"],
+    ),
+    "a listen without servers": (
+        {"haproxy:listens": {"database": {"mode": "tcp", "bind": ["private:5432"], "options": ["timeout server 1h"]}}},
+        [f"{HAPROXY}:listens:database:servers: none, but it listens; {SERVERS}"],
+    ),
+    "all servers in another pool": (
+        {"haproxy:listens": {"api": {"mode": "tcp", "bind": ["anchor:81"], "servers": ["app-1", "app-2"]}}},
+        [f"{HAPROXY}:backends:app_pool:servers: rest leaves none, because other proxies name them all, but frontend "
+         f"http sends requests to it; {SERVERS}"],
     ),
     "port in words": (
         {"app_servers:app-1:port": "eighty"},
@@ -822,3 +848,58 @@ def test_a_problem_is_shown_on_one_printable_line():
 def test_a_repository_of_one_directory_has_no_components():
     repository = {"uri": "https://packages.example.com", "suite": "./", "components": [], "trusted": True}
     assert valid({"haproxy:repository": repository})["haproxy"]["repository"]["suite"] == "./"
+
+
+ANSWERING = [
+    ["server own 10.0.0.9:80"], ["server-template own 1-3 app.example.com:80"], ["redirect prefix https://example.com"],
+    ["http-request return status 503 content-type text/html file /etc/haproxy/errors/503.http"], ["http-request deny"],
+    ["http-request  redirect location /down"], ["errorfile 503 /etc/haproxy/errors/503.http"], ["stats enable"],
+    ["http-request use-service prometheus-exporter"], ["dispatch 10.0.0.9:80"], ["option transparent"],
+    ["http-error status 503 content-type text/plain string down"], ["http-request tarpit"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", ANSWERING)
+def test_a_backend_that_answers_by_a_line_of_its_own_needs_no_server(lines):
+    valid({"haproxy:backends": {"app_pool": {"servers": [], "options": lines}}})
+
+
+def test_a_listen_that_answers_by_itself_needs_no_server():
+    valid({"haproxy:listens": {
+        "statistics": {"bind": ["private:8405"], "options": ["stats enable", "stats uri /"]},
+        "old": {"bind": ["anchor:81"], "redirect_to_https": True},
+        "router": {"bind": ["anchor:82"], "options": ["default_backend app_pool"]},
+        "shared": {"bind": ["anchor:83"], "from": "down"},
+    }, "haproxy:sections": {"defaults down": ["mode http", "http-request return status 503"]}})  # fmt: skip
+
+
+DATABASES = {f"app_servers:db-{number}": {"private_ip": f"10.132.20.20{number}", "managed": False} for number in (1, 2)}
+
+
+@pytest.mark.parametrize("more, pool", [
+    ({}, ["app-1", "app-2", "db-1", "db-2"]),
+    ({"haproxy:listens": {"database": {"mode": "tcp", "bind": ["private:5432"], "servers": ["db-1", "db-2"],
+                                       "port": 5432}}}, ["app-1", "app-2"]),
+    ({"haproxy:backends": {"database": {"mode": "tcp", "servers": ["db-2"]}}}, ["app-1", "app-2", "db-1"]),
+    ({"haproxy:backends": {"app_pool": {"servers": "app_servers"}, "database": {"servers": ["db-1", "db-2"]}}},
+     ["app-1", "app-2", "db-1", "db-2"]),
+    ({"haproxy:backends": {"database": {"servers": ["db-1"]}}}, ["app-1", "app-2", "db-2"]),
+    ({"haproxy:backends": {"api": {"servers": ["app-1", "app-2"], "port": 9000}}}, ["app-1", "app-2", "db-1", "db-2"]),
+    ({"haproxy:backends": {"app_pool": {"servers": ["app-2"]}}}, ["app-2"]),
+    ({"haproxy:backends": {"app_pool": {"balance": "leastconn"}, "all": {"servers": "app_servers"}}},
+     ["app-1", "app-2", "db-1", "db-2"]),
+])  # fmt: skip
+def test_a_server_of_one_pool_joins_the_default_one_only_if_it_is_asked_to(more, pool):
+    assert valid({**DATABASES, **more})["haproxy"]["backends"]["app_pool"]["servers"] == pool
+
+
+@pytest.mark.parametrize("backend, told", [
+    ({"servers": ["db-1"]}, [
+        f"{HAPROXY}:backends:api:servers: db-1, which is not managed, is in no other pool by itself: not in app_pool"
+    ]),
+    ({"servers": ["db-1"], "port": 9000}, []),
+    ({"servers": ["db-1"], "mode": "tcp"}, []),
+    ({"servers": ["app-1"]}, []),
+])  # fmt: skip
+def test_a_server_that_might_be_meant_for_both_pools_is_told(backend, told):
+    assert valid({**DATABASES, "haproxy:backends": {"api": backend}})["warnings"] == told
