@@ -693,7 +693,8 @@ def plan_files(daemon, saltenv=None):
     try:
         wanted = _files_of(daemon, ours, saltenv)
     except _Absent as exc:  # another state may put it there
-        return {"changes": {}, "unfinished": False, "refusal": None, "unknown": str(exc), "warning": "", "returned": {}}
+        unknown = f"{exc}: a live run fails unless another state has put it there before"
+        return {"changes": {}, "unfinished": False, "refusal": None, "unknown": unknown, "warning": "", "returned": {}}
     target = _daemon(daemon, ours)
     plan = _plan_files(target, wanted, ours)
     if target.servers and system.running(target.unit):
@@ -1206,8 +1207,8 @@ def _verify_balancer(ours):
     if why:
         notes = ["HAProxy does not run here, and is not asked, because:", *why, *notes]
     switches = [text for text in standing.switches(cluster) if text not in why] if cluster else []
-    nowhere = cluster and switches and not standing.on(cluster, standing.ADDRESS)
-    return checks, [*notes, *switches], bool(why or nowhere or _nothing_starts(ours, cluster))
+    known = why or (switches and standing.address_rests(cluster)) or _nothing_starts(ours, cluster)
+    return checks, [*notes, *switches], bool(known)
 
 
 def _cluster():
@@ -1680,7 +1681,8 @@ def remove(part, saltenv=None):
     Take a part away that :func:`remains` found: services stopped, a copy of the configuration kept, packages purged.
 
     part
-        As in :func:`remains` (str). ``cluster`` first moves the floating IP to another load balancer, if there is one.
+        ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper`` or ``nginx`` (str), as in :func:`remains`.
+        ``cluster`` first moves the floating IP to another load balancer, if there is one.
     saltenv : ``None``
         The environment whose defaults are read (str); see :func:`settings`.
 

@@ -124,6 +124,7 @@ _ATTEMPTS = 20
 # Who has lost a race reads again at once: the longer it waits, the sooner the others are ahead of it again.
 _JITTER_SECONDS = 0.05
 _POLL_SECONDS = 0.5
+_SAY_SECONDS = 5
 
 # How libxml2 begins a message about a document that breaks its schema, or whose references dangle.
 _BREACH = re.compile(r"(Expecting|Did not expect|Element|Extra|Invalid|IDREF|ID|Type|Error validating|Datatype) ")
@@ -805,6 +806,7 @@ def apply(
 
 def _ready(desired, options, cib_file, deadline, lost=None):
     """The CIB and its _Judgement, as soon as the cluster can take a commit or the deadline has passed."""
+    say = _Waiting(deadline)
     while True:
         try:
             text = _cib_text(cib_file)
@@ -812,13 +814,28 @@ def _ready(desired, options, cib_file, deadline, lost=None):
             hopeless = judgement.refused or judgement.lacking
             if not judgement.waiting or hopeless or time.monotonic() >= deadline:
                 return text, judgement
+            say("; ".join(judgement.waiting))
         except lib_document.DanglingError as problem:
             raise _impossible(problem) from None
         except CommandExecutionError:
             starting = cib_file is None and shutil.which("cibadmin", path=_PATH) and not running()
             if not starting or time.monotonic() >= deadline:
                 raise
+            say("Pacemaker to start")
         time.sleep(_POLL_SECONDS)
+
+
+class _Waiting:
+    """Says in the log what is waited for: at once, and every few seconds."""
+
+    def __init__(self, deadline):
+        self._deadline, self._said = deadline, None
+
+    def __call__(self, text):
+        now = time.monotonic()
+        if self._said is None or now - self._said >= _SAY_SECONDS:
+            log.warning("pacemaker: waiting, for %.0f s at most: %s", max(0.0, self._deadline - now), text)
+            self._said = now
 
 
 def _commit(text, after, options):
@@ -1018,6 +1035,7 @@ def settle(resources=None, timeout=120):
         salt-call pacemaker.settle '[FloatIP]' timeout=60
     """
     began = time.monotonic()
+    say = _Waiting(began + timeout)
     while True:
         looked = time.monotonic()
         text = _cib_text()
@@ -1028,6 +1046,8 @@ def settle(resources=None, timeout=120):
         now = time.monotonic()
         if not pending or now - began >= timeout:
             break
+        if now - began >= _SAY_SECONDS:  # what takes less is the cluster's usual work
+            say(f"the cluster to {', '.join(pending)}")
         # `crm_resource --wait` takes 2 s at least and, as the scheduler, takes what is under way for done. To look may
         # take long where there is much to look at: half of the time at most.
         time.sleep(min(max(0.2, now - looked), began + timeout - now))

@@ -289,7 +289,7 @@ def _seen(unit):
 @_state
 def disabled(name):
     """
-    A service is not started at boot, because something else starts it.
+    A service is not started at boot, because the cluster starts it.
 
     name
         The service (str), without ``.service``.
@@ -307,16 +307,16 @@ def disabled(name):
     if not now:
         if __opts__["test"]:
             # A package that is installed while its unit is held (packages_installed) does not enable it.
-            return _done(f"{name} is not installed yet, and will not start at boot")
+            return _done(f"{name} is not installed yet, and will not start at boot: the cluster starts it")
         return {"result": False, "comment": f"The service {name} is not installed"}
     if now["at_boot"] not in _AT_BOOT:
-        return _done(f"{name} does not start at boot")
+        return _done(f"{name} does not start at boot: the cluster starts it")
     if __opts__["test"]:
         return _would(f"{name} would be disabled", changes)
     __salt__["service.disable"](name)
     if __salt__["haproxy_ha.unit"](name)["at_boot"] in _AT_BOOT:
         return {"result": False, "comment": f"{name} still starts at boot"}
-    return _done(f"{name} no longer starts at boot", changes)
+    return _done(f"{name} no longer starts at boot: the cluster starts it", changes)
 
 
 @_state

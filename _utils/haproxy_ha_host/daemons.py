@@ -140,7 +140,7 @@ def _put(daemon, wanted):
     files.install(wanted)
     if system.running(daemon.unit):  # started meanwhile, it may have read the files of before
         return _activate(daemon, wanted)
-    return f"{daemon.name} is not running"
+    return f"{daemon.name} is not running" + (": the cluster starts it" if daemon.name == "haproxy" else "")
 
 
 def _hand_over(daemon, wanted):

@@ -396,7 +396,9 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     "replaces": Items("Resources of a cluster built by hand whose place the built-in ones take: they go in the same "
                       "commit.", Value("Its id.", _object_id)),
     "purge": Value("true: objects that nobody here created are removed too.", values.flag),
-    "expected_timeout": Value("Seconds to wait for the other load balancers to join.", values.whole_number(0, 3600)),
+    "expected_timeout": Value(
+        "Seconds to wait for the other load balancers to join, at most: one that was there and is off is not waited "
+        "for. 0: runs go on without those that are absent, and name them.", values.whole_number(0, 3600)),
     **{section: _objects(section, doc) for section, doc in _CONFIGURATION.items()},
 })
 

@@ -82,6 +82,12 @@ def unattended(status, node):
     return found
 
 
+def address_rests(status):
+    """Whether the cluster will not move the floating IP: it is nowhere, or not managed."""
+    address = status["resources"].get(ADDRESS)
+    return not on(status, ADDRESS) or (address is not None and not address["managed"])
+
+
 # Who is where
 
 OVERVIEW = ("active", "haproxy", "offline", "standby", "maintenance", "failures")

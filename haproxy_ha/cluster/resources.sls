@@ -20,7 +20,7 @@ haproxy_ha-cluster-resources:
     - expected_nodes: {{ settings.load_balancers | list | json }}
     - max_disruption: {{ settings.cluster.max_disruption | json }}
     # Who is absent has been waited for: what can be said without them is said all the same.
-    - forming: 10
+    - forming: 5
     - require:
       - haproxy_ha: haproxy_ha-cluster-ready
 {% endif %}

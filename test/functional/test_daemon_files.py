@@ -201,7 +201,7 @@ def test_a_cluster_that_stops_haproxy_meanwhile(haproxy):
     """It stays stopped, and has the new files when it is started."""
     haproxy.on_reload("end; exit 1", dead="inactive")
     wanted = {str(haproxy.cfg): text(haproxy_on(haproxy.port, "http-request return status 418"))}
-    assert daemons.install(haproxy.daemon, wanted) == "haproxy is not running"
+    assert daemons.install(haproxy.daemon, wanted) == "haproxy is not running: the cluster starts it"
     assert system.main_pid("haproxy") == 0
     assert files.snapshot(wanted) == wanted
     assert not daemons.unfinished(haproxy.daemon)

@@ -122,6 +122,7 @@ def test_a_certificate_that_is_not_on_the_machine_yet(files):
     assert (dry["result"], live["result"]) == (None, False)
     for state in (dry, live):
         assert "/etc/letsencrypt/live/www/fullchain.pem is not on this machine" in state["comment"]
+    assert "a live run fails unless another state has put it there before" in dry["comment"]
     assert live["changes"] == {}
 
 

@@ -18,7 +18,12 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         preflight.require_root()
-        return options.action(options) or 0
+        done = options.action(options) or 0
+        sys.stdout.flush()
+        return done
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1

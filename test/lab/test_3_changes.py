@@ -11,7 +11,7 @@ from lab import audit, outcome, salt, snapshot
 from lab.cloud import REPOSITORY
 from lab.machine import machine
 from lab.shell import wait_for
-from lab.topology import BALANCERS, MINIONS
+from lab.topology import BALANCERS, HOSTS, MINIONS
 from lab.traffic import ask, probe
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
@@ -159,19 +159,63 @@ def test_a_wrong_pillar_says_what_is_wrong_and_changes_nothing(at_rest, case):
     assert snapshot.difference(at_rest, snapshot.take(idle=True)) == []
 
 
-def test_one_balancer_down_says_who_is_waited_for_and_the_next_run_finishes(pillar, active):
-    down = audit.passive()
+MEMBERSHIP, PROVEN = "haproxy_ha-cluster-membership", "haproxy_ha-verified"
+CONFIG = "haproxy_ha-load-balancer-config"
+
+
+def on_port(port: int):
+    """A change of haproxy.cfg: one more port."""
+    return put("haproxy", "frontends", "http", "bind", value=["anchor:80", f"anchor:{port}"])
+
+
+def test_one_balancer_down_is_said_at_once_and_an_emergency_change_is_proven(pillar, active):
+    """The next run, with both, finishes."""
+    active = audit.active()
+    down = audit.passive_of(active)
     machine(down).power_off()
     try:
-        pillar(put("cluster", "expected_timeout", value=5))
-        returned = salt.call("state.apply", "haproxy_ha", target=active)
-        assert any(down in failure for failure in outcome.failed(returned))
+        wait_for(f"{down} to be missed", lambda: salt.call("haproxy_ha.status", target=active)[active]["offline"], 30)
+        pillar(on_port(8081))
+        for arguments in (["test=True"], []):
+            run = salt.call("state.apply", "haproxy_ha", *arguments, target=active)
+            [failure] = outcome.failed(run)
+            assert f"{down} is absent: its machine does not answer" in failure
+            assert f"start {down}" in failure and "expected_timeout: 0" in failure
+            assert sum(state["duration"] for state in outcome.states(run, active)) < 15_000
+        assert outcome.by_id(run, active, CONFIG)["changes"]
+        assert outcome.by_id(run, active, PROVEN)["result"] is True
+        assert ask(HOSTS[active].anchor, port=8081, source=active)[0] == 200
+        pillar(lambda tree: on_port(8082)(tree) or put("cluster", "expected_timeout", value=0)(tree))
+        run = salt.call("state.apply", "haproxy_ha", target=active)
+        assert outcome.failed(run) == []
+        assert down in outcome.by_id(run, active, MEMBERSHIP)["comment"]
     finally:
         machine(down).power_on()
         machine(down).wait_booted()
         audit.settle(120)
         wait_for(f"the minion of {down}", lambda: set(salt.call("test.ping", timeout=10)) == set(MINIONS), 60)
     assert outcome.failed(salt.call("state.apply", "haproxy_ha")) == []
+
+
+def test_a_run_on_a_balancer_in_standby_is_green_and_says_what_it_did_not_prove(pillar, active):
+    node = audit.active()
+    with probe(20) as record:
+        salt.call("pacemaker.standby", target=node)
+        try:
+            pillar(on_port(8081))
+            run = salt.call("state.apply", "haproxy_ha", target=node)
+            status = salt.call("haproxy_ha.status", target=node)[node]
+            verified = salt.call("haproxy_ha.verify", target=node)[node]
+        finally:
+            salt.call("pacemaker.online", target=node)
+    assert outcome.failed(run) == []
+    state = outcome.by_id(run, node, PROVEN)
+    assert f"pacemaker.online {node} ends it" in state["comment"] and state["duration"] < 10_000
+    assert outcome.by_id(run, node, CONFIG)["changes"]
+    assert (status["standby"], status["active"], len(status["notes"])) == ([node], [audit.passive_of(node)], 1)
+    # The pillar of this moment, without a refresh: the new port is looked at.
+    assert any("port 8081: refused" in line for line in verified["passed"])
+    assert record.failed == []
 
 
 def test_a_service_that_was_stopped_and_disabled_runs_and_starts_at_boot_again(active):

@@ -79,6 +79,12 @@ def test_haproxy_is_off_by_will_only_where_it_is(case):
     assert elsewhere is (case not in ("standby", "after a failure", "one maintained"))
 
 
+def test_an_address_that_will_not_move_by_itself_is_known():
+    assert not standing.address_rests(WELL)
+    assert standing.address_rests(but(resources__FloatIP__managed=False))
+    assert standing.address_rests(but(resources__FloatIP__active=False))
+
+
 def test_in_maintenance_it_counts_whether_the_service_runs():
     """Pacemaker does not look, and says what was so before."""
     seen = standing.overview(but(maintenance=True), "primary", runs_here=False)
