@@ -1260,7 +1260,7 @@ def _verify_cluster(ours):
     if "FloatIP" not in ours["cluster"]["configuration"].get("primitives", {}):
         return []
     try:
-        now = _who()
+        now = _overview(__salt__["pacemaker.status"]())
         checks = probes.agreement(now["active"], now["haproxy"])
         if _uses_api(ours):
             owner = __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"])["droplet_id"]
@@ -1301,12 +1301,11 @@ def status():
     """
     if not system.program("crm_mon"):
         return {**dict.fromkeys(standing.OVERVIEW, []), "notes": [_no_cluster()]}
-    return _who()
+    return _overview(__salt__["pacemaker.status"]())
 
 
-def _who():
-    node = __salt__["pacemaker.node_name"]()
-    return standing.overview(__salt__["pacemaker.status"](), node, system.running(_HAPROXY_UNIT))
+def _overview(cluster):
+    return standing.overview(cluster, __salt__["pacemaker.node_name"](), system.running(_HAPROXY_UNIT))
 
 
 _HAPROXY_UNIT = "haproxy"
@@ -1332,7 +1331,8 @@ def failover(to=None, timeout=60):
     HAProxy runs on: only requests that are under way while the address moves can be lost. Returns ``{"old": node,
     "new": node}``. Made with a transient node attribute that the constraint ``FloatIP-handover`` obeys, and that is
     taken away at the end: nothing holds the address on the new node but stickiness. Stands for ``crm resource move
-    FloatIP <node>`` and ``crm resource clear FloatIP``.
+    FloatIP <node>`` and ``crm resource clear FloatIP``. Raises CommandExecutionError: at once where the cluster will
+    not move it, as in maintenance.
 
     CLI Example:
 
@@ -1340,15 +1340,19 @@ def failover(to=None, timeout=60):
 
         salt primary haproxy_ha.failover
     """
-    before = status()
+    cluster = __salt__["pacemaker.status"]()
+    before = _overview(cluster)
     old = before["active"][0] if before["active"] else None
-    candidates = [node for node in before["haproxy"] if node != old]
+    if standing.address_rests(cluster):
+        why = "; ".join(standing.switches(cluster)) or "haproxy_ha.status says more"
+        raise CommandExecutionError(f"the floating IP stays on {old or 'no node'}: {why}")
+    candidates = [node for node in before["haproxy"] if node not in (old, *before["standby"])]
     target = to or (candidates[0] if candidates else None)
     if target is None:
         raise CommandExecutionError(f"no other node runs HAProxy: the floating IP stays on {old}")
     if target == old:
         return {"old": old, "new": old}
-    if target not in before["haproxy"]:
+    if target not in candidates:
         raise CommandExecutionError(f"to: found {target!r}, allowed: {', '.join(candidates)}")
     others = [node for node in before["haproxy"] if node != target]
     try:
@@ -1483,7 +1487,7 @@ def cluster_obstacles(timeout=0, saltenv=None):
         return f"the agents on {', '.join(unready)}" if unready else "", timeout
 
     if not twins and lib_cluster.needs_agents(wanted):
-        waiting.until(missing, _say)
+        waiting.until(missing, timeout, _say)
     return {"twins": twins, "unready": unready}
 
 

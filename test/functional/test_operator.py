@@ -40,6 +40,7 @@ SYSTEMCTL = """\
 #!/bin/sh
 case "$*" in
 *ActiveEnterTimestampMonotonic*) echo 1 ;;
+*MainPID*haproxy.service*) pgrep -x -o -r R,S haproxy || echo 0 ;;
 *haproxy.service*) if pgrep -x -r R,S haproxy >/dev/null; then echo active; else echo inactive; fi ;;
 *) echo active ;;
 esac
@@ -119,7 +120,7 @@ class Operator:
                 self.files[name] = self.call("haproxy_ha.daemon_files", "haproxy", node=name)
             node.run("mkdir", "-p", "/run/haproxy")
             node.run("tee", "/run/haproxy.cfg", input=self.files[name]["/etc/haproxy/haproxy.cfg"]["content"])
-            node.run("haproxy", "-D", "-f", "/run/haproxy.cfg")
+            node.run("haproxy", "-W", "-D", "-S", "/run/haproxy-master.sock,level,admin", "-f", "/run/haproxy.cfg")
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +238,13 @@ def test_in_maintenance_with_haproxy_stopped_nobody_waits_for_it(operator, what)
         assert "HAProxy on the active node: expected: runs, found: n2" in ret["comment"]
         assert said in ret["comment"]
     assert said not in str(operator.call("haproxy_ha.status")["notes"])
+
+
+def test_a_failover_that_the_cluster_will_not_make_is_refused_at_once(operator):
+    operator.engine(["maintenance", {}])
+    out, said = operator.said("haproxy_ha.failover", errors=False)
+    assert "the floating IP stays on n1: the cluster is in maintenance" in said + out
+    assert "pacemaker.maintenance False ends it" in said + out
 
 
 def test_what_somebody_stopped_on_purpose_is_said_with_what_starts_it(operator):
