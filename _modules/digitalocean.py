@@ -6,7 +6,6 @@ The rules of the API (what is retried, what a 422 or 429 means, who owns an addr
 ``haproxy_ha:floating_ip:api_token``, else from the token file that the resource agent reads; it is shown nowhere.
 """
 
-import json
 import logging
 import os
 import threading
@@ -25,6 +24,10 @@ TOKEN_FILE = "/etc/haproxy_ha/token"
 SYSTEM_CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 _CONTEXT_KEY = "digitalocean.metadata"
 _SESSIONS_KEY = "digitalocean.sessions"
+# Seconds after which a metadata service that did not answer is asked again: a run asks once, the next run anew.
+_FAILURE_SECONDS = 10.0
+# Seconds after which what it said is asked anew. A droplet's addresses change while it is off.
+_ANSWER_SECONDS = 300.0
 
 
 def __virtual__():
@@ -42,8 +45,8 @@ def metadata(url=None, timeout=2.0):
         How long the whole request may take, in seconds (float).
 
     Returns a dict: ``droplet_id`` (int), ``hostname``, ``region``, ``public_ip``, ``private_ip``, ``anchor_ip`` (str,
-    or None where the droplet has none) and ``reserved_ip`` (``active``, ``ip``). Asked once in a run, also when there
-    is no answer; ``reserved_ip`` is as of then, and only a hint.
+    or None where the droplet has none) and ``reserved_ip`` (``active``, ``ip``). Asked once in a run; where there is no
+    answer, again after 10 s. ``reserved_ip`` is as of then, and only a hint.
 
     Raises CommandExecutionError where there is no metadata service.
 
@@ -57,11 +60,13 @@ def metadata(url=None, timeout=2.0):
     """
     url = (url or _configured("metadata_url") or rules.METADATA_URL).rstrip("/")
     cache = __context__.setdefault(_CONTEXT_KEY, {})
-    if url not in cache:
-        cache[url] = _read_metadata(url, float(timeout))
-    if isinstance(cache[url], str):
-        raise CommandExecutionError(cache[url])
-    return cache[url]
+    found, until = cache.get(url, (None, 0.0))
+    if time.monotonic() >= until:
+        found = _read_metadata(url, float(timeout))
+        cache[url] = found, time.monotonic() + (_FAILURE_SECONDS if isinstance(found, str) else _ANSWER_SECONDS)
+    if isinstance(found, str):
+        raise CommandExecutionError(found)
+    return found
 
 
 def reserved_ip(address=None, api_url=None, ca_file=None, token_file=None, spelling="reserved_ips", timeout=20.0):
@@ -158,37 +163,135 @@ def droplets(name=None, tag=None, api_url=None, ca_file=None, token_file=None, t
     return _run(rules.droplets(name, tag), api_url, ca_file, token_file, timeout)
 
 
+def reserved_ips(api_url=None, ca_file=None, token_file=None, spelling="reserved_ips", timeout=20.0):
+    """
+    List the account's reserved IPs.
+
+    api_url, ca_file, token_file, spelling, timeout
+        As in :func:`reserved_ip`.
+
+    Returns a list of dicts as :func:`reserved_ip` returns one.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call digitalocean.reserved_ips
+    """
+    found = _run(rules.reserved_ips(spelling=_spelling(spelling)), api_url, ca_file, token_file, timeout)
+    return [entry._asdict() for entry in found]
+
+
+def obstacles(address=None, api_url=None, ca_file=None, token_file=None, timeout=20.0):
+    """
+    Return why the API would never assign a reserved IP to this droplet: a list of texts, empty when nothing is in the way.
+
+    address : ``None``
+        The address (str); pillar's ``floating_ip:address`` by default.
+    api_url, ca_file, token_file, timeout
+        As in :func:`reserved_ip`.
+
+    The address is of another region, or the droplet holds another reserved IP already; it can hold one. On a machine
+    without a metadata service only the address is looked up.
+
+    Raises CommandExecutionError: the token is refused, the address is unknown, or there is no answer in time.
+
+    Source: https://docs.digitalocean.com/products/networking/reserved-ips/details/limits/
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call digitalocean.obstacles 203.0.113.10
+    """
+    try:
+        here = metadata()
+    except CommandExecutionError:
+        here = None
+
+    def steps():
+        reserved = yield from rules.read_reserved_ip(_address(address), here and here["droplet_id"])
+        return (yield from rules.obstacles(reserved, here["droplet_id"], here["region"])) if here else []
+
+    return _run(steps(), api_url, ca_file, token_file, timeout)
+
+
+def fencing(nodes, api_url=None, ca_file=None, token_file=None, timeout=20.0):
+    """
+    Return what fencing of a cluster's nodes through the API would meet, without switching anything.
+
+    nodes
+        Each node's name and the name or id of its droplet (dict); a list of names where they are the same.
+    api_url, ca_file, token_file, timeout
+        As in :func:`reserved_ip`.
+
+    Whether the token may switch droplets (scope droplet:update) is asked about a droplet that cannot exist, to be powered
+    *on*: DigitalOcean answers 403 to a token that may not, and 404 to one that may.
+
+    Returns ``{"problems": [text], "unknown": text, "droplets": {node: droplet}}``: what is in the way, what cannot be known
+    (empty when all is), and the droplets as in :func:`droplets`.
+
+    Raises CommandExecutionError: the token is refused for reading, or there is no answer in time.
+
+    Source: https://docs.digitalocean.com/reference/api/reference/droplet-actions/
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call digitalocean.fencing '[primary, secondary]'
+    """
+    plugs = {str(node): str(nodes[node]) if isinstance(nodes, dict) else str(node) for node in nodes}
+    found = _run(rules.fencing_problems(plugs), api_url, ca_file, token_file, timeout)
+    return dict(zip(("problems", "unknown", "droplets"), found, strict=True))
+
+
 def _read_metadata(url, timeout):
     """The metadata, or the text of the error: both are worth keeping for the run."""
     with _session() as session:
-        answer = _within(timeout, session.get, f"{url}/metadata/v1.json", timeout=timeout)
+        answer = _within(timeout, session, "GET", f"{url}/metadata/v1.json", timeout=timeout)
     if isinstance(answer, str):
         return f"no metadata service at {url}: {answer}"
-    if answer.status_code != 200:
-        return f"no metadata service at {url}: HTTP {answer.status_code}"
+    status, _, content = answer
+    if status != 200:
+        return f"no metadata service at {url}: HTTP {status}"
     try:
-        return rules.normalise_metadata(json.loads(answer.content))
+        return rules.normalise_metadata(rules.decoded(content))
     except ValueError as error:
         return f"no metadata service at {url}: {error}"
 
 
-def _within(seconds, request, *arguments, **options):
+def _within(seconds, session, *arguments, **options):
     """
-    A request's answer, or in words why there is none. Its thread bounds what no timeout of requests does: looking up a
-    name, and an answer that comes in drips.
+    The (status, headers, content) of a request's answer, or in words why there is none. Its thread bounds what no timeout
+    of requests does: looking up a name, and an answer that comes in drips.
     """
     outcome = [f"no complete answer within {seconds:.1f} s"]
 
     def make():
         try:
-            outcome.insert(0, request(*arguments, **options))
-        except requests.RequestException as error:
+            with session.request(*arguments, allow_redirects=False, stream=True, **options) as answer:
+                outcome.insert(0, (answer.status_code, answer.headers, _whole(answer.raw)))
+        except Exception as error:  # whatever an answer makes of requests: nobody has said anything
             outcome.insert(0, _short(error))
 
     thread = threading.Thread(target=make, daemon=True)
     thread.start()
     thread.join(seconds)
     return outcome[0]
+
+
+def _whole(raw):
+    """The body of an answer that is complete and not too long; as it came, since what is packed can be of any size."""
+    parts, left = [], rules.MOST_BYTES + 1
+    while left > 0 and (part := raw.read(min(left, 65536), decode_content=False)):
+        parts.append(part)
+        left -= len(part)
+    if left <= 0:
+        raise CommandExecutionError(f"the answer is longer than {rules.MOST_BYTES} bytes")
+    if getattr(raw, "length_remaining", None):
+        raise CommandExecutionError(f"the answer ends {raw.length_remaining} bytes early")
+    return b"".join(parts)
 
 
 def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
@@ -203,15 +306,15 @@ def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
         raise CommandExecutionError(f"ca_file: {verify} is missing")
     # Kept for the run: a TLS handshake costs more than what is asked.
     session = __context__.setdefault(_SESSIONS_KEY, {}).setdefault(verify, _session())
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "Accept-Encoding": "identity"}
 
     def send(call, seconds):
-        answer = _within(seconds, session.request, call.method, url + call.path, headers=headers, json=call.body,
-                         verify=verify, timeout=seconds, allow_redirects=False)  # fmt: skip
+        answer = _within(seconds, session, call.method, url + call.path, headers=headers, json=call.body, verify=verify,
+                         timeout=seconds)  # fmt: skip
         if isinstance(answer, str):
             return rules.Reply(0, {}, b"", rules.with_clock(answer.replace(token, "***"), time.time()))
-        found = {name.lower(): value for name, value in answer.headers.items()}
-        return rules.Reply(answer.status_code, found, answer.content)
+        status, found, content = answer
+        return rules.Reply(status, {name.lower(): value for name, value in found.items()}, content)
 
     try:
         return rules.drive(steps, send, time.monotonic() + float(timeout), time.monotonic, time.sleep)
@@ -251,15 +354,16 @@ def _token(token_file):
         source = token_file or _configured("token_file") or TOKEN_FILE
         try:
             with open(source, encoding="ascii", errors="replace") as file:
-                token = file.read(4096).strip()
+                token = file.read(4096)
         except OSError as error:
             raise CommandExecutionError(
                 f"no API token: haproxy_ha:floating_ip:api_token is not in pillar, and {source}: {error.strerror}"
             ) from None
-    problem = rules.token_problem(str(token))
+    token = str(token).strip()
+    problem = rules.token_problem(token)
     if problem:
         raise CommandExecutionError(f"the API token of {source} {problem}")
-    return str(token)
+    return token
 
 
 def _address(address):
@@ -286,12 +390,9 @@ def _own_droplet_id():
 def _droplet_id(droplet, options):
     if droplet is None:
         return metadata()["droplet_id"]
-    if str(droplet).isdigit():
-        return int(droplet)
-    found = _run(rules.droplets(str(droplet)), **options)
-    if len(found) != 1:
-        raise CommandExecutionError(f"droplet: {len(found)} droplets have the name {droplet!r}, one is needed")
-    return found[0]["id"]
+    if found := rules.number(str(droplet)):
+        return found
+    return _run(rules.find_droplet(str(droplet)), **options)["id"]
 
 
 def _metadata_hint(address, target):

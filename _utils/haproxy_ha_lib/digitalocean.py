@@ -7,6 +7,8 @@ this very file installed beside them) follow one set of rules. Standard library 
 Sources: DigitalOcean's OpenAPI specification (reserved_ips, actions, rate limits) and its metadata documentation.
 What they leave out was seen by others: an action's status may be `done`, polling an action may answer 404 for ever, an
 assign may answer 422 for the owner that the address already has. So the address's owner is the truth, an action a hint.
+
+What comes back is input: whatever its shape, it is understood or it is no answer. Senders read `MOST_BYTES` at most.
 """
 
 from __future__ import annotations
@@ -28,6 +30,14 @@ FIRST_RETRY, LONGEST_RETRY = 0.2, 5.0
 SETTLE_POLLS = 8
 # Seconds after which a power action is asked for anew.
 LONGEST_POWER_CHANGE = 30.0
+# An answer that is longer is none: a page of 200 droplets has about 2 MB.
+MOST_BYTES = 8 * 1024 * 1024
+# Droplets or addresses are read in so many pages of 200 at most.
+MOST_PAGES = 50
+# Refusals in a row after which it is looked up whether one of them can ever end.
+REFUSALS_TO_EXPLAIN = 2
+# Beyond every droplet's id: what is asked of it harms nobody.
+NO_DROPLET = 2**53 - 1
 
 
 class Call(NamedTuple):
@@ -149,23 +159,43 @@ def read_reserved_ip(
     Returns:
         ReservedIP
     """
-    document = yield from _get(f"/v2/{spelling}/{address}", tries)
+    document = yield from _get(f"/v2/{spelling}/{_escaped(address)}", tries)
     entry = document.get(SPELLINGS[spelling])
     if not isinstance(entry, dict):
         raise Unavailable(f"the API's answer about {address} holds no {SPELLINGS[spelling]}")
-    droplet = entry.get("droplet")
-    if droplet is not None and not (isinstance(droplet, dict) and isinstance(droplet.get("id"), int)):
+    if entry.get("ip") not in (None, address):
+        raise Unavailable(f"the API's answer about {address} is about another address")
+    reserved = _reserved_ip(entry, address)
+    if reserved.droplet_id is None and reserved.visible and droplet_id is not None:
+        return reserved._replace(visible=(yield from _may_see(droplet_id, tries)))
+    return reserved
+
+
+def reserved_ips(tries: int | None = None, spelling: str = "reserved_ips") -> Steps:
+    """Lists the account's reserved IPs, all pages.
+
+    Args:
+        tries (int): How many requests may fail in a row. Default None: as many as the time allows.
+        spelling (str): `reserved_ips` (default) or `floating_ips`.
+
+    Returns:
+        list[ReservedIP]
+    """
+    entries = yield from _pages(f"/v2/{spelling}", spelling, tries)
+    return [_reserved_ip(entry, text(entry.get("ip")) or "?") for entry in entries]
+
+
+def _reserved_ip(entry: Mapping[str, Any], address: str) -> ReservedIP:
+    """A reserved IP from an entry of the API's."""
+    found = entry.get("droplet")
+    if found is not None and not is_id(leaf(found, "id")):
         raise Unavailable(f"the API's answer about {address} holds a droplet without an id")
-    visible = "droplet" in entry
-    if droplet is None and visible and droplet_id is not None:
-        visible = yield from _may_see(droplet_id, tries)
-    region = entry.get("region")
     return ReservedIP(
-        address=str(entry.get("ip") or address),
-        droplet_id=droplet["id"] if droplet else None,
-        visible=visible,
-        locked=bool(entry.get("locked", False)),
-        region=region.get("slug") if isinstance(region, dict) else None,
+        address=address,
+        droplet_id=leaf(found, "id"),
+        visible="droplet" in entry,
+        locked=entry.get("locked") is True,
+        region=text(leaf(entry, "region", "slug")),
     )
 
 
@@ -195,7 +225,7 @@ def assign(
     Returns:
         ReservedIP: as last seen.
     """
-    failures = 0
+    failures = refusals = 0
     while True:
         if not elsewhere:
             reserved = yield from read_reserved_ip(address, droplet_id, spelling=spelling)
@@ -206,7 +236,8 @@ def assign(
                 yield Wait(backoff(failures, jitter()), f"{address} has a pending action")
                 continue
         elsewhere = False
-        reply = yield Call("POST", f"/v2/{spelling}/{address}/actions", {"type": "assign", "droplet_id": droplet_id})
+        path = f"/v2/{spelling}/{_escaped(address)}/actions"
+        reply = yield Call("POST", path, {"type": "assign", "droplet_id": droplet_id})
         if 200 <= reply.status < 300:
             reserved = yield from _settle(address, droplet_id, hint, spelling, _action_id(reply))
             if reserved:
@@ -215,43 +246,143 @@ def assign(
             yield Wait(backoff(failures, jitter()), f"the assign of {address} was accepted and had no effect")
             continue
         _raise_final(reply)
-        failures += 1
+        failures, refusals = failures + 1, refusals + 1 if reply.status == 422 else 0
+        if refusals == REFUSALS_TO_EXPLAIN:
+            yield from _raise_lasting(address, droplet_id, spelling)
         yield Wait(retry_delay(reply, failures, jitter()), f"assign of {address}: {describe(reply)}")
 
 
-def droplets(name: str | None = None, tag: str | None = None) -> Steps:
+def _raise_lasting(address: str, droplet_id: int, spelling: str) -> Steps:
+    """Raises for an assign that no retry will get through: another region, or a droplet with another reserved IP."""
+    try:
+        reserved = yield from read_reserved_ip(address, tries=1, spelling=spelling)
+        there = yield from droplet(droplet_id, tries=1)
+        found = yield from obstacles(reserved, droplet_id, there["region"], tries=1, spelling=spelling)
+    except APIError:
+        return  # Unknown: the retries go on.
+    if found:
+        raise Refused("; ".join(found))
+
+
+def obstacles(
+    reserved: ReservedIP, droplet_id: int, region: str | None, tries: int | None = None, spelling: str = "reserved_ips"
+) -> Steps:
+    """Why the API would never assign an address to a droplet, as far as its answers tell.
+
+    Args:
+        reserved (ReservedIP): The address.
+        droplet_id (int): The droplet.
+        region (str): The droplet's region; None where unknown.
+        tries (int): How many requests may fail. Default None: as many as the time allows.
+        spelling (str): `reserved_ips` (default) or `floating_ips`.
+
+    Returns:
+        list[str]: empty when nothing is known to be in the way.
+    """
+    if reserved.droplet_id == droplet_id:
+        return []
+    found = []
+    if reserved.region and region and reserved.region != region:
+        found.append(
+            f"{reserved.address} belongs to the region {reserved.region}, and droplet {droplet_id} is in {region}:"
+            " DigitalOcean assigns an address within its region only"
+        )
+    for other in (yield from reserved_ips(tries, spelling)):
+        if other.droplet_id == droplet_id and other.address != reserved.address:
+            found.append(
+                f"droplet {droplet_id} holds {other.address} already, and a droplet can hold one reserved IP:"
+                f" {reserved.address} cannot come here before {other.address} is unassigned (docs/operate.md,"
+                " \"Another floating IP\")"
+            )
+    return found
+
+
+def droplets(name: str | None = None, tag: str | None = None, tries: int | None = None) -> Steps:
     """Lists the account's droplets, all pages.
 
     Args:
         name (str): Only those with exactly this name. Default: all.
         tag (str): Only those with this tag. Default: all. The API takes one of the two.
+        tries (int): How many requests may fail in a row. Default None: as many as the time allows.
 
     Returns:
         list[dict]: `id`, `name`, `status`, `region`, `tags`, `public_ip`, `private_ip`.
     """
-    query = f"&tag_name={tag}" if tag else f"&name={name}" if name else ""
-    found: list[dict] = []
-    page = 1
-    while True:
-        document = yield from _get(f"/v2/droplets?page={page}&per_page=200{query}")
-        found += [droplet_summary(entry) for entry in document.get("droplets") or []]
-        links = document.get("links") or {}
-        if not (links.get("pages") or {}).get("next"):
-            return [entry for entry in found if name in (None, entry["name"])]
-        page += 1
+    query = f"&tag_name={_escaped(tag)}" if tag else f"&name={_escaped(name)}" if name else ""
+    entries = yield from _pages("/v2/droplets", "droplets", tries, query)
+    found = [droplet_summary(entry) for entry in entries]
+    return [entry for entry in found if name in (None, entry["name"])]
 
 
-def droplet(droplet_id: int) -> Steps:
+def droplet(droplet_id: int, tries: int | None = None) -> Steps:
     """Reads one droplet.
 
     Args:
         droplet_id (int): Its id.
+        tries (int): How many requests may fail. Default None: as many as the time allows.
 
     Returns:
         dict: as in `droplets`.
     """
-    document = yield from _get(f"/v2/droplets/{int(droplet_id)}")
-    return droplet_summary(document.get("droplet") or {})
+    document = yield from _get(f"/v2/droplets/{int(droplet_id)}", tries)
+    found = document.get("droplet")
+    if not isinstance(found, dict) or found.get("id") != droplet_id:
+        raise Unavailable(f"the API's answer about droplet {droplet_id} is not about it")
+    return droplet_summary(found)
+
+
+def find_droplet(plug: str, tries: int | None = None) -> Steps:
+    """Reads the one droplet that a name or an id stands for.
+
+    Args:
+        plug (str): The whole name, or the id in digits.
+        tries (int): How many requests may fail in a row. Default None: as many as the time allows.
+
+    Returns:
+        dict: as in `droplets`.
+
+    Raises:
+        NotFound: No droplet, or more than one: DigitalOcean lets several have one name.
+    """
+    if identifier := number(plug):
+        return (yield from droplet(identifier, tries))
+    found = yield from droplets(plug, tries=tries)
+    if len(found) != 1:
+        raise NotFound(f"{len(found)} droplets have the name {plug!r}, one is needed")
+    return found[0]
+
+
+def fencing_problems(nodes: Mapping[str, str], tries: int | None = None) -> Steps:
+    """Why fencing would power off no droplet, or the wrong one, of a cluster.
+
+    Whether the token may do it is asked about a droplet that cannot exist, to be powered on: no answer harms anybody.
+    The scope droplet:update belongs to the request by DigitalOcean's specification, so a token without it gets 403,
+    and one with it 404, or 422.
+
+    Args:
+        nodes (dict): Each node's name -> the droplet's name or id.
+        tries (int): How many requests may fail in a row. Default None: as many as the time allows.
+
+    Returns:
+        tuple: (list of texts, empty when nothing is in the way; what cannot be known, in words, or "";
+        dict: node -> its droplet as in `droplets`, as far as found).
+    """
+    problems, found = [], {}
+    for node, plug in nodes.items():
+        try:
+            found[node] = yield from find_droplet(plug, tries)
+        except NotFound as error:
+            problems.append(f"node {node} cannot be fenced: {error}")
+    shared = sorted(node for node in found if [one["id"] for one in found.values()].count(found[node]["id"]) > 1)
+    if shared:
+        problems.append(f"the nodes {', '.join(shared)} are said to be one and the same droplet")
+    reply = yield Call("POST", f"/v2/droplets/{NO_DROPLET}/actions", {"type": "power_on"})
+    unknown = ""
+    if reply.status in (401, 403):
+        problems.append(f"no node can be fenced: the token may not switch droplets (droplet:update): {describe(reply)}")
+    elif reply.status not in (404, 422):
+        unknown = f"whether the token may switch droplets (droplet:update) is unknown: {describe(reply)}"
+    return problems, unknown, found
 
 
 def set_power(droplet_id: int, status: str, jitter: Callable[[], float] = random.random) -> Steps:
@@ -298,15 +429,20 @@ def _settle_power(droplet_id: int, status: str) -> Steps:
 
 def droplet_summary(entry: Mapping[str, Any]) -> dict:
     """The part of a droplet, as the API shows it, that matters here."""
+    if not is_id(leaf(entry, "id")):
+        raise Unavailable("the API's answer holds a droplet without an id")
+    networks, tags = leaf(entry, "networks", "v4"), entry.get("tags")
     addresses = {
-        network.get("type"): network.get("ip_address") for network in (entry.get("networks") or {}).get("v4") or []
+        text(network.get("type")): text(network.get("ip_address"))
+        for network in (networks if isinstance(networks, list) else ())
+        if isinstance(network, dict)
     }
     return {
-        "id": entry.get("id"),
-        "name": entry.get("name"),
-        "status": entry.get("status"),
-        "region": (entry.get("region") or {}).get("slug"),
-        "tags": list(entry.get("tags") or []),
+        "id": entry["id"],
+        "name": text(entry.get("name")),
+        "status": text(entry.get("status")),
+        "region": text(leaf(entry, "region", "slug")),
+        "tags": [text(tag) for tag in tags if text(tag)] if isinstance(tags, list) else [],
         "public_ip": addresses.get("public"),
         "private_ip": addresses.get("private"),
     }
@@ -341,9 +477,9 @@ def describe(reply: Reply) -> str:
     if reply.failure:
         return reply.failure
     error = _object(reply.body) or {}
-    words = [str(error[key]) for key in ("id", "message") if isinstance(error.get(key), str) and error[key]]
-    text = ": ".join(words) or ("no JSON" if reply.body else "no body")
-    return f"HTTP {reply.status}, {' '.join(text.split())[:160]}"
+    words = [text(" ".join(word.split())) for word in (error.get("id"), error.get("message")) if isinstance(word, str)]
+    said = ": ".join(filter(None, words)) or ("no JSON" if reply.body else "no body")
+    return f"HTTP {reply.status}, {said[:160]}"
 
 
 def with_clock(failure: str, now: float) -> str:
@@ -377,23 +513,65 @@ def normalise_metadata(document: Any) -> dict:
     """
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
-    if not isinstance(document, dict) or not isinstance(document.get("droplet_id"), int):
+    if not is_id(leaf(document, "droplet_id")):
         raise ValueError("no droplet_id in the metadata")
-    public, private = (_interface(document, kind) for kind in ("public", "private"))
-    reserved = {}
+    public, private = (leaf(document, "interfaces", kind, 0) for kind in ("public", "private"))
+    reserved: Any = {}
     for key in ("floating_ip", "reserved_ip"):
-        entry = (document.get(key) or {}).get("ipv4") or {}
-        if entry.get("active") or not reserved:
+        entry = leaf(document, key, "ipv4")
+        if isinstance(entry, dict) and (entry.get("active") is True or not reserved):
             reserved = entry
     return {
         "droplet_id": document["droplet_id"],
-        "hostname": document.get("hostname"),
-        "region": document.get("region"),
-        "public_ip": (public.get("ipv4") or {}).get("ip_address"),
-        "private_ip": (private.get("ipv4") or {}).get("ip_address"),
-        "anchor_ip": (public.get("anchor_ipv4") or {}).get("ip_address"),
-        "reserved_ip": {"active": bool(reserved.get("active")), "ip": reserved.get("ip_address")},
+        "hostname": text(document.get("hostname")),
+        "region": text(document.get("region")),
+        "public_ip": text(leaf(public, "ipv4", "ip_address")),
+        "private_ip": text(leaf(private, "ipv4", "ip_address")),
+        "anchor_ip": text(leaf(public, "anchor_ipv4", "ip_address")),
+        "reserved_ip": {"active": reserved.get("active") is True, "ip": text(reserved.get("ip_address"))},
     }
+
+
+def decoded(body: bytes) -> Any:
+    """The JSON of an answer.
+
+    Raises:
+        ValueError: It is no JSON, or none that can be read: nested beyond Python's limit, a number of thousands of digits.
+    """
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def leaf(document: Any, *path: str | int) -> Any:
+    """What is at a path in decoded JSON; None where it does not lead."""
+    for step in path:
+        if isinstance(document, dict):
+            document = document.get(step)
+        elif isinstance(document, list) and isinstance(step, int) and step < len(document):
+            document = document[step]
+        else:
+            return None
+    return document
+
+
+def text(value: Any) -> str | None:
+    """A text that may be shown and compared: what cannot be printed becomes a question mark. None for what is no text."""
+    if not isinstance(value, str) or not value:
+        return None
+    return "".join(character if character.isprintable() else "?" for character in value[:1000])
+
+
+def is_id(value: Any) -> bool:
+    """Whether decoded JSON is an id: True is none, and neither is 10 to the 400th."""
+    return type(value) is int and 0 < value < 2**63
+
+
+def number(digits: str) -> int | None:
+    """An id in ASCII digits; None for any other text."""
+    found = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+    return found if is_id(found) else None
 
 
 def token_problem(text: str) -> str:
@@ -405,14 +583,16 @@ def token_problem(text: str) -> str:
     return ""
 
 
-def _interface(document: Mapping[str, Any], kind: str) -> dict:
-    entries = (document.get("interfaces") or {}).get(kind) or [{}]
-    return entries[0]
+def _escaped(word: str) -> str:
+    """A word as a part of a path or a query."""
+    from urllib.parse import quote
+
+    return quote(word, safe="", errors="replace")
 
 
 def _object(body: bytes) -> dict | None:
     try:
-        document = json.loads(body)
+        document = decoded(body)
     except ValueError:
         return None
     return document if isinstance(document, dict) else None
@@ -442,6 +622,20 @@ def _get(path: str, tries: int | None = None) -> Steps:
         yield Wait(retry_delay(reply, failures, random.random()), f"GET {path}: {describe(reply)}")
 
 
+def _pages(path: str, key: str, tries: int | None, query: str = "") -> Steps:
+    """The entries of a list, of all pages."""
+    found: list[dict] = []
+    for page in range(1, MOST_PAGES + 1):
+        document = yield from _get(f"{path}?page={page}&per_page=200{query}", tries)
+        entries = document.get(key)
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise Unavailable(f"the API's answer holds no list of {key}")
+        found += entries
+        if not leaf(document, "links", "pages", "next"):
+            return found
+    raise Unavailable(f"the API has more than {MOST_PAGES} pages of {key}")
+
+
 def _may_see(droplet_id: int, tries: int | None) -> Steps:
     try:
         yield from _get(f"/v2/droplets/{droplet_id}", tries)
@@ -453,8 +647,8 @@ def _may_see(droplet_id: int, tries: int | None) -> Steps:
 
 
 def _action_id(reply: Reply) -> int | None:
-    action = (_object(reply.body) or {}).get("action")
-    return action.get("id") if isinstance(action, dict) else None
+    found = leaf(_object(reply.body), "action", "id")
+    return found if is_id(found) else None
 
 
 def _settle(
@@ -483,7 +677,7 @@ def _action_status(address: str, action_id: int | None, spelling: str) -> Steps:
     """`in-progress`, `errored`, `ended` (any other status), or "" when the API does not show the action."""
     if action_id is None:
         return ""
-    reply = yield Call("GET", f"/v2/{spelling}/{address}/actions/{action_id}")
+    reply = yield Call("GET", f"/v2/{spelling}/{_escaped(address)}/actions/{action_id}")
     action = (_object(reply.body) or {}).get("action") if 200 <= reply.status < 300 else None
     if not isinstance(action, dict):
         return ""

@@ -93,7 +93,8 @@ def test_a_token_that_may_only_read_droplets_fences_nobody(fence, cloud):
     cloud.tokens({"token": TOKEN, "scopes": ["droplet:read"]})
     code, _, said = fence("off")
     assert (code, "refuses the token: HTTP 403" in said) == (1, True)
-    assert fence("monitor")[0] == 0
+    code, _, said = fence("monitor")
+    assert (code, "may not switch droplets (droplet:update): HTTP 403" in said) == (1, True)
 
 
 def test_lists(fence):

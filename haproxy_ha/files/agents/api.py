@@ -17,13 +17,21 @@ class Background:
     def __init__(self, function):
         import threading
 
-        self._results = []
-        self._thread = threading.Thread(target=lambda: self._results.append(function()), daemon=True)
+        self._function, self._results, self._errors = function, [], []
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def _run(self):
+        try:
+            self._results.append(self._function())
+        except Exception as error:  # it belongs to whoever asks for the result
+            self._errors.append(error)
+
     def result(self, timeout=None):
-        """What the function returned; None while it has not."""
+        """What the function returned, or raises what it raised; None while it has not ended."""
         self._thread.join(timeout)
+        for error in self._errors:
+            raise error
         return self._results[0] if self._results else None
 
 
@@ -31,22 +39,30 @@ def read_token(path):
     """The API token in a file.
 
     Raises:
-        Failure: The file is missing or holds no token (5), others may read it or root may not (4).
+        Failure: The file is missing or holds no token (5), is another's, others may read it, or root may not (4).
     """
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            mode = os.fstat(file.fileno()).st_mode
+        # Without waiting: a named pipe would be waited for, for ever.
+        with open(path, encoding="ascii", errors="replace", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
             text = file.read(4096).strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # the latter for what cannot be a path
         raise Failure(agent.ERR_INSTALLED, f"token file {path}: is missing") from None
     except OSError as error:
         raise Failure(agent.ERR_PERM, f"token file {path}: {error.strerror}") from None
-    if mode & 0o077:
-        raise Failure(agent.ERR_PERM, f"token file {path}: has mode {mode & 0o777:04o}, others than root may use it")
+    if status.st_uid not in (0, os.geteuid()):
+        raise Failure(agent.ERR_PERM, f"token file {path}: belongs to the user {status.st_uid}, who may change it")
+    if status.st_mode & 0o077:
+        mode = f"{status.st_mode & 0o777:04o}"
+        raise Failure(agent.ERR_PERM, f"token file {path}: has mode {mode}, others than root may use it")
     problem = digitalocean.token_problem(text)
     if problem:
         raise Failure(agent.ERR_INSTALLED, f"token file {path}: {problem}")
     return text
+
+
+def _open_at_once(path, flags):
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class API:
@@ -94,7 +110,7 @@ class API:
 
     def _send(self, call, timeout):
         import json
-        from http.client import HTTPException, HTTPSConnection
+        from http.client import HTTPSConnection
 
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         body = None
@@ -104,10 +120,20 @@ class API:
             connection = self._connection or HTTPSConnection(self._host, timeout=timeout, context=self._context)
             connection.request(call.method, self._prefix + call.path, body, headers)
             answer = connection.getresponse()
-            content = answer.read()
+            content = _whole(answer)
             self._connection = connection
-        except (OSError, HTTPException) as error:
+        except Exception as error:  # whatever an answer makes of http.client: nobody has said anything
             self._connection = None
             text = f"{self._host}: {error or type(error).__name__}".replace(self._token, "***")
             return digitalocean.Reply(0, {}, b"", digitalocean.with_clock(text, time.time()))
         return digitalocean.Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+
+
+def _whole(answer):
+    """The body of an answer that is complete and not too long."""
+    content = answer.read(digitalocean.MOST_BYTES + 1)
+    if len(content) > digitalocean.MOST_BYTES:
+        raise OSError(f"the answer is longer than {digitalocean.MOST_BYTES} bytes")
+    if answer.length:
+        raise OSError(f"the answer ends {answer.length} bytes early")
+    return content
