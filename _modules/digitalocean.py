@@ -163,6 +163,26 @@ def droplets(name=None, tag=None, api_url=None, ca_file=None, token_file=None, t
     return _run(rules.droplets(name, tag), api_url, ca_file, token_file, timeout)
 
 
+def droplet(droplet, api_url=None, ca_file=None, token_file=None, timeout=20.0):
+    """
+    Return one droplet.
+
+    droplet
+        Its id (int), or its whole name (str), if only one has it.
+    api_url, ca_file, token_file, timeout
+        As in :func:`reserved_ip`.
+
+    Returns a dict as :func:`droplets` lists them.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call digitalocean.droplet primary
+    """
+    return _run(rules.find_droplet(str(droplet)), api_url, ca_file, token_file, timeout)
+
+
 def reserved_ips(api_url=None, ca_file=None, token_file=None, spelling="reserved_ips", timeout=20.0):
     """
     List the account's reserved IPs.
@@ -184,15 +204,15 @@ def reserved_ips(api_url=None, ca_file=None, token_file=None, spelling="reserved
 
 def obstacles(address=None, api_url=None, ca_file=None, token_file=None, timeout=20.0):
     """
-    Return why the API would never assign a reserved IP to this droplet: a list of texts, empty when nothing is in the way.
+    Return why the API would never assign a reserved IP to this droplet: a list of texts, empty where nothing is known.
 
     address : ``None``
         The address (str); pillar's ``floating_ip:address`` by default.
     api_url, ca_file, token_file, timeout
         As in :func:`reserved_ip`.
 
-    The address is of another region, or the droplet holds another reserved IP already; it can hold one. On a machine
-    without a metadata service only the address is looked up.
+    The address is of another region, or the droplet holds another reserved IP, which is not pillar's
+    ``floating_ip:replaces``; it can hold one. On a machine without a metadata service only the address is looked up.
 
     Raises CommandExecutionError: the token is refused, the address is unknown, or there is no answer in time.
 
@@ -211,7 +231,10 @@ def obstacles(address=None, api_url=None, ca_file=None, token_file=None, timeout
 
     def steps():
         reserved = yield from rules.read_reserved_ip(_address(address), here and here["droplet_id"])
-        return (yield from rules.obstacles(reserved, here["droplet_id"], here["region"])) if here else []
+        if not here:
+            return []
+        replaces = str(_configured("replaces") or "")
+        return (yield from rules.obstacles(reserved, here["droplet_id"], here["region"], replaces=replaces))
 
     return _run(steps(), api_url, ca_file, token_file, timeout)
 
@@ -225,11 +248,11 @@ def fencing(nodes, api_url=None, ca_file=None, token_file=None, timeout=20.0):
     api_url, ca_file, token_file, timeout
         As in :func:`reserved_ip`.
 
-    Whether the token may switch droplets (scope droplet:update) is asked about a droplet that cannot exist, to be powered
-    *on*: DigitalOcean answers 403 to a token that may not, and 404 to one that may.
+    Whether the token may switch droplets (scope droplet:update) is asked about a droplet that cannot exist, to be
+    powered *on*: DigitalOcean answers 403 to a token that may not, and 404 to one that may.
 
-    Returns ``{"problems": [text], "unknown": text, "droplets": {node: droplet}}``: what is in the way, what cannot be known
-    (empty when all is), and the droplets as in :func:`droplets`.
+    Returns ``{"problems": [text], "unknown": text, "droplets": {node: droplet}}``: what is in the way, what cannot be
+    known (empty when all is), and the droplets as in :func:`droplets`.
 
     Raises CommandExecutionError: the token is refused for reading, or there is no answer in time.
 
@@ -263,8 +286,8 @@ def _read_metadata(url, timeout):
 
 def _within(seconds, session, *arguments, **options):
     """
-    The (status, headers, content) of a request's answer, or in words why there is none. Its thread bounds what no timeout
-    of requests does: looking up a name, and an answer that comes in drips.
+    The (status, headers, content) of a request's answer, or in words why there is none. Its thread bounds what no
+    timeout of requests does: looking up a name, and an answer that comes in drips.
     """
     outcome = [f"no complete answer within {seconds:.1f} s"]
 

@@ -443,8 +443,10 @@ def preflight(saltenv=None, max_age=0):
     is.
 
     A load balancer that pillar no longer names and that runs in the cluster, or was one and has another role now; a
-    port that another program holds; a floating IP that the API does not know, a token that it refuses, an API that does
-    not answer. An API that cannot be reached is no error where the same address, token and URL worked before: an outage
+    port that another program holds; a floating IP that the API does not know or would never assign to this droplet (of
+    another region, or the droplet holds another one), a token that it refuses, an API that does not answer; with
+    fencing through the API, a load balancer that is not one droplet of the token's, or a token that may not switch
+    droplets. An API that cannot be reached is no error where the same address, token and URL worked before: an outage
     of the provider must not keep anybody from changing HAProxy's configuration.
 
     saltenv : ``None``
@@ -520,14 +522,82 @@ def _uses_api(ours):
 
 
 def _floating_ip_problems(ours, saltenv):
+    """What the API says against the address coming here, and against fencing."""
+    address, problems = ours["floating_ip"]["address"], []
     try:
-        __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"], timeout=10)
+        against = __salt__["digitalocean.obstacles"](address, timeout=10)
+        problems += [f"floating IP {address}: {text}" for text in against]
+        problems += _fencing(ours)["problems"]
     except CommandExecutionError as exc:
         outage = isinstance(exc.__context__, rules.Unavailable)  # no answer, in contrast to a no
         if not outage or _floating_ip_mark(ours, saltenv) != files.text(_MARK):
-            return [f"floating IP {ours['floating_ip']['address']}: {exc}"]
+            return [*problems, f"floating IP {address}: {exc}"]
         log.warning("haproxy_ha: the floating IP was not checked: %s", exc)
-    return []
+    return problems
+
+
+def _fencing(ours):
+    """What fencing through the API would meet: {"problems", "unknown"}; nothing where another agent fences, or none."""
+    nodes = lib_cluster.fenced_by_api(ours["cluster"]["configuration"], ours["load_balancers"])
+    if not nodes or not _uses_api(ours):
+        return {"problems": [], "unknown": ""}
+    found = __salt__["digitalocean.fencing"](nodes, timeout=20)
+    this, own = found["droplets"].get(ours["minion_id"]), _own_droplet(ours)
+    if this and own and this["id"] != own:
+        text = f"is droplet {own}, and fencing would power off droplet {this['id']} for it"
+        found["problems"].append(f"{ours['minion_id']} {text}")
+    return {
+        "problems": [f"cluster:fencing: {text}{_FENCING_HELP}" for text in found["problems"]],
+        "unknown": found["unknown"],
+    }
+
+
+_FENCING_HELP = "; see docs/digitalocean.md"
+
+
+def _own_droplet(ours):
+    """This machine's droplet id; None where no metadata service tells."""
+    try:
+        return __salt__["digitalocean.metadata"](ours["floating_ip"]["metadata_url"])["droplet_id"]
+    except CommandExecutionError:
+        return None
+
+
+def preflight_notes(saltenv=None):
+    """
+    Return what a person should know before the first run with a floating IP: a list of texts, empty once
+    :func:`mark_floating_ip` has remembered it.
+
+    The address belongs to a droplet that is none of the load balancers, from which the cluster will take it; it has a
+    pending action; whether the token may power droplets off, for fencing, is unknown.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.preflight_notes
+    """
+    ours = _valid_settings(saltenv)
+    if not _uses_api(ours) or _floating_ip_mark(ours, saltenv) == files.text(_MARK):
+        return []
+    try:
+        address = __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"], timeout=10)
+        unknown = _fencing(ours)["unknown"]
+        notes = [unknown] if unknown else []
+        if address["locked"]:
+            notes.append(f"{address['address']} has a pending action")
+        if address["droplet_id"] not in (None, _own_droplet(ours)):
+            holder = __salt__["digitalocean.droplet"](address["droplet_id"], timeout=10)
+            members = {one["private_ip"] for one in ours["load_balancers"].values()}
+            if holder["name"] not in ours["load_balancers"] and holder["private_ip"] not in members:
+                who = f"droplet {holder['id']} ({holder['name']}), which is none of the load balancers"
+                notes.append(f"{address['address']} is taken from {who}")
+    except CommandExecutionError as exc:
+        return [f"floating IP: {exc}"]
+    return notes
 
 
 _MARK = f"{system.STATE}/floating_ip_checked"
@@ -1146,9 +1216,10 @@ def verify(timeout=0, saltenv=None):
     On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away, because
     it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
     IP answers; the app servers answer on their private addresses and refuse on their public ones; every server that is
-    up gets its share of requests; the floating IP's owner, Pacemaker's active node and a running HAProxy agree; with a
-    quorum helper, all votes of the quorum are there. On the quorum helper: 127.0.0.1 refuses, the private address
-    answers.
+    up gets its share of requests; the floating IP's owner, Pacemaker's active node and a running HAProxy agree; the
+    address can come to this machine; fencing through the API would find each load balancer, with a token that may do
+    it; with a quorum helper, all votes of the quorum are there. On the quorum helper: 127.0.0.1 refuses, the private
+    address answers.
 
     Where an operator keeps HAProxy from running here (standby, maintenance, a resource that is stopped or unmanaged),
     nothing is asked through it, the app servers are asked directly, and a note says so: that another load balancer
@@ -1203,7 +1274,9 @@ def _verify_balancer(ours):
     listening = [*_listeners_of("haproxy", ours), *_listeners_of("nginx", ours)]
     checks = probes.balancer_addresses(ours, listening, serves=not why)
     servers, notes = probes.app_servers(ours) if why else probes.balancer_servers(ours)
-    checks += [*servers, *_verify_cluster(ours), *_verify_quorum(ours)]
+    fencing, unknown = _verify_fencing(ours)
+    checks += [*servers, *_verify_cluster(ours), *fencing, *_verify_quorum(ours)]
+    notes += unknown
     if why:
         notes = ["HAProxy does not run here, and is not asked, because:", *why, *notes]
     switches = [text for text in standing.switches(cluster) if text not in why] if cluster else []
@@ -1268,9 +1341,25 @@ def _verify_cluster(ours):
             said = f"droplet {owner}, {'this' if owner == mine else 'another'} machine; active: {now['active']}"
             agree = (owner == mine) == (ours["minion_id"] in now["active"])
             checks.append(probes.probe("owner of the floating IP", "the active node", said, agree))
+            against = [] if owner == mine else __salt__["digitalocean.obstacles"](ours["floating_ip"]["address"])
+            said = "; ".join(against) or "nothing is in the way"
+            checks.append(probes.probe("the floating IP", "can come to this machine", said, not against))
     except CommandExecutionError as exc:
         return [probes.probe("the cluster and the floating IP's owner", "can be asked", exc, False)]
     return checks
+
+
+def _verify_fencing(ours):
+    """With fencing through the API: it would power off each load balancer. Returns (checks, notes)."""
+    if not lib_cluster.fenced_by_api(ours["cluster"]["configuration"], ours["load_balancers"]) or not _uses_api(ours):
+        return [], []
+    try:
+        found = _fencing(ours)
+    except CommandExecutionError as exc:
+        found = {"problems": [str(exc)], "unknown": ""}
+    said = "; ".join(found["problems"]) or "each is one droplet"
+    check = probes.probe("fencing", "can power off each load balancer", said, not found["problems"])
+    return [check], [f"fencing: {found['unknown']}"] if found["unknown"] else []
 
 
 def _verify_quorum(ours):

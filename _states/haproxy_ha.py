@@ -134,9 +134,10 @@ def preflight(name, rendered=()):
     if rendered:
         return _failed("Nothing was done. While the SLS files were rendered, this was in the way:", *rendered,
                        "It is not any more: run it again.")
+    notes = __salt__["haproxy_ha.preflight_notes"](__env__)
     if not __opts__["test"]:
         __salt__["haproxy_ha.mark_floating_ip"](__env__)
-    return _done("Nothing stands in the way")
+    return _done("\n".join(["Nothing stands in the way", *notes]))
 
 
 @_state

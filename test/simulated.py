@@ -52,6 +52,9 @@ class Simulated(NamedTuple):
     def assign(self, droplet_id: int | None) -> None:
         control.assign(self.socket, ADDRESS, droplet_id)
 
+    def droplet(self, droplet_id: int, **changes) -> None:
+        control.droplet(self.socket, droplet_id, **changes)
+
     def tokens(self, *tokens) -> None:
         control.tokens(self.socket, list(tokens))
 

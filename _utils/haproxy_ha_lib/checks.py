@@ -38,6 +38,9 @@ def floating_ip(read, roles):
             yield Missing(path, "missing: the address that moves")
     elif addresses.on_digitalocean(floating) and ":" in floating["address"]:
         yield Problem(path, f"found {floating['address']}, allowed: an IPv4 address (DigitalOcean's reserved IPs)")
+    if floating["replaces"] and (floating["replaces"] == floating["address"] or ":" in floating["replaces"]):
+        text = f"found {floating['replaces']}, allowed: the IPv4 address that {floating['address']} comes in place of"
+        yield Problem((ROOT, "floating_ip", "replaces"), text)
 
 
 def fencing(read, roles):
@@ -45,6 +48,10 @@ def fencing(read, roles):
     if read["cluster"]["fencing"]["enabled"] and not addresses.on_digitalocean(read["floating_ip"]):
         text = "found true, allowed with provider digitalocean; else bring a fence device in cluster:primitives"
         yield Problem((ROOT, "cluster", "fencing", "enabled"), text)
+    for node in read["cluster"]["fencing"]["droplets"]:
+        if node not in read["load_balancers"]:
+            text = f"is no load balancer{values.did_you_mean(node, read['load_balancers'])}"
+            yield Problem((ROOT, "cluster", "fencing", "droplets", node), text)
 
 
 def quorum_helper(read, roles):

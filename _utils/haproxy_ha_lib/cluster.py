@@ -21,6 +21,8 @@ AGENT_DEFAULTS = {
 }
 """Defaults of the agent floatip's parameters; only what differs goes into the CIB."""
 
+FENCE_AGENT = "stonith:fence_haproxy_ha_digitalocean"
+
 HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
 """A node with this attribute gives the address to one without it."""
 
@@ -35,17 +37,18 @@ def configuration(floating_ip, given, fencing, replaces=()):
     """
     Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
 
-    ``fencing`` ({enabled, delay}) adds the fence device. Mappings merge, lists replace, null takes away. Empty sections
-    are left out, and what an export shows apart. ``replaces``: ids of resources that must not be there.
+    ``fencing`` ({enabled, delay, droplets}) adds the fence device. Mappings merge, lists replace, null takes away.
+    Empty sections are left out, and what an export shows apart. ``replaces``: ids of resources that must not be there.
     """
     given = {section: objects for section, objects in given.items() if section not in switches.SECTIONS}
     built_in = _built_in(floating_ip)
     if fencing["enabled"]:
-        _add_fencing(built_in, floating_ip, fencing["delay"])
+        _add_fencing(built_in, floating_ip, fencing)
     elif _fences(given):
         del built_in["properties"]["stonith-enabled"]
     merged = {section: _laid_over(built_in.get(section, {}), objects) for section, objects in given.items()}
     merged = {section: objects for section, objects in merged.items() if objects}
+    _tell_the_agent(merged)
     problems, warnings = _check(merged)
     for section in RESOURCE_SECTIONS if replaces else ():
         merged[section] = {**dict.fromkeys(replaces), **merged.get(section, {})}
@@ -108,16 +111,45 @@ def _by_attribute(attribute, operation, score):
     return {"resource": "FloatIP", "rules": [{**score, "expressions": [{"expression": expression}]}]}
 
 
-def _add_fencing(objects, floating_ip, delay):
+def _add_fencing(objects, floating_ip, fencing):
     """One device for all nodes. Of two that shoot at each other, the one with the address is spared for a while."""
     params = {key: floating_ip[key] for key in ("api_url", "token_file") if floating_ip[key] != AGENT_DEFAULTS[key]}
+    if fencing["droplets"]:
+        params["droplets"] = ";".join(f"{node}:{plug}" for node, plug in fencing["droplets"].items())
     objects["primitives"]["fencing"] = {
-        "agent": "stonith:fence_haproxy_ha_digitalocean",
+        "agent": FENCE_AGENT,
         "params": {"ca_file": floating_ip["ca_file"], **params},
         "operations": [_operation("monitor", "60s", "20s")],
     }
     objects["primitives"]["FloatIP"]["meta"]["priority"] = 10
-    objects["properties"] |= {"stonith-enabled": True, "priority-fencing-delay": f"{delay}s"}
+    objects["properties"] |= {"stonith-enabled": True, "priority-fencing-delay": f"{fencing['delay']}s"}
+
+
+def fenced_by_api(configured, nodes):
+    """
+    Return the droplet that our fence agent would power off for each of ``nodes``: {node: name or id}; empty where
+    another agent fences, or none. ``configured`` is the cluster's configuration.
+    """
+    for primitive in configured.get("primitives", {}).values():
+        if isinstance(primitive, dict) and primitive.get("agent") == FENCE_AGENT:
+            named = _pairs((primitive.get("params") or {}).get("droplets"))
+            return {node: named.get(node, node) for node in nodes}
+    return {}
+
+
+def _pairs(text):
+    """What `node:droplet;node:droplet` says, in Pacemaker's way to write it."""
+    pairs = [pair.partition(":") for pair in str(text or "").replace(";", " ").split()]
+    return {node: plug for node, colon, plug in pairs if colon}
+
+
+def _tell_the_agent(merged):
+    """Pacemaker keeps `pcmk_host_map` to itself; the agent, which looks for each node's droplet, has to know it too."""
+    for primitive in merged.get("primitives", {}).values():
+        params = primitive.get("params") if isinstance(primitive, dict) else None
+        if isinstance(params, dict) and primitive.get("agent") == FENCE_AGENT and _pairs(params.get("pcmk_host_map")):
+            pairs = _pairs(params["pcmk_host_map"]).items()
+            params.setdefault("droplets", ";".join(f"{node}:{plug}" for node, plug in pairs))
 
 
 def _operation(name, interval, timeout):
@@ -133,6 +165,7 @@ def _address_agent(floating_ip):
     else:
         agent, params = "ocf:haproxy_ha:floatip", {"address": floating_ip["address"]}
         params |= {key: floating_ip[key] for key, usual in AGENT_DEFAULTS.items() if floating_ip[key] != usual}
+        params |= {"replaces": floating_ip["replaces"]} if floating_ip["replaces"] else {}
     return {"agent": agent, "params": {**params, **floating_ip["params"]}}
 
 

@@ -30,6 +30,8 @@ FIRST_RETRY, LONGEST_RETRY = 0.2, 5.0
 SETTLE_POLLS = 8
 # Seconds after which a power action is asked for anew.
 LONGEST_POWER_CHANGE = 30.0
+# Seconds below which a try is not worth making: its failure would hide the reason of the one before.
+SHORTEST_TRY = 0.05
 # An answer that is longer is none: a page of 200 droplets has about 2 MB.
 MOST_BYTES = 8 * 1024 * 1024
 # Droplets or addresses are read in so many pages of 200 at most.
@@ -138,7 +140,7 @@ def drive(
             sleep(step.seconds)
             reply = None
         else:
-            if left <= 0:
+            if left < SHORTEST_TRY:
                 raise Unavailable(f"{waited_for}; no time is left")
             # One silent connection must leave time for a second try.
             reply = send(step, min(10.0, max(left / 3, min(left, 1.0))))
@@ -206,11 +208,13 @@ def assign(
     elsewhere: bool = False,
     spelling: str = "reserved_ips",
     jitter: Callable[[], float] = random.random,
+    replaces: str = "",
 ) -> Steps:
     """Makes a droplet the owner of an address, and returns when the API shows it as the owner.
 
     Asks first: the address may be there already. A 422 is no error by itself: the address, or the droplet, has a
-    pending action, or has what it asks for; who owns the address is looked up again, and the assign is repeated.
+    pending action, or has what it asks for; who owns the address is looked up again, and the assign is repeated. Where
+    it is seen that no repetition will get through, that is told.
 
     Args:
         address (str): The reserved IP.
@@ -221,6 +225,7 @@ def assign(
             is the assign. Default False.
         spelling (str): `reserved_ips` (default) or `floating_ips`.
         jitter (callable): A number from 0 to 1; two nodes must not retry in step.
+        replaces (str): Another reserved IP, which the droplet gives up where it holds that one. Default: none.
 
     Returns:
         ReservedIP: as last seen.
@@ -247,9 +252,26 @@ def assign(
             continue
         _raise_final(reply)
         failures, refusals = failures + 1, refusals + 1 if reply.status == 422 else 0
+        if refusals == 1 and replaces and (yield from _give_up(replaces, droplet_id, spelling)):
+            continue
         if refusals == REFUSALS_TO_EXPLAIN:
             yield from _raise_lasting(address, droplet_id, spelling)
         yield Wait(retry_delay(reply, failures, jitter()), f"assign of {address}: {describe(reply)}")
+
+
+def _give_up(address: str, droplet_id: int, spelling: str) -> Steps:
+    """Takes an address away from a droplet; tells whether that was done. A pending action is waited for."""
+    pause, asked = FIRST_POLL, False
+    while True:
+        reserved = yield from read_reserved_ip(address, droplet_id, spelling=spelling)
+        if reserved.droplet_id != droplet_id:
+            return asked
+        if not (reserved.locked or asked):
+            reply = yield Call("POST", f"/v2/{spelling}/{_escaped(address)}/actions", {"type": "unassign"})
+            _raise_final(reply)
+            asked = 200 <= reply.status < 300
+        yield Wait(pause, f"{address} is being unassigned from droplet {droplet_id}")
+        pause = min(LONGEST_POLL, pause * 2)
 
 
 def _raise_lasting(address: str, droplet_id: int, spelling: str) -> Steps:
@@ -265,7 +287,12 @@ def _raise_lasting(address: str, droplet_id: int, spelling: str) -> Steps:
 
 
 def obstacles(
-    reserved: ReservedIP, droplet_id: int, region: str | None, tries: int | None = None, spelling: str = "reserved_ips"
+    reserved: ReservedIP,
+    droplet_id: int,
+    region: str | None,
+    tries: int | None = None,
+    spelling: str = "reserved_ips",
+    replaces: str = "",
 ) -> Steps:
     """Why the API would never assign an address to a droplet, as far as its answers tell.
 
@@ -275,6 +302,7 @@ def obstacles(
         region (str): The droplet's region; None where unknown.
         tries (int): How many requests may fail. Default None: as many as the time allows.
         spelling (str): `reserved_ips` (default) or `floating_ips`.
+        replaces (str): Another reserved IP, which the droplet will give up. Default: none.
 
     Returns:
         list[str]: empty when nothing is known to be in the way.
@@ -288,11 +316,12 @@ def obstacles(
             " DigitalOcean assigns an address within its region only"
         )
     for other in (yield from reserved_ips(tries, spelling)):
-        if other.droplet_id == droplet_id and other.address != reserved.address:
+        if other.droplet_id == droplet_id and other.address not in (reserved.address, replaces):
             found.append(
-                f"droplet {droplet_id} holds {other.address} already, and a droplet can hold one reserved IP:"
-                f" {reserved.address} cannot come here before {other.address} is unassigned (docs/operate.md,"
-                " \"Another floating IP\")"
+                f"droplet {droplet_id} holds {other.address}, and a droplet can hold one reserved IP:"
+                f" {reserved.address} cannot come here before that is given up. First let clients know the new address,"
+                f" then set floating_ip:replaces to {other.address}: it is unassigned in the moment in which"
+                f" {reserved.address} comes (docs/digitalocean.md)"
             )
     return found
 
@@ -536,7 +565,7 @@ def decoded(body: bytes) -> Any:
     """The JSON of an answer.
 
     Raises:
-        ValueError: It is no JSON, or none that can be read: nested beyond Python's limit, a number of thousands of digits.
+        ValueError: It is no JSON, or none that can be read: nested beyond Python's limit, a number of 5,000 digits.
     """
     try:
         return json.loads(body)
@@ -557,7 +586,7 @@ def leaf(document: Any, *path: str | int) -> Any:
 
 
 def text(value: Any) -> str | None:
-    """A text that may be shown and compared: what cannot be printed becomes a question mark. None for what is no text."""
+    """A text that may be shown and compared: what cannot be printed becomes a question mark. None for no text."""
     if not isinstance(value, str) or not value:
         return None
     return "".join(character if character.isprintable() else "?" for character in value[:1000])

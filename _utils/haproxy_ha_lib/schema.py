@@ -77,6 +77,14 @@ def statuses(value):
     return _STATUSES(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
+def droplet(value):
+    """A droplet's name or id; an id is a number in YAML."""
+    return _DROPLET(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+
+
+_DROPLET = values.matching(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", "a droplet's name or id")
+
+
 def plain_data(value):
     """Text, numbers, booleans, lists and mappings, with no control character in any text."""
     if isinstance(value, dict):
@@ -162,6 +170,8 @@ _QUORUM_HELPER = Keys("The quorum helper.", {
 
 _FLOATING_IP = Keys("The address that moves.", {
     "address": Value("The floating IP (the API calls it reserved IP).", values.address),
+    "replaces": Value("Another floating IP, which a load balancer gives up when `address` comes to it: a droplet can "
+                      "hold one. For a change of the address; see docs/digitalocean.md.", values.address),
     "provider": Value("digitalocean, or ipaddr2: a virtual IP on a LAN.", values.choice("digitalocean", "ipaddr2")),
     "agent": Value("Any other resource agent; then provider does not count.", values.agent),
     "params": Table("Further parameters of the agent.", "parameter", Value("Its value.", plain_data),
@@ -370,8 +380,13 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     "fencing": Keys("Power off a load balancer that is lost before another one takes over (DigitalOcean only).", {
         "enabled": Value(
             "true: do. The API token then needs droplet:update as well, with which it can power off any droplet of its "
-            "team, and a takeover takes longer by delay and by what the API needs. The droplets must have the load "
-            "balancers' names.", values.flag),
+            "team, and a takeover takes longer by delay and by what the API needs. Each load balancer must be one "
+            "droplet that the token sees, of the same name or named in droplets; see docs/digitalocean.md.",
+            values.flag),
+        "droplets": Table(
+            "Which droplet a load balancer is, where that has another name than the minion id.", "minion id",
+            Value("The droplet's name, or its id.", droplet),
+        ),
         "delay": Value("Seconds by which the load balancer with the address is spared when two shoot at each other.",
                        values.whole_number(0, 600)),
     }),

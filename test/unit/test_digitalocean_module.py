@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
-from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN
+from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
 
 SOURCE = Path(__file__).resolve().parents[2] / "_modules" / "digitalocean.py"
 
@@ -174,3 +174,91 @@ def test_without_pillar_the_address_is_asked_for(module, pillar):
 def test_no_binary_is_needed_to_load(module, monkeypatch):
     monkeypatch.setattr(os, "environ", {})
     assert module.__virtual__() == "digitalocean"
+
+
+# Answers of any shape and size, over real HTTP
+
+BIG = '{"x": "' + "y" * 20_000_000 + '"}'
+DISORDER = {
+    "deep": ({"kind": "body", "body": "[" * 200_000}, "no JSON|nested too deeply"),
+    "big": ({"kind": "body", "body": BIG}, "longer than 8388608 bytes"),
+    "true for an id": ({"kind": "body", "body": '{"droplet_id": true, "reserved_ip": {"droplet": {"id": true}}}'}, " id|_id"),
+    "a list": ({"kind": "body", "body": "[1]"}, "no JSON|no droplet_id"),
+    "5,000 digits": ({"kind": "body", "body": '{"droplet_id": ' + "9" * 5000 + "}"}, "no JSON|digits|no droplet_id"),
+    "a lone surrogate": ({"kind": "body", "body": '"\ud800'}, "no JSON|Unterminated"),
+    "headers without end": ({"kind": "headers"}, "headers|Connection aborted|reset|line"),
+    "no status line": ({"kind": "bare"}, "BadStatusLine|status|HTTP|Connection aborted"),
+    "a redirect": ({"kind": "status", "status": 302, "headers": {"location": "http://127.0.0.1:1/"}}, "HTTP 302"),
+}
+
+
+@pytest.mark.parametrize("service", ["api", "metadata"])
+@pytest.mark.parametrize("case", DISORDER)
+def test_disorder_is_one_clear_line(module, cloud, case, service):
+    fault, said = DISORDER[case]
+    module.metadata()
+    module.__context__.pop(module._CONTEXT_KEY)
+    cloud.fault(service=service, **fault)
+    begin = time.monotonic()
+    with pytest.raises(CommandExecutionError) as error:
+        module.reserved_ip(timeout=2) if service == "api" else module.metadata()
+    assert re.search(said, str(error.value)), str(error.value)[:300]
+    assert len(str(error.value)) < 400
+    assert "\n" not in str(error.value)
+    assert time.monotonic() - begin < 4
+
+
+def test_a_metadata_service_that_did_not_answer_is_asked_again_later(module, cloud, monkeypatch):
+    cloud.fault("status", service="metadata", status=500, times=1)
+    with pytest.raises(CommandExecutionError):
+        module.metadata()
+    with pytest.raises(CommandExecutionError):
+        module.metadata()  # at once: what was said a moment ago
+    now = time.monotonic()
+    monkeypatch.setattr(module.time, "monotonic", lambda: now + module._FAILURE_SECONDS + 1)
+    assert module.metadata()["droplet_id"] == PRIMARY
+
+
+# What is in the way of the address, and of fencing
+
+
+def test_a_token_with_a_line_break_is_taken(module):
+    settings(module)["api_token"] = TOKEN + "\r\n"
+    assert module.reserved_ip()["droplet_id"] == PRIMARY
+
+
+def test_reserved_ips_and_one_droplet(module):
+    assert [entry["address"] for entry in module.reserved_ips()] == [ADDRESS]
+    assert module.droplet("secondary")["id"] == module.droplet(SECONDARY)["id"] == SECONDARY
+    with pytest.raises(CommandExecutionError, match="0 droplets have the name 'nobody'"):
+        module.droplet("nobody")
+
+
+def test_what_is_in_the_way_of_an_address(module, tmp_path):
+    addresses = [
+        {"ip": ADDRESS, "droplet_id": PRIMARY}, {"ip": "203.0.113.11"}, {"ip": "203.0.113.12", "region": "ams3"},
+    ]  # fmt: skip
+    with simulator(tmp_path, reserved_ips=addresses) as cloud:
+        settings(module).update(api_url=cloud.api_url, metadata_url=cloud.metadata_url)
+        assert module.obstacles() == []
+        (said,) = module.obstacles("203.0.113.11")
+        assert f"droplet {PRIMARY} holds {ADDRESS}" in said
+        assert f"floating_ip:replaces to {ADDRESS}" in said
+        assert [ADDRESS in said for said in module.obstacles("203.0.113.12")] == [False, True]
+        settings(module)["replaces"] = ADDRESS
+        assert module.obstacles("203.0.113.11") == []
+        (said,) = module.obstacles("203.0.113.12")
+        assert "203.0.113.12 belongs to the region ams3, and droplet 1001 is in nyc3" in said
+        assert cloud.counts()["writes"] == 0
+
+
+def test_what_fencing_would_meet_switches_nothing(module, cloud):
+    found = module.fencing(["primary", "secondary"])
+    assert (found["problems"], found["unknown"], found["droplets"]["secondary"]["id"]) == ([], "", SECONDARY)
+    found = module.fencing({"lb1.example.com": "primary", "lb2.example.com": "lb2.example.com"})
+    assert len(found["problems"]) == 1
+    cloud.tokens({"token": TOKEN, "scopes": ["droplet:read"]})
+    assert "droplet:update" in module.fencing(["primary"])["problems"][0]
+    counts = cloud.counts()
+    assert "power_on" not in counts
+    assert "power_off" not in counts

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -395,3 +396,204 @@ def test_an_owner_without_an_id_is_unknown_not_nobody(droplet):
     script = Script(reply({"reserved_ip": {"ip": ADDRESS, "droplet": droplet}}))
     with pytest.raises(rules.Unavailable, match="a droplet without an id"):
         script.run(rules.read_reserved_ip(ADDRESS))
+
+
+# Any shape, any size
+
+
+def nested(depth):
+    return Reply(200, {}, b"[" * depth + b"]" * depth)
+
+
+def entry(**fields):
+    return reply({"reserved_ip": {"ip": ADDRESS, "droplet": {"id": ME}, "locked": False, **fields}})
+
+
+DISORDER = [
+    nested(100_000), Reply(200, {}, b'{"reserved_ip":' * 5_000 + b"1" + b"}" * 5_000), entry(droplet={"id": True}),
+    entry(droplet={"id": 10**400}), entry(droplet={"id": 0}), entry(droplet={"id": -1}), entry(droplet={"id": 1.0}),
+    Reply(200, {}, b'{"reserved_ip": {"droplet": {"id": NaN}}}'), entry(droplet=[[]]), entry(ip="198.51.100.1"),
+    entry(ip=[]), Reply(200, {}, b'{"reserved_ip": {"droplet": {"id": ' + b"9" * 5_000 + b"}}}"),
+    Reply(200, {}, b"\x1f\x8b\x08\x00" + b"\0" * 50), Reply(200, {}, b"\xff\xfe{\0}\0"), reply({"reserved_ip": []}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", DISORDER, ids=range(len(DISORDER)))
+def test_an_answer_of_another_shape_is_no_answer(bad):
+    with pytest.raises(rules.Unavailable) as error:
+        Script(bad).run(rules.read_reserved_ip(ADDRESS, tries=1))
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("locked", [1]), ("locked", "false"), ("region", [{}]), ("region", {"slug": {"a": 1}})]
+)
+def test_what_is_beside_the_point_may_be_anything(field, value):
+    found = Script(entry(**{field: value})).run(rules.read_reserved_ip(ADDRESS))
+    assert (found.droplet_id, found.locked, found.region) == (ME, False, None)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"droplets": {}}, {"droplets": None}, {"droplets": ["x"]}, {"droplets": [{"id": "1"}]}, {"droplets": [{}]},
+        {"droplets": [{"id": True, "name": "lb"}]}, [], {"links": 1},
+    ],
+)  # fmt: skip
+def test_a_list_of_another_shape_is_no_answer(document):
+    with pytest.raises(rules.Unavailable):
+        Script(reply(document)).run(rules.droplets(tries=1))
+
+
+def test_a_droplet_of_odd_fields_is_read_as_far_as_it_goes():
+    odd = {"id": 7, "name": "a\n\ud800b", "networks": {"v4": [None, {"type": [], "ip_address": 3}]}, "tags": 5,
+           "region": "nyc3", "status": None}  # fmt: skip
+    assert rules.droplet_summary(odd) == {
+        "id": 7, "name": "a??b", "status": None, "region": None, "tags": [], "public_ip": None, "private_ip": None,
+    }  # fmt: skip
+
+
+def test_a_list_without_an_end_ends():
+    script = Script(reply({"droplets": [], "links": {"pages": {"next": "https://x"}}}))
+    with pytest.raises(rules.Unavailable, match="more than 50 pages"):
+        script.run(rules.droplets())
+    assert len(script.calls) == rules.MOST_PAGES
+
+
+def test_an_answer_about_another_droplet_is_none():
+    with pytest.raises(rules.Unavailable, match="is not about it"):
+        Script(reply({"droplet": {"id": OTHER, "status": "off"}})).run(rules.set_power(ME, "off"))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"interfaces": {"public": {}}}, {"interfaces": []}, {"interfaces": {"public": [[]], "private": [None]}},
+        {"interfaces": {"public": [{"ipv4": "x", "anchor_ipv4": []}]}}, {"reserved_ip": [], "floating_ip": {"ipv4": 3}},
+        {"reserved_ip": {"ipv4": {"active": "true", "ip_address": 7}}}, {"hostname": {}, "region": 5},
+    ],
+)  # fmt: skip
+def test_metadata_of_odd_shapes_is_read_as_far_as_it_goes(document):
+    found = rules.normalise_metadata({"droplet_id": ME, **document})
+    assert (found.pop("droplet_id"), found.pop("reserved_ip")) == (ME, {"active": False, "ip": None})
+    assert set(found.values()) == {None}
+
+
+@pytest.mark.parametrize("found", [True, 0, -1, 2**63, 1.5, "1", None, [1]])
+def test_metadata_without_a_droplet_s_id(found):
+    with pytest.raises(ValueError, match="droplet_id"):
+        rules.normalise_metadata({"droplet_id": found})
+
+
+def test_a_name_is_escaped_on_its_way():
+    script = Script(reply({"droplets": []}))
+    script.run(rules.droplets("a b#&c\n"))
+    assert script.calls[0].path == "/v2/droplets?page=1&per_page=200&name=a%20b%23%26c%0A"
+
+
+# What no retry will get through, and what fencing needs
+
+LB = {"id": ME, "name": "lb1", "region": {"slug": "nyc3"}, "networks": {"v4": []}}
+
+
+class Account:
+    """Answers by the path, as an account with these addresses and droplets would; refuses every assign."""
+
+    def __init__(self, addresses=(), droplets=(LB,), switch=404):
+        self.addresses, self.droplets, self.switch, self.calls, self.now = addresses, droplets, switch, [], 0.0
+
+    def send(self, call, timeout):
+        self.calls.append(call)
+        path, _, query = call.path.partition("?")
+        if path == f"/v2/droplets/{rules.NO_DROPLET}/actions":
+            return error(self.switch, "x", "y")
+        if call.body and call.body["type"] == "unassign":
+            self.addresses = [{**one, "droplet": None} if one["ip"] in path else one for one in self.addresses]
+            return action(http=201)
+        if call.method == "POST":
+            others = [one for one in self.addresses if one["droplet"] and one["ip"] not in path]
+            mine = any(one["droplet"]["id"] == call.body["droplet_id"] for one in others)
+            if mine or any(one["region"]["slug"] != "nyc3" for one in self.addresses if one["ip"] in path):
+                return PENDING
+            self.addresses = [{**one, "droplet": LB} if one["ip"] in path else one for one in self.addresses]
+            return ACCEPTED
+        if path == "/v2/droplets":
+            name = query.rpartition("name=")[2]
+            return reply({"droplets": [one for one in self.droplets if one["name"].lower() == name.lower()]})
+        if path.startswith("/v2/droplets/"):
+            found = [one for one in self.droplets if path.endswith(f"/{one['id']}")]
+            return reply({"droplet": found[0]}) if found else error(404)
+        if path == "/v2/reserved_ips":
+            return reply({"reserved_ips": list(self.addresses)})
+        return reply({"reserved_ip": next(one for one in self.addresses if path.endswith(one["ip"]))})
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def run(self, steps, timeout=60.0):
+        return rules.drive(steps, self.send, self.now + timeout, lambda: self.now, self.sleep)
+
+
+def address(ip, owner=None, region="nyc3"):
+    return {"ip": ip, "droplet": {"id": owner} if owner else None, "region": {"slug": region}, "locked": False}
+
+
+FORMER = "198.51.100.7"
+
+
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        (Account([address(ADDRESS), address(FORMER, ME)]), f"holds {FORMER}, and a droplet can hold one"),
+        (Account([address(ADDRESS, region="ams3")]), "belongs to the region ams3, and droplet 1001 is in nyc3"),
+    ],
+)
+def test_an_assign_that_will_never_be_taken_says_so_soon(account, said):
+    with pytest.raises(rules.Refused, match=said):
+        account.run(rules.assign(ADDRESS, ME))
+    assert account.now < 1
+
+
+def test_an_address_that_is_replaced_is_given_up_for_the_new_one():
+    account = Account([address(ADDRESS), address(FORMER, ME)])
+    assert account.run(rules.assign(ADDRESS, ME, replaces=FORMER)).droplet_id == ME
+    assert [one["droplet"] for one in account.addresses if one["ip"] == FORMER] == [None]
+    assert account.now < 1
+
+
+def test_what_is_to_be_replaced_and_is_elsewhere_is_left_there():
+    account = Account([address(ADDRESS, OTHER), address(FORMER, OTHER)])
+    assert account.run(rules.assign(ADDRESS, ME, replaces=FORMER)).droplet_id == ME
+    assert [one["droplet"]["id"] for one in account.addresses if one["ip"] == FORMER] == [OTHER]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "droplets", "switch", "said"),
+    [
+        (["lb1.example.com"], [LB], 404, "node lb1.example.com cannot be fenced: 0 droplets have the name"),
+        (["LB1"], [LB], 404, "0 droplets have the name 'LB1'"),
+        (["lb1"], [LB, {**LB, "id": OTHER}], 404, "2 droplets have the name 'lb1'"),
+        ({"lb1": "77"}, [LB], 404, "node lb1 cannot be fenced: the API does not know it"),
+        ({"lb1": "lb1", "lb2": "1001"}, [LB], 404, "the nodes lb1, lb2 are said to be one and the same droplet"),
+        (["lb1"], [LB], 403, r"no node can be fenced: the token may not switch droplets \(droplet:update\): HTTP 403"),
+        (["lb1"], [LB], 404, None), (["lb1"], [LB], 422, None), ({"lb1.example.com": "lb1"}, [LB], 404, None),
+    ],
+)  # fmt: skip
+def test_what_fencing_would_meet(nodes, droplets, switch, said):
+    account = Account(droplets=droplets, switch=switch)
+    plugs = nodes if isinstance(nodes, dict) else {node: node for node in nodes}
+    problems, unknown, _ = account.run(rules.fencing_problems(plugs))
+    assert unknown == ""
+    if said:
+        assert len(problems) == 1
+        assert re.search(said, problems[0])
+    else:
+        assert problems == []
+    posts = [call for call in account.calls if call.method != "GET"]
+    assert posts == [Call("POST", f"/v2/droplets/{2**53 - 1}/actions", {"type": "power_on"})]
+
+
+@pytest.mark.parametrize("switch", [200, 201, 429, 500, 503])
+def test_a_power_that_is_not_known_is_told_in_words(switch):
+    problems, unknown, _ = Account(switch=switch).run(rules.fencing_problems({"lb1": "lb1"}))
+    assert (problems, f"is unknown: HTTP {switch}" in unknown) == ([], True)

@@ -8,7 +8,9 @@ import time
 from lab.simulator.model import Action, Droplet, Estate, RateLimit, Refused, ReservedIP
 from lab.simulator.wire import Answer, Request, error_answer, json_answer
 
-EVERY_SCOPE = frozenset({"reserved_ip:read", "reserved_ip:update", "droplet:read", "droplet:update", "actions:read"})
+EVERY_SCOPE = frozenset(
+    {"reserved_ip:read", "reserved_ip:update", "droplet:read", "droplet:update", "actions:read", "project:read"}
+)
 
 
 class API:
@@ -112,7 +114,7 @@ class API:
         droplets = [
             self._droplet(droplet)
             for droplet in self._estate.droplets.values()
-            if name in (None, droplet.name) and (tag is None or tag in droplet.tags)
+            if (name is None or name.lower() == droplet.name.lower()) and (tag is None or tag in droplet.tags)
         ]
         return 200, page("droplets", droplets, request)
 
@@ -143,11 +145,12 @@ class API:
         kind = fault.kind if fault else ("" if "droplet:read" in scopes else "owner_null")
         entry = {
             "ip": reserved.ip,
-            "region": self._region(),
+            "region": region(self._estate.region_of(reserved)),
             "droplet": self._droplet(self._estate.droplets[reserved.droplet_id]) if reserved.droplet_id else None,
             "locked": reserved.locked,
-            "project_id": "746c6152-2fa2-11ed-92d3-27aaa54e4988",
         }
+        if "project:read" in scopes:
+            entry["project_id"] = "746c6152-2fa2-11ed-92d3-27aaa54e4988"
         if kind == "owner_null":
             entry["droplet"] = None
         elif kind == "owner_absent":
@@ -156,6 +159,7 @@ class API:
 
     def _action(self, action: Action, spelling: str, started: bool = False) -> dict:
         # The answer to the request itself is written before anything has happened, however fast that is.
+        slug = self._estate.region_of(self._estate.reserved_ips[action.ip]) if action.ip else self._estate.region
         return {
             "id": action.id,
             "status": "in-progress" if started else action.status,
@@ -164,8 +168,8 @@ class API:
             "completed_at": None if started else action.completed_at,
             "resource_id": int.from_bytes(bytes(int(part) for part in action.ip.split(".") if part), "big"),
             "resource_type": f"{spelling}_ip",
-            "region": self._region(),
-            "region_slug": self._estate.region,
+            "region": region(slug),
+            "region_slug": slug,
         }
 
     def _droplet(self, droplet: Droplet) -> dict:
@@ -177,21 +181,28 @@ class API:
         return {
             "id": droplet.id,
             "name": droplet.name,
+            "memory": 1024,
+            "vcpus": 1,
+            "disk": 25,
+            "locked": any(action.status == "in-progress" for action in droplet.actions),
             "status": droplet.status,
-            "locked": False,
-            "tags": droplet.tags,
-            "region": self._region(),
+            "created_at": "2026-01-01T00:00:00Z",
+            "features": ["private_networking"],
+            "backup_ids": [],
+            "next_backup_window": None,
+            "snapshot_ids": [],
+            "image": {"id": 1, "slug": "debian-12-x64", "name": "12 x64", "distribution": "Debian"},
+            "volume_ids": [],
+            "size": {"slug": "s-1vcpu-1gb", "memory": 1024, "vcpus": 1, "disk": 25},
+            "size_slug": "s-1vcpu-1gb",
             "networks": {"v4": networks, "v6": []},
+            "region": region(self._estate.region_of(droplet)),
+            "tags": droplet.tags,
         }
 
-    def _region(self) -> dict:
-        return {
-            "name": self._estate.region,
-            "slug": self._estate.region,
-            "available": True,
-            "features": [],
-            "sizes": [],
-        }
+
+def region(slug: str) -> dict:
+    return {"name": slug, "slug": slug, "available": True, "features": ["metadata"], "sizes": ["s-1vcpu-1gb"]}
 
 
 def page(key: str, entries: list, request: Request) -> dict:

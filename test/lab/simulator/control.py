@@ -5,6 +5,7 @@ POST /delay    {"assign_seconds": float, "api_seconds": float, "power_seconds": 
 POST /fault    the fields of faults.Fault; {"clear": true} removes every fault, and ends what one held up
 POST /assign   {"ip": str, "droplet_id": int | null}: moved by somebody else
 POST /anchor   {"droplet_id": int, "anchor_ip": str | null}: a droplet from a custom image has none
+POST /droplet  {"droplet_id": int, "name": str, "region": str}: renamed, or in another region
 POST /tokens   {"tokens": [...]}: rotated or revoked
 POST /reset    {"owners": bool}
 """
@@ -64,6 +65,9 @@ class Control:
 
     def _post_anchor(self, body):
         self._estate.readdress(body["droplet_id"], body["anchor_ip"])
+
+    def _post_droplet(self, body):
+        self._estate.change(**body)
 
     def _post_tokens(self, body):
         self._api.set_tokens(body["tokens"])
@@ -125,6 +129,11 @@ def assign(path: str, ip: str, droplet_id: int | None) -> dict:
 def anchor(path: str, droplet_id: int, anchor_ip: str | None) -> dict:
     """Gives a droplet another anchor IP, or none: the traffic of its address goes there, or to its public IP."""
     return _call(path, "POST", "/anchor", {"droplet_id": droplet_id, "anchor_ip": anchor_ip})
+
+
+def droplet(path: str, droplet_id: int, **changes) -> dict:
+    """Gives a droplet another `name` or `region`."""
+    return _call(path, "POST", "/droplet", {"droplet_id": droplet_id, **changes})
 
 
 def tokens(path: str, tokens: list) -> dict:

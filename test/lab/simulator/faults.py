@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 # Each kind belongs to the stage of a request at which it happens.
 STAGES = {
     # Below or in place of the answer; chosen by service, method and path.
-    "wire": ("status", "html", "hang", "slow", "drip", "reset", "truncated", "invalid_json"),
+    "wire": (
+        *("status", "html", "hang", "slow", "drip", "reset", "truncated", "invalid_json"),
+        *("body", "headers", "bare"),
+    ),
     # An assign that is refused with 422 for a while.
     "pending": ("pending_ip", "pending_droplet"),
     # An assign that is accepted and then goes wrong.
@@ -42,6 +45,8 @@ class Fault:
             `drip` (default 0.1).
         active (bool): What `stale` metadata says. Default true.
         ip (str): The address that `stale` metadata names. Default: the first reserved IP.
+        body (str): What a `body` has in place of the answer. Further kinds: `headers` without an end, and a `bare` body
+            without a status line, as HTTP/0.9 had it.
     """
 
     kind: str
@@ -57,6 +62,7 @@ class Fault:
     seconds: float | None = None
     active: bool = True
     ip: str | None = None
+    body: str = ""
 
     def __post_init__(self):
         if self.kind not in KINDS:

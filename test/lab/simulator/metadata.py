@@ -56,7 +56,7 @@ class Metadata:
             "hostname": droplet.name,
             "vendor_data": "",
             "public_keys": [],
-            "region": self._estate.region,
+            "region": self._estate.region_of(droplet),
             "interfaces": interfaces(droplet, anchor=kind != "no_anchor"),
             "floating_ip": {"ipv4": reserved},
             "reserved_ip": {"ipv4": reserved, "ipv6": {"active": False}},

@@ -31,7 +31,7 @@ class Refused(Exception):
 
 @dataclass
 class Droplet:
-    """One droplet. `anchor_ip` is None for a droplet from a custom image, which has none."""
+    """One droplet. `anchor_ip` is None for a droplet from a custom image, which has none; `region` for the estate's."""
 
     id: int
     name: str
@@ -39,6 +39,7 @@ class Droplet:
     private_ip: str | None = None
     anchor_ip: str | None = None
     tags: list[str] = field(default_factory=list)
+    region: str | None = None
     status: str = "active"
     actions: list[Action] = field(default_factory=list)
 
@@ -69,10 +70,11 @@ class Action:
 
 @dataclass
 class ReservedIP:
-    """One reserved IP and the droplet that owns it."""
+    """One reserved IP and the droplet that owns it; `region` is None for the estate's."""
 
     ip: str
     droplet_id: int | None = None
+    region: str | None = None
     actions: list[Action] = field(default_factory=list)
 
     @property
@@ -98,12 +100,12 @@ def run_command(command: list[str]) -> Callable[..., None]:
 
 
 class Estate:
-    """Droplets and reserved IPs of one account in one region.
+    """Droplets and reserved IPs of one account.
 
     Args:
         droplets (list[dict]): Fields of Droplet.
-        reserved_ips (list[dict]): `ip`, `droplet_id`.
-        region (str): Region slug.
+        reserved_ips (list[dict]): `ip`, `droplet_id`, `region`.
+        region (str): Region slug of what names none.
         on_power (callable): Called with the droplet's name, and `power-off` before that is the status, or `power-on`
             once its firmware and kernel have started, `boot_seconds` after that is the status.
         on_assign (callable): Called with the reserved IP, the new owner's target and the old owner's (or "none") before
@@ -112,7 +114,9 @@ class Estate:
 
     def __init__(self, droplets, reserved_ips, region="nyc3", on_assign=None, on_power=None):
         self.droplets = {entry["id"]: Droplet(**entry) for entry in droplets}
-        self.reserved_ips = {entry["ip"]: ReservedIP(entry["ip"], entry.get("droplet_id")) for entry in reserved_ips}
+        self.reserved_ips = {
+            entry["ip"]: ReservedIP(entry["ip"], entry.get("droplet_id"), entry.get("region")) for entry in reserved_ips
+        }
         self.region = region
         self.on_assign = on_assign or (lambda ip, new, old: None)
         self.on_power = on_power or (lambda action, name: None)
@@ -138,6 +142,16 @@ class Estate:
         """Makes the traffic agree with the owners, as at the start."""
         for reserved in self.reserved_ips.values():
             self.on_assign(reserved.ip, self._target(reserved.droplet_id), "none")
+
+    def region_of(self, thing: Droplet | ReservedIP) -> str:
+        """The region of a droplet or an address."""
+        return thing.region or self.region
+
+    def change(self, droplet_id: int, name: str | None = None, region: str | None = None) -> None:
+        """Gives a droplet another name, or another region."""
+        with self.lock:
+            droplet = self.droplet(droplet_id)
+            droplet.name, droplet.region = name or droplet.name, region or droplet.region
 
     def readdress(self, droplet_id: int, anchor_ip: str | None) -> None:
         """Gives a droplet another anchor IP, or none; the traffic of an address that it owns follows."""
@@ -305,6 +319,8 @@ class Estate:
             raise Refused(422, "unprocessable_entity", "Droplet already has a pending event.")
         if self.owned_by(droplet):
             raise Refused(422, "unprocessable_entity", "The droplet already has a reserved IP assigned.")
+        if self.region_of(reserved) != self.region_of(droplet):
+            raise Refused(422, "unprocessable_entity", "The reserved IP and the droplet are in different regions.")
 
     def _later(self, seconds: float, function, *arguments) -> None:
         timer = threading.Timer(seconds, lambda: (self._timers.discard(timer), function(*arguments)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import socket
@@ -97,6 +98,10 @@ class Handler(BaseHTTPRequestHandler):
             return self._reset()
         if fault == "html":
             answer = Answer(502, BAD_GATEWAY, "text/html")
+        if fault in ("headers", "bare"):
+            return self._disorder(fault, answer)
+        if fault == "body":
+            answer.body = answer.fault.body.encode("utf-8", "surrogatepass")
         if fault == "invalid_json":
             answer.body = b"<!doctype html>" + answer.body
         self.send_response(answer.status)
@@ -120,6 +125,14 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes([byte]))
             self.wfile.flush()
             time.sleep(answer.fault.seconds or 0.1)
+
+    def _disorder(self, fault: str, answer: Answer) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            if fault == "headers":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"x-more: of them\r\n" * 100_000)
+            self.wfile.write(answer.body)
+            self.wfile.flush()
 
     def _reset(self) -> None:
         # A linger time of zero makes close() send RST; the socket below TLS must be the one that is closed.
