@@ -182,14 +182,16 @@ BIG = '{"x": "' + "y" * 20_000_000 + '"}'
 DISORDER = {
     "deep": ({"kind": "body", "body": "[" * 200_000}, "no JSON|nested too deeply"),
     "big": ({"kind": "body", "body": BIG}, "longer than 8388608 bytes"),
-    "true for an id": ({"kind": "body", "body": '{"droplet_id": true, "reserved_ip": {"droplet": {"id": true}}}'}, " id|_id"),
+    "true for an id": (
+        {"kind": "body", "body": '{"droplet_id": true, "reserved_ip": {"droplet": {"id": true}}}'}, " id|_id",
+    ),
     "a list": ({"kind": "body", "body": "[1]"}, "no JSON|no droplet_id"),
     "5,000 digits": ({"kind": "body", "body": '{"droplet_id": ' + "9" * 5000 + "}"}, "no JSON|digits|no droplet_id"),
     "a lone surrogate": ({"kind": "body", "body": '"\ud800'}, "no JSON|Unterminated"),
     "headers without end": ({"kind": "headers"}, "headers|Connection aborted|reset|line"),
     "no status line": ({"kind": "bare"}, "BadStatusLine|status|HTTP|Connection aborted"),
     "a redirect": ({"kind": "status", "status": 302, "headers": {"location": "http://127.0.0.1:1/"}}, "HTTP 302"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("service", ["api", "metadata"])
