@@ -360,6 +360,20 @@ def test_the_helper_gets_its_certificate_and_corosync_counts_three_votes(example
     assert "two_node" not in conf
 
 
+@shows("docs/digitalocean.md, Another floating IP")
+def test_the_cluster_is_told_which_address_goes_for_the_new_one(example, secrets):
+    tree = given(example, secrets)["floating_ip"]
+    primitives = built(pillar_of(example, secrets), "primary")["cluster"]["configuration"]["primitives"]
+    assert primitives["FloatIP"]["params"] == {"address": tree["address"], "replaces": tree["replaces"]}
+
+
+@shows("docs/digitalocean.md, Fencing")
+def test_the_fence_agent_is_told_which_droplet_a_load_balancer_is(example, secrets):
+    tree = given(example, secrets)["cluster"]["fencing"]["droplets"]
+    primitives = built(pillar_of(example, secrets), "primary")["cluster"]["configuration"]["primitives"]
+    assert primitives["fencing"]["params"]["droplets"] == ";".join(f"{node}:{one}" for node, one in tree.items())
+
+
 # Commands
 
 
