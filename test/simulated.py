@@ -40,7 +40,7 @@ class Simulated(NamedTuple):
     def owner(self) -> int | None:
         return self.state()["owners"][ADDRESS]
 
-    def fault(self, kind: str, /, **options) -> None:
+    def fault(self, kind: str, **options) -> None:
         control.fault(self.socket, kind, **options)
 
     def clear(self) -> None:

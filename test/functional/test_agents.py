@@ -393,6 +393,109 @@ def test_a_hanging_metadata_service_is_bounded(holding, cloud):
     assert run.seconds < 4
 
 
+# floatip: another address, and answers in disorder
+
+FORMER = "203.0.113.11"
+
+
+@pytest.fixture
+def renumbered(installed, tmp_path):
+    """The agent on a droplet that holds the address from before."""
+    with simulator(tmp_path, reserved_ips=[{"ip": FORMER, "droplet_id": PRIMARY}, {"ip": ADDRESS}]) as cloud:
+        agent = FloatIP(installed, cloud, tmp_path)
+        agent.cloud = cloud
+        yield agent
+
+
+def test_a_droplet_with_another_address_says_so_soon_and_keeps_it(renumbered):
+    run = renumbered("start", timeout=60)
+    assert (run.code, f"droplet {PRIMARY} holds {FORMER}" in run.reason) == (GENERIC, True)
+    assert run.seconds < 5
+    assert renumbered.cloud.state()["owners"] == {FORMER: PRIMARY, ADDRESS: None}
+
+
+@pytest.mark.parametrize("owner", [None, SECONDARY])
+def test_an_address_that_is_replaced_goes_as_the_new_one_comes(renumbered, owner):
+    renumbered.cloud.assign(owner)
+    renumbered.cloud.delay(assign_seconds=0.3)
+    run = renumbered("start", timeout=60, replaces=FORMER)
+    assert (run.code, renumbered.cloud.state()["owners"]) == (OK, {FORMER: None, ADDRESS: PRIMARY}), run.output
+    assert run.seconds < 5
+    assert renumbered.monitor(replaces=FORMER).code == OK
+
+
+def test_an_address_of_another_region_says_so_soon(installed, tmp_path):
+    with simulator(tmp_path, reserved_ips=[{"ip": ADDRESS, "region": "ams3"}]) as cloud:
+        run = FloatIP(installed, cloud, tmp_path)("start", timeout=60)
+    assert (run.code, "belongs to the region ams3, and droplet 1001 is in nyc3" in run.reason) == (GENERIC, True)
+    assert run.seconds < 5
+
+
+DISORDER = {
+    "deep": {"kind": "body", "body": "[" * 200_000}, "big": {"kind": "body", "body": "x" * 20_000_000},
+    "true for an id": {"kind": "body", "body": '{"reserved_ip": {"droplet": {"id": true}}}'},
+    "about another": {"kind": "body", "body": '{"reserved_ip": {"ip": "198.51.100.1", "droplet": {"id": 1002}}}'},
+    "headers": {"kind": "headers"}, "bare": {"kind": "bare"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("service", ["api", "metadata"])
+@pytest.mark.parametrize("case", DISORDER)
+def test_disorder_stops_no_serving_address(holding, cloud, case, service):
+    cloud.fault(service=service, **DISORDER[case])
+    run = holding.monitor(api_check_interval="0s")
+    assert run.code == (DEGRADED if service == "api" else OK), run.output
+    assert len(run.reason) < 300
+    assert holding("stop").code == OK
+
+
+@pytest.mark.parametrize("there", ["a directory", "garbage", "a link to nowhere", "a pipe"])
+def test_a_stop_succeeds_whatever_is_in_the_claim_s_place(holding, there):
+    claim = holding.directory / "state" / "haproxy_ha-floatip-FloatIP"
+    claim.unlink()
+    if there == "a directory":
+        (claim / "inside").mkdir(parents=True)
+    elif there == "garbage":
+        claim.write_bytes(os.urandom(500))
+    elif there == "a pipe":
+        os.mkfifo(claim)
+    else:
+        claim.symlink_to("/nonexistent")
+    assert holding("stop").code == OK
+    assert holding.monitor().code == NOT_RUNNING
+    assert (holding("start").code, holding.monitor().code) == (OK, OK)
+
+
+def test_a_stop_succeeds_where_nothing_can_be_removed(holding):
+    """As on a file system that went read-only: the claim stays, and the log says so."""
+    state = holding.directory / "state"
+    read_only = subprocess.run(["mount", "--bind", "-o", "ro", state, state], capture_output=True).returncode == 0
+    if not read_only:
+        pytest.skip("needs to mount")
+    try:
+        assert holding("stop").code == OK
+        assert holding.monitor().code in (OK, NOT_RUNNING)
+    finally:
+        subprocess.run(["umount", state], check=True)
+
+
+def test_a_token_file_of_another_user_is_refused(floatip, cloud):
+    cloud.assign(SECONDARY)
+    if os.geteuid():
+        pytest.skip("needs root")
+    os.chown(floatip.token_file, 12345, -1)
+    run = floatip("start")
+    assert (run.code, "belongs to the user 12345" in run.reason) == (PERM, True)
+
+
+def test_a_token_file_that_is_a_pipe_is_not_waited_for(floatip, cloud):
+    cloud.assign(SECONDARY)
+    floatip.token_file.unlink()
+    os.mkfifo(floatip.token_file, 0o600)
+    run = floatip("start")
+    assert (run.code, "is empty" in run.reason, run.seconds < 3) == (INSTALLED, True, True)
+
+
 # floatip: no tug-of-war
 
 

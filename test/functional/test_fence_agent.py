@@ -33,7 +33,7 @@ class Fence:
         lines = {"action": action, "plug": plug, **self.options, **options}
         done = subprocess.run(
             [self.agent], input="".join(f"{name}={value}\n" for name, value in lines.items()), capture_output=True,
-            text=True, env={"PATH": "/usr/bin:/bin"}, timeout=60,
+            text=True, env={"PATH": f"{self.agent.parent}:/usr/bin:/bin"}, timeout=60,
         )  # fmt: skip
         assert TOKEN not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
@@ -128,3 +128,61 @@ def test_metadata_and_the_command_line(fence):
     words = [f"--{name}={value}" for name, value in fence.options.items()]
     done = subprocess.run([fence.agent, "-o", "status", "-n", "secondary", *words], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "secondary is active\n")
+
+
+def members(fence, *lines):
+    """A crm_node that says what the cluster's would."""
+    program = fence.agent.parent / "crm_node"
+    program.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
+    program.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("lines", "droplets", "said"),
+    [
+        (("1 primary member", "2 secondary lost"), "", ""),
+        (("1 primary member", "2 lb2.example.com member"), "", "node lb2.example.com cannot be fenced: 0 droplets"),
+        (("1 primary member", "2 lb2.example.com member"), "lb2.example.com:secondary", ""),
+        (("1 primary member", "2 lb2.example.com member"), "lb2.example.com:1002; primary : primary", ""),
+        (("1 primary member", "2 lb2.example.com member"), "lb2.example.com:77", "cannot be fenced: the API does not"),
+        (("1 primary member", "2 (null) lost"), "", ""),
+        (("1 primary member",), "lb2.example.com", "droplets: found 'lb2.example.com', allowed: node:droplet"),
+        (("primary is \\000 nonsense here",), "", ""),
+    ],
+)
+def test_the_monitor_finds_the_droplet_of_each_node(fence, cloud, lines, droplets, said):
+    members(fence, *lines)
+    code, _, errors = fence("monitor", plug="", droplets=droplets)
+    assert (code, said in errors) == (int(bool(said)), True), errors
+    assert cloud.counts()["writes"] in (0, 1)
+    assert cloud.power() == "active"
+
+
+def test_a_node_whose_droplet_has_another_name_is_fenced_by_its_own(fence, cloud):
+    named = {"droplets": "lb2.example.com:secondary"}
+    assert "lb2.example.com,1002" in fence("list", **named)[1].splitlines()
+    assert "lb2.example.com,1002,on" in fence("list-status", **named)[1].splitlines()
+    assert fence("off", plug="lb2.example.com", **named)[0] == 0
+    assert cloud.power() == "off"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_power_that_is_unknown_is_told_and_is_no_failure(fence, cloud, status):
+    cloud.fault("status", status=status, method="POST")
+    code, _, said = fence("monitor")
+    assert (code, f"(droplet:update) is unknown: HTTP {status}" in said) == (0, True)
+
+
+DISORDER = {
+    "deep": {"kind": "body", "body": "[" * 200_000}, "big": {"kind": "body", "body": "x" * 20_000_000},
+    "headers": {"kind": "headers"}, "bare": {"kind": "bare"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", DISORDER.values(), ids=DISORDER)
+@pytest.mark.parametrize("action", ["monitor", "off", "list"])
+def test_disorder_is_one_line_and_nothing_is_off(fence, cloud, fault, action):
+    cloud.fault(**fault)
+    code, _, said = fence(action, shell_timeout="2", power_timeout="2")
+    assert (code, len(said.splitlines()), len(said) < 400) == (1, 1, True)
+    assert cloud.power() == "active"

@@ -138,6 +138,26 @@ def test_with_a_fence_device_fencing_is_left_on():
     assert "stonith-enabled" not in configuration(fence)["properties"]
 
 
+def test_the_fence_agent_knows_the_droplets_of_other_names():
+    named = configuration({"cluster:fencing": {"enabled": True, "droplets": {"primary": "lb1", "secondary": 77}}})
+    assert named["primitives"]["fencing"]["params"]["droplets"] == "primary:lb1;secondary:77"
+    assert cluster.fenced_by_api(named, ["primary", "secondary", "third"]) == {
+        "primary": "lb1", "secondary": "77", "third": "third",
+    }  # fmt: skip
+
+
+def test_what_pacemaker_s_own_map_says_is_told_to_the_agent_too():
+    own = {"cluster:primitives": {"fencing": {"params": {"pcmk_host_map": "primary:lb1;secondary:lb2 third:3"}}}}
+    params = configuration({"cluster:fencing": {"enabled": True}, **own})["primitives"]["fencing"]["params"]
+    assert params["droplets"] == "primary:lb1;secondary:lb2;third:3"
+
+
+def test_another_fence_agent_is_not_looked_into():
+    other = {"cluster:primitives": {"fence": {"agent": "stonith:fence_xvm"}}}
+    assert cluster.fenced_by_api(configuration(other), ["primary"]) == {}
+    assert cluster.fenced_by_api(configuration({}), ["primary"]) == {}
+
+
 def test_fencing_is_one_pillar_line():
     changed = configuration({"cluster:fencing": {"enabled": True, "delay": 20}})
     assert changed["primitives"]["fencing"] == {

@@ -236,6 +236,21 @@ WRONG = {
             "device in cluster:primitives"
         ],
     ),
+    "a droplet of nobody": (
+        {"cluster:fencing": {"enabled": True, "droplets": {"primar": "lb1", "secondary": "a b"}}},
+        [
+            "haproxy_ha:cluster:fencing:droplets:primar: is no load balancer, did you mean primary?",
+            "haproxy_ha:cluster:fencing:droplets:secondary: found 'a b' (a string), allowed: a droplet's name or "
+            "id",
+        ],
+    ),
+    "an address that replaces itself": (
+        {"floating_ip:address": "203.0.113.10", "floating_ip:replaces": "203.0.113.10"},
+        [
+            "haproxy_ha:floating_ip:replaces: found 203.0.113.10, allowed: the IPv4 address that 203.0.113.10 comes in "
+            "place of"
+        ],
+    ),
     "unknown provider": (
         {"floating_ip:provider": "digitalocan"},
         [

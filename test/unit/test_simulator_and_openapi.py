@@ -89,7 +89,8 @@ def test_the_rules_of_addresses_hold(cloud, tmp_path):
 CHANGES = [
     (lambda one: one.pop("status"), "droplet.status: is missing"),
     (lambda one: one.update(id="7"), "droplet.id: str"),
-    (lambda one: one.update(id=True), "droplet.id: bool"), (lambda one: one.update(status="on"), "droplet.status: 'on'"),
+    (lambda one: one.update(id=True), "droplet.id: bool"),
+    (lambda one: one.update(status="on"), "droplet.status: 'on'"),
     (lambda one: one["region"].pop("slug"), "droplet.region.slug: is missing"),
     (lambda one: one["networks"]["v4"][0].update(type="x"), "droplet.networks.v4[0].type: 'x'"),
     (lambda one: one.update(tags="x"), "droplet.tags: str, described: a list"),

@@ -127,11 +127,16 @@ def remove_file(path):
     return True
 
 
+def open_at_once(path, flags):
+    """Opens without waiting: a named pipe would be waited for, for ever. For `open` as its opener."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def read_file(path):
     """The text of a small file; None when there is none."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
+        with open(path, encoding="utf-8", errors="replace", opener=open_at_once) as file:
+            return file.read(65536)
     except OSError:
         return None
 

@@ -42,8 +42,7 @@ def read_token(path):
         Failure: The file is missing or holds no token (5), is another's, others may read it, or root may not (4).
     """
     try:
-        # Without waiting: a named pipe would be waited for, for ever.
-        with open(path, encoding="ascii", errors="replace", opener=_open_at_once) as file:
+        with open(path, encoding="ascii", errors="replace", opener=agent.open_at_once) as file:
             status = os.fstat(file.fileno())
             text = file.read(4096).strip()
     except (FileNotFoundError, ValueError):  # the latter for what cannot be a path
@@ -59,10 +58,6 @@ def read_token(path):
     if problem:
         raise Failure(agent.ERR_INSTALLED, f"token file {path}: {problem}")
     return text
-
-
-def _open_at_once(path, flags):
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class API:
@@ -124,7 +119,8 @@ class API:
             self._connection = connection
         except Exception as error:  # whatever an answer makes of http.client: nobody has said anything
             self._connection = None
-            text = f"{self._host}: {error or type(error).__name__}".replace(self._token, "***")
+            said = str(error).replace(self._token, "***")[:200] or type(error).__name__
+            text = f"{self._host}: {said}"
             return digitalocean.Reply(0, {}, b"", digitalocean.with_clock(text, time.time()))
         return digitalocean.Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
 

@@ -111,7 +111,7 @@ def delay(path: str, assign_seconds: float = 0.0, api_seconds: float = 0.0, powe
     return _call(path, "POST", "/delay", seconds)
 
 
-def fault(path: str, kind: str, /, **options) -> dict:
+def fault(path: str, /, kind: str, **options) -> dict:
     """Adds a fault; kinds and options: lab.simulator.faults."""
     return _call(path, "POST", "/fault", {"kind": kind, **options})
 
