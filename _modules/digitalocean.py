@@ -202,17 +202,19 @@ def reserved_ips(api_url=None, ca_file=None, token_file=None, spelling="reserved
     return [entry._asdict() for entry in found]
 
 
-def obstacles(address=None, api_url=None, ca_file=None, token_file=None, timeout=20.0):
+def obstacles(address=None, replaces=None, api_url=None, ca_file=None, token_file=None, timeout=20.0):
     """
     Return why the API would never assign a reserved IP to this droplet: a list of texts, empty where nothing is known.
 
     address : ``None``
         The address (str); pillar's ``floating_ip:address`` by default.
+    replaces : ``None``
+        Another reserved IP (str), which the droplet gives up for it; pillar's ``floating_ip:replaces`` by default.
     api_url, ca_file, token_file, timeout
         As in :func:`reserved_ip`.
 
-    The address is of another region, or the droplet holds another reserved IP, which is not pillar's
-    ``floating_ip:replaces``; it can hold one. On a machine without a metadata service only the address is looked up.
+    The address is of another region, or the droplet holds another reserved IP, which it does not give up; it can hold
+    one. On a machine without a metadata service only the address is looked up.
 
     Raises CommandExecutionError: the token is refused, the address is unknown, or there is no answer in time.
 
@@ -233,8 +235,8 @@ def obstacles(address=None, api_url=None, ca_file=None, token_file=None, timeout
         reserved = yield from rules.read_reserved_ip(_address(address), here and here["droplet_id"])
         if not here:
             return []
-        replaces = str(_configured("replaces") or "")
-        return (yield from rules.obstacles(reserved, here["droplet_id"], here["region"], replaces=replaces))
+        given_up = str(replaces or _configured("replaces") or "")
+        return (yield from rules.obstacles(reserved, here["droplet_id"], here["region"], replaces=given_up))
 
     return _run(steps(), api_url, ca_file, token_file, timeout)
 

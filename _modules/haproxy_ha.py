@@ -7,6 +7,7 @@ What is decided about them is in the package ``haproxy_ha_lib``; commands, socke
 
 import base64
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -525,7 +526,7 @@ def _floating_ip_problems(ours, saltenv):
     """What the API says against the address coming here, and against fencing."""
     address, problems = ours["floating_ip"]["address"], []
     try:
-        against = __salt__["digitalocean.obstacles"](address, timeout=10)
+        against = __salt__["digitalocean.obstacles"](address, ours["floating_ip"]["replaces"], timeout=10)
         problems += [f"floating IP {address}: {text}" for text in against]
         problems += _fencing(ours)["problems"]
     except CommandExecutionError as exc:
@@ -541,6 +542,11 @@ def _fencing(ours):
     nodes = lib_cluster.fenced_by_api(ours["cluster"]["configuration"], ours["load_balancers"])
     if not nodes or not _uses_api(ours):
         return {"problems": [], "unknown": ""}
+    # Verification looks again every second; the API allows 250 questions a minute.
+    return _once("fencing", nodes, lambda: _ask_about_fencing(ours, nodes))
+
+
+def _ask_about_fencing(ours, nodes):
     found = __salt__["digitalocean.fencing"](nodes, timeout=20)
     this, own = found["droplets"].get(ours["minion_id"]), _own_droplet(ours)
     if this and own and this["id"] != own:
@@ -1341,7 +1347,9 @@ def _verify_cluster(ours):
             said = f"droplet {owner}, {'this' if owner == mine else 'another'} machine; active: {now['active']}"
             agree = (owner == mine) == (ours["minion_id"] in now["active"])
             checks.append(probes.probe("owner of the floating IP", "the active node", said, agree))
-            against = [] if owner == mine else __salt__["digitalocean.obstacles"](ours["floating_ip"]["address"])
+            wanted = [ours["floating_ip"][key] for key in ("address", "replaces")]
+            ask = functools.partial(__salt__["digitalocean.obstacles"], *wanted)
+            against = [] if owner == mine else _once("obstacles", wanted, ask)
             said = "; ".join(against) or "nothing is in the way"
             checks.append(probes.probe("the floating IP", "can come to this machine", said, not against))
     except CommandExecutionError as exc:
