@@ -22,7 +22,20 @@ import salt.pillar
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltException, SaltInvocationError
 
-from haproxy_ha_host import corosync, daemons, files, net, nss, packet_filter, pool, probes, runtime, system, waiting
+from haproxy_ha_host import (
+    apt,
+    corosync,
+    daemons,
+    files,
+    net,
+    nss,
+    packet_filter,
+    pool,
+    probes,
+    runtime,
+    system,
+    waiting,
+)
 from haproxy_ha_lib import addresses as lib_addresses
 from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
@@ -1003,6 +1016,37 @@ def install_entries(entries, directory_mode="0755"):
 # Packages
 
 
+def choose_packages(pkgs, saltenv=None):
+    """
+    Return which packages are to be installed on this machine: ``{"missing": [name], "lacking": [entry]}``. ``lacking``
+    are those that apt does not know.
+
+    pkgs
+        Names of packages (list of str), or several names with `` | `` between them, of which the first that is
+        installed, else the first that apt can install, is the right one.
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.choose_packages '["resource-agents | resource-agents-base"]'
+    """
+    installed = __salt__["pkg.list_pkgs"]()
+    names = {name for entry in pkgs for name in entry.split(" | ")}
+    absent = sorted(names.difference(installed))
+    known = apt.candidates(absent) if absent and not _repository_is_new(saltenv) else None
+    wanted, lacking = lib_minion.chosen(pkgs, installed, known)
+    return {"missing": [name for name in wanted if name not in installed], "lacking": lacking}
+
+
+def _repository_is_new(saltenv):
+    """Whether apt does not know the repository of pillar yet, and hence not its packages."""
+    ours, _ = _made_settings(saltenv)
+    return bool(ours.get("haproxy", {}).get("repository")) and not os.path.exists(ours["paths"]["apt_sources"])
+
+
 def hold_units(units):
     """
     Keep services from being started, until :func:`release_units` or the next boot; return them. One that runs is left
@@ -1735,7 +1779,11 @@ def _trace_cluster(ours):
     if not os.path.isdir(paths["agents_dir"]):
         return {}
     return {
-        "packages": [re.escape(name) for name in (*ours["packages"]["cluster"], *ours["packages"]["quorum_device"])],
+        "packages": [
+            re.escape(name)
+            for entry in (*ours["packages"]["cluster"], *ours["packages"]["quorum_device"])
+            for name in entry.split(" | ")
+        ],
         "units": [ours["services"][key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync")],
         "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
         "deleted": [

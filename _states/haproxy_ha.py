@@ -146,7 +146,7 @@ def packages_installed(name, pkgs, units=()):
     Packages are installed, and their services have not been started with the package's own configuration.
 
     pkgs
-        Names of packages (list of str).
+        Names of packages (list of str); ``one | other`` for one that systems call differently.
     units : ``()``
         Services to hold while packages are installed (list of str, without ``.service``); those that run are not
         touched. A hold that a killed run left is released.
@@ -158,19 +158,25 @@ def packages_installed(name, pkgs, units=()):
             - pkgs: [nginx]
             - units: [nginx]
     """
-    installed = __salt__["pkg.list_pkgs"]()
-    missing = [package for package in pkgs if package not in installed]
+    found = __salt__["haproxy_ha.choose_packages"](pkgs, __env__)
+    missing = found["missing"]
     leftover = __salt__["haproxy_ha.held_units"]()
-    if not missing and not leftover:
+    if not missing and not found["lacking"] and not leftover:
         return _done(f"Installed: {', '.join(pkgs)}")
     changes = {package: {"old": "", "new": "installed"} for package in missing}
     changes.update({f"{unit}.service": {"old": "held", "new": "free"} for unit in leftover})
+    if __opts__["test"] and found["lacking"]:
+        return _failed(f"Could not be installed, because apt knows no such package: {', '.join(found['lacking'])}")
     if __opts__["test"]:
         return _would(f"Would install: {', '.join(missing) or 'nothing'}", changes)
     try:
-        if missing:
+        if missing or found["lacking"]:
             __salt__["haproxy_ha.hold_units"](list(units))
             __salt__["pkg.refresh_db"]()
+            found = __salt__["haproxy_ha.choose_packages"](pkgs, __env__)
+            if found["lacking"]:
+                return _failed(f"Nothing was installed: apt knows no package {', '.join(found['lacking'])}")
+            missing = found["missing"]
             changes.update(__salt__["pkg.install"](pkgs=missing))
     finally:
         __salt__["haproxy_ha.release_units"]()

@@ -1,28 +1,39 @@
 # The load balancers one at a time, those without the floating IP first: salt-run state.orchestrate haproxy_ha.orchestrate.rolling pillar='{target: "*", upgrade: false}'
 # Each is changed, and proven by real requests, before the next one is touched; the first failure ends it. upgrade: true upgrades HAProxy's package as well.
+# A minion that does not answer, or whose pillar is wrong, ends it before it begins.
+{% from "haproxy_ha/orchestrate/ask.jinja" import ask, environment with context %}
 {% set targets = salt["pillar.get"]("target", "*") %}
 {% set upgrade = salt["pillar.get"]("upgrade", false) %}
-{% set balancers = [] %}
-{% for minion, answer in salt["saltutil.cmd"](targets, "haproxy_ha.roles").items() if "load_balancer" in answer.ret %}
+{% set asked = ask(targets, "haproxy_ha.roles", arguments={"saltenv": environment}) | load_json %}
+{% set wrong, balancers, active = asked.wrong, [], [] %}
+{% for minion, roles in asked.answers.items() if "load_balancer" in roles %}
 {% do balancers.append(minion) %}
 {% endfor %}
-{% set status = salt["saltutil.cmd"](balancers[0], "haproxy_ha.status")[balancers[0]].ret if balancers else {} %}
-{% set active = status.active if status is mapping else [] %}
+{% if balancers %}
+{% set statuses = ask(balancers, "haproxy_ha.status", "list") | load_json %}
+{% do wrong.extend(statuses.wrong) %}
+{% for status in statuses.answers.values() %}
+{% do active.extend(status.active | reject("in", active) | list) %}
+{% endfor %}
+{% endif %}
+{% if not wrong and not balancers %}
+{% do wrong.append("no load balancer is among " ~ targets) %}
+{% elif not wrong and not balancers | select("in", active) | list %}
+{% do wrong.append("no load balancer among " ~ targets ~ " holds the floating IP; the cluster has it on " ~ (active | join(", ") or "no node")) %}
+{% endif %}
 {% set ordered = (balancers | reject("in", active) | sort) + (balancers | select("in", active) | list) %}
 
+{% if wrong %}
+haproxy_ha-rolling-answers:
+  test.fail_without_changes:
+    - name: {{ (["Nothing was done:"] + wrong) | join("\n") | json }}
+{% else %}
 haproxy_ha-rolling-settings:
   salt.state:
     - tgt: {{ targets | json }}
     - sls: haproxy_ha.guard
+    - saltenv: {{ environment | json }}
 
-{% if not active %}
-haproxy_ha-rolling-active:
-  test.fail_without_changes:
-    - name: {{ ("No load balancer among " ~ targets ~ " holds the floating IP. The cluster says: " ~ status) | json }}
-    - failhard: true
-    - require:
-      - salt: haproxy_ha-rolling-settings
-{% else %}
 {% for balancer in ordered %}
 {% set before = "haproxy_ha-rolling-settings" if loop.first else "haproxy_ha-rolling-" ~ loop.previtem ~ "-verified" %}
 {% set step = "haproxy_ha-rolling-" ~ balancer %}
@@ -30,6 +41,7 @@ haproxy_ha-rolling-active:
   salt.state:
     - tgt: {{ balancer | json }}
     - sls: haproxy_ha.load_balancer.passive
+    - saltenv: {{ environment | json }}
     - require:
       - salt: {{ before }}
 
@@ -38,6 +50,7 @@ haproxy_ha-rolling-active:
   salt.state:
     - tgt: {{ balancer | json }}
     - sls: haproxy_ha.load_balancer.upgrade
+    - saltenv: {{ environment | json }}
     - require:
       - salt: {{ step }}-passive
     - require_in:
@@ -48,6 +61,7 @@ haproxy_ha-rolling-active:
   salt.state:
     - tgt: {{ balancer | json }}
     - sls: haproxy_ha.load_balancer
+    - saltenv: {{ environment | json }}
     - require:
       - salt: {{ step }}-passive
 
@@ -55,6 +69,7 @@ haproxy_ha-rolling-active:
   salt.state:
     - tgt: {{ balancer | json }}
     - sls: haproxy_ha.load_balancer.verify
+    - saltenv: {{ environment | json }}
     - require:
       - salt: {{ step }}-change
 {% endfor %}

@@ -1,0 +1,26 @@
+"""What apt could install."""
+
+import glob
+
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import system
+
+LISTS = "/var/lib/apt/lists"
+
+
+def candidates(names):
+    """Those of several packages that apt has a candidate for (set); None where it has no lists and cannot know."""
+    if not glob.glob(f"{LISTS}/*_Packages*"):
+        return None
+    try:
+        lines = system.run(["apt-cache", "policy", *names])[1].splitlines()
+    except CommandExecutionError:
+        return None
+    found, package = set(), None
+    for line in lines:
+        if line[:1].strip():
+            package = line.rstrip(":")
+        elif line.startswith("  Candidate:") and "(none)" not in line:
+            found.add(package)
+    return found
