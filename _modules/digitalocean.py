@@ -15,6 +15,7 @@ import requests
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_lib import digitalocean as rules
+from haproxy_ha_lib import values
 
 log = logging.getLogger(__name__)
 
@@ -369,7 +370,7 @@ def _configured(key):
     """A value of the pillar haproxy_ha:floating_ip; None without one."""
     pillar = __pillar__.get("haproxy_ha")
     floating_ip = pillar.get("floating_ip") if isinstance(pillar, dict) else None
-    return floating_ip.get(key) if isinstance(floating_ip, dict) else None
+    return values.bare(floating_ip.get(key)) if isinstance(floating_ip, dict) else None
 
 
 def _token(token_file):

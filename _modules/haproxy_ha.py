@@ -9,6 +9,7 @@ import base64
 import contextlib
 import functools
 import hashlib
+import inspect
 import json
 import logging
 import os
@@ -23,10 +24,14 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltException, SaltInvocationError
 
 from haproxy_ha_host import (
+    agents,
     apt,
     corosync,
     daemons,
     files,
+    handover,
+    leftovers,
+    lock,
     net,
     nss,
     packet_filter,
@@ -37,6 +42,7 @@ from haproxy_ha_host import (
     waiting,
 )
 from haproxy_ha_lib import addresses as lib_addresses
+from haproxy_ha_lib import agents as lib_agents
 from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
 from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf, standing, values
@@ -241,7 +247,10 @@ def _formula_data(name, saltenv):
 
 def _formula_text(name, saltenv):
     """Read a file of the formula from Salt's file server."""
-    source = f"salt://haproxy_ha/{name}"
+    return _file_server_text(f"salt://haproxy_ha/{name}", saltenv)
+
+
+def _file_server_text(source, saltenv):
     path = __salt__["cp.cache_file"](source, saltenv=saltenv)
     if not path:
         raise CommandExecutionError(f"{source} is not on Salt's file server in the environment {saltenv}")
@@ -624,7 +633,7 @@ _MARK = f"{system.STATE}/floating_ip_checked"
 
 def _floating_ip_mark(ours, saltenv):
     """Stands for the address, token and URL, and tells none of them."""
-    token = _pillar(saltenv)["floating_ip"].get("api_token")
+    token = lib_settings.secrets(_pillar(saltenv))["api_token"]
     parts = [ours["floating_ip"][key] for key in ("address", "api_url", "ca_file")]
     return hashlib.sha256(json.dumps([*parts, token]).encode()).hexdigest()
 
@@ -675,6 +684,8 @@ def _source(path):
     found = files.read(os.path.realpath(path))
     if found is None:
         raise _Absent(f"{path} is not on this machine")
+    if values.is_encrypted(found.get("content", "")):
+        raise CommandExecutionError(f"{path}: found a private key with a passphrase, allowed: {values.NOT_ENCRYPTED}")
     return found["content"].rstrip("\n") + "\n"
 
 
@@ -692,10 +703,10 @@ def _files_of(daemon, ours, saltenv):
 
 
 def _left_over(wanted, ours):
-    """The certificates that pillar no longer names: their directory is the formula's alone."""
+    """The certificates that an earlier run has installed and pillar no longer names; what others put there stays."""
     directory = ours["paths"]["haproxy_certificates"]
-    present = os.listdir(directory) if os.path.isdir(directory) else []
-    return {path: None for path in (os.path.join(directory, name) for name in sorted(present)) if path not in wanted}
+    known = sorted(daemons.installed_before(_daemon("haproxy", ours)))
+    return {path: None for path in known if os.path.dirname(path) == directory and path not in wanted}
 
 
 def _log_format_elsewhere(paths):
@@ -779,6 +790,11 @@ def plan_files(daemon, saltenv=None):
         salt primary haproxy_ha.plan_files haproxy
     """
     ours = _valid_settings(saltenv)
+    with lock.alone(f"haproxy_ha.plan_files {daemon}"):
+        return _planned_files(daemon, ours, saltenv)
+
+
+def _planned_files(daemon, ours, saltenv):
     try:
         wanted = _files_of(daemon, ours, saltenv)
     except _Absent as exc:  # another state may put it there
@@ -794,7 +810,7 @@ def plan_files(daemon, saltenv=None):
 
 def _plan_files(daemon, wanted, ours):
     plan = {
-        "changes": fileset.differences(files.snapshot(wanted), wanted),
+        "changes": fileset.differences(_present(wanted, ours), wanted),
         "unfinished": daemons.unfinished(daemon),
         "refusal": None,
         "unknown": None,
@@ -813,6 +829,10 @@ def _returned(servers):
     return {f"{backend}/{server}": {"old": "drained", "new": "ready"} for backend, server in servers}
 
 
+def _present(wanted, ours):
+    return fileset.secret_below(ours["paths"]["haproxy_certificates"], files.snapshot(wanted))
+
+
 def _seen_too(daemon, ours):
     """What the daemon reads when it checks its files, though another state installs it."""
     return {ours["paths"]["corosync_authkey"]: {"content": "0" * 256}} if daemon.name == "corosync" else {}
@@ -829,8 +849,9 @@ def apply_files(daemon, saltenv=None):
         The environment whose templates are used (str); see :func:`settings`.
 
     Returns ``{"changes": {path: {"old", "new"}}, "done": text, "kept": directory or None}``: what somebody else wrote
-    is copied first. Raises CommandExecutionError with the daemon's own message if it refuses the set; what was there
-    before is then there again.
+    is copied first. One process at a time does so; another one waits for it, for two minutes at most. Raises
+    CommandExecutionError with the daemon's own message if it refuses the set (what was there before is then there
+    again), or with who is at work for longer.
 
     CLI Example:
 
@@ -839,6 +860,11 @@ def apply_files(daemon, saltenv=None):
         salt primary haproxy_ha.apply_files haproxy
     """
     ours = _valid_settings(saltenv)
+    with lock.alone(f"haproxy_ha.apply_files {daemon}"):
+        return _apply_files(daemon, ours, saltenv)
+
+
+def _apply_files(daemon, ours, saltenv):
     wanted, target = _files_of(daemon, ours, saltenv), _daemon(daemon, ours)
     returned = _returned(pool.take_back(target.servers)) if target.servers else {}
     plan = _plan_files(target, wanted, ours)
@@ -1013,6 +1039,74 @@ def install_entries(entries, directory_mode="0755"):
     return changes
 
 
+# The agents
+
+
+def plan_agents(saltenv=None):
+    """
+    Return what :func:`install_agents` would change: ``{path: {"old", "new"}}``, in which a file is its mode and the
+    beginning of its SHA-256. Writes nothing.
+
+    saltenv : ``None``
+        The environment whose files are used (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.plan_agents
+    """
+    return agents.plan(*_agents(saltenv))
+
+
+def install_agents(saltenv=None):
+    """
+    Make the resource agents and the fence agent those of the file server, all that they consist of in one step; return
+    what changed.
+
+    saltenv : ``None``
+        The environment whose files are used (str); see :func:`settings`.
+
+    Each version has a directory of its own (``/usr/lib/haproxy_ha/agents/<digest>``), and the provider's directory is a
+    link to it. The version of before stays for an hour at least, for actions that have begun. Raises
+    CommandExecutionError, with nothing changed, if an agent does not run.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.install_agents
+    """
+    with lock.alone("haproxy_ha.install_agents"):
+        return agents.install(*_agents(saltenv))
+
+
+def _agents(saltenv):
+    """Where the agents are, and their version on the file server."""
+    paths = _valid_settings(saltenv)["paths"]
+    place = agents.Place(paths["agents_dir"], paths["agents_versions"], os.path.dirname(paths["fence_agent"]))
+    return place, lib_agents.version(_agent_sources(_environment(saltenv)))
+
+
+def _agent_sources(saltenv):
+    """The text of each file of the agents, by its name."""
+    listing = __salt__["cp.list_master"](saltenv, lib_agents.FOLDER)
+    sources = {name: _formula_text(f"files/agents/{name}", saltenv) for name in lib_agents.names(listing)}
+    sources[os.path.basename(lib_agents.SHARED)] = _shared_rules(saltenv)
+    lacking = lib_agents.absent(sources)
+    if lacking:
+        who = ", ".join(f"{module}.py, which {' and '.join(by)} needs" for module, by in lacking.items())
+        raise CommandExecutionError(f"salt://{lib_agents.FOLDER} has no {who}; new files are listed after 20 s")
+    return sources
+
+
+def _shared_rules(saltenv):
+    """Of the same file server where it has them, so that they fit; an extension brings them with its modules."""
+    if lib_agents.SHARED in __salt__["cp.list_master"](saltenv, lib_agents.SHARED):
+        return _file_server_text(f"salt://{lib_agents.SHARED}", saltenv)
+    return inspect.getsource(rules)
+
+
 # Packages
 
 
@@ -1184,8 +1278,9 @@ def install_quorum_certificates(which, saltenv=None):
     if not changes:
         return {"changes": {}, "kept": None}
     database, pem, _ = _quorum_certificate(which, _valid_settings(saltenv), saltenv)
-    kept = files.keep_copies("quorum", [path for path in changes if os.path.isdir(path)])
-    nss.build(database, pem)
+    with lock.alone(f"haproxy_ha.install_quorum_certificates {which}"):
+        kept = files.keep_copies("quorum", [path for path in changes if os.path.isdir(path)])
+        nss.build(database, pem)
     return {"changes": changes, "kept": kept}
 
 
@@ -1496,16 +1591,17 @@ def failover(to=None, timeout=60):
     if target not in candidates:
         raise CommandExecutionError(f"to: found {target!r}, allowed: {', '.join(candidates)}")
     others = [node for node in before["haproxy"] if node != target]
+    marked = handover.value(timeout)
     try:
-        _mark_handover("--delete", target)
+        handover.take(target)
         for node in others:
-            _mark_handover("--update=1", node)
+            handover.put(node, marked)
         if not system.wait_for(lambda: _holders() == [target], timeout, 0.2):
             where = ", ".join(_holders()) or "no node"
             raise CommandExecutionError(f"after {timeout} s the floating IP is not on {target}, but on {where}")
     finally:
         for node in others:
-            _mark_handover("--delete", node)
+            handover.take(node)
     return {"old": old, "new": target}
 
 
@@ -1514,8 +1610,47 @@ def _holders():
     return standing.on(__salt__["pacemaker.status"](), standing.ADDRESS)
 
 
-def _mark_handover(change, node):
-    system.succeed("attrd_updater", f"--name={lib_cluster.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
+# What runs that were killed have left
+
+
+def leftovers_found(saltenv=None):
+    """
+    Return what is left of runs that were killed, and that no run at work has: ``{thing: what it is}``; a thing is a
+    path, a service that is kept from being started, or a node with the mark of a planned failover.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.leftovers_found
+    """
+    return leftovers.find(_places(_readable_settings(saltenv)))
+
+
+def leftovers_removed(saltenv=None):
+    """
+    Take away what :func:`leftovers_found` finds; return what it was.
+
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.leftovers_removed
+    """
+    return leftovers.remove(_places(_readable_settings(saltenv)))
+
+
+def _places(ours):
+    """The directories that files are put into."""
+    paths = [path for path in ours["paths"].values() if path.startswith("/")]
+    paths += [ours["floating_ip"]["token_file"], layout.page_path(ours), _MARK, daemons.last_good_path("haproxy")]
+    return {*paths, *map(os.path.dirname, paths)}
 
 
 # Who is there
@@ -1776,7 +1911,7 @@ def _trace_load_balancer(ours):
 
 def _trace_cluster(ours):
     paths = ours["paths"]
-    if not os.path.isdir(paths["agents_dir"]):
+    if not os.path.lexists(paths["agents_dir"]):
         return {}
     return {
         "packages": [
@@ -1788,8 +1923,8 @@ def _trace_cluster(ours):
         "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
         "deleted": [
             *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK),
-            *(paths["agents_dir"], paths["fence_agent"], paths["corosync_drop_in"], paths["qdevice_drop_in"]),
-            paths["pacemaker_watch"],
+            *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
+            *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
             f"/etc/systemd/system/multi-user.target.wants/{ours['services']['pacemaker_watch']}.service",
         ],
     }
@@ -1866,10 +2001,11 @@ def remove(part, saltenv=None):
 def _take_from_nginx(paths, saltenv):
     """Take our files from an nginx that serves other sites: checked, reloaded, or put back."""
     wanted, nginx = dict.fromkeys(paths), _daemon("nginx", {**_readable_settings(saltenv), "roles": []})
-    refusal = daemons.refusal(nginx, wanted)
-    if refusal:
-        raise CommandExecutionError(f"our site stays, because without it {refusal}")
-    daemons.install(nginx, wanted)
+    with lock.alone("haproxy_ha.remove nginx"):
+        refusal = daemons.refusal(nginx, wanted)
+        if refusal:
+            raise CommandExecutionError(f"our site stays, because without it {refusal}")
+        daemons.install(nginx, wanted)
 
 
 def _hand_over():

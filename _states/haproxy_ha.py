@@ -10,6 +10,8 @@ import functools
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+from haproxy_ha_lib import settings
+
 __virtualname__ = "haproxy_ha"
 
 
@@ -138,6 +140,30 @@ def preflight(name, rendered=()):
     if not __opts__["test"]:
         __salt__["haproxy_ha.mark_floating_ip"](__env__)
     return _done("\n".join(["Nothing stands in the way", *notes]))
+
+
+@_state
+def tidied(name):
+    """
+    Nothing is left of runs that were killed: files without their name, copies of keys, services that are kept from
+    being started, marks of a planned failover. See :func:`haproxy_ha.leftovers_found <haproxy_ha>`.
+
+    .. code-block:: yaml
+
+        haproxy_ha-tidied:
+          haproxy_ha.tidied
+    """
+    found = __salt__["haproxy_ha.leftovers_found"](__env__)
+    if not found:
+        return _done("No run that was killed has left anything")
+    if __opts__["test"]:
+        return _would("What runs that were killed have left would be taken away", _gone(found))
+    removed = __salt__["haproxy_ha.leftovers_removed"](__env__)
+    return _done("What runs that were killed had left is gone", _gone(removed))
+
+
+def _gone(found):
+    return {thing: {"old": what, "new": None} for thing, what in found.items()}
 
 
 @_state
@@ -360,6 +386,25 @@ def files(name):
 
 
 @_state
+def agents(name):
+    """
+    The resource agents and the fence agent are those of the formula, all that they consist of from the same version.
+
+    They change in one step, under a running cluster: an action that has begun ends with the version that it began with,
+    and the next one has the new one. See :func:`haproxy_ha.install_agents <haproxy_ha>`.
+
+    .. code-block:: yaml
+
+        haproxy_ha-cluster-agents:
+          haproxy_ha.agents
+    """
+    if not __opts__["test"]:
+        return _done("The agents are in place", __salt__["haproxy_ha.install_agents"](__env__))
+    changes = __salt__["haproxy_ha.plan_agents"](__env__)
+    return _would("The agents would be installed", changes) if changes else _done("The agents are in place")
+
+
+@_state
 def page(name):
     """
     The page that names the host and its public address is there.
@@ -436,12 +481,12 @@ def _replaces_key_in_use(name, entry):
 
 
 def _secret(which):
-    pillar = __pillar__.get("haproxy_ha") or {}
+    secrets = settings.secrets(__pillar__["haproxy_ha"])
     if which == "api_token":
-        return str(pillar["floating_ip"]["api_token"]) + "\n"
+        return secrets["api_token"] + "\n"
     if which == "authkey":
         # Bytes as surrogates: what reads and writes files decodes and encodes them the same way.
-        return base64.b64decode(pillar["cluster"]["authkey"]).decode("utf-8", "surrogateescape")
+        return base64.b64decode(secrets["authkey"]).decode("utf-8", "surrogateescape")
     raise SaltInvocationError(f"secret: found {which!r}, allowed: api_token, authkey")
 
 

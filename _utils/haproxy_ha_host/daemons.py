@@ -65,10 +65,10 @@ def refusal(daemon, wanted):
     It sees the set where production has it: in a mount namespace of its own, a copy of its directory with the set in it
     lies over the real one, so that every path, include and relative name means what it will mean.
     """
-    private = tempfile.mkdtemp(prefix="haproxy_ha-", dir="/run" if os.access("/run", os.W_OK) else None)
+    private = tempfile.mkdtemp(prefix=f"{STAGE}{system.mark()}-", dir="/run" if os.access("/run", os.W_OK) else None)
     stage = os.path.join(private, "stage")
     try:
-        shutil.copytree(daemon.root, stage, symlinks=True)
+        shutil.copytree(daemon.root, stage, symlinks=True, ignore=_not_read)
         for path, entry in wanted.items():
             files.put(os.path.join(stage, os.path.relpath(path, daemon.root)), entry)
         code, output = system.run(
@@ -83,6 +83,19 @@ def refusal(daemon, wanted):
     if daemon.name == "corosync" and system.running(daemon.unit):
         return corosync.obstacle(_corosync_conf(wanted))
     return None
+
+
+STAGE = "haproxy_ha-"
+"""Begins the name of a directory in /run with a set that is being checked; whose it is follows (``system.mark``)."""
+
+
+def _not_read(directory, names):
+    """What no daemon reads from a directory: files on their way to their names, sockets and pipes."""
+    paths = {name: os.path.join(directory, name) for name in names}
+    return [
+        name for name, path in paths.items()
+        if files.TEMPORARY in name or not (os.path.islink(path) or os.path.isfile(path) or os.path.isdir(path))
+    ]
 
 
 def _corosync_conf(wanted):
@@ -110,17 +123,18 @@ def install(daemon, wanted):
     Returns what was done, in words. Raises CommandExecutionError if the daemon does not take it; the files of before
     are then back.
     """
-    before = _last_good(daemon)["files"] if unfinished(daemon) else files.snapshot(wanted)
+    before = {**files.snapshot(wanted), **(_last_good(daemon)["files"] if unfinished(daemon) else {})}
     was_running = system.settled(daemon.unit) == "active"
-    _remember(daemon, before, unfinished=True)
+    ours, present = installed_before(daemon), {path for path, entry in wanted.items() if entry is not None}
+    _remember(daemon, before, ours | present, unfinished=True)
     try:
         done = _install(daemon, wanted)
     except (CommandExecutionError, OSError) as exc:
         files.install(before)
         taken = _take_back(daemon) if was_running else ""
-        _remember(daemon, before, unfinished=False)
+        _remember(daemon, before, ours, unfinished=False)
         raise CommandExecutionError(f"{exc}\nThe files of before are back in place{taken}.") from exc
-    _remember(daemon, before, unfinished=False)
+    _remember(daemon, before, present, unfinished=False)
     return done
 
 
@@ -154,20 +168,30 @@ def _hand_over(daemon, wanted):
             return "; ".join(filter(None, [drained, _activate(daemon, wanted)]))
 
 
-def _last_good_path(daemon):
-    return f"{system.STATE}/last_good/{daemon.name}.json"
+def last_good_path(name):
+    """Where what is remembered of a daemon's files is kept."""
+    return f"{system.STATE}/last_good/{name}.json"
+
+
+def installed_before(daemon):
+    """The paths at which earlier runs have put the daemon's files (set of str); what else is there is not ours."""
+    known = _last_good(daemon)
+    return {*known.get("installed", known.get("files", ()))}
 
 
 def _last_good(daemon):
-    """The set that was replaced last: {"files": {path: entry}, "unfinished": bool}; empty if there was none."""
+    """
+    The set that was replaced last: {"files": {path: entry}, "installed": the paths of the one that is there,
+    "unfinished": bool}; empty if there was none.
+    """
     with contextlib.suppress(ValueError):
-        return json.loads(files.text(_last_good_path(daemon)) or "{}")
+        return json.loads(files.text(last_good_path(daemon.name)) or "{}")
     return {}
 
 
-def _remember(daemon, entries, unfinished):
-    content = json.dumps({"files": entries, "unfinished": unfinished}, indent=1)
-    files.put_private(_last_good_path(daemon), content + "\n")
+def _remember(daemon, entries, installed, unfinished):
+    content = json.dumps({"files": entries, "installed": sorted(installed), "unfinished": unfinished}, indent=1)
+    files.put_private(last_good_path(daemon.name), content + "\n")
 
 
 def _take_back(daemon):

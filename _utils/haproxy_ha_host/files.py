@@ -1,15 +1,21 @@
 """Files as entries (``haproxy_ha_lib.fileset``): read, and replaced in one step."""
 
 import contextlib
+import ctypes
+import errno
 import grp
 import itertools
 import os
 import pwd
+import secrets
 import shutil
+import stat
+import tempfile
 import time
 
 from salt.exceptions import CommandExecutionError
 
+from haproxy_ha_host import system
 from haproxy_ha_host.system import STATE
 from haproxy_ha_lib import fileset
 
@@ -19,14 +25,19 @@ _AS_IT_IS = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 def read(path):
     """What is at a path, as an entry; None if nothing is. CommandExecutionError for what is neither file nor link."""
-    if os.path.islink(path):
-        return {"link": os.readlink(path)}
     try:
-        with open(path, **_AS_IT_IS) as handle:
-            content, status = handle.read(), os.fstat(handle.fileno())
+        # Opened as what it is: not through a link that somebody puts there meanwhile, nor waiting for a FIFO's writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, **_AS_IT_IS) as handle:
+            status = os.fstat(handle.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise CommandExecutionError(f"{path}: is no file")
+            content = handle.read()
     except FileNotFoundError:
         return None
     except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            return {"link": os.readlink(path)}
         raise CommandExecutionError(f"{path}: {exc.strerror}") from exc
     return {
         "content": content,
@@ -64,53 +75,113 @@ def install(entries, directory_mode=0o755):
 
 def put(path, entry, directory_mode=0o755):
     """
-    Replace what is at a path in one step: a reader sees the old or the new, and a crash leaves one of them.
+    Replace what is at a path in one step: a reader sees the old or the new, whole and with its mode, and a crash leaves
+    one of them. Any number of processes may do so at the same time.
 
     The name before the rename begins with a dot, because daemons load whatever else lies in their directories.
     """
     directory, name = os.path.split(path)
-    if entry is None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+    if entry is not None:
+        os.makedirs(directory, mode=directory_mode, exist_ok=True)
+    elif not os.path.lexists(path):
         return
-    os.makedirs(directory, mode=directory_mode, exist_ok=True)
-    temporary = os.path.join(directory, f".{name}.haproxy_ha")
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        if "link" in entry:
-            os.symlink(entry["link"], temporary)
+    with opened(directory) as place:
+        if entry is None:
+            _unlink(name, place)
         else:
-            _write(temporary, entry)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    descriptor = os.open(directory, os.O_RDONLY)
+            _replace(name, entry, place)
+        os.fsync(place)
+
+
+@contextlib.contextmanager
+def opened(directory):
+    """A directory's descriptor."""
+    place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        yield place
     finally:
-        os.close(descriptor)
+        os.close(place)
 
 
-def _write(path, entry):
-    """Private until it has its owner."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def _unlink(name, place):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=place)
+
+
+def _replace(name, entry, place):
+    temporary = f".{name}{TEMPORARY}{system.mark()}-{secrets.token_hex(4)}"
+    try:
+        if "link" in entry:
+            os.symlink(entry["link"], temporary, dir_fd=place)
+        else:
+            _write(temporary, entry, place)
+        os.rename(temporary, name, src_dir_fd=place, dst_dir_fd=place)
+    except BaseException:
+        _unlink(temporary, place)
+        raise
+
+
+TEMPORARY = ".haproxy_ha-"
+"""Stands in the name of a file before its rename, between the name and whose it is (``system.mark``)."""
+
+
+def _write(name, entry, place):
+    """Private until it has its owner, which it gets by what is open and not by its name: that could be another's."""
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place)
     with open(descriptor, "w", **_AS_IT_IS) as handle:
         handle.write(entry["content"])
         handle.flush()
-        try:
-            shutil.chown(path, entry.get("user", "root"), entry.get("group", "root"))
-        except LookupError as exc:
-            raise CommandExecutionError(f"{path}: {exc}") from exc
+        os.fchown(handle.fileno(), _number(pwd.getpwnam, entry, "user"), _number(grp.getgrnam, entry, "group"))
         os.fchmod(handle.fileno(), int(entry.get("mode", "0644"), 8))
         os.fsync(handle.fileno())
 
 
+def _number(lookup, entry, kind):
+    """The number of an entry's user or group, which has a name unless nobody of that number is known here."""
+    name = entry.get(kind, "root")
+    if name.isdigit():
+        return int(name)
+    try:
+        return lookup(name)[2]
+    except KeyError:
+        raise CommandExecutionError(f"there is no {kind} {name} on this machine") from None
+
+
+def exchange(new, path):
+    """Put what is at ``new`` at a path in one step, whatever is there; that is then at ``new`` (rename(2))."""
+    if not os.path.lexists(path):
+        os.rename(new, path)
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_HERE, os.fsencode(new), _HERE, os.fsencode(path), _EXCHANGE):
+        code = ctypes.get_errno()
+        if code not in (errno.EINVAL, errno.ENOSYS, errno.EXDEV):
+            raise OSError(code, os.strerror(code), path)
+        _exchange_slowly(new, path)
+
+
+def _exchange_slowly(new, path):
+    """Where the file system cannot do it in one step, nothing is at the path for a moment."""
+    aside = f"{new}.aside"
+    shutil.move(path, aside)
+    shutil.move(new, path)
+    shutil.move(aside, new)
+
+
+_HERE = -100  # AT_FDCWD: paths are as they are elsewhere
+_EXCHANGE = 2  # RENAME_EXCHANGE
+
+
+def own_state():
+    """The directory of the formula's own memory, for root alone; made if it is not there."""
+    os.makedirs(STATE, mode=0o700, exist_ok=True)
+    os.chmod(STATE, 0o700)
+    return STATE
+
+
 def put_private(path, content):
     """Write a file of the formula's own memory, for root alone."""
-    os.makedirs(STATE, mode=0o700, exist_ok=True)
+    own_state()
     put(path, {"content": content, "mode": "0600"}, 0o700)
 
 
@@ -130,21 +201,22 @@ def keep_copies(what, paths):
     """
     if not paths:
         return None
-    os.makedirs(f"{STATE}/backup", mode=0o700, exist_ok=True)
-    target = _new_directory(f"{STATE}/backup/{what}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    place = f"{own_state()}/backup"
+    os.makedirs(place, mode=0o700, exist_ok=True)
+    made = tempfile.mkdtemp(prefix=f"{TEMPORARY}{system.mark()}-", dir=place)
     for path in paths:
         if os.path.isdir(path):
-            shutil.copytree(path, target + path, symlinks=True)
+            shutil.copytree(path, made + path, symlinks=True)
         else:
-            os.makedirs(os.path.dirname(target + path), exist_ok=True)
-            shutil.copy2(path, target + path)
-    return target
+            os.makedirs(os.path.dirname(made + path), exist_ok=True)
+            shutil.copy2(path, made + path)
+    return _named(made, f"{place}/{what}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
 
 
-def _new_directory(path):
-    """Make a directory of this name; with a number after it where two are made in one second."""
+def _named(made, path):
+    """Give a directory this name; with a number after it where two are made in one second."""
     for number in itertools.count():
-        with contextlib.suppress(FileExistsError):
-            made = f"{path}.{number}" if number else path
-            os.mkdir(made, mode=0o700)
-            return made
+        wanted = f"{path}.{number}" if number else path
+        if not os.path.lexists(wanted):
+            os.rename(made, wanted)
+            return wanted

@@ -47,7 +47,7 @@ HELPER_NAME = "Qnetd Server"
 
 def generate(cluster):
     """Return new certificates, each with that of their authority and its key, in PEM: (helper's, load balancers')."""
-    with tempfile.TemporaryDirectory(prefix="haproxy_ha-") as directory:
+    with tempfile.TemporaryDirectory(prefix=f"haproxy_ha-{system.mark()}-") as directory:
         authority = _request(directory, "authority", _AUTHORITY)
         signed = ["-CA", authority[0], "-CAkey", authority[1], "-addext", "basicConstraints=critical,CA:FALSE"]
         made = [_request(directory, name, subject, *signed)
@@ -114,11 +114,10 @@ def build(database, pem):
     """
     parent = os.path.dirname(database.path)
     os.makedirs(parent, mode=0o755, exist_ok=True)
-    private = tempfile.mkdtemp(prefix=".haproxy_ha-", dir=parent)
+    private = tempfile.mkdtemp(prefix=f"{files.TEMPORARY}{system.mark()}-", dir=parent)
     try:
         made = _filled(private, database, pem)
-        files.delete(database.path)
-        os.rename(made, database.path)
+        files.exchange(made, database.path)
     finally:
         shutil.rmtree(private)
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 
@@ -18,6 +19,38 @@ STATE = "/var/lib/haproxy_ha"
 _HELD = "/run/haproxy_ha/held"
 
 _RUNS = ("active", "reloading")
+
+
+# This process, as what it may leave behind is marked with
+
+
+def mark():
+    """Who this process is (str): its id and when it was started, which no later process has both."""
+    return mark_of(os.getpid())
+
+
+def mark_of(pid):
+    """The same of another process."""
+    return f"{pid}-{_started(pid)}"
+
+
+def lives(marked):
+    """Whether the process that made a :func:`mark` is still there."""
+    pid, _, started = marked.partition("-")
+    return pid.isdigit() and started != "" and _started(pid) == started
+
+
+def _started(pid):
+    """When a process was started, in ticks since the boot (str); "" without it, or when it only waits to be reaped."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as handle:
+            fields = handle.read().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
+
+
+# Programs
 
 
 def program(name):
@@ -36,19 +69,32 @@ def run(argv, timeout=60, env=None):
     env : ``None``
         Further variables (dict). HAProxy's own never pass from Salt's environment.
 
-    Raises CommandExecutionError if the program is not there or does not end in time.
+    It has no terminal, not even the one that Salt was called from (setsid(2)): whatever wants to ask for a passphrase
+    fails at once. Raises CommandExecutionError if the program is not there or does not end in time.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HAPROXY_")}
     try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-            timeout=timeout, env={**kept, "PATH": PATH, "LC_ALL": "C", **(env or {})},
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**kept, "PATH": PATH, "LC_ALL": "C", **(env or {})},
         )
     except FileNotFoundError:
         raise CommandExecutionError(f"{argv[0]} is not installed") from None
-    except subprocess.TimeoutExpired:
-        raise CommandExecutionError(f"{' '.join(argv)} did not end within {timeout} s") from None
-    return done.returncode, done.stdout.decode("utf-8", "replace")
+    with process:
+        try:
+            output = process.communicate(timeout=timeout)[0]
+        except subprocess.TimeoutExpired:
+            raise CommandExecutionError(f"{' '.join(argv)} did not end within {timeout} s") from None
+        finally:
+            _end_session(process)
+    return process.returncode, output.decode("utf-8", "replace")
+
+
+def _end_session(process):
+    """Kill a program that has not ended, with all that it has started."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def succeed(*argv, timeout=60):
@@ -148,19 +194,19 @@ def hold(units):
 
     A unit that is masked for this boot is what a package's scripts respect.
     """
-    held = [unit for unit in units if systemd() and not running(unit)]
-    if held:
+    wanted = [unit for unit in units if systemd() and not running(unit)]
+    if wanted:
         os.makedirs(_HELD, mode=0o700, exist_ok=True)
-        for unit in held:
-            with open(os.path.join(_HELD, unit), "w", encoding="ascii"):
-                pass
-        systemctl("mask", "--runtime", *(f"{unit}.service" for unit in held))
-    return held
+        for unit in wanted:
+            with open(os.path.join(_HELD, unit), "w", encoding="ascii") as handle:
+                handle.write(mark())
+        systemctl("mask", "--runtime", *(f"{unit}.service" for unit in wanted))
+    return wanted
 
 
 def release():
     """Let services be started again that :func:`hold` held, in this run or one that was killed; returns them."""
-    units = held()
+    units = [unit for unit, who in _holders().items() if who == mark() or not lives(who)]
     if units:
         systemctl("unmask", "--runtime", *(f"{unit}.service" for unit in units))
         for unit in units:
@@ -169,10 +215,18 @@ def release():
 
 
 def held():
-    """The services that :func:`hold` keeps from being started."""
+    """The services that a run which was killed keeps from being started."""
+    return [unit for unit, who in _holders().items() if not lives(who)]
+
+
+def _holders():
+    """Who holds each service: {unit: mark}."""
+    found = {}
     with contextlib.suppress(FileNotFoundError):
-        return sorted(os.listdir(_HELD))
-    return []
+        for unit in sorted(os.listdir(_HELD)):
+            with contextlib.suppress(FileNotFoundError), open(os.path.join(_HELD, unit), encoding="ascii") as handle:
+                found[unit] = handle.read()
+    return found
 
 
 # Processes

@@ -75,8 +75,22 @@ def _rights(entry: dict) -> str:
 
 
 def _secret(*entries: dict | None) -> bool:
-    """A file that others may not read is not shown either, on whichever side."""
-    return any(e and (e.get("secret") or e.get("mode") in ("0600", "0400")) for e in entries)
+    """A file that others may not read is not shown either, nor a private key, on whichever side."""
+    return any(
+        e and (e.get("secret") or e.get("mode") in ("0600", "0400") or _PRIVATE_KEY in e.get("content", ""))
+        for e in entries
+    )
+
+
+_PRIVATE_KEY = "PRIVATE KEY-----"
+
+
+def secret_below(directory: str, entries: dict) -> dict:
+    """The set, with all in a directory secret: it holds private keys, whatever mode somebody gave them."""
+    return {
+        path: {**entry, "secret": True} if entry and path.startswith(f"{directory}/") else entry
+        for path, entry in entries.items()
+    }
 
 
 def _whole(entry: dict | None, other: dict | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 
-from haproxy_ha_lib.values import bracketed
+from haproxy_ha_lib.values import bracketed, is_hash
 
 STATS = "haproxy_ha_stats"
 """The frontend of the statistics, and the userlist of who may see them."""
@@ -262,7 +262,7 @@ def _host(address, port):
 def _stats_users(stats, secrets):
     password = secrets.get("stats_password")
     if stats_on(stats) and password:
-        how = "password" if password.startswith("$") else "insecure-password"
+        how = "password" if is_hash(password) else "insecure-password"
         yield _section("userlist", STATS, [f"user {stats['user']} {how} {password}"])
 
 

@@ -9,7 +9,7 @@ how many there are.
 import ipaddress
 import re
 
-from haproxy_ha_lib import corosync_conf, shape, values
+from haproxy_ha_lib import corosync_conf, haproxy_line, shape, values
 from haproxy_ha_lib.cib import switches
 from haproxy_ha_lib.shape import Either, Items, Keys, Problem, Table, Value
 
@@ -31,7 +31,7 @@ _BIND = re.compile(rf"({'|'.join(OWN_ADDRESSES)}|\*|[0-9.]+|\[[0-9A-Fa-f:.]+\]):
 
 def bind(value):
     """``<address>:<port> [bind options]`` of HAProxy; returns its parts."""
-    match = _BIND.fullmatch(values.line(value).strip())
+    match = _BIND.fullmatch(raw_words(value))
     try:
         address, port, options = match.groups()
         if address not in (*OWN_ADDRESSES, "*"):
@@ -49,17 +49,22 @@ SECTION_KEYWORDS = frozenset({
 })
 
 
+def raw_words(value):
+    """Words of haproxy.cfg as they are, one blank between them."""
+    return haproxy_line.tidy(values.line(value))
+
+
 def raw_line(value):
     """One line of haproxy.cfg as it is; it may not begin another section, because sections are ours to order."""
-    text = values.line(value).strip()
-    if re.sub(r"[\"'\\]", "", text.split()[0]) in SECTION_KEYWORDS:  # HAProxy reads "listen" as listen
+    text = raw_words(value)
+    if haproxy_line.keyword(text) in SECTION_KEYWORDS:  # HAProxy reads "listen" as listen
         raise values.Invalid("a line within its section, not one that begins a section")
     return text
 
 
 def raw_line_of_nginx(value):
     """One line of nginx's configuration as it is, with its indentation; checks.nginx_braces looks at all of them."""
-    return values.line(value).rstrip()
+    return values.line(value)
 
 
 def system_option(value):
@@ -92,9 +97,8 @@ def plain_data(value):
     if isinstance(value, (list, tuple)):
         return [plain_data(inner) for inner in value]
     if isinstance(value, str):
-        if values.has_control_characters(value, but="\t\n"):
-            raise values.Invalid("text without control characters")
-    elif value is not None and not isinstance(value, (bool, int, float)):
+        return values.text(value)
+    if value is not None and not isinstance(value, (bool, int, float)):
         raise values.Invalid("text, a number, a boolean, a list or a mapping")
     return value
 
@@ -159,7 +163,7 @@ _APP_SERVER = Keys("One app server.", {
     "backup": Value("true: gets traffic only when no other server is up.", values.flag, default=False),
     "maxconn": Value("Requests at the same time, HAProxy's `maxconn`; more of them wait.",
                      values.whole_number(1, 1_000_000)),
-    "options": Items("Further words of its `server` line, as they are.", Value("Raw words.", values.line)),
+    "options": Items("Further words of its `server` line, as they are.", Value("Raw words.", raw_words)),
 })
 
 _QUORUM_HELPER = Keys("The quorum helper.", {
@@ -261,8 +265,8 @@ _BACKEND = Keys("One backend.", {**_PROXY, **_SERVING, **_OPTIONS})
 _LISTEN = Keys("A frontend and its backend in one.", {**_PROXY, **_LISTENING, **_SERVING, **_OPTIONS})
 
 _CERTIFICATE = Keys("One certificate: from pillar, or from files on the load balancer.", {
-    "pem": Value("Certificate, chain and private key in PEM. Only load balancers need it.", values.certificate,
-                 secret=True),
+    "pem": Value("Certificate, chain and private key (without a passphrase) in PEM. Only load balancers need it.",
+                 values.certificate, secret=True),
     "certificate": Value("File with the certificate and its chain, such as certbot's fullchain.pem.", values.path),
     "key": Value("File with its private key, where that is not in the same file.", values.path),
 })
@@ -273,8 +277,8 @@ _STATS = Keys("HAProxy's statistics.", {
     "bind": Items("Where they are, as in a frontend. Beyond loopback and the private network they need a password.",
                   Value("<address>:<port>, then raw bind options.", bind)),
     "user": Value("Who may see them.", _user),
-    "password": Value("With this password, or crypt(3)'s hash of it. Only load balancers need it.", _password,
-                      secret=True),
+    "password": Value("With this password, or a hash of it in a form of crypt(5) ($6$... and others). Only load "
+                      "balancers need it.", _password, secret=True),
 })
 
 _PEERS = Keys("One section `peers`: what load balancers tell each other about stick tables.", {

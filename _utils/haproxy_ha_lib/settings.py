@@ -82,8 +82,8 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
 
 def secrets(pillar):
     """
-    Return what is in pillar and not in the settings, for the files that hold it: {"certificates": {name: PEM},
-    "stats_password": text or None}.
+    Return what is in pillar and not in the settings, for the files that hold it, in its normal form: {"api_token",
+    "authkey", "stats_password": text or None, "certificates": {name: PEM}}.
 
     pillar
         As in :func:`build`, which found no error in it.
@@ -92,8 +92,10 @@ def secrets(pillar):
     given = haproxy.get("certificates") or {}
     pems = {name: entry["pem"] for name, entry in given.items() if entry and entry.get("pem")}
     return {
+        "api_token": values.bare((pillar.get("floating_ip") or {}).get("api_token")),
+        "authkey": values.bare((pillar.get("cluster") or {}).get("authkey")),
         "certificates": {name: values.certificate(pem) for name, pem in pems.items()},
-        "stats_password": (haproxy.get("stats") or {}).get("password"),
+        "stats_password": values.bare((haproxy.get("stats") or {}).get("password")),
     }
 
 

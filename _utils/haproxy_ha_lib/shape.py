@@ -114,7 +114,8 @@ class Table:
     def _keeps(self, key, inner, default, path, problems):
         """Whether pillar's entry stays: its name is right, and it does not take a default away."""
         try:
-            self.key(key)
+            if self.key(key) != key:
+                raise values.Invalid("a name without blanks around it")
         except values.Invalid as error:
             _refuse(problems, (*path, key), key, error)
             return False

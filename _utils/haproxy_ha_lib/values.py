@@ -73,6 +73,14 @@ def shorten(value):
 # Checks of pillar values
 
 
+def bare(value):
+    """A text without the blanks and line breaks around it, which gpg and YAML's block scalars leave; else the value."""
+    return value.strip(_BLANKS) if isinstance(value, str) else value
+
+
+_BLANKS = " \t\r\n"
+
+
 def flag(value):
     """A YAML boolean."""
     if not isinstance(value, bool):
@@ -98,9 +106,10 @@ def choice(*words):
     """Return a check for one of ``words``."""
 
     def check(value):
-        if value not in words or not isinstance(value, str):
+        found = bare(value)
+        if found not in words or not isinstance(found, str):
             raise Invalid("one of " + ", ".join(words) + did_you_mean(value, words).rstrip("?"))
-        return value
+        return found
 
     return check
 
@@ -110,9 +119,10 @@ def matching(pattern, allowed):
     compiled = re.compile(pattern, re.ASCII)
 
     def check(value):
-        if not isinstance(value, str) or not compiled.fullmatch(value):
+        found = bare(value)
+        if not isinstance(found, str) or not compiled.fullmatch(found):
             raise Invalid(allowed)
-        return value
+        return found
 
     return check
 
@@ -141,23 +151,31 @@ def has_control_characters(text, but=""):
 
 
 def line(value):
-    """One line of text: no line break, no control character."""
-    if not isinstance(value, str) or not value.strip() or has_control_characters(value):
-        raise Invalid("one line of text, without control characters")
-    return value
+    """One line of text, without what is behind it. Tabs may stand between words, as in distributions' own files."""
+    text = _LINE.fullmatch(value)[1] if isinstance(value, str) else ""
+    if not text.strip() or has_control_characters(text, but="\t"):
+        several = "; of several lines, each is an entry of its own" if len(text.splitlines()) > 1 else ""
+        raise Invalid(f"one line of text, without control characters{several}")
+    return text
+
+
+# An escaped blank at the end is part of the last word.
+_LINE = re.compile(r"[\r\n]*(.*?(?:\\[ \t])?)[ \t\r\n]*", re.DOTALL)
 
 
 def text(value):
-    """Text of any number of lines, without control characters but tabs."""
-    if not isinstance(value, str) or has_control_characters(value, but="\t\n"):
+    """Text of any number of lines, without control characters but tabs; one line has no line break at its end."""
+    found = value.replace("\r\n", "\n") if isinstance(value, str) else "\0"
+    if has_control_characters(found, but="\t\n"):
         raise Invalid("text without control characters")
-    return value
+    return found if "\n" in found.strip() else found.strip("\n")
 
 
 def address(value):
     """The IPv4 or IPv6 address of a host."""
+    text = bare(value)
     try:
-        parsed = ipaddress.ip_address(value if isinstance(value, str) and "%" not in value else "")
+        parsed = ipaddress.ip_address(text if isinstance(text, str) and "%" not in text else "")
     except ValueError:
         raise Invalid("an IPv4 or IPv6 address") from None
     if (
@@ -197,9 +215,9 @@ def public_key(value):
     allowed = "an armoured OpenPGP public key (-----BEGIN PGP PUBLIC KEY BLOCK-----)"
     if not isinstance(value, str) or not value.strip().startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----"):
         raise Invalid(allowed)
-    if has_control_characters(value, but="\n"):
+    if has_control_characters(value, but="\r\n"):
         raise Invalid(allowed)
-    return value
+    return value.replace("\r", "")
 
 
 _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n(.+?)\n-----END \1-----", re.DOTALL)
@@ -215,23 +233,60 @@ def certificate(value):
     if not isinstance(value, str) or has_control_characters(value, but="\t\r\n"):
         raise Invalid(allowed)
     lines = "\n".join(line.strip() for line in value.splitlines() if line.strip())
+    if is_encrypted(lines):
+        raise Invalid(NOT_ENCRYPTED)
     kinds = [kind for kind, _ in pem_blocks(lines)]
     if "CERTIFICATE" not in kinds or not any(kind.endswith("PRIVATE KEY") for kind in kinds):
         raise Invalid(allowed)
     return lines + "\n"
 
 
+NOT_ENCRYPTED = (
+    "a private key without a passphrase, because nobody is there to type one when a daemon starts "
+    "(openssl pkey -in KEY -out NEW takes it away)"
+)
+
+
+def is_encrypted(text):
+    """Whether a text in PEM has a private key with a passphrase: PKCS #8 (RFC 7468), or as RFC 1421 has it."""
+    return bool(_ENCRYPTED.search(text))
+
+
+_ENCRYPTED = re.compile(
+    r"^[ \t]*(-----BEGIN [A-Z0-9 ]*ENCRYPTED|Proc-Type:[ \t]*4[ \t]*,[ \t]*ENCRYPTED)", re.MULTILINE
+)
+
+
 def quorum_certificate(value):
     """Certificate, that of its authority, and private key in PEM."""
     try:
         text = certificate(value)
-    except Invalid:
+    except Invalid as error:
+        if str(error) == NOT_ENCRYPTED:
+            raise
         text = ""
     kinds = [kind.rpartition(" ")[2] for kind, _ in pem_blocks(text)]
     if sorted(kinds) != ["CERTIFICATE", "CERTIFICATE", "KEY"]:
         raise Invalid("a certificate, that of its authority and a private key in PEM, as "
                       "haproxy_ha.generate_quorum_certificates makes them")
     return text
+
+
+_CRYPT = "[./A-Za-z0-9]"
+_HASHES = (
+    rf"\$1\$[^$]{{0,8}}\${_CRYPT}{{22}}",  # MD5
+    rf"\$2[abxy]\$\d\d\${_CRYPT}{{53}}",  # bcrypt
+    rf"\$5\$(rounds=\d{{1,9}}\$)?[^$]{{0,16}}\${_CRYPT}{{43}}",  # SHA-256
+    rf"\$6\$(rounds=\d{{1,9}}\$)?[^$]{{0,16}}\${_CRYPT}{{86}}",  # SHA-512
+    rf"\$7\${_CRYPT}{{11,97}}\${_CRYPT}{{43}}",  # scrypt
+    rf"\$g?y\${_CRYPT}+\${_CRYPT}{{1,86}}\${_CRYPT}{{43}}",  # yescrypt
+)
+_HASH = re.compile("|".join(_HASHES))
+
+
+def is_hash(password):
+    """Whether a text has the form of a hash that crypt(3) makes (crypt(5)); any other text with a `$` is a password."""
+    return bool(_HASH.fullmatch(password))
 
 
 def pem_blocks(text):

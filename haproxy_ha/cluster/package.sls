@@ -1,4 +1,4 @@
-# Corosync, Pacemaker, the agents and crmsh (for people), and a clock that is kept: installed without starting the package's one-node cluster.
+# Corosync, Pacemaker and crmsh (for people), and a clock that is kept: installed without starting the package's one-node cluster.
 {% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
 
 include:
@@ -9,7 +9,7 @@ include:
 {% set clock = salt["haproxy_ha.time_service"](saltenv) %}
 haproxy_ha-cluster-package:
   haproxy_ha.packages_installed:
-    - pkgs: {{ (settings.packages.cluster + device + settings.packages.agents + clock.packages) | json }}
+    - pkgs: {{ (settings.packages.cluster + device + clock.packages) | json }}
     - units: {{ [settings.services.corosync, settings.services.pacemaker, settings.services.quorum_device, clock.unit] | json }}
     - require:
       - haproxy_ha: haproxy_ha-preflight

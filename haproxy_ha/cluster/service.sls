@@ -34,7 +34,7 @@ haproxy_ha-cluster-watch:
   haproxy_ha.running:
     - name: {{ settings.services.pacemaker_watch | json }}
     - watch:
-      - file: haproxy_ha-cluster-agents
+      - haproxy_ha: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-watch-unit
 
 haproxy_ha-cluster-corosync:
@@ -45,7 +45,7 @@ haproxy_ha-cluster-corosync:
       - haproxy_ha: haproxy_ha-load-balancer-config
       - haproxy_ha: haproxy_ha-load-balancer-service
       - haproxy_ha: haproxy_ha-cluster-time
-      - file: haproxy_ha-cluster-agents
+      - haproxy_ha: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-restart
       - haproxy_ha: haproxy_ha-cluster-watch
 {% if settings.floating_ip.provider == "digitalocean" %}

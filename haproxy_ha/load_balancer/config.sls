@@ -3,6 +3,7 @@
 
 include:
   - haproxy_ha.load_balancer.package
+  - haproxy_ha.cluster.agents
 
 {% if "load_balancer" in settings.roles %}
 haproxy_ha-load-balancer-config:
@@ -10,4 +11,5 @@ haproxy_ha-load-balancer-config:
     - name: haproxy
     - require:
       - haproxy_ha: haproxy_ha-load-balancer-package
+      - haproxy_ha: haproxy_ha-cluster-agents
 {% endif %}

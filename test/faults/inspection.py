@@ -13,7 +13,7 @@ from lab.shell import LabError, run, wait_for
 from lab.topology import APP_SERVERS, BALANCERS, HOSTS, MINIONS
 
 PLACES = """
-/etc/haproxy /etc/corosync /etc/nginx /etc/haproxy_ha /usr/lib/ocf/resource.d/haproxy_ha /run/systemd/system
+/etc/haproxy /etc/corosync /etc/nginx /etc/haproxy_ha /usr/lib/haproxy_ha /usr/lib/ocf/resource.d /run/systemd/system
 """.split()
 AGENTS = "resource.d/haproxy_ha/(haproxy|floatip)"
 CHECKS = {

@@ -20,13 +20,10 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
+import agentset
 import pytest
 from place import addresses
 from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-AGENTS = REPOSITORY / "haproxy_ha" / "files" / "agents"
-RULES = REPOSITORY / "_utils" / "haproxy_ha_lib" / "digitalocean.py"
 
 OK, GENERIC, ARGS, UNIMPLEMENTED, PERM, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 0, 1, 2, 3, 4, 5, 6, 7, 190
 
@@ -41,18 +38,7 @@ def installed(tmp_path_factory):
     """The provider's directory as the formula installs it."""
     directory = tmp_path_factory.mktemp("haproxy_ha")
     directory.chmod(0o755)
-    for source, mode in (
-        (AGENTS / "floatip", 0o755),
-        (AGENTS / "haproxy", 0o755),
-        (AGENTS / "agent.py", 0o644),
-        (AGENTS / "reach.py", 0o644),
-        (AGENTS / "api.py", 0o644),
-        (RULES, 0o644),
-    ):
-        target = directory / source.name
-        shutil.copyfile(source, target)
-        target.chmod(mode)
-    return directory
+    return Path(agentset.install(directory).link)
 
 
 class Run:

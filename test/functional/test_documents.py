@@ -309,7 +309,7 @@ def test_the_hook_for_renewed_certificates_is_a_script_that_runs(tmp_path):
         path.chmod(0o755)
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run([script], env=path, capture_output=True, text=True, check=True)
-    assert done.stdout == "--retcode-passthrough state.apply haproxy_ha.load_balancer.config\n"
+    assert done.stdout == "--retcode-passthrough haproxy_ha.apply_files haproxy\n"
 
 
 @shows("docs/http.md, Statistics and metrics")

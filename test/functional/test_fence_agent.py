@@ -1,16 +1,14 @@
 """The fence agent as Pacemaker's fencer calls it, against the simulator."""
 
-import shutil
 import subprocess
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import agentset
 import pytest
 from simulated import SECONDARY, TOKEN
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-AGENTS = REPOSITORY / "haproxy_ha" / "files" / "agents"
 NAME = "fence_haproxy_ha_digitalocean"
 
 
@@ -18,11 +16,7 @@ class Fence:
     """The agent, with its options on standard input."""
 
     def __init__(self, cloud, directory):
-        self.agent = directory / NAME
-        for source in (AGENTS / NAME, AGENTS / "agent.py", AGENTS / "api.py",
-                       REPOSITORY / "_utils" / "haproxy_ha_lib" / "digitalocean.py"):  # fmt: skip
-            shutil.copy(source, directory)
-        self.agent.chmod(0o755)
+        self.agent = Path(agentset.install(directory).fence, NAME)
         self.token_file = directory / "token"
         self.token_file.write_text(TOKEN)
         self.token_file.chmod(0o600)

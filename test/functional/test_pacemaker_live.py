@@ -390,3 +390,33 @@ def test_what_two_nodes_lose_one_after_the_other_is_one_change(live):
     publish(1000)
     twonodes.wait_for("other values", lambda: written() != ["2000", "2000"], 30)
     assert written() == ["1000", "1000"]
+
+
+# The mark of a planned failover whose run was killed
+
+MARKED = """
+import sys
+from haproxy_ha_host import handover, system
+system.running = lambda unit: True
+handover.put(sys.argv[1], handover.value(60))
+assert sys.argv[1] not in handover.stray()
+"""
+TIDIED = """
+from haproxy_ha_host import handover, system
+system.running = lambda unit: True
+print(*handover.stray())
+for node in handover.stray():
+    handover.take(node)
+assert handover.stray() == []
+"""
+
+
+def test_the_mark_of_a_killed_failover_is_found_in_the_clusters_own_store_and_goes(live):
+    def run(code, *arguments):
+        environment = f"PYTHONPATH={ROOT / '_utils'}"
+        return live["n1"].run("env", environment, sys.executable, "-c", code, *arguments).stdout
+
+    run(MARKED, "n1")
+    run(MARKED, "n2")
+    assert sorted(run(TIDIED).split()) == ["n1", "n2"]
+    assert run(TIDIED) == "\n"

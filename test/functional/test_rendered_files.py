@@ -46,6 +46,14 @@ HAPROXY = {
                               "load_balancers:primary:anchor_ip": REMOVED},
     "TCP": {"haproxy:defaults": ["log global", "mode tcp", "option tcplog", "timeout connect 5s", "timeout client 50s",
                                  "timeout server 50s"]},
+    "tabs between words, as in Debian's own file": {
+        "haproxy:global": ["log /dev/log\tlocal0", "log /dev/log\tlocal1 notice", "chroot /var/lib/haproxy",
+                           "stats timeout 30s", "user haproxy", "group haproxy", "daemon"],
+        "haproxy:defaults": ["log\tglobal", "mode\thttp", "option\tdontlognull",
+                             "timeout connect 5000", "timeout client\t50000", "timeout server\t50000\r\n",
+                             "log-format\t\"%ci\t%si\" # a\tcomment", "errorfile\t400 /etc/haproxy/errors/400.http"],
+        "haproxy:backends:app_pool:options": ["http-request set-header\tX-A a\\ b\\ "],
+    },
     "no server": {"haproxy:backends:unused": {"servers": []}},
 }
 

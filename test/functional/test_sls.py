@@ -14,6 +14,7 @@ FILES = sorted(
 )
 # Those that say something on a minion without a role, because what is there counts and not pillar.
 CLEAN = ["haproxy_ha.clean"]
+OF_ALL = [f"haproxy_ha-{name}" for name in ("settings", "tidied", "preflight")]
 
 
 @pytest.fixture
@@ -32,17 +33,17 @@ def functions(chunks):
 
 def test_a_load_balancer_gets_the_cluster_and_no_app_tier(primary):
     assert [chunk["__id__"].removeprefix("haproxy_ha-") for chunk in primary.low("haproxy_ha", EXAMPLE)] == [
-        "settings", "preflight", "load-balancer-package", "load-balancer-config", "load-balancer-service",
-        "cluster-package", "cluster-time", "cluster-authkey", "cluster-quorum-device", "cluster-config",
-        *["cluster-agents"] * 8, "cluster-token", "cluster-restart", "cluster-watch-unit", "cluster-watch",
-        "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources",
-        "verified",
+        "settings", "tidied", "preflight", "load-balancer-package", "cluster-agents-package",
+        "cluster-agents", "load-balancer-config", "load-balancer-service", "cluster-package", "cluster-time",
+        "cluster-authkey", "cluster-quorum-device", "cluster-config", "cluster-token", "cluster-restart",
+        "cluster-watch-unit", "cluster-watch", "cluster-corosync", "cluster-pacemaker", "cluster-membership",
+        "cluster-ready", "cluster-resources", "verified",
     ]  # fmt: skip
 
 
 def test_an_app_server_gets_nginx_and_no_cluster(app_1):
     assert [chunk["__id__"].removeprefix("haproxy_ha-") for chunk in app_1.low("haproxy_ha", EXAMPLE)] == [
-        "settings", "preflight", "app-package", "app-page", "app-config", "app-service", "verified",
+        "settings", "tidied", "preflight", "app-package", "app-page", "app-config", "app-service", "verified",
     ]  # fmt: skip
 
 
@@ -146,7 +147,7 @@ def test_no_file_does_anything_with_a_wrong_pillar(primary, sls):
 
 def test_a_file_of_another_tier_does_nothing(app_1, primary):
     for minion, sls in ((app_1, "haproxy_ha.cluster"), (primary, "haproxy_ha.app")):
-        assert list(minion.apply(sls, EXAMPLE, mock=True)) == ["haproxy_ha-settings", "haproxy_ha-preflight"]
+        assert list(minion.apply(sls, EXAMPLE, mock=True)) == OF_ALL
 
 
 def test_nothing_local_comes_after_the_cluster_has_started(primary):

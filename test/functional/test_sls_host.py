@@ -4,15 +4,20 @@ States that change a host for real: only in the container that has the daemons, 
 The last tests purge HAProxy and nginx: no file that needs them may come after this one.
 """
 
+import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from certificates import self_signed
-from pillars import EXAMPLE, changed
+from pillars import EXAMPLE, FORMULA, REPOSITORY, changed
 from place import addresses, in_container, requires_tools
+from salt.exceptions import CommandExecutionError
 from simulated import ADDRESS, PRIMARY, simulator
+
+from haproxy_ha_host import lock
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "ufw", "nft", "ip"),
@@ -88,9 +93,10 @@ def test_certificates_are_of_haproxys_set_and_secret(files, tmp_path):
     shop, www = self_signed(tmp_path, "shop"), self_signed(tmp_path, "www")
     text = "".join(path.read_text(encoding="ascii") for path in shop)
     both = with_certificates(shop={"pem": text}, www={"certificate": str(www[0]), "key": str(www[1])})
+    files("haproxy")
     dry = files("haproxy", both, test=True)
     assert dry["result"] is None
-    assert not CERTIFICATES.exists()
+    assert not list(CERTIFICATES.glob("*"))
     live = files("haproxy", both)
     assert (live["result"], live["changes"]) == (True, dry["changes"])
     for name, paths in (("shop", shop), ("www", www)):
@@ -114,6 +120,82 @@ def test_certificates_are_of_haproxys_set_and_secret(files, tmp_path):
     assert state["changes"][str(CERTIFICATES / "www.pem")] == {"old": "(hidden)", "new": None}
     assert files("haproxy")["result"] is True
     assert list(CERTIFICATES.iterdir()) == []
+
+
+def test_what_others_put_beside_the_certificates_is_neither_shown_nor_deleted(files, tmp_path):
+    """Whatever its mode: a key of their own, HAProxy's side files of a certificate, links, directories."""
+    shop = "".join(path.read_text(encoding="ascii") for path in self_signed(tmp_path, "shop"))
+    one = with_certificates(shop={"pem": shop})
+    files("haproxy", one)
+    theirs = {CERTIFICATES / name: shop for name in ("own.pem", "shop.pem.key", "shop.pem.issuer", "shop.pem.ocsp")}
+    for path, text in theirs.items():
+        path.write_text(text, encoding="ascii")
+        path.chmod(0o644)
+    (CERTIFICATES / "link.pem").symlink_to("own.pem")
+    (CERTIFICATES / "more").mkdir()
+    try:
+        for pillar in (one, with_certificates(shop={"pem": shop}, www={"pem": shop}), one):
+            for state in (files("haproxy", pillar, test=True), files("haproxy", pillar)):
+                assert state["result"] is not False, state["comment"]
+                assert not [path for path in state["changes"] if path.endswith(("own.pem", "link.pem", "more"))]
+                assert "KEY" not in str(state)
+        # Our own is shown by nobody's mode, and goes when pillar does not name it any more.
+        (CERTIFICATES / "shop.pem").chmod(0o644)
+        state = files("haproxy")
+        assert state["changes"][str(CERTIFICATES / "shop.pem")] == {"old": "(hidden)", "new": None}
+        assert "KEY" not in str(state)
+        assert {path: path.read_text(encoding="ascii") for path in theirs} == theirs
+        assert sorted(os.listdir(CERTIFICATES)) == ["link.pem", "more", "own.pem", *(
+            f"shop.pem.{kind}" for kind in ("issuer", "key", "ocsp"))]
+        # Named by pillar, theirs becomes ours, and is not shown either.
+        state = files("haproxy", with_certificates(own={"pem": shop + shop}))
+        assert state["changes"][str(CERTIFICATES / "own.pem")] == {"old": "(hidden)", "new": "(hidden)"}
+        assert files("haproxy")["changes"][str(CERTIFICATES / "own.pem")] == {"old": "(hidden)", "new": None}
+    finally:
+        for path in (*theirs, CERTIFICATES / "link.pem"):
+            path.unlink(missing_ok=True)
+        (CERTIFICATES / "more").rmdir()
+
+
+def test_a_certificate_of_an_older_version_of_the_formula_goes_as_well(files, tmp_path):
+    """It remembers the set that it has replaced, with the paths of what it has put there."""
+    shop = "".join(path.read_text(encoding="ascii") for path in self_signed(tmp_path, "shop"))
+    files("haproxy", with_certificates(shop={"pem": shop}))
+    memory = Path("/var/lib/haproxy_ha/last_good/haproxy.json")
+    remembered = json.loads(memory.read_text(encoding="utf-8"))
+    assert str(CERTIFICATES / "shop.pem") in remembered.pop("installed")
+    memory.write_text(json.dumps(remembered), encoding="utf-8")
+    assert files("haproxy")["changes"][str(CERTIFICATES / "shop.pem")] == {"old": "(hidden)", "new": None}
+    assert list(CERTIFICATES.iterdir()) == []
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_an_encrypted_key_of_the_machine_is_refused_with_its_path(files, tmp_path, test):
+    certificate, key = self_signed(tmp_path, "www")
+    secret = subprocess.run(["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:s3cret"], check=True,
+                            capture_output=True, text=True).stdout
+    key.write_text(secret, encoding="ascii")
+    state = files("haproxy", with_certificates(www={"certificate": str(certificate), "key": str(key)}), test)
+    assert (state["result"], state["changes"]) == (False, {})
+    assert f"{key}: found a private key with a passphrase" in state["comment"]
+
+
+def test_a_token_with_a_line_break_at_its_end_is_written_without_it(single, tmp_path):
+    pillar = changed({"floating_ip:api_token": EXAMPLE["floating_ip"]["api_token"] + "\n\n"})
+    state = single("haproxy_ha.secret_file", str(tmp_path / "token"), pillar, secret="api_token")
+    assert state["result"] is True
+    assert (tmp_path / "token").read_text(encoding="ascii") == EXAMPLE["floating_ip"]["api_token"] + "\n"
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_run_that_waits_for_another_in_vain_names_it(files, monkeypatch, test):
+    monkeypatch.setattr(lock, "SECONDS", 0.3)
+    with lock.alone("somebody else's"):
+        state = files("haproxy", test=test)
+    assert (state["result"], state["changes"]) == (False, {})
+    assert f"another run has not ended within 0.3 s: process {os.getpid()} (" in state["comment"]
+    assert state["comment"].endswith(": somebody else's")
+    assert files("haproxy", test=test)["result"] is not False
 
 
 def test_a_certificate_that_is_not_on_the_machine_yet(files):
@@ -443,6 +525,41 @@ def test_what_is_there_is_known_by_our_own_files(single, files):
     app = single("haproxy_ha.removed", "app_server", test=True)
     assert {"nginx", "nginx-common", "/etc/nginx"} <= set(app["changes"])
     assert Path("/etc/haproxy/haproxy.cfg").exists()
+
+
+LINK, VERSIONS = "/usr/lib/ocf/resource.d/haproxy_ha", "/usr/lib/haproxy_ha"
+FENCE = "/usr/sbin/fence_haproxy_ha_digitalocean"
+
+
+def test_the_agents_dry_live_and_again_and_what_clean_takes_away(single):
+    dry = single("haproxy_ha.agents", "x", test=True)
+    assert dry["result"] is None
+    assert not os.path.lexists(LINK) and not os.path.exists(VERSIONS)
+    live = single("haproxy_ha.agents", "x")
+    assert (live["result"], live["changes"]) == (True, dry["changes"])
+    assert os.path.realpath(LINK) == os.path.realpath(f"{VERSIONS}/agents/{os.path.basename(os.readlink(LINK))}")
+    for name in (f"{LINK}/haproxy", f"{LINK}/floatip", FENCE):
+        arguments = ["-o", "metadata"] if name == FENCE else ["meta-data"]
+        assert subprocess.run([name, *arguments], capture_output=True, check=True).stdout.startswith(b"<?xml")
+    for test in (True, False):
+        again = single("haproxy_ha.agents", "x", test=test)
+        assert (again["result"], again["changes"]) == (True, {})
+    removed = single("haproxy_ha.removed", "cluster", test=True)["changes"]
+    assert {LINK, VERSIONS, FENCE} <= set(removed)
+    assert Path(LINK).is_dir()
+
+
+def test_a_file_server_that_does_not_list_a_new_file_yet(minions, tmp_path, monkeypatch):
+    """It looks for new files every 20 s; the others are there at once, and import the one that is not."""
+    for name in ("_modules", "_states", "_utils"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    shutil.copytree(FORMULA, tmp_path / "haproxy_ha")
+    (tmp_path / "haproxy_ha" / "files" / "agents" / "agent.py").unlink()
+    modules = minions("primary", (tmp_path,)).modules
+    monkeypatch.setitem(modules.pack, "__pillar__", {"haproxy_ha": EXAMPLE})
+    for function in (modules.haproxy_ha.plan_agents, modules.haproxy_ha.install_agents):
+        with pytest.raises(CommandExecutionError, match="has no agent.py, which .*; new files are listed after 20 s"):
+            function("base")
 
 
 def test_a_part_is_removed_and_its_configuration_kept(single, files):

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import history
+
 from . import image
 from .cloud import REPOSITORY
 from .container import end_container, nspawn
@@ -70,6 +72,9 @@ def _command(place: Path, argv: list[str]) -> list[str]:
     if corpus:
         binds.append(f"--bind-ro={Path(corpus).resolve()}:{CORPUS_AT}")
         environment["CIB_CORPUS"] = CORPUS_AT
+    past = history.written(CACHE)
+    if past:
+        binds.append(f"--bind-ro={past}:{history.PLACE}")
     settings = [f"--setenv={name}={value}" for name, value in environment.items()]
     return nspawn(
         _machine(place),

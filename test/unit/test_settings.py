@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from pillars import DEFAULTS, EXAMPLE, REMOVED, build, changed, valid
+from pillars import DEFAULTS, EXAMPLE, REMOVED, build, changed, text_of, valid
 
 from haproxy_ha_lib import settings, shape
 
@@ -308,7 +308,7 @@ WRONG = {
         {"haproxy:defaults": ["mode http\nlisten evil"]},
         [
             f"{HAPROXY}:defaults:0: found 'mode http\\nlisten evil' (a string), allowed: one line of text, without "
-            "control characters"
+            "control characters; of several lines, each is an entry of its own"
         ],
     ),
     "a raw line that begins a section": (
@@ -918,3 +918,67 @@ def test_a_server_of_one_pool_joins_the_default_one_only_if_it_is_asked_to(more,
 ])  # fmt: skip
 def test_a_server_that_might_be_meant_for_both_pools_is_told(backend, told):
     assert valid({**DATABASES, "haproxy:backends": {"api": backend}})["warnings"] == told
+
+
+# What is around one line: a line break as gpg and block scalars leave it, Windows' own, blanks.
+
+SECRETS = {
+    "haproxy:certificates": {"shop": {"pem": PEM}},
+    "haproxy:stats": {"page": True, "user": "jane", "password": "$ecret-word12"},
+    "quorum_helper": {"app-2": {"private_ip": "10.132.20.237"}},
+    "cluster:quorum_device": {"helper_pem": QUORUM_PEM, "balancer_pem": QUORUM_PEM},
+    "haproxy:repository": {"uri": "http://10.0.0.1/debian", "suite": "bookworm", "trusted": True},
+    "floating_ip:api_url": "https://api.example.com/x",
+}
+
+
+def ended(tree, end):
+    """The tree with ``end`` behind each text in it."""
+    if isinstance(tree, dict):
+        return {key: ended(inner, end) for key, inner in tree.items()}
+    if isinstance(tree, list):
+        return [ended(inner, end) for inner in tree]
+    return tree + end if isinstance(tree, str) else tree
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n"])
+@pytest.mark.parametrize("minion", ["primary", "app-1", "app-2"])
+def test_a_line_break_behind_each_value_of_pillar_changes_nothing(minion, end):
+    tree = changed(SECRETS)
+    built = settings.build(tree, minion, DEFAULTS)
+    assert built["errors"] == []
+    assert settings.build(ended(tree, end), minion, DEFAULTS) == built
+    assert settings.secrets(ended(tree, end)) == settings.secrets(tree)
+
+
+def test_a_password_with_a_dollar_is_plain_and_a_hash_is_a_hash():
+    for password, how in (("$ecret-word12", "insecure-password"), ("$5$salt$" + "a" * 43, "password")):
+        pillar = {"haproxy:stats": {"page": True, "password": password + "\n"}}
+        text = text_of(valid(pillar), "haproxy", "/etc/haproxy/haproxy.cfg", settings.secrets(changed(pillar)))
+        assert f"    user admin {how} {password}\n" in text
+
+
+@pytest.mark.parametrize("path", ["haproxy:certificates:shop:pem", "cluster:quorum_device:balancer_pem"])
+def test_an_encrypted_key_of_pillar_is_named(path):
+    pem = PEM.replace("PRIVATE", "ENCRYPTED PRIVATE")
+    [error] = build({**SECRETS, path: pem})["errors"]
+    assert error.startswith(f"haproxy_ha:{path}: found a string of ")
+    assert "without a passphrase" in error and "c2VjcmV0" not in error
+
+
+def test_tabs_between_words_are_one_blank():
+    lines = {"haproxy:global": ["log /dev/log\tlocal0"], "haproxy:defaults": ["\tmode\thttp\r", "option\t httplog"],
+             "haproxy:frontends": {"http": {"bind": ["anchor:80\taccept-proxy"], "options": ["bind\t*:81"]}},
+             "app_servers:app-1:options": ["inter\t2s"], "haproxy:userlists": {"x": ["user\ta\tpassword\tb"]}}
+    haproxy = valid(lines)["haproxy"]
+    assert (haproxy["global"], haproxy["defaults"]) == (["log /dev/log local0"], ["mode http", "option httplog"])
+    assert haproxy["frontends"]["http"]["options"] == ["bind *:81"]
+    assert haproxy["frontends"]["http"]["bind"][0]["options"] == "accept-proxy"
+    assert haproxy["userlists"]["x"] == ["user a password b"]
+    assert valid(lines)["app_servers"]["app-1"]["options"] == ["inter 2s"]
+
+
+@pytest.mark.parametrize("line", ["\tlisten\tevil", "\\x6cisten evil", "'global'\t", "a\n\tlisten evil"])
+def test_a_line_that_begins_a_section_is_refused_however_it_is_written(line):
+    [error] = build({"haproxy:defaults": [line]})["errors"]
+    assert error.startswith("haproxy_ha:haproxy:defaults:0: found ")

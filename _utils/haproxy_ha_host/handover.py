@@ -1,0 +1,62 @@
+"""
+The mark of a planned failover: a transient attribute of the nodes that give the address away, which a rule of the
+cluster's configuration obeys (``haproxy_ha_lib.cluster``).
+
+Its value says whose it is and until when, so that one which a killed run has left is told from one at work, and from
+that of the agent floatip, which has another value.
+"""
+
+import re
+import time
+
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import files, system
+from haproxy_ha_lib import cluster
+
+_OURS = "failover"
+_ROW = re.compile(r'host="([^"]+)" value="([^"]+)"')
+
+
+def value(timeout):
+    """What the nodes are marked with by this process, whose failover ends within ``timeout`` seconds."""
+    return f"{_OURS}:{_boot()}:{system.mark()}:{int(time.time() + timeout) + 10}"
+
+
+def put(node, marked):
+    """Mark a node."""
+    _update(node, f"--update={marked}")
+
+
+def take(node):
+    """Take the mark of a node away, if it has one."""
+    _update(node, "--delete")
+
+
+def _update(node, change):
+    system.succeed("attrd_updater", f"--name={cluster.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
+
+
+def stray():
+    """The nodes with a mark whose failover has ended without taking it away (list of str); none without a cluster."""
+    if not system.program("attrd_updater") or not system.running("pacemaker"):
+        return []
+    try:
+        code, output = system.run(
+            ["attrd_updater", f"--name={cluster.HANDOVER_ATTRIBUTE}", "--query", "--all"], timeout=10
+        )
+    except CommandExecutionError:  # the cluster does not answer: nothing moves either
+        return []
+    return [] if code else [node for node, marked in _ROW.findall(output) if _has_ended(marked)]
+
+
+def _has_ended(marked):
+    kind, *parts = marked.split(":")
+    if kind != _OURS or len(parts) != 3:
+        return False
+    boot, who, until = parts
+    return not system.lives(who) if boot == _boot() else until.isdigit() and time.time() > int(until)
+
+
+def _boot():
+    return (files.text("/proc/sys/kernel/random/boot_id") or "").strip()

@@ -1,0 +1,88 @@
+"""
+What a run that was killed can leave behind, and how the next one takes it away: :data:`KINDS`.
+
+Whose it is stands with it (``system.mark``), so that what a run at work has is let alone. What is not here is mended by
+the state that makes it: a set of files that the daemon has not taken, HAProxy's server states, servers that are drained
+(``daemons``, ``pool``).
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from haproxy_ha_host import daemons, files, handover, nss, system
+
+_MARK = r"(\d+-\d+)-\w+"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    One kind of thing.
+
+    what
+        What it is, in words.
+    find
+        Returns the names of those that are there and nobody's any more; of the directories that files are put into.
+    remove
+        Takes one of them away.
+    """
+
+    what: str
+    find: Callable
+    remove: Callable
+
+
+def _nobodys(directories, pattern):
+    """The paths in some directories whose name has a mark of a process that is gone."""
+    found = []
+    for directory in sorted(filter(os.path.isdir, directories)):
+        for name in sorted(os.listdir(directory)):
+            match = re.fullmatch(pattern, name)
+            if match and not system.lives(match[1]):
+                found.append(os.path.join(directory, name))
+    return found
+
+
+def _temporary(directories):
+    return _nobodys(directories, rf"\..*{re.escape(files.TEMPORARY)}{_MARK}")
+
+
+def _staged(_):
+    return _nobodys({"/run", tempfile.gettempdir()}, rf"{re.escape(daemons.STAGE)}{_MARK}")
+
+
+def _databases(_):
+    parents = {os.path.dirname(database.path) for database in (nss.HELPER, nss.BALANCER)}
+    return _nobodys(parents, rf"{re.escape(files.TEMPORARY)}{_MARK}")
+
+
+def _copies(_):
+    return _nobodys([f"{system.STATE}/backup"], rf"{re.escape(files.TEMPORARY)}{_MARK}")
+
+
+KINDS = (
+    Kind("a file that has not got its name", _temporary, files.delete),
+    Kind("a set of files that was being checked, with its keys", _staged, files.delete),
+    Kind("a database of certificates that was being made", _databases, files.delete),
+    Kind("a copy that was being made", _copies, files.delete),
+    Kind("a service that is kept from being started", lambda _: system.held(), lambda _: system.release()),
+    Kind("the mark of a planned failover", lambda _: handover.stray(), handover.take),
+)
+
+
+def find(directories):
+    """What is left of runs that were killed: {thing: what it is}; ``directories``: where files are put."""
+    return {thing: kind.what for kind in KINDS for thing in kind.find(directories)}
+
+
+def remove(directories):
+    """Take it away; returns what it was."""
+    removed = {}
+    for kind in KINDS:
+        for thing in kind.find(directories):
+            kind.remove(thing)
+            removed[thing] = kind.what
+    return removed

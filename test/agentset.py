@@ -1,0 +1,47 @@
+"""The agents as the formula installs them, for tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pillars import REPOSITORY
+
+from haproxy_ha_host import agents
+from haproxy_ha_lib import agents as rules
+
+
+def sources() -> dict[str, str]:
+    """The text of each file of the agents, by its name, as this checkout has it."""
+    folder = REPOSITORY / rules.FOLDER
+    names = rules.names([f"{rules.FOLDER}/{name}" for name in os.listdir(folder)])
+    return {**{name: _text(folder / name) for name in names}, "digitalocean.py": _text(REPOSITORY / rules.SHARED)}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def place(root: Path | str) -> agents.Place:
+    """A machine's directories below another root."""
+    for name in ("resource.d", "sbin"):
+        Path(root, name).mkdir(exist_ok=True)
+    return agents.Place(f"{root}/resource.d/haproxy_ha", f"{root}/versions", f"{root}/sbin")
+
+
+def install(root: Path | str, texts: dict[str, str] | None = None) -> agents.Place:
+    """Install a set of texts, this checkout's by default, as a run does; whoever runs the tests owns it."""
+    where, mine = place(root), {"user": str(os.geteuid()), "group": str(os.getegid())} if os.geteuid() else {}
+    agents.install(where, {path: {**entry, **mine} for path, entry in rules.version(texts or sources()).items()})
+    return where
+
+
+def install_of_former_days(root: Path | str, texts: dict[str, str]) -> agents.Place:
+    """Install a set as runs did before there were versions: one file after the other, in a directory."""
+    where = place(root)
+    Path(where.link).mkdir()
+    for name, text in texts.items():
+        path = Path(where.fence if rules.is_fence(name) else where.link, name)
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o644 if "." in name else 0o755)
+    return where
