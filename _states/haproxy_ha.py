@@ -476,7 +476,8 @@ _KEY_IN_USE = (
 
 
 def _replaces_key_in_use(name, entry):
-    changes = __salt__["haproxy_ha.plan_entries"]({name: entry})
+    """Whether it is another key; the same one may have had other rights."""
+    changes = __salt__["haproxy_ha.plan_entries"]({name: {"content": entry["content"], "secret": True}})
     return bool(changes) and changes[name]["old"] is not None and __salt__["haproxy_ha.unit_running"]("corosync")
 
 

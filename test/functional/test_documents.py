@@ -23,11 +23,11 @@ import documents
 import pytest
 import yaml
 from certificates import self_signed
-from pillars import DEFAULTS, EXAMPLE
+from pillars import DEFAULTS, EXAMPLE, text_of
 from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import net, nss, system
-from haproxy_ha_lib import schema, settings
+from haproxy_ha_lib import cluster, corosync_conf, schema, settings
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "crm_verify", "openssl", "ip"),
@@ -45,6 +45,7 @@ ELSEWHERE = {
 """Examples that a test of another file takes from the document: they need a live cluster."""
 SEEN = {}
 
+COROSYNC_CONF = "/etc/corosync/corosync.conf"
 ANCHOR, PRIVATE = "10.17.1.18", "10.132.20.10"
 APPS = {"app-1": "10.132.20.236", "app-2": "10.132.20.237"}
 CERTIFICATES = Path("/etc/letsencrypt/live/www.example.com")
@@ -250,6 +251,37 @@ def test_the_mine_function_gives_the_addresses_that_pillar_leaves_out(example, m
             for number, one in enumerate(("primary", "secondary"), 20)}
     made = settings.build(tree, "primary", DEFAULTS, sent["primary"], sent)
     assert (made["errors"], made["load_balancers"]["secondary"]["private_ip"]) == ([], "10.132.20.21")
+
+
+@shows("docs/adopt.md, 3. Go on to the formula")
+def test_the_pillar_that_keeps_a_corosync_built_by_hand_takes_no_restart(example, secrets):
+    wanted = corosync_conf.keys(text_of(built(pillar_of(example, secrets), "primary"), "corosync", COROSYNC_CONF))
+    by_hand = {**wanted, "nodelist.local_node_pos": "0", "totem.token": "3000"}
+    assert [by_hand[f"nodelist.node.{at}.nodeid"] for at in (0, 1)] == ["1", "2"]
+    assert by_hand["totem.cluster_name"] == "lbcluster"
+    assert corosync_conf.fixed_differences(by_hand, wanted) == []
+    usual = corosync_conf.keys(text_of(built(EXAMPLE, "primary"), "corosync", COROSYNC_CONF))
+    assert corosync_conf.keeping(by_hand, usual, "primary") == (
+        {"cluster": {"name": "lbcluster"}, "load_balancers": given(example, secrets)["load_balancers"]}, False
+    )
+
+
+@shows("docs/adopt.md, 3. Go on to the formula, 2")
+def test_what_is_replaced_goes_in_the_commit_that_brings_what_replaces_it(example, secrets, minions, tmp_path):
+    from functional.test_pacemaker import CIB
+
+    (tmp_path / "cib.xml").write_text(CIB, encoding="utf-8")
+    modules, cib = minions("primary").modules, str(tmp_path / "cib.xml")
+    by_hand = {"primitives": {"lb": {"agent": "systemd:haproxy"}}, "clones": {"lb-clone": {"resource": "lb"}}}
+    modules.pacemaker.apply(by_hand, cib_file=cib, owner="somebody")
+    wanted = built(pillar_of(example, secrets), "primary")["cluster"]["configuration"]
+    usual = built(EXAMPLE, "primary")["cluster"]["configuration"]
+    [text] = cluster.twins(usual, modules.pacemaker.foreign(usual, cib_file=cib), "203.0.113.10")
+    assert "primitive lb (systemd:haproxy) runs HAProxy" in text
+    assert list(cluster.twins(wanted, modules.pacemaker.foreign(wanted, cib_file=cib), "203.0.113.10")) == []
+    assert "belongs to the owner somebody" in modules.pacemaker.plan(wanted, cib_file=cib)["refused"][0]
+    done = modules.pacemaker.apply(wanted, cib_file=cib, take_over=True)
+    assert {"primitive lb", "clone lb-clone", "primitive haproxy"} <= set(done["changes"])
 
 
 @shows("docs/http.md, HTTPS")

@@ -167,6 +167,34 @@ def set_by(operator, set_, end):
         operator.nodes["n1"].run(*end)
 
 
+def test_a_commit_waits_for_the_agents_on_every_node_that_is_online(operator):
+    """No agent of the formula has run here, as in a cluster that somebody has built by hand."""
+    dry = operator.state("haproxy_ha.cluster_ready", "test=True")
+    assert (dry["result"], dry["changes"]) == (None, {}), dry
+    assert "Not known to have the agents yet: n1, n2" in dry["comment"]
+    alone = operator.state("haproxy_ha.cluster_ready", "timeout=3")
+    assert alone["result"] is False
+    assert "no run on n2 has installed what" in alone["comment"]
+    assert "s at most: the agents on n2" in alone["log"]
+    for node in ("n2", "n1"):
+        ready = operator.state("haproxy_ha.cluster_ready", "timeout=3", node=node)
+        assert (ready["result"], ready["changes"]) == (True, {}), ready
+
+
+def test_what_would_be_there_twice_is_refused_with_the_key_that_takes_it_away(operator):
+    lb = {"primitives": {"lb": {"agent": "lsb:haproxy", "meta": {"target-role": "Stopped"}}}}
+    operator.engine(["apply", {"desired": lb, "owner": "somebody"}])
+    try:
+        for test in ("test=True", "test=False"):
+            ret = operator.state("haproxy_ha.cluster_ready", test)
+            assert ret["result"] is False
+            assert "the cluster's primitive lb (lsb:haproxy) runs HAProxy, as haproxy will" in ret["comment"]
+        operator.pillar(replaces=["lb"])
+        assert operator.state("haproxy_ha.cluster_ready", "test=True")["result"] is not False
+    finally:
+        operator.engine(["apply", {"desired": {}, "owner": "somebody"}], ["settle", {}])
+
+
 def test_a_pair_that_is_well(operator):
     status = operator.call("haproxy_ha.status")
     assert status == {"active": ["n1"], "haproxy": ["n1", "n2"], "offline": [], "standby": [], "maintenance": [],
