@@ -11,8 +11,11 @@ from haproxy_ha_host import system
 SYSTEMCTL = """\
 #!/bin/sh -e
 # systemctl for one daemon: its master is the process in {pidfile}, which is there before it is written.
-for _ in $(seq 200); do if [ -s {pidfile} ] || [ ! -e {pidfile} ]; then break; fi; sleep 0.01; done
-pid=$(cat {pidfile} 2>/dev/null) || pid=0
+for _ in $(seq 1000); do
+    pid=$(cat {pidfile} 2>/dev/null) || pid=0
+    if [ -n "$pid" ]; then break; fi
+    sleep 0.01
+done
 alive() {{ [ "$pid" -gt 0 ] && kill -0 "$pid" 2>/dev/null; }}
 end() {{ if alive; then kill -TERM "$pid"; while alive; do :; done; fi; }}
 case "$1 $3" in

@@ -5,12 +5,15 @@ in maintenance (HAProxy's management guide, 9.3; its configuration manual, `serv
 
 import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from haproxy_ha_host import files, net, system
 from haproxy_ha_host.runtime import ADMIN, HAProxy
 from haproxy_ha_lib import haproxy_cfg, runtime
 
+_NEW_WORKER_SECONDS = 5
+_AT_ONCE = 32
 _UP_SECONDS = 10  # HAProxy's own pace: two good checks, 2 s apart, and some patience
 
 
@@ -201,18 +204,23 @@ def states_kept(pool, wanted):
     if not before:
         yield
         return
-    servers, at_rest = _servers(pool, wanted), wanted[pool.states]
+    servers, at_rest, worker = _servers(pool, wanted), wanted[pool.states], _worker(pool)
     files.put(pool.states, {**at_rest, "content": runtime.kept_states(before, servers, _resolved(before))})
     try:
         yield
     finally:
         files.put(pool.states, at_rest)
     with contextlib.suppress(OSError):
+        # A stats socket may be the old worker's for a moment still.
+        system.wait_for(lambda: _worker(pool) != worker, _NEW_WORKER_SECONDS)
+        way = pool.haproxy.way()
         for command in runtime.amends(before, pool.haproxy.servers(), servers):
-            pool.haproxy.ask(command)
+            way.ask(command)
 
 
 def _resolved(rows):
     """The addresses that names of servers have now: {name: set of addresses}, without those that are unknown here."""
-    names = {row["srv_fqdn"].lower() for row in rows} - {"-"}
-    return {name: found for name in names if (found := net.addresses_of(name))}
+    names = sorted({row["srv_fqdn"].lower() for row in rows} - {"-"})
+    with ThreadPoolExecutor(_AT_ONCE) as threads:  # one that is not answered waits for seconds
+        found = dict(zip(names, threads.map(net.addresses_of, names), strict=True))
+    return {name: addresses for name, addresses in found.items() if addresses}

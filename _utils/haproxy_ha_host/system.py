@@ -173,8 +173,9 @@ def unit(name):
 
 
 def main_pid(unit):
-    """The main process of a service (int), 0 if it has none."""
-    return int(unit_property(unit, "MainPID") or 0) if systemd() else 0
+    """The main process of a service (int), 0 if it has none, or systemd does not tell."""
+    text = unit_property(unit, "MainPID") if systemd() else ""
+    return int(text) if text.isdigit() else 0
 
 
 def running_for(unit):

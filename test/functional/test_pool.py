@@ -155,7 +155,8 @@ def test_servers_are_drained_and_kept_whatever_sockets_there_are(stats, master, 
     stats, master = stats.format(**places), master and master.format(**places)
     lines = [app.line(name) for name, app in zip("abc", apps, strict=True)]
     with begun(machine, lines, stats=stats, master=master) as balancer:
-        balancer.haproxy.ask("set server app/b weight 7")
+        assert system.wait_for(lambda: balancer.haproxy.level() == "admin", 10)
+        assert balancer.haproxy.ask("set server app/b weight 7").strip() == ""
         assert pool.warning(balancer.pool, balancer.set_with(lines[:2])) == ""
         assert balancer.take(lines[:2]) == "drained: app/c; haproxy was reloaded"
         assert balancer.rows()["b"]["srv_uweight"] == "7"
