@@ -131,7 +131,11 @@ class _Sources:
             f"the mine has none of {machine} (mine function haproxy_ha.addresses; salt '*' saltutil.refresh_pillar and "
             "then salt '*' mine.update, which prints True, send it)"
         )
-        return _checked((self._mine.get(machine) or {}).get(key), "the mine", reason)
+        sent = self._mine.get(machine) or {}
+        if not isinstance(sent, dict):
+            found = values.describe(sent)
+            return None, f"the mine has {found} of {machine}, allowed: what haproxy_ha.addresses returns there"
+        return _checked(sent.get(key), "the mine", reason)
 
 
 def _checked(value, source, reason):

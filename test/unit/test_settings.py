@@ -664,6 +664,14 @@ def test_the_mine_counts_only_when_pillar_asks_for_it():
     assert len(build(BARE, metadata=OF_PRIMARY, mine=IN_THE_MINE)["errors"]) == 2
 
 
+@pytest.mark.parametrize("sent", ["10.132.20.12", ["10.132.20.12"], 7, True])
+def test_mine_data_that_is_no_mapping_is_one_error_that_names_the_machine(sent):
+    mine = {**IN_THE_MINE, "app-1": sent}
+    (error,) = build({**BARE, "mine": True}, metadata=OF_PRIMARY, mine=mine)["errors"]
+    assert error.startswith(f"{APPS}:app-1:private_ip: missing: the mine has ")
+    assert "of app-1, allowed: what haproxy_ha.addresses returns" in error
+
+
 def test_what_the_mine_and_the_metadata_service_say_is_checked():
     wrong = {**OF_PRIMARY, "anchor_ip": "10.17.1.18\nbind *:81"}
     mine = {**IN_THE_MINE, "app-1": {"private_ip": "localhost"}}
