@@ -159,7 +159,7 @@ def _failures(status):
     over = [one for one in status["failures"] if one["over"]]
     for one in status["failures"]:
         if not one["over"]:
-            yield f"failed: {failure(one)}"
+            yield f"{'degraded' if 'degraded' in one['status'].lower() else 'failed'}: {failure(one)}"
     if over:
         latest = max(over, key=lambda one: one["time"])
         yield (

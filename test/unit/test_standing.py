@@ -100,6 +100,12 @@ def test_a_failed_start_holds_no_address():
     assert "failed: start of FloatIP on primary at 2026-11-29 00:21:58Z: HTTP 422" in seen["notes"]
 
 
+def test_what_serves_and_is_not_well_is_degraded():
+    less = {**FAILURE, "operation": "monitor", "status": "OCF_DEGRADED", "reason": "no server is up in app_pool"}
+    [note] = standing.overview(but(failures=[less]), "primary", True)["notes"]
+    assert note.startswith("degraded: monitor of FloatIP on primary") and note.endswith("no server is up in app_pool")
+
+
 def test_failures_that_are_over_are_one_note_and_what_forgets_them():
     failures = [{**FAILURE, "over": True, "time": f"2026-11-29 00:2{minute}:00Z"} for minute in range(9)]
     [note] = standing.overview(but(failures=failures), "primary", True)["notes"]
