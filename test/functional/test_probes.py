@@ -1,6 +1,7 @@
 """The probes of `haproxy_ha.verify`, with a real HAProxy on the example's addresses: only in the daemons' container."""
 
 import contextlib
+import functools
 import http.server
 import os
 import signal
@@ -158,3 +159,18 @@ def test_probes_are_made_at_the_same_moment():
     """Each goes on only once all have begun; a probe that nobody answers would otherwise hold up the next one."""
     together = threading.Barrier(8, timeout=10)
     assert sorted(probes.all_of([together.wait] * 8)) == list(range(8))
+
+
+def test_whether_a_machine_is_at_an_address_is_known_or_not():
+    """Nobody says that an address is his; or somebody does, and nothing more, as behind a firewall."""
+    run = functools.partial(subprocess.run, check=True)
+    run(["ip", "link", "add", "near", "type", "veth", "peer", "name", "far"])
+    try:
+        for name in ("near", "far"):
+            run(["ip", "link", "set", name, "up"])
+        run(["ip", "address", "add", "198.51.100.1/24", "dev", "near"])
+        run(["ip", "neighbour", "add", "198.51.100.3", "lladdr", "02:00:00:00:00:03", "dev", "near"])
+        found = probes.all_of(functools.partial(net.answers, f"198.51.100.{host}", 4.0) for host in (1, 2, 3))
+        assert found == [True, False, None]
+    finally:
+        run(["ip", "link", "delete", "near"])
