@@ -83,19 +83,26 @@ def others(haproxy, app_servers):
     return found
 
 
-# Lines that answer, or send requests on, where there is no app server (HAProxy's configuration manual, 4.2).
+# Lines that answer, or send requests on, where there is no app server (HAProxy's configuration manual, 4.2). Rules that
+# protect what stands behind them answer everybody only without a condition.
 _ANSWERS = re.compile(
-    r"(server|server-template|dispatch|redirect|stats|transparent|option (transparent|http_proxy)|errorfiles?"
-    r"|errorloc\S*|http-error|monitor-uri|use_backend|default_backend"
-    r"|http-request (return|redirect|deny|reject|tarpit|auth|use-service|silent-drop|lua\.\S+)"
-    r"|tcp-request (connection|session|content) (reject|silent-drop|use-service|lua\.\S+))( .*)?"
+    r"(server|server-template|dispatch|redirect (location|prefix)|stats|transparent|option (transparent|http_proxy)"
+    r"|errorfiles|(errorfile|errorloc\S*|http-error status) 503|monitor-uri|use_backend|default_backend"
+    r"|http-request (return|redirect (location|prefix)|use-service|lua\.\S+)"
+    r"|tcp-request content (use-service|lua\.\S+))( .*)?"
+)
+_ANSWERS_EVERYBODY = re.compile(
+    r"(redirect|http-request (redirect|deny|reject|tarpit|silent-drop)"
+    r"|tcp-request (connection|session|content) (reject|silent-drop))(?!.* (if|unless) )( .*)?"
 )
 
 
 def answers(proxy, haproxy):
-    """Whether raw lines of a proxy, or of the section `defaults` that it names, answer without an app server."""
+    """Whether raw lines of a proxy, or of the `defaults` that it names, answer without app servers."""
     lines = [*haproxy["sections"].get(f"defaults {proxy['from']}", []), *proxy["options"]]
-    return bool(proxy.get("redirect_to_https")) or any(_ANSWERS.fullmatch(" ".join(line.split())) for line in lines)
+    words = [" ".join(line.split()) for line in lines]
+    redirects = proxy.get("redirect_to_https") and not any(has_tls(bind) for bind in proxy["bind"])
+    return bool(redirects) or any(_ANSWERS.fullmatch(line) or _ANSWERS_EVERYBODY.fullmatch(line) for line in words)
 
 
 def asked(haproxy):

@@ -878,8 +878,30 @@ ANSWERING = [
     ["http-request return status 503 content-type text/html file /etc/haproxy/errors/503.http"], ["http-request deny"],
     ["http-request  redirect location /down"], ["errorfile 503 /etc/haproxy/errors/503.http"], ["stats enable"],
     ["http-request use-service prometheus-exporter"], ["dispatch 10.0.0.9:80"], ["option transparent"],
-    ["http-error status 503 content-type text/plain string down"], ["http-request tarpit"],
+    ["http-error status 503 content-type text/plain string down"], ["http-request tarpit"], ["http-request deny"],
+    ["redirect scheme https code 301"], ["http-request return status 200 if { path /challenge }"],
+    ["http-request deny unless { path /challenge }", "http-request return status 200"],
 ]  # fmt: skip
+SILENT = [
+    ["http-request deny if { src 10.9.0.0/16 }"], ["http-request deny deny_status 429 unless { path / }"],
+    ["redirect scheme https code 301 if !{ ssl_fc }"], ["http-request redirect scheme https unless { ssl_fc }"],
+    ["http-request auth unless { http_auth(staff) }"], ["errorfile 404 /etc/haproxy/errors/400.http"],
+    ["tcp-request content reject if { src 10.9.0.0/16 }"], ["http-request set-header X Y"], ["timeout server 9s"],
+    ["http-check send meth GET uri /"], ["# server own 10.0.0.9:80"], ["use-server own if TRUE"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", SILENT)
+def test_a_backend_whose_lines_answer_some_at_most_needs_a_server(lines):
+    built = build({"haproxy:backends": {"app_pool": {"servers": [], "options": lines}}})
+    assert built["errors"] == [
+        f"{HAPROXY}:backends:app_pool:servers: none, but frontend http sends requests to it; {SERVERS}"
+    ]
+
+
+def test_a_listen_that_redirects_to_itself_needs_a_server():
+    tls = {"bind": ["anchor:81", "anchor:444 ssl crt /x.pem"], "redirect_to_https": True}
+    assert len(build({"haproxy:listens": {"own": tls}})["errors"]) == 1
 
 
 @pytest.mark.parametrize("lines", ANSWERING)
