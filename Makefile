@@ -1,7 +1,7 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all faults soak bench bench-failover docs lint lab lab-down lab-status lab-enter \
+.PHONY: demo test test-all faults soak bench bench-failover docs modules lint lab lab-down lab-status lab-enter \
 	lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
@@ -32,6 +32,10 @@ bench:
 # Writes docs/pillar.md, and the comments of pillar.example.
 docs:
 	python3 test/pillar_reference.py
+
+# Tells minions which modules belong to the states: after each change of a module.
+modules:
+	find _modules _states _utils -name '*.py' | LC_ALL=C sort | xargs sha256sum > haproxy_ha/modules.sha256
 
 lint:
 	$(LAB) tools sh test/lint

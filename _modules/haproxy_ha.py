@@ -156,11 +156,14 @@ def _build_settings(pillar, saltenv):
         defaults = _formula_data("defaults.yaml", saltenv)
         families = _formula_data("os_family.yaml", saltenv)
         family = families.get(__grains__.get("os_family"), {})
+        other = stale(saltenv)
         whole = lib_settings.build(
             tree, __opts__["id"], {**defaults, **family}, __salt__["digitalocean.metadata"], _mine(tree),
         )
         grains = [__grains__.get(name) for name in ("os_family", "osfinger")]
-        return lib_minion.on_system(lib_minion.in_pillar(whole, pillar), *grains, families)
+        whole = lib_minion.on_system(lib_minion.in_pillar(whole, pillar), *grains, families)
+        errors = [f"{lib_minion.some(other)}: not those of the states in {saltenv}; saltutil.sync_all"] if other else []
+        return {**whole, "errors": [*errors, *whole["errors"]], "stale": other}
     except CommandExecutionError as exc:
         return {"minion_id": __opts__["id"], "roles": [], "errors": [str(exc)], "warnings": [], "tree": True}
 
@@ -176,7 +179,7 @@ def rendered(saltenv=None, preflighted=True):
         False: do not ask :func:`preflight`.
 
     Returns what :func:`settings` returns, without roles where preflight finds something, and ``problems``, what it
-    found; ``missing``, as :func:`missing` returns it; ``seen``, with which the state ``haproxy_ha.settings_valid``
+    found; ``missing``, what :func:`missing` and :func:`stale` return; ``seen``, with which the state ``haproxy_ha.settings_valid``
     tells whether what was rendered is still true when it runs: ``{"roles", "errors", "digests"}``.
 
     CLI Example:
@@ -216,7 +219,7 @@ def _seen(saltenv):
         "errors": now["errors"] if now["tree"] else [],
         "digests": digests(saltenv),
     }
-    return {**now, "missing": missing(), "seen": seen}
+    return {**now, "missing": [*missing(), *now.get("stale", [])], "seen": seen}
 
 
 def digests(saltenv=None):
@@ -306,6 +309,40 @@ def _find_missing():
     return [
         name for names, loader in ((_MODULES, __salt__), (_STATES, states)) for name in names if name not in loader
     ]
+
+
+def stale(saltenv=None):
+    """
+    Return which of the formula's modules on this minion are not those that belong to its states: a list of files, empty
+    once they are synced (``saltutil.sync_all``). By the file ``haproxy_ha/modules.sha256`` of the states: one look-up,
+    whatever the number of modules.
+
+    saltenv : ``None``
+        The environment of the states (str); the minion's own, else ``base``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' haproxy_ha.stale
+    """
+    saltenv = _environment(saltenv)
+    return _once("stale", saltenv, lambda: _find_stale(saltenv))
+
+
+def _find_stale(saltenv):
+    lines = _formula_text("modules.sha256", saltenv).splitlines()
+    wanted = {path: checksum for checksum, _, path in (line.partition("  ") for line in lines)}
+    return [path for path, checksum in wanted.items() if files.checksum(_place(path)) != checksum]
+
+
+def _place(path):
+    """Where a file of the formula's repository is on this minion: packages where they were imported from."""
+    folder, _, name = path.partition("/")
+    if folder == "_utils":
+        return os.path.join(os.path.dirname(os.path.dirname(lib_settings.__file__)), name)
+    above, own = os.path.split(os.path.dirname(os.path.abspath(__file__)))
+    return os.path.join(above, own.replace("modules", folder.strip("_")), name)
 
 
 def roles(saltenv=None):

@@ -3,10 +3,12 @@
 
 haproxy_ha-settings:
 {% if settings.missing %}
-{% set remedy = "Modules of haproxy_ha are not on this minion. Run: salt '" ~ opts.id ~ "' saltutil.sync_all" %}
+{% set what = "of another version than the states are" if "haproxy_ha.settings" in salt else "are not" %}
+{% set environment = "" if saltenv == "base" else " saltenv=" ~ saltenv %}
+{% set remedy = "Modules of haproxy_ha " ~ what ~ " on this minion. Run: salt '" ~ opts.id ~ "' saltutil.sync_all" ~ environment %}
   test.fail_without_changes:
     - name: {{ remedy | json }}
-    - comment: {{ (remedy ~ "\nMissing: " ~ settings.missing | join(", ")) | json }}
+    - comment: {{ (remedy ~ "\nThese: " ~ settings.missing | join(", ") ~ "\nAfter a change of the formula's own modules: make modules") | json }}
 {% else %}
   haproxy_ha.settings_valid:
     - rendered: {{ settings.seen | json }}

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import errno
 import grp
+import hashlib
 import itertools
 import os
 import pwd
@@ -63,6 +64,13 @@ def text(path):
     """The text of a file; None if it cannot be read."""
     with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as handle:
         return handle.read()
+    return None
+
+
+def checksum(path):
+    """The SHA-256 of a file (hexadecimal); None if it cannot be read."""
+    with contextlib.suppress(OSError), open(path, "rb") as handle:
+        return hashlib.sha256(handle.read()).hexdigest()
     return None
 
 

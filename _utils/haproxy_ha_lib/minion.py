@@ -90,6 +90,12 @@ def chosen(packages, installed, candidates):
     return list(dict.fromkeys(wanted)), lacking
 
 
+def some(names, number=3):
+    """Return the first of many names as text, and how many more there are."""
+    more = len(names) - number
+    return ", ".join(names[:number]) + (f" and {more} more" if more > 0 else "")
+
+
 def surplus(settings, present):
     """
     Return which of the parts that are ``present`` no table of pillar gives this machine.

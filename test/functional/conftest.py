@@ -4,6 +4,7 @@ import json
 import logging
 from pathlib import Path
 
+import modules
 import pytest
 from pillars import EXAMPLE
 from simulated import simulator
@@ -59,12 +60,12 @@ def api(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def minions(salt_factories, api):
+def minions(salt_factories, api, tmp_path_factory):
     """Returns the minion of an id; each has its own configuration, and the formula's modules are synced."""
     from saltfactories.utils import random_string
     from saltfactories.utils.functional import Loaders
 
-    made = {}
+    made, listed = {}, modules.write(tmp_path_factory.mktemp("listed"))
 
     def minion(name, file_roots=(REPOSITORY,)):
         key = (name, *file_roots)
@@ -72,7 +73,7 @@ def minions(salt_factories, api):
             overrides = {
                 "id": name,
                 "file_client": "local",
-                "file_roots": {"base": [str(root) for root in file_roots]},
+                "file_roots": {"base": [*([listed] if REPOSITORY in file_roots else []), *map(str, file_roots)]},
                 "pillar_roots": {"base": []},
             }
             factory = salt_factories.salt_minion_daemon(random_string("functional-"), overrides=overrides)

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from pathlib import Path
 
+import modules
 import pytest
 import yaml
 from place import addresses, in_container
@@ -36,7 +37,7 @@ def master(salt_factories, tmp_path_factory):
     (pillars / "top.sls").write_text("base:\n  '*': [haproxy_ha]\n", encoding="utf-8")
     (pillars / "haproxy_ha.sls").write_text("{}\n", encoding="utf-8")
     overrides = {
-        "file_roots": {"base": [str(states)]},
+        "file_roots": {"base": [modules.write(tmp_path_factory.mktemp("listed")), str(states)]},
         "pillar_roots": {"base": [str(pillars)]},
         "fileserver_followsymlinks": True,
     }

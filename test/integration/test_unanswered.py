@@ -95,7 +95,7 @@ def test_the_mine_that_fills_while_another_formula_runs_is_no_green_run(master, 
     begun, arrived = tmp_path / "begun", tmp_path / "arrived"
     # The settings of a run are kept for 10 s.
     script = f"touch {begun}; until [ -e {arrived} ]; do sleep 0.1; done; sleep 11"
-    slow = Path(master.config["file_roots"]["base"][0], "slow.sls")
+    slow = Path(master.config["file_roots"]["base"][-1], "slow.sls")
     slow.write_text(json.dumps({"another formula's": {"cmd.run": [{"name": script}, {"order": "first"}]}}), "utf-8")
     cli = master.salt_cli(timeout=120)
     with master.salt_minion_daemon("primary").started(), ThreadPoolExecutor() as pool:

@@ -1,0 +1,76 @@
+"""Modules and states of different versions: one failure that names the sync."""
+
+import shutil
+from pathlib import Path
+
+import modules
+import pytest
+from pillars import EXAMPLE
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PARTS = ("_modules", "_states", "_utils", "haproxy_ha")
+either = pytest.mark.parametrize("test", [True, False])
+
+
+@pytest.fixture
+def formula(tmp_path):
+    """A copy of the formula, for a minion of its own."""
+    for part in PARTS:
+        shutil.copytree(REPOSITORY / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    modules.write(tmp_path, tmp_path)
+    return tmp_path
+
+
+def only_failure(states, minion="primary"):
+    [state] = states.values()
+    assert (state["result"], state["changes"]) == (False, {})
+    assert f"salt '{minion}' saltutil.sync_all" in state["name"] + state["comment"]
+    return state["name"] + state["comment"]
+
+
+SLS = ["haproxy_ha", "haproxy_ha.cluster.resources", "haproxy_ha.load_balancer.passive", "haproxy_ha.clean"]
+
+
+@either
+@pytest.mark.parametrize("path", [
+    "_modules/haproxy_ha.py", "_states/pacemaker.py", "_utils/haproxy_ha_lib/values.py",
+    "_utils/haproxy_ha_host/net.py",
+])  # fmt: skip
+def test_a_module_that_is_not_the_states_is_one_failure_that_names_the_sync(minions, formula, path, test):
+    """Newer on the file server than on the minion: the states and their list have come without a sync."""
+    minion = minions("primary", (formula,))
+    assert minion.apply("haproxy_ha.guard", EXAMPLE)["haproxy_ha-settings"]["result"] is True
+    with open(formula / path, "a", encoding="utf-8") as handle:
+        handle.write("# another version\n")
+    modules.write(formula, formula)
+    for sls in SLS:
+        assert "of another version" in only_failure(minion.apply(sls, EXAMPLE, test=test))
+
+
+@either
+def test_modules_that_know_nothing_of_the_list_are_one_failure(minions, formula, test):
+    """As before an upgrade: what an old module lacks is what its states ask for first."""
+    module = formula / "_modules" / "haproxy_ha.py"
+    text = module.read_text(encoding="utf-8")
+    module.write_text(text.replace("def rendered(", "def _rendered("), encoding="utf-8")
+    minion = minions("primary", (formula,))
+    minion.modules.saltutil.sync_all()
+    for sls in SLS:
+        assert "of another version" in only_failure(minion.apply(sls, EXAMPLE, test=test))
+
+
+@either
+def test_states_that_are_older_than_the_modules_are_a_failure(minions, formula, test):
+    minion = minions("primary", (formula,))
+    (formula / modules.LISTED).unlink()
+    guard = "haproxy_ha-settings:\n  haproxy_ha.settings_valid\n"
+    (formula / "haproxy_ha" / "guard.sls").write_text(guard, encoding="utf-8")
+    for sls in ("haproxy_ha", "haproxy_ha.cluster.resources"):
+        [state] = minion.apply(sls, EXAMPLE, test=test).values()
+        assert state["result"] is False
+        assert "salt://haproxy_ha/modules.sha256 is not on Salt's file server" in state["comment"]
+
+
+def test_functions_say_it_too(minions, formula):
+    minion = minions("primary", (formula,))
+    assert minion.modules.haproxy_ha.stale("base") == []
