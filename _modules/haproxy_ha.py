@@ -179,8 +179,9 @@ def rendered(saltenv=None, preflighted=True):
         False: do not ask :func:`preflight`.
 
     Returns what :func:`settings` returns, without roles where preflight finds something, and ``problems``, what it
-    found; ``missing``, what :func:`missing` and :func:`stale` return; ``seen``, with which the state ``haproxy_ha.settings_valid``
-    tells whether what was rendered is still true when it runs: ``{"roles", "errors", "digests"}``.
+    found; ``missing``, what :func:`missing` and :func:`stale` return; ``seen``, with which the state
+    ``haproxy_ha.settings_valid`` tells whether what was rendered is still true when it runs: ``{"roles", "errors",
+    "digests"}``.
 
     CLI Example:
 

@@ -109,6 +109,7 @@ from haproxy_ha_lib.cib import kinds as lib_kinds
 from haproxy_ha_lib.cib import parameters as lib_parameters
 from haproxy_ha_lib.cib import plan as lib_plan
 from haproxy_ha_lib.cib import values as lib_values
+from haproxy_ha_lib.cib import words as lib_words
 
 log = logging.getLogger(__name__)
 
@@ -1376,3 +1377,19 @@ def describe(actions):
         salt-call pacemaker.describe '{resources: {FloatIP: [{action: start, node: primary}]}}'
     """
     return lib_impact.sentences(actions)
+
+
+def in_words(changes):
+    """
+    Return the changes of ``plan`` or ``apply`` with one line for each object, in the words of ``crm configure``.
+
+    changes
+        ``{"kind id": {"old": data, "new": data}}`` (dict).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call pacemaker.in_words '{"clone web": {"old": null, "new": {"resource": "apache"}}}'
+    """
+    return lib_words.lines(changes)

@@ -98,7 +98,8 @@ def configured(
         "adopt": adopt,
         "take_over": take_over,
     }
-    return _configured(name, configuration or {}, options, timeout, timeout if forming is None else forming)
+    ret = _configured(name, configuration or {}, options, timeout, timeout if forming is None else forming)
+    return {**ret, "changes": __salt__["pacemaker.in_words"](ret["changes"])}
 
 
 def _configured(name, desired, options, timeout, forming):

@@ -15,7 +15,7 @@ def listing(root=REPOSITORY):
 
 
 def write(directory, root=REPOSITORY):
-    """Put the list below a directory that precedes the repository among a file server's roots; returns the directory."""
+    """Put the list below a directory, which precedes the repository among a file server's roots, and return that."""
     path = Path(directory) / LISTED
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(listing(root), encoding="ascii")
