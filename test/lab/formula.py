@@ -20,12 +20,15 @@ def set_pillar(
     nginx: dict | None = None,
     balancers: Sequence[str] = BALANCERS,
     apps: Sequence[str] = APP_SERVERS,
+    own: dict[str, dict] | None = None,
 ) -> None:
     """The example's pillar for these hosts, with a response header that names the balancer, further lines of the
-    frontend, and ``cluster`` and ``nginx`` laid over its sections of those names."""
+    frontend, ``cluster`` and ``nginx`` laid over its sections of those names, and ``own`` keys of each balancer."""
     document = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
     tree = document["haproxy_ha"]
-    tree["load_balancers"] = {name: {**_addresses(name), "anchor_ip": HOSTS[name].anchor} for name in balancers}
+    tree["load_balancers"] = {
+        name: {**_addresses(name), "anchor_ip": HOSTS[name].anchor, **(own or {}).get(name, {})} for name in balancers
+    }
     tree["app_servers"] = {name: _addresses(name) for name in apps}
     tree["haproxy"] = {"frontends": {"http": {"options": [NAME_THE_BALANCER, *options]}}}
     tree["cluster"].update(cluster or {})
