@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 from pillars import REPOSITORY
@@ -45,3 +48,15 @@ def install_of_former_days(root: Path | str, texts: dict[str, str]) -> agents.Pl
         path.write_text(text, encoding="utf-8")
         path.chmod(0o644 if "." in name else 0o755)
     return where
+
+
+def load(directory: Path, name: str):
+    """A program as a module; what it imports is imported from its version's directory, which is the argument."""
+    sys.path.insert(0, str(directory))
+    try:
+        loader = SourceFileLoader(f"agent_{name}", str(directory / "programs" / f"{name}.py"))
+        module = module_from_spec(spec_from_loader(loader.name, loader))
+        loader.exec_module(module)
+    finally:
+        sys.path[:] = [entry for entry in sys.path if not entry.startswith(str(directory))]
+    return module

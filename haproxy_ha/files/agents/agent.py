@@ -32,6 +32,43 @@ class Failure(Exception):
         self.code, self.reason = code, reason
 
 
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+secrets = set()  # never in a reason or a log
+
+
+def run(command, timeout, check=True):
+    """Runs a program, without a terminal and with a PATH of our own.
+
+    Args:
+        command (list[str]): The program and its arguments.
+        timeout (float): Seconds after which it is killed.
+        check (bool): Whether a code other than 0 is a failure.
+
+    Returns:
+        subprocess.CompletedProcess: With text.
+
+    Raises:
+        Failure: It is not there (5), failed or did not end in time (1).
+    """
+    import subprocess
+
+    said = " ".join(command)
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout,
+            env={"PATH": PATH, "LC_ALL": "C"}, start_new_session=True,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise Failure(ERR_INSTALLED, f"{command[0]}: is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise Failure(ERR_GENERIC, f"{said}: did not end in time") from None
+    except (OSError, ValueError) as error:
+        raise Failure(ERR_GENERIC, f"{said}: {error}") from None
+    if check and done.returncode:
+        raise Failure(ERR_GENERIC, f"{said}: {done.stderr.strip() or f'code {done.returncode}'}")
+    return done
+
+
 class Environment:
     """What the cluster hands to an agent.
 
@@ -49,11 +86,11 @@ class Environment:
         self.parameters = description.parameters
         self.action = action
         self.instance = environ.get("OCF_RESOURCE_INSTANCE") or description.name
-        self.check_level = int(environ.get("OCF_CHECK_LEVEL") or 0)
-        self.is_probe = action == "monitor" and environ.get("OCF_RESKEY_CRM_meta_interval", "0") == "0"
+        self.check_level = number(environ.get("OCF_CHECK_LEVEL"), 0)
+        self.is_probe = is_probe(action, environ)
         self.state_directory = environ.get("HA_RSCTMP") or "/run/resource-agents"
         advised = next((entry.timeout for entry in description.actions if entry.name == action), 20)
-        timeout = int(environ.get("OCF_RESKEY_CRM_meta_timeout") or advised * 1000) / 1000
+        timeout = (number(environ.get("OCF_RESKEY_CRM_meta_timeout"), 0) or advised * 1000) / 1000
         # The cluster kills at its timeout; a reason must be told before.
         self.deadline = time.monotonic() + max(timeout * 0.9 - 0.5, timeout / 2)
 
@@ -84,14 +121,30 @@ class Environment:
                 raise Failure(ERR_CONFIGURED, f"{parameter.name}: is required, and is not given")
 
 
+def is_probe(action, environ):
+    """Whether an action is the monitor that only looks where a resource runs."""
+    return action == "monitor" and environ.get("OCF_RESKEY_CRM_meta_interval", "0") == "0"
+
+
+def number(text, default=0):
+    """A whole number in decimal digits; the default for anything else."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else default
+
+
 def log(text):
     """One line for Pacemaker's log, which takes an agent's standard error."""
-    print(text, file=sys.stderr)
+    print(_line(text), file=sys.stderr)
 
 
 def reason(text):
     """The line that Pacemaker shows in crm_mon."""
-    print(f"ocf-exit-reason:{' '.join(text.split())}", file=sys.stderr)
+    print(f"ocf-exit-reason:{_line(text)}", file=sys.stderr)
+
+
+def _line(text):
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return " ".join(text.split())
 
 
 def replace_file(path, text):
@@ -204,6 +257,18 @@ def main(description, handlers, argv, environ):
     except Failure as failure:
         reason(failure.reason)
         return failure.code
+    except Exception as error:  # noqa: BLE001 - a slip of ours must not be what takes a service away
+        return _unexpected(error, action, environ)
+
+
+def _unexpected(error, action, environ):
+    """What serves goes on, and the slip is shown; whoever asks where the resource runs is told that nobody knows."""
+    place = error.__traceback__
+    while place.tb_next:
+        place = place.tb_next
+    where = f"{os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}"
+    reason(f"{action}: unexpected {type(error).__name__} at {where}: {error}")
+    return DEGRADED if action == "monitor" and not is_probe(action, environ) else ERR_GENERIC
 
 
 def leave(code):
