@@ -168,7 +168,7 @@ def test_a_foreign_haproxy_is_named_and_never_doubled(haproxy):
     assert haproxy("monitor", interval=0)[0] == NOT_RUNNING
     code, reason = haproxy("start")
     assert code == GENERIC
-    assert f"is held by haproxy (process {foreign[0]}), which is not haproxy.service" in reason
+    assert f"{CONFIG} is run by haproxy (process {foreign[0]}) already, which is not haproxy.service" in reason
     assert haproxy.pids() == foreign
     haproxy.host.run("kill", *foreign)
     wait_for("it to end", lambda: not haproxy.pids(), 10)

@@ -161,7 +161,7 @@ def replace_file(path, text):
     temporary = os.path.join(directory, f".{name}.{os.getpid()}")
     try:
         os.makedirs(directory, mode=0o755, exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as file:
+        with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
             os.fchmod(file.fileno(), 0o644)
         os.replace(temporary, path)

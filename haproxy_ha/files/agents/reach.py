@@ -25,8 +25,11 @@ def default_gateway(table):
     """The IPv4 gateway of the default route in the text of /proc/net/route; "" without one."""
     for line in table.splitlines()[1:]:
         fields = line.split()
-        if fields[1] == fields[7] == "00000000" and int(fields[3], 16) & 2:
-            return ".".join(str(byte) for byte in struct.pack("<I", int(fields[2], 16)))
+        try:
+            if fields[1] == fields[7] == "00000000" and int(fields[3], 16) & 2:
+                return ".".join(str(byte) for byte in struct.pack("<I", int(fields[2], 16)))
+        except (IndexError, ValueError, struct.error):
+            agent.log(f"the table of routes has a line that makes no sense: {line!r}")
     return ""
 
 
@@ -61,7 +64,7 @@ def _echoed(connection, address, identifier, deadline):
             packet, sender = connection.recvfrom(1024)
         except TimeoutError:
             return False
-        message = packet[(packet[0] & 15) * 4 :]
+        message = packet[(packet[0] & 15) * 4 :] if packet else b""
         if sender[0] == address and message[:1] == b"\0" and message[4:6] == struct.pack("!H", identifier):
             return True
     return False
