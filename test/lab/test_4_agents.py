@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from lab import audit
 from lab.machine import machine
 from lab.shell import wait_for
+from lab.topology import HOSTS
 
 AGENT = "/usr/lib/ocf/resource.d/haproxy_ha/haproxy"
 CONFIG = "/etc/haproxy/haproxy.cfg"
@@ -110,6 +113,49 @@ def test_a_hung_haproxy_is_found_and_killed_first(haproxy, which):
     assert time.monotonic() - begin < 2
     assert haproxy.pids() == []
     assert (haproxy("start"), haproxy("monitor")) == ((OK, ""), (OK, ""))
+
+
+def test_a_stop_succeeds_while_systemd_does_not_answer(haproxy):
+    """And what was ended behind its back systemd does not start again, when it is back."""
+    haproxy("start")
+    systemd = haproxy.host.leader()
+    os.kill(systemd, signal.SIGSTOP)
+    try:
+        assert haproxy("stop") == (OK, "")
+        # Its remains are systemd's to clear away.
+        assert haproxy.host.run("pgrep", "--runstates", "RSDT", "-x", "haproxy", check=False).stdout == ""
+        assert haproxy("monitor", interval=0) == (NOT_RUNNING, "")
+    finally:
+        os.kill(systemd, signal.SIGCONT)
+    wait_for("systemd to refuse a start", lambda: haproxy.show("ConditionResult") == "no", 20)
+    assert (haproxy.show("ActiveState"), haproxy.pids()) == ("inactive", [])
+    assert (haproxy("start"), haproxy("monitor")) == ((OK, ""), (OK, ""))
+
+
+def test_an_address_that_is_back_within_a_second_is_no_failure(haproxy):
+    """As when a network service reloads; one that stays away is one."""
+    haproxy("start")
+    anchor = HOSTS[haproxy.host.host.name].anchor
+    assert haproxy("monitor") == (OK, "")
+    script = f"""
+import json, os, subprocess, threading
+address = json.loads(subprocess.run(["ip", "-j", "address", "show", "to", "{anchor}"], capture_output=True).stdout)[0]
+device, length = address["ifname"], address["addr_info"][-1]["prefixlen"]
+def ip(word): subprocess.run(["ip", "address", word, f"{anchor}/{{length}}", "dev", device], check=True)
+environment = os.environ | {{"OCF_RESKEY_CRM_meta_interval": "5000", "OCF_RESOURCE_INSTANCE": "haproxy"}}
+def monitor(): return subprocess.run(["{AGENT}", "monitor"], env=environment, capture_output=True).returncode
+ip("del")
+back = threading.Timer(0.5, ip, ["add"])
+back.start()
+codes = [monitor()]
+back.join()
+ip("del")
+codes.append(monitor())
+ip("add")
+codes.append(monitor())
+print(codes)
+"""
+    assert json.loads(haproxy.host.run("/usr/bin/python3", "-c", script).stdout) == [OK, GENERIC, OK]
 
 
 def test_systemd_restarts_a_crash_and_the_monitor_waits_for_it(haproxy):
