@@ -46,7 +46,8 @@ SAID = {
                       "ControlGroup=/system.slice/haproxy.service\nJob=\n",
     "systemctl list-jobs": "17 haproxy.service stop running\n", "systemctl": "", "crm_node": "one\n",
     "crm_mon": '<pacemaker-result><nodes><node name="one" online="true" standby="true"/>'
-               '<node name="two" online="true"/></nodes><resources><clone id="haproxy-clone"><resource id="haproxy" role="Started" managed="true">'
+               '<node name="two" online="true"/></nodes><resources><clone id="haproxy-clone">'
+               '<resource id="haproxy" role="Started" managed="true">'
                '<node name="one"/></resource></clone><resource id="FloatIP" managed="true" role="Started">'
                '<node name="two"/></resource></resources></pacemaker-result>',
     "attrd_updater": "", "journalctl": "[ALERT] x\n", "/usr/sbin/haproxy": "[ALERT] (1) : no\n",
