@@ -5,3 +5,127 @@ import logging
 from pathlib import Path
 
 import agentset
+import modules
+import pytest
+from pillars import EXAMPLE
+from simulated import simulator
+
+from haproxy_ha_host import daemons, files, system
+
+logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NO_TREE = object()
+
+
+class Minion:
+    """A masterless minion. The API that the example's pillar names is the simulator's."""
+
+    def __init__(self, loaders, api):
+        self.modules = loaders.modules
+        self.api = {"api_url": api.api_url, "ca_file": api.ca_file}
+
+    def apply(self, sls, pillar, test=False, beside=None, **options):
+        """
+        ``state.apply``: the states' returns, by id (the last of an id that stands for several). ``beside``: the rest of
+        pillar.
+        """
+        done = self.modules.state.apply(sls, pillar=self._pillar(pillar, beside), test=test, **options)
+        assert isinstance(done.raw, dict), done.raw
+        return {state["__id__"]: state for state in sorted(done.raw.values(), key=lambda state: state["__run_num__"])}
+
+    def low(self, sls, pillar):
+        """The compiled low chunks of an SLS file, in the order of the run."""
+        chunks = self.modules.state.show_low_sls(sls, pillar=self._pillar(pillar))
+        assert all(isinstance(chunk, dict) for chunk in chunks), chunks
+        return chunks
+
+    def _pillar(self, tree, beside=None):
+        if tree is NO_TREE:
+            return {"no tree": True, **(beside or {})}
+        address = tree.get("floating_ip") if isinstance(tree, dict) else None
+        if isinstance(address, dict) and "api_url" not in address:
+            tree = {**tree, "floating_ip": {**address, **self.api}}
+        return {"haproxy_ha": tree, **(beside or {})}
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory):
+    """A simulator of DigitalOcean that knows the example's floating IP and token."""
+    floating = EXAMPLE["floating_ip"]
+    with simulator(
+        tmp_path_factory.mktemp("api"), tokens=[floating["api_token"]],
+        reserved_ips=[{"ip": floating["address"], "droplet_id": None}],
+    ) as simulated:
+        yield simulated
+
+
+@pytest.fixture(scope="session")
+def minions(salt_factories, api, tmp_path_factory):
+    """Returns the minion of an id; each has its own configuration, and the formula's modules are synced."""
+    from saltfactories.utils import random_string
+    from saltfactories.utils.functional import Loaders
+
+    made, listed = {}, modules.write(tmp_path_factory.mktemp("listed"))
+
+    def minion(name, file_roots=(REPOSITORY,)):
+        key = (name, *file_roots)
+        if key not in made:
+            overrides = {
+                "id": name,
+                "file_client": "local",
+                "file_roots": {"base": [*([listed] if REPOSITORY in file_roots else []), *map(str, file_roots)]},
+                "pillar_roots": {"base": []},
+            }
+            factory = salt_factories.salt_minion_daemon(random_string("functional-"), overrides=overrides)
+            loaders = Loaders(factory.config.copy(), loaded_base_name=f"functional_{len(made)}.loaded")
+            made[key] = Minion(loaders, api)
+        return made[key]
+
+    return minion
+
+
+@pytest.fixture(scope="session")
+def own_sls(tmp_path_factory):
+    """A file root for people's own SLS."""
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture
+def single(minions, own_sls):
+    """One state in an SLS of its own, on the minion ``primary`` or another: returns its result."""
+
+    def run(function, name, pillar=EXAMPLE, minion="primary", test=False, **arguments):
+        options = [{"name": name}, *({key: value} for key, value in arguments.items())]
+        (own_sls / "own.sls").write_text(json.dumps({"the state": {function: options}}), encoding="utf-8")
+        [state] = minions(minion, (REPOSITORY, own_sls)).apply("own", pillar, test=test).values()
+        for secret in (EXAMPLE["floating_ip"]["api_token"], EXAMPLE["cluster"]["authkey"]):
+            assert secret not in str(state)
+        return state
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """The agents' directory as the formula installs it."""
+    directory = tmp_path_factory.mktemp("haproxy_ha")
+    directory.chmod(0o755)
+    return Path(agentset.install(directory).link)
+
+
+@pytest.fixture(scope="session")
+def haproxy(installed):
+    """The agent haproxy as a module."""
+    return agentset.load(installed.resolve(), "haproxy")
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """The formula's memory and systemd's stand-in in a directory of the test's own."""
+    monkeypatch.setattr(system, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(files, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(system, "PATH", f"{tmp_path}/bin:{system.PATH}")
+    monkeypatch.setattr(system, "systemd", lambda: True)
+    monkeypatch.setattr(daemons, "_RELOAD_SECONDS", 4)
+    return tmp_path
