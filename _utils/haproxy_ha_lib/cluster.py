@@ -119,6 +119,9 @@ def _add_fencing(objects, floating_ip, fencing):
     objects["primitives"]["fencing"] = {
         "agent": FENCE_AGENT,
         "params": {"ca_file": floating_ip["ca_file"], **params},
+        # A device whose monitor fails is started again every few seconds, and each look is some calls of the API, whose
+        # limit it shares with the address. One that rests fences all the same: the fencer asks no resource's state.
+        "meta": {"migration-threshold": 3, "failure-timeout": "120s"},
         "operations": [_operation("monitor", "60s", "20s")],
     }
     objects["primitives"]["FloatIP"]["meta"]["priority"] = 10

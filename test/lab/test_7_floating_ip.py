@@ -20,7 +20,7 @@ from lab.cloud import CONTROL, REPOSITORY, api_token
 from lab.machine import HAPROXY, MACHINES, machine
 from lab.shell import run, wait_for
 from lab.simulator import control
-from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS
+from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask, probe
 from lab.watch import watch
 
@@ -334,7 +334,27 @@ def test_a_lost_balancer_is_powered_off_for_real_before_the_other_one_takes_over
     assert len(seen.moves) == 1
 
 
-# Pillar: another provider, another token
+# Pillar: another address, another provider, another token
+
+
+def test_another_floating_ip_is_one_run(pillar, active):
+    """Refused at once where the old one would be in the way, before anything is touched; then it goes for the new one."""
+    owner = HOSTS[active].droplet_id
+    with watch("the address is changed, and changed back") as seen:
+        document = yaml.safe_load(EXAMPLE)
+        document["haproxy_ha"]["floating_ip"]["address"] = SECOND_FLOATING_IP
+        salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
+        begin = time.monotonic()
+        returned = salt.call("state.apply", "haproxy_ha", target=active)
+        print(f"refused after {time.monotonic() - begin:.1f} s")
+        assert f"floating_ip:replaces to {FLOATING_IP}" in str(returned)
+        assert outcome.changed(returned) == []
+        pillar(lambda tree: tree["floating_ip"].update(address=SECOND_FLOATING_IP, replaces=FLOATING_IP))
+        owners = control.state(str(CONTROL))["owners"]
+        assert (owners, ask(SECOND_FLOATING_IP)[0]) == ({FLOATING_IP: None, SECOND_FLOATING_IP: owner}, 200)
+        pillar(lambda tree: tree["floating_ip"].update(replaces=SECOND_FLOATING_IP))
+        owners = control.state(str(CONTROL))["owners"]
+        assert (owners, ask()[0]) == ({FLOATING_IP: owner, SECOND_FLOATING_IP: None}, 200)
 
 
 @pytest.fixture

@@ -163,6 +163,7 @@ def test_fencing_is_one_pillar_line():
     assert changed["primitives"]["fencing"] == {
         "agent": "stonith:fence_haproxy_ha_digitalocean",
         "params": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"},
+        "meta": {"migration-threshold": 3, "failure-timeout": "120s"},
         "operations": [{"name": "monitor", "interval": "60s", "timeout": "20s"}],
     }
     assert changed["properties"]["stonith-enabled"] is True
