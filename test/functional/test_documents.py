@@ -112,9 +112,9 @@ def laid_over(base, over):
 
 
 def pillar_of(example, secrets):
-    """The whole tree: an example that names its own floating IP stands alone, another one is beside the usual."""
+    """The whole tree: one that names its own floating IP and machines stands alone, another one is beside the usual."""
     tree = given(example, secrets)
-    return tree if "floating_ip" in tree else laid_over(EXAMPLE, tree)
+    return tree if {"floating_ip", "load_balancers"} <= set(tree) else laid_over(EXAMPLE, tree)
 
 
 def built(pillar, minion):
