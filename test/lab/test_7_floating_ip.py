@@ -338,9 +338,9 @@ def test_a_lost_balancer_is_powered_off_for_real_before_the_other_one_takes_over
 
 
 def test_another_floating_ip_is_one_run(pillar, active):
-    """Refused at once where the old one would be in the way, before anything is touched; then it goes for the new one."""
+    """Refused at once where the old one is in the way, before anything is touched; then it goes for the new one."""
     owner = HOSTS[active].droplet_id
-    with watch("the address is changed, and changed back") as seen:
+    with watch("the address is changed, and changed back"):
         document = yaml.safe_load(EXAMPLE)
         document["haproxy_ha"]["floating_ip"]["address"] = SECOND_FLOATING_IP
         salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
