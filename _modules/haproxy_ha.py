@@ -39,6 +39,7 @@ from haproxy_ha_host import (
     probes,
     runtime,
     system,
+    verdicts,
     waiting,
 )
 from haproxy_ha_lib import addresses as lib_addresses
@@ -792,8 +793,18 @@ def _daemon(name, ours):
         "nginx": (paths["nginx_dir"], ("-t", "-c", os.path.join(paths["nginx_dir"], "nginx.conf"))),
         "corosync": (os.path.dirname(paths["corosync_conf"]), ("-t", "-c", paths["corosync_conf"])),
     }[name]
-    servers = _pool(ours) if name == "haproxy" else None
-    return daemons.Daemon(name, ours["services"][name], root, check, _listeners_of(name, ours), servers)
+    servers, agent = (_pool(ours), _agent(standing.HAPROXY, ours)) if name == "haproxy" else (None, None)
+    return daemons.Daemon(name, ours["services"][name], root, check, _listeners_of(name, ours), servers, agent)
+
+
+def _agent(resource, ours):
+    """A resource of the cluster with its agent, if that is ours; else None."""
+    primitive = ours["cluster"]["configuration"].get("primitives", {}).get(resource) or {}
+    standard, _, name = str(primitive.get("agent", "")).rpartition(":")
+    if standard != f"ocf:{lib_cluster.PROVIDER}":
+        return None
+    path = os.path.join(ours["paths"]["agents_dir"], name)
+    return verdicts.Agent(path, resource, primitive.get("params") or {})
 
 
 def _pool(ours):
@@ -1400,9 +1411,9 @@ def verify(timeout=0, saltenv=None):
     it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
     IP answers; the app servers answer on their private addresses and refuse on their public ones; every server that is
     up gets its share of requests; the floating IP's owner, Pacemaker's active node and a running HAProxy agree; the
-    address can come to this machine; fencing through the API would find each load balancer, with a token that may do
-    it; with a quorum helper, all votes of the quorum are there. On the quorum helper: 127.0.0.1 refuses, the private
-    address answers.
+    agents, asked as the cluster asks them, find nothing wrong with what runs here; the address can come to this
+    machine; fencing through the API would find each load balancer, with a token that may do it; with a quorum helper,
+    all votes of the quorum are there. On the quorum helper: 127.0.0.1 refuses, the private address answers.
 
     Where an operator keeps HAProxy from running here (standby, maintenance, a resource that is stopped or unmanaged),
     nothing is asked through it, the app servers are asked directly, and a note says so: that another load balancer
@@ -1518,6 +1529,9 @@ def _verify_cluster(ours):
     try:
         now = _overview(__salt__["pacemaker.status"]())
         checks = probes.agreement(now["active"], now["haproxy"])
+        checks += [probes.judged(_agent(resource, ours)) for resource, nodes in (
+            (standing.HAPROXY, now["haproxy"]), (standing.ADDRESS, now["active"])
+        ) if ours["minion_id"] in nodes and _agent(resource, ours)]  # fmt: skip
         if _uses_api(ours):
             owner = __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"])["droplet_id"]
             mine = __salt__["digitalocean.metadata"](ours["floating_ip"]["metadata_url"])["droplet_id"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import corosync, files, net, pool, system
+from haproxy_ha_host import corosync, files, net, pool, system, verdicts
 from haproxy_ha_host.runtime import HAProxy
 from haproxy_ha_lib import fileset, sockets
 
@@ -43,6 +43,8 @@ class Daemon:
         The (address, port) that it has to listen on with the new files.
     servers : ``None``
         HAProxy's servers, a :class:`pool.Pool`.
+    agent : ``None``
+        The resource agent by which the cluster judges it, a :class:`verdicts.Agent`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Daemon:
     check: tuple
     listeners: tuple = ()
     servers: pool.Pool | None = None
+    agent: verdicts.Agent | None = None
 
 
 def installed(daemon):
@@ -120,15 +123,18 @@ def install(daemon, wanted):
     """
     Install a set that :func:`refusal` has nothing against; let the daemon take it if it runs.
 
-    Returns what was done, in words. Raises CommandExecutionError if the daemon does not take it; the files of before
-    are then back.
+    Returns what was done, in words. Raises CommandExecutionError if the daemon does not take it, or the cluster would
+    take it for failed; the files of before are then back.
     """
     before = {**files.snapshot(wanted), **(_last_good(daemon)["files"] if unfinished(daemon) else {})}
     was_running = system.settled(daemon.unit) == "active"
+    was_well = was_running and not _complaint(daemon)
     ours, present = installed_before(daemon), {path for path, entry in wanted.items() if entry is not None}
     _remember(daemon, before, ours | present, unfinished=True)
     try:
         done = _install(daemon, wanted)
+        if was_well:
+            _prove(daemon)
     except (CommandExecutionError, OSError) as exc:
         files.install(before)
         taken = _take_back(daemon) if was_running else ""
@@ -136,6 +142,20 @@ def install(daemon, wanted):
         raise CommandExecutionError(f"{exc}\nThe files of before are back in place{taken}.") from exc
     _remember(daemon, before, present, unfinished=False)
     return done
+
+
+def _complaint(daemon):
+    return verdicts.complaint(daemon.agent) if daemon.agent else ""
+
+
+def _prove(daemon):
+    """A set after which the cluster would restart the daemon, or move what depends on it, is no set to keep."""
+    complaint = _complaint(daemon)
+    # What the cluster has stopped meanwhile is none of these files' doing.
+    if complaint and system.settled(daemon.unit) == "active":
+        raise CommandExecutionError(
+            f"{daemon.name} took the new files, and the cluster would take it for failed: {complaint}"
+        )
 
 
 def _install(daemon, wanted, again=True):

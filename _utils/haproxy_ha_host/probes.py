@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
-from haproxy_ha_host import net
+from haproxy_ha_host import net, verdicts
 from haproxy_ha_host.runtime import HAProxy
 from haproxy_ha_lib import haproxy_cfg, nginx_conf, runtime, sockets, standing
 
@@ -34,6 +34,12 @@ def all_of(probes):
     """What probes (functions) find, made at the same moment: one that is not answered waits for seconds."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(lambda make: make(), probes))
+
+
+def judged(agent):
+    """The cluster does not take a resource that runs here for failed."""
+    complaint = verdicts.complaint(agent)
+    return probe(f"{agent.resource}, by its agent", "well", complaint or "well", not complaint)
 
 
 def _closed(address, port):

@@ -1,5 +1,6 @@
 """Daemons take their files: the real ones, in the image that has them. Only ``systemctl`` is a stand-in."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -8,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from place import requires_tools
+from place import in_container, requires_tools
 from salt.exceptions import CommandExecutionError
 from service import Service, free_port
 
-from haproxy_ha_host import daemons, files, net, system
+from haproxy_ha_host import daemons, files, net, system, verdicts
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "unshare"),
@@ -222,6 +223,58 @@ def test_what_haproxy_cannot_start_with_is_put_back(haproxy, machine):
     assert not (haproxy.cfg.parent / "more").exists()
     assert net.get("127.0.0.1", haproxy.port) == 200
     assert not daemons.unfinished(haproxy.daemon)
+
+
+SHOW = """\
+#!/bin/sh
+# What the agent asks systemd.
+pid=$(cat {pidfile}) && printf 'LoadState=loaded\\nActiveState=active\\nJob=\\nMainPID=%s\\n' "$pid"
+"""
+UNTIL_IT_LISTENS = "until ss -ltnH | grep -q 192.0.2.8:; do :; done"
+NONLOCAL = Path("/proc/sys/net/ipv4/ip_nonlocal_bind")
+
+
+@pytest.fixture
+def judged(haproxy, machine, installed):
+    """HAProxy with its agent, a process of its own as the cluster's, which finds systemctl where it always looks."""
+    stand_in = Path("/usr/local/sbin/systemctl")
+    stand_in.write_text(SHOW.format(pidfile=haproxy.pidfile))
+    stand_in.chmod(0o755)
+    parameters = {"config": haproxy.cfg, "gateway": "none"}
+    agent = verdicts.Agent(str(installed / "haproxy"), "haproxy", parameters)
+    haproxy.daemon = dataclasses.replace(haproxy.daemon, agent=agent)
+    yield haproxy
+    stand_in.unlink()
+
+
+@pytest.mark.skipif(not in_container(), reason="needs a machine of its own")
+def test_what_the_cluster_would_take_for_failed_is_put_back(judged):
+    """HAProxy may listen on an address that is not there, and the reload succeeds; clients would not come to it."""
+    before = judged.cfg.read_text()
+    assert verdicts.complaint(judged.daemon.agent) == ""
+    wanted = {str(judged.cfg): text(haproxy_on(judged.port).replace("127.0.0.1", "192.0.2.8"))}
+    judged.on_reload(f"echo 1 > {NONLOCAL}; kill -USR2 $pid; {UNTIL_IT_LISTENS}; echo 0 > {NONLOCAL}")
+    with pytest.raises(CommandExecutionError) as refused:
+        daemons.install(judged.daemon, wanted)
+    assert str(refused.value).startswith(
+        "haproxy took the new files, and the cluster would take it for failed: this machine has no longer the address"
+        f" of 192.0.2.8:{judged.port}\nThe files of before are back in place, and haproxy has taken them."
+    )
+    assert judged.cfg.read_text() == before
+    assert system.wait_for(lambda: net.get("127.0.0.1", judged.port) == 200, 5)
+    assert verdicts.complaint(judged.daemon.agent) == ""
+
+
+@pytest.mark.skipif(not in_container(), reason="needs a machine of its own")
+def test_what_was_failed_before_may_be_mended_by_new_files(judged):
+    wanted = {str(judged.cfg): text(haproxy_on(judged.port).replace("127.0.0.1", "192.0.2.8"))}
+    judged.on_reload(f"echo 1 > {NONLOCAL}; kill -USR2 $pid; {UNTIL_IT_LISTENS}; echo 0 > {NONLOCAL}")
+    daemons.install(dataclasses.replace(judged.daemon, agent=None), wanted)
+    assert "no longer the address" in verdicts.complaint(judged.daemon.agent)
+    judged.on_reload('kill -USR2 "$pid"')
+    well = {str(judged.cfg): text(haproxy_on(judged.port))}
+    assert daemons.install(judged.daemon, well) == "haproxy was reloaded"
+    assert verdicts.complaint(judged.daemon.agent) == ""
 
 
 def test_a_killed_run_is_finished_by_the_next(haproxy, machine):
