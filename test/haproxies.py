@@ -175,7 +175,7 @@ class HAProxy:
 def shut_listener(port):
     """Shuts the listeners of a port from outside, as the kernel can (ss(8), -K): who had them is not told."""
     done = subprocess.run(
-        ["ss", "--kill", "--no-header", "state", "listening", f"sport = :{port}"], capture_output=True, text=True,
-        check=True,
+        ["ss", "--kill", "--no-header", "--numeric", "state", "listening", f"sport = :{port}"],
+        capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert str(port) in done.stdout, done
