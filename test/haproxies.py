@@ -26,7 +26,7 @@ defaults
     timeout client 5s
     timeout server 5s
 frontend http
-    bind 127.0.0.1:{port} {bind}
+    bind 127.0.0.1:{port}{bind}
     {limit}
     default_backend app_pool
 frontend tcp

@@ -141,6 +141,13 @@ def test_a_haproxy_all_of_whose_frontends_are_closed(server):
     assert server.judge()[0] == GENERIC
 
 
+def test_a_haproxy_that_was_closed_before_the_agent_came(server):
+    server.start()
+    for name in ("http", "tcp"):
+        server.ask(f"disable frontend {name}")
+    assert server.judge() == (GENERIC, "no frontend takes clients: http, tcp closed by hand")
+
+
 def test_backends_without_a_server(server):
     server.app.close()
     server.start(check="check inter 100ms fall 1")
@@ -156,7 +163,7 @@ def test_a_frontend_that_is_full(server):
 
 
 def test_a_listener_that_is_full_by_its_own_limit(server):
-    server.start(bind="maxconn 2")
+    server.start(bind=" maxconn 2")
     crowd = [socket.create_connection(("127.0.0.1", server.ports[0])) for _ in range(4)]
     assert server.judge() == (OK, "")
     for connection in crowd:
@@ -184,6 +191,18 @@ def test_a_cli_that_others_use_up(each):
     for connection in crowd:
         connection.close()
     assert each.until(OK)[1] == ""
+
+
+def test_an_address_that_has_left_while_others_use_up_the_cli(each):
+    with addresses("192.0.2.8"):
+        each.start(bind="\n    bind 192.0.2.8:8098")
+        assert each.judge() == (OK, "")
+    crowd = [socket.socket(socket.AF_UNIX) for _ in range(14)]
+    for connection in crowd:
+        connection.connect(each.admin)
+    assert each.judge(timeout="300ms") == (GENERIC, "this machine has no longer the address of 192.0.2.8:8098")
+    for connection in crowd:
+        connection.close()
 
 
 LUA = """\
@@ -338,6 +357,23 @@ def test_a_reload_is_learnt_anew(server):
     assert server.until(OK)[1] == ""
     shut_listener(8096)
     assert server.judge()[0] == GENERIC
+
+
+def test_a_reload_without_a_cli_that_takes_a_listener_away(server):
+    """What the worker before listened on is nothing to the new one."""
+    server.way = "workers"
+    server.write(bind=",127.0.0.1:8096")
+    server.config.write_text(server.config.read_text().replace("stats socket", "# stats socket"))
+    server.run()
+    assert server.judge() == (OK, "")
+    old = server.worker
+    server.config.write_text(server.config.read_text().replace(",127.0.0.1:8096", ""))
+    server.process.send_signal(12)  # SIGUSR2
+    deadline = time.monotonic() + 5
+    while server.worker == old:
+        assert time.monotonic() < deadline, server.said.read_text()
+    looks = {server.judge() for _ in range(200)}
+    assert looks == {(OK, "")}
 
 
 def test_a_reload_that_fails_leaves_the_old_worker(server):

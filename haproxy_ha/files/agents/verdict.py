@@ -15,6 +15,7 @@ import runtime
 import worker
 
 MOMENT = 0.3  # seconds: a reload, and systemd's restart of a crash, have a moment in which nobody listens
+LOOK = 0.1  # seconds between two looks for what may come back
 RETURN = 1.2  # seconds: a network service that is reloaded takes an address away and brings it back
 
 # lasts: seconds for which a failure must last to be one. hangs: it hears nothing but SIGKILL. rows: its statistics.
@@ -42,16 +43,16 @@ def judge(env, main, known):
         return _failure("HAProxy has no process that serves")
     if worker.is_stopped(found):
         return _failure(f"HAProxy is stopped by a signal: process {found.pid}", hangs=True)
-    if word.state == runtime.MUTE:
-        return _judge_mute(found, main, word)
     kernel = listeners.table()
+    if word.state == runtime.MUTE:
+        return _judge_mute(found, main, known, kernel, word)
     if kernel is None:
         said = judge_word(word, [])
         return said or _degraded("the kernel does not tell who listens: modprobe tcp_diag", word.rows)
     if word.info.get("Stopping", "0") == "0":
         known.learn(found, main, kernel, word)
     closed = _closed(word.rows, known)
-    heard = judge_listeners(known.listeners, kernel, closed) or judge_word(word, closed)
+    heard = judge_listeners(known.of(found), kernel, bool(closed)) or judge_word(word, closed)
     return heard or Verdict(agent.SUCCESS, "", rows=word.rows)
 
 
@@ -70,11 +71,14 @@ def _degraded(reason, rows=()):
     return Verdict(agent.DEGRADED, reason, rows=rows)
 
 
-def _judge_mute(found, main, word):
+def _judge_mute(found, main, known, kernel, word):
     alive = worker.lives(found.pid)
     if alive is False:
         # The watch was a second look already.
         return _failure(f"HAProxy hangs: process {found.pid} does not answer on {word.text}", lasts=0.0, hangs=True)
+    ill = judge_listeners(known.of(found), kernel, True) if kernel else None
+    if ill:
+        return ill
     master = worker.process(main)
     if master and worker.is_stopped(master):
         return _degraded(f"HAProxy's master is stopped by a signal: process {main}, kill -CONT {main}")
@@ -87,7 +91,8 @@ def judge_listeners(mine, kernel, closed):
     Args:
         mine (dict): The worker's listeners.
         kernel (dict): The kernel's listeners.
-        closed (list): Frontends that are closed, whose listeners are not missed while another one takes clients.
+        closed (bool): Whether frontends may be closed by will, so that listeners are not missed while another one is
+            left that a client can reach.
     """
     there = {(one.address, one.port) for one in kernel.values() if one.inode in mine}
     gone = listeners.gone([one for one in mine.values() if one.inode in kernel])
@@ -100,9 +105,12 @@ def judge_listeners(mine, kernel, closed):
     return None
 
 
+_CLOSED = ("PAUSED", "STOP")
+
+
 def _closed(rows, known):
     """The frontends that somebody has closed since the worker began."""
-    fronts = (row for row in rows if row.side == "FRONTEND" and row.status in ("PAUSED", "STOP"))
+    fronts = (row for row in rows if row.side == "FRONTEND" and row.status in _CLOSED)
     return [row.proxy for row in fronts if row.proxy not in known.closed]
 
 
@@ -115,6 +123,8 @@ def judge_word(word, closed):
     """
     if word.info.get("Stopping", "0") != "0":
         return _failure("HAProxy is about to end, and takes nobody any more")
+    if closed and not any(row.side == "FRONTEND" and row.status not in _CLOSED for row in word.rows):
+        return _failure(f"no frontend takes clients: {', '.join(closed)} closed by hand")
     if closed:
         return _degraded(f"closed by hand: frontend {', '.join(closed)} (enable frontend, or a reload)", word.rows)
     full = limit_reached(word)
@@ -147,9 +157,8 @@ def lasting(env, look):
     begin = time.monotonic()
     verdict = look(env)
     while verdict.code == agent.ERR_GENERIC and (left := verdict.lasts - (time.monotonic() - begin)) > 0:
-        pause = min(max(0.02, left), env.left / 2) if verdict.lasts <= MOMENT else min(0.1, left, env.left / 2)
-        if pause <= 0:
+        if env.left <= LOOK:
             break
-        time.sleep(pause)
+        time.sleep(min(left if verdict.lasts <= MOMENT else LOOK, env.left / 2))
         verdict = look(env)
     return verdict

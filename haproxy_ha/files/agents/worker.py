@@ -154,7 +154,12 @@ class Known:
             self.pid, self.started, self.listeners, self.closed = 0, 0, {}, []
 
     def is_of(self, found):
+        """Whether a process is the worker that is remembered."""
         return (self.pid, self.started) == (found.pid, found.started)
+
+    def of(self, found):
+        """What a process is known to listen on: {inode: Listener}, empty while that is not learnt."""
+        return self.listeners if self.is_of(found) else {}
 
     def learn(self, found, main, kernel, word):
         """Remembers what a worker listens on; what it has listened on before is not forgotten.
