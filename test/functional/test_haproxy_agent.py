@@ -198,7 +198,7 @@ class Unit:
         script.write_text(SYSTEMCTL.format(directory=server.directory))
         script.chmod(0o755)
         monkeypatch.setattr(server.module.agent, "PATH", f"{self.programs}:/usr/sbin:/usr/bin:/sbin:/bin")
-        monkeypatch.setattr(sys.modules["unit"], "RUNTIME_UNITS", str(server.directory / "units"))
+        monkeypatch.setattr(sys.modules["systemd_unit"], "RUNTIME_UNITS", str(server.directory / "units"))
 
     def states(self, *states):
         (self.server.directory / "states").write_text("\n".join(states) + "\n")
@@ -373,7 +373,7 @@ def test_a_stop_without_systemd_ends_the_processes_of_the_unit(unit, monkeypatch
     """Which they are, the kernel's control groups tell; here, a list in their place."""
     pids = {unit.server.process.pid, unit.server.worker}
     alive = lambda: [pid for pid in pids if unit.module.worker.process(pid)]  # noqa: E731
-    monkeypatch.setattr(sys.modules["unit"].Unit, "processes", lambda self: alive())
+    monkeypatch.setattr(sys.modules["systemd_unit"].Unit, "processes", lambda self: alive())
     unit.states("silent")
     with unit.server.stopped():  # not even SIGTERM helps
         assert unit("stop") == OK
@@ -435,7 +435,7 @@ def test_what_the_cluster_hands_over_may_be_nonsense(haproxy, value):
 
 @needs_haproxy
 def test_a_configuration_that_another_haproxy_runs_is_not_started_beside_it(unit, monkeypatch, capfd):
-    monkeypatch.setattr(sys.modules["unit"].Unit, "processes", lambda self: [])
+    monkeypatch.setattr(sys.modules["systemd_unit"].Unit, "processes", lambda self: [])
     unit.states("inactive:")
     assert unit("start") == GENERIC
     assert f"{unit.server.config} is run by haproxy (process " in capfd.readouterr().err

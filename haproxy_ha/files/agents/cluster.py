@@ -4,7 +4,7 @@ import time
 
 import agent
 from agent import Failure
-from unit import primitive
+from systemd_unit import primitive
 
 UNANSWERED = 2.0  # seconds for which a cluster that does not answer is asked again, before HAProxy is stopped
 LONGEST = 5.0  # seconds for one answer
