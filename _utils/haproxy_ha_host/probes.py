@@ -106,7 +106,19 @@ def _binds(ours):
             words = set(bind["options"].split())
             if "transparent" not in words:
                 address = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind["address"], bind["address"])
-                yield address, bind["port"], http and not {"ssl", "accept-proxy"} & words, (name, proxy)
+                web = http and not {"ssl", "accept-proxy"} & words and _serves_pages(proxy)
+                yield address, bind["port"], web, (name, proxy)
+
+
+# Without any of these HAProxy has nothing but 503, as at a frontend that is there for its `monitor-uri`.
+_PAGES = {"default_backend", "use_backend", "server", "server-template", "dispatch", "stats", "redirect",
+          "http-request"}  # fmt: skip
+
+
+def _serves_pages(proxy):
+    """Whether there is more behind a proxy than HAProxy's own 503."""
+    lines = {line.split()[0] for line in proxy["options"]}
+    return bool("page" in proxy or proxy.get("default_backend") or proxy.get("servers") or lines & _PAGES)
 
 
 def balancer_servers(ours):

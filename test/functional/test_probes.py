@@ -67,16 +67,23 @@ def apps():
         yield [stack.enter_context(web_server(address)) for address in APPS]
 
 
-@pytest.fixture
-def balancer(apps, tmp_path):
-    cfg, pid = tmp_path / "haproxy.cfg", tmp_path / "pid"
-    cfg.write_text(text_of(PRIMARY, "haproxy", "/etc/haproxy/haproxy.cfg"), encoding="utf-8")
+@contextlib.contextmanager
+def running(built, directory):
+    """HAProxy with what the formula makes of its configuration."""
+    cfg, pid = directory / "haproxy.cfg", directory / "pid"
+    cfg.write_text(text_of(built, "haproxy", "/etc/haproxy/haproxy.cfg"), encoding="utf-8")
     Path("/run/haproxy").mkdir(exist_ok=True)
     subprocess.run(["haproxy", "-D", "-f", cfg, "-p", pid], check=True, capture_output=True)
-    yield apps
+    yield
     for process in pid.read_text(encoding="ascii").split():
         os.kill(int(process), signal.SIGKILL)
     assert system.wait_for(lambda: net.connect(ANCHOR, 80) == "refused", 5)
+
+
+@pytest.fixture
+def balancer(apps, tmp_path):
+    with running(PRIMARY, tmp_path):
+        yield apps
 
 
 def wrong(made):
@@ -92,6 +99,28 @@ def test_a_balancer_answers_on_its_anchor_alone(balancer):
         f"http://{ANCHOR}:80/": "answers",
     }
     assert wrong(made) == []
+
+
+def test_a_frontend_that_has_no_page_is_asked_for_none(apps, tmp_path):
+    """One for `monitor-uri` alone answers 503 to all else; statistics and a pool that is down are asked."""
+    built = valid({
+        "haproxy:frontends": {
+            "monitor": {"bind": ["private:8081"], "options": ["monitor-uri /alive"]},
+            "empty": {"bind": ["private:8082"], "options": ["use_backend down if TRUE"]},
+        },
+        "haproxy:backends": {"down": {"options": ["server none 127.0.0.1:1"]}},
+        "haproxy:stats": {"page": True, "bind": ["private:8083"]},
+    })  # fmt: skip
+    listening = [*LISTENING, *((PRIVATE, port) for port in (8081, 8082, 8083))]
+    with running(built, tmp_path):
+        made = probes.balancer_addresses(built, listening)
+    assert {probe["check"]: probe["found"] for probe in made if PRIVATE in probe["check"]} == {
+        f"{PRIVATE} port 80": "refused",
+        f"{PRIVATE} port 8081": "connects",
+        f"http://{PRIVATE}:8082/": "503",
+        f"http://{PRIVATE}:8083/": "200",
+    }
+    assert wrong(made) == [(f"http://{PRIVATE}:8082/", "503")]
 
 
 def test_a_listener_where_none_should_be_is_found(balancer):
