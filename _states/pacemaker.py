@@ -98,8 +98,7 @@ def configured(
         "adopt": adopt,
         "take_over": take_over,
     }
-    ret = _configured(name, configuration or {}, options, timeout, timeout if forming is None else forming)
-    return {**ret, "changes": __salt__["pacemaker.in_words"](ret["changes"])}
+    return _configured(name, configuration or {}, options, timeout, timeout if forming is None else forming)
 
 
 def _configured(name, desired, options, timeout, forming):
@@ -108,7 +107,7 @@ def _configured(name, desired, options, timeout, forming):
         if __opts__["test"]:
             return _predicted(ret, desired, options, timeout)
         done = __salt__["pacemaker.apply"](desired, timeout=forming, **options)
-        ret["changes"] = done["changes"]
+        ret["changes"] = _said(done)
         if not done["changes"] and not done["resources"]:
             return {**ret, "comment": _unchanged(done)}
         _probe_again(ret, done["stale_probes"], timeout)
@@ -116,6 +115,11 @@ def _configured(name, desired, options, timeout, forming):
     except (CommandExecutionError, SaltInvocationError) as problem:
         return _false(ret, problem)
     return _judged(ret, done, settled, timeout)
+
+
+def _said(plan):
+    """The changes of a plan, one line an object."""
+    return __salt__["pacemaker.in_words"](plan["changes"])
 
 
 def _probe_again(ret, stale, timeout):
@@ -142,18 +146,18 @@ def _predicted(ret, desired, options, timeout):
         if __salt__["pacemaker.running"]():
             raise
         plan = __salt__["pacemaker.plan"](desired, from_nothing=True, **options)
-        ret.update(result=None, changes=plan["changes"])
+        ret.update(result=None, changes=_said(plan))
         ret["comment"] = (
             "Pacemaker does not run on this machine yet. The changes are those for a cluster without any "
             "configuration; what they do to resources cannot be known until the cluster runs."
         )
         return ret
-    ret["changes"] = plan["changes"]
+    ret["changes"] = _said(plan)
     if plan["refused"]:
         return {**ret, "result": False, "changes": {}, "comment": f"Would be refused: {_list(plan['refused'])}"}
     stale = plan["stale_probes"]
     if plan["changes"]:
-        ret["changes"] = {**plan["changes"], **_probed(stale)}
+        ret["changes"] = {**ret["changes"], **_probed(stale)}
         return {**ret, **_foreseen(plan)}
     if not plan["resources"]:
         return {**ret, "comment": _unchanged(plan)}

@@ -80,7 +80,8 @@ def configuration(directory: Path, **settings) -> dict:
     certificate_file, key_file = certificate()
     return {
         "metadata": {"listen": "127.0.0.1", "port": 0},
-        "api": {"listen": "127.0.0.1", "port": 0, "certificate": certificate_file, "key": key_file},
+        "api": {"listen": "127.0.0.1", "port": 0, "certificate": certificate_file, "key": key_file,
+                "rate_limit": {"minute": 5000}},
         "control": str(directory / "control.sock"),
         "tokens": [TOKEN],
         "droplets": [

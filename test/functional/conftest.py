@@ -2,12 +2,15 @@
 
 import json
 import logging
+import shutil
+import subprocess
 from pathlib import Path
 
 import agentset
 import modules
 import pytest
 from pillars import EXAMPLE
+from place import in_container
 from simulated import simulator
 
 from haproxy_ha_host import daemons, files, system
@@ -16,6 +19,43 @@ logging.raiseExceptions = False  # Salt's handlers write to streams that pytest 
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NO_TREE = object()
+
+
+# What the formula writes to. A file of tests may leave there what it likes: the next one finds what the image has.
+PLACES = [
+    Path(place)
+    for place in (
+        *("/etc/haproxy", "/etc/nginx", "/etc/corosync", "/etc/haproxy_ha", "/etc/systemd/system", "/etc/default"),
+        *("/var/lib/haproxy_ha", "/usr/lib/haproxy_ha", "/usr/lib/ocf/resource.d/haproxy_ha", "/run/haproxy_ha"),
+        *("/usr/sbin/fence_haproxy_ha_digitalocean", "/var/www"),
+    )
+]
+
+
+@pytest.fixture(scope="session")
+def as_built(tmp_path_factory):
+    """A copy of what the container's image has in these places."""
+    kept = tmp_path_factory.mktemp("as_built")
+    for place in PLACES:
+        if in_container() and place.exists():
+            copy = kept / place.relative_to("/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "--archive", place, copy], check=True)
+    return kept
+
+
+@pytest.fixture(scope="module", autouse=True)
+def machine_as_built(as_built):
+    """Each file of tests begins on the machine that the image makes."""
+    yield
+    for place in PLACES if in_container() else ():
+        before = as_built / place.relative_to("/")
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+        if before.exists():
+            subprocess.run(["cp", "--archive", before, place], check=True)
 
 
 class Minion:
