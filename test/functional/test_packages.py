@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pillars import changed
+from pillars import REPOSITORY, changed
 from place import in_container, requires_tools
 
 from haproxy_ha_host import apt
@@ -70,8 +70,8 @@ UBUNTU = {"os": "Ubuntu", "osfinger": "Ubuntu-24.04", "osrelease": "24.04", "osc
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_a_release_that_nobody_has_tested_is_one_failure(minions, monkeypatch, test):
-    minion = minions("primary")
+def test_a_release_that_nobody_has_tested_is_one_failure(minions, monkeypatch, tmp_path, test):
+    minion = minions("primary", (REPOSITORY, tmp_path))  # of its own: one that has run keeps its grains
     monkeypatch.setitem(minion.modules.opts, "grains", {**minion.modules.opts["grains"], **UBUNTU})
     [state] = minion.apply("haproxy_ha", changed({}), test=test).values()
     assert (state["result"], state["changes"]) == (False, {})
