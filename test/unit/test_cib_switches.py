@@ -5,7 +5,7 @@ import copy
 import pytest
 from unit.test_cib_document import empty, made
 
-from haproxy_ha_lib.cib import plan
+from haproxy_ha_lib.cib import nvsets, plan
 from haproxy_ha_lib.cib.document import CibError, Document, export
 
 BARE = """<cib validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0"><configuration>
@@ -270,6 +270,83 @@ def test_what_pillar_says_of_a_virtual_machines_utilization_counts_for_what_it_n
 def test_properties_in_another_set_are_configuration_where_pacemakers_own_is_missing():
     text = BARE.replace("cib-bootstrap-options", "options")
     assert export(Document.parse(text))["properties"] == {"stonith-enabled": "false"}
+
+
+def elsewhere(text):
+    """(what is exported, what that makes of a cluster with the same nodes and nothing else)."""
+    data = export(Document.parse(text))
+    return data, plan.make(Document.empty(["n1", "n2"]), data, "me").after
+
+
+RACK = '<instance_attributes id="rack"><nvpair id="r1" name="rack" value="3"/></instance_attributes>'
+TIED = {
+    "a set that another node takes over": (
+        inside('<node id="1"', RACK).replace("<node id=\"2\" uname=\"n2\"/>",
+            '<node id="2" uname="n2"><instance_attributes id-ref="rack"/></node>'),
+        {"node_attributes": {"n1": [{"id": "rack", "attributes": {"rack": "3"}}], "n2": [{"id-ref": "rack"}]}},
+    ),
+    "a set whose pair a resource takes over": (
+        inside('<node id="1"', RACK).replace("</primitive></group>",
+            '<utilization id="u"><nvpair id-ref="r1" name="rack"/></utilization></primitive></group>'),
+        {"node_attributes": {"n1": [{"id": "rack", "attributes": [{"id": "r1", "name": "rack", "value": "3"}]}]}},
+    ),
+    "a set that begins with a property of the cluster's own": (
+        inside('<crm_config', '<cluster_property_set id="x"><nvpair id="x1" name="have-watchdog" value="false"/>'
+            '<nvpair id="x2" name="owner" value="us"/></cluster_property_set>').replace("</primitive></group>",
+            '<utilization id="u"><nvpair id-ref="x2" name="owner"/></utilization></primitive></group>'),
+        {"properties": [
+            {"id": "x", "attributes": [{"name": "have-watchdog", "value": "false"},
+                                       {"id": "x2", "name": "owner", "value": "us"}]},
+            {"id": "cib-bootstrap-options", "attributes": {"stonith-enabled": "false"}},
+        ]},
+    ),
+    "properties whose rule a constraint takes over": (
+        inside("<crm_config", '<cluster_property_set id="off"><rule id="night" score="0"><date_expression id="e" '
+            'operation="gt" start="2026"/></rule><nvpair id="o1" name="no-quorum-policy" value="stop"/>'
+            '</cluster_property_set>').replace("<constraints/>",
+            '<constraints><rsc_location id="l" rsc="a"><rule id-ref="night"/></rsc_location></constraints>'),
+        {"locations": {"l": {"resource": "a", "rules": [{"id-ref": "night"}]}}},
+    ),
+}  # fmt: skip
+"""What a tool or an agent writes, tied to something else by hand, with what is exported of it."""
+
+
+@pytest.mark.parametrize("what", TIED)
+def test_what_refers_to_something_and_what_is_referred_to_is_configuration(what):
+    """Else an export refers to what it does not state."""
+    text, expected = TIED[what]
+    data, made_of_it = elsewhere(text)
+    assert {section: data.get(section) for section in expected} == expected
+    assert "observed" not in data and "switches" not in data
+    assert export(made_of_it) == data
+    document = Document.parse(text)
+    assert plan.make(document, data, "me", purge=True).changes == {}
+    assert export(plan.make(document, {}, "me", purge=True).after) == {}
+
+
+def test_a_set_that_holds_switches_alone_stays_for_what_refers_to_it():
+    """An id-ref to nothing is no valid CIB."""
+    text = inside('<clone id="c"', '<meta_attributes id-ref="m"/>').replace(
+        '<instance_attributes id="a-i">', '<meta_attributes id="m"><nvpair id="m1" name="target-role" value="Stopped"/>'
+        '</meta_attributes><instance_attributes id="a-i">'
+    )  # fmt: skip
+    data, made_of_it = elsewhere(text)
+    assert data["switches"] == {"primitives": {"a": {"meta": {"target-role": "Stopped"}}}}
+    assert data["primitives"]["a"]["meta"] == [{"id": "m", "attributes": {}}]
+    assert made_of_it.configuration.find(".//primitive[@id='a']/meta_attributes").get("id") == "m"
+    assert export(made_of_it)["clones"] == {"c": {"resource": "d", "meta": [{"id-ref": "m"}]}}
+    started = text.replace('<nvpair id="m1" name="target-role" value="Stopped"/>', "")
+    assert plan.make(Document.parse(started), data, "me").changes == {}
+
+
+def test_that_an_acl_names_a_set_makes_no_configuration_of_a_switch_in_it():
+    permission = '<acl_permission id="ap" kind="write" reference="cib-bootstrap-options"/>'
+    acls = f'<acls><acl_role id="ops">{permission}</acl_role></acls>'
+    text = in_main("maintenance-mode", "true").replace("<rsc_defaults>", f"{acls}<rsc_defaults>")
+    document = Document.parse(text)
+    for one in (document, plan.make(document, {}, "me", purge=True).after):
+        (found,) = nvsets.as_sets(export(one)["switches"]["properties"])
+        assert found["attributes"] == {"maintenance-mode": "true"}
 
 
 def test_what_is_shown_apart_says_nothing_in_desired_data():

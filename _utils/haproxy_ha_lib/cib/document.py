@@ -123,6 +123,7 @@ class Document:
             schema=self.schema,
         )
         self._data = {}
+        self._shared = frozenset(one.get("id-ref") for one in everything) - {None}
         self._recorded = frozenset(self.owners())
         for key in self.objects:
             self.data(key)
@@ -251,14 +252,12 @@ class Document:
         return result
 
     def _attributes_apart(self, section, node, element, one, apart):
-        """The attributes of a set that are to be shown, as {"attributes": ...}."""
+        """The attributes of a set that are to be shown, as {"attributes": ...}; listed, they are shown as one."""
         attributes = one.get("attributes")
         if isinstance(attributes, dict):
             shown = [name for name in attributes if self._is_shown(section, node, element, name, apart)]
             return {"attributes": {name: attributes[name] for name in shown}}
-        listed = attributes or ()
-        first = next((pair.get("name") for pair in listed if pair.get("name")), "")
-        return {} if not listed or self._is_shown(section, node, element, first, apart) else {"attributes": []}
+        return {} if apart in (EVERYTHING, None) else {"attributes": []}
 
     def _is_shown(self, section, node, element, name, apart):
         if section == "properties" and name in AUTOMATIC:
@@ -268,15 +267,26 @@ class Document:
     def setting_section(self, section, node, element, name):
         """
         The section of an export, beside the configuration, that one name in a set belongs to; None if it is
-        configuration. What an owner has recorded was not made by an agent.
+        configuration. What an owner has recorded was not made by an agent; and no tool or agent ties sets together.
         """
         settings = SETTINGS[section]
+        if self._is_tied(element):
+            return None
         has_main = any(one.get("id") == settings.main_id for one in self.settings[section, node])
         apart = switches.setting_section(settings, element, name, has_main)
         if apart == "observed":
             ids = {pair.get("id") for pair in children(element, "nvpair") if pair.get("name") == name}
             return apart if ids.isdisjoint(self._recorded) else None
         return apart
+
+    def _is_tied(self, element):
+        """
+        Whether a set refers to something, another one takes it over, or something refers to a part of it. That an ACL
+        names the set is no tie.
+        """
+        inner = [one for one in element.iter() if one is not element]
+        refers = any(one.get("id-ref") is not None for one in (element, *inner))
+        return refers or element.get("id") in self._shared or any(o.get("id") in self.context.referenced for o in inner)
 
     def agent(self, data):
         """

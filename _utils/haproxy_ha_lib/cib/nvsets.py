@@ -96,6 +96,8 @@ class NVSets:
             found = {called[name]: self._value_meaning(name, text) for name, text in stated.items()}
             if "id-ref" in one:
                 found = {"id-ref": one["id-ref"]}
+            if not found and "id" in one:  # all the same there has to be something to refer to
+                found = {"id": one["id"]}
             if not found:
                 continue
             rule = _HEADER.by_key["rule"].meaning(_rules(one), context)
