@@ -51,8 +51,9 @@ def test_an_app_server_leaves_and_comes_back_without_a_lost_request(pillar, acti
             changed = {state["__id__"] for state in outcome.states(run, balancer) if state["changes"]}
             assert changed == {"haproxy_ha-load-balancer-config"}
     assert only == {"Droplet: app-1"}
-    assert (outside["result"], outside["changes"]) == (True, {})  # a minion without a part says so, and that is all
-    assert "app-2" in outside["comment"]
+    # A minion without a part that still has the formula's nginx says so, and does nothing.
+    assert (outside["result"], outside["changes"]) == (False, {})
+    assert "app-2" in outside["comment"] and "haproxy_ha.clean" in outside["comment"]
     assert both == {"Droplet: app-1", "Droplet: app-2"}
     assert {balancer: main_pid(balancer) for balancer in BALANCERS} == before  # reloaded, not restarted
     assert record.failed == []
