@@ -98,7 +98,8 @@ def configured(
         "adopt": adopt,
         "take_over": take_over,
     }
-    return _configured(name, configuration or {}, options, timeout, timeout if forming is None else forming)
+    ret = _configured(name, configuration or {}, options, timeout, timeout if forming is None else forming)
+    return {**ret, "changes": _said(ret["changes"])}
 
 
 def _configured(name, desired, options, timeout, forming):
@@ -107,7 +108,7 @@ def _configured(name, desired, options, timeout, forming):
         if __opts__["test"]:
             return _predicted(ret, desired, options, timeout)
         done = __salt__["pacemaker.apply"](desired, timeout=forming, **options)
-        ret["changes"] = _said(done)
+        ret["changes"] = done["changes"]
         if not done["changes"] and not done["resources"]:
             return {**ret, "comment": _unchanged(done)}
         _probe_again(ret, done["stale_probes"], timeout)
@@ -117,9 +118,10 @@ def _configured(name, desired, options, timeout, forming):
     return _judged(ret, done, settled, timeout)
 
 
-def _said(plan):
-    """The changes of a plan, one line an object."""
-    return __salt__["pacemaker.in_words"](plan["changes"])
+def _said(changes):
+    """The changes of a plan, one line an object; those of probes are words already."""
+    objects = {name: change for name, change in changes.items() if not name.startswith("probe of ")}
+    return {**changes, **__salt__["pacemaker.in_words"](objects)}
 
 
 def _probe_again(ret, stale, timeout):
@@ -146,18 +148,18 @@ def _predicted(ret, desired, options, timeout):
         if __salt__["pacemaker.running"]():
             raise
         plan = __salt__["pacemaker.plan"](desired, from_nothing=True, **options)
-        ret.update(result=None, changes=_said(plan))
+        ret.update(result=None, changes=plan["changes"])
         ret["comment"] = (
             "Pacemaker does not run on this machine yet. The changes are those for a cluster without any "
             "configuration; what they do to resources cannot be known until the cluster runs."
         )
         return ret
-    ret["changes"] = _said(plan)
+    ret["changes"] = plan["changes"]
     if plan["refused"]:
         return {**ret, "result": False, "changes": {}, "comment": f"Would be refused: {_list(plan['refused'])}"}
     stale = plan["stale_probes"]
     if plan["changes"]:
-        ret["changes"] = {**ret["changes"], **_probed(stale)}
+        ret["changes"] = {**plan["changes"], **_probed(stale)}
         return {**ret, **_foreseen(plan)}
     if not plan["resources"]:
         return {**ret, "comment": _unchanged(plan)}
