@@ -19,6 +19,7 @@ import pytest
 
 MUTATIONS = int(os.environ.get("AGENT_MUTATIONS", "5000"))
 MAIN, WORKER = 100, 101
+MODULES = ("agent", "cluster", "reach", "runtime", "systemd_unit", "verdict", "worker")
 CODES = {"start": {0, 1, 2, 5, 6}, "stop": {0}, "monitor": {0, 1, 5, 6, 7, 190}, "validate-all": {0, 1, 2, 5, 6},
          "reload-agent": {0, 6}, "unit-stopped": {0, 1, 5}}  # fmt: skip
 
@@ -80,6 +81,14 @@ class World:
         self.random, self.directory = random.Random(seed), directory
         self.now, self.killed = 1000.0, set()
         self.rate = self.random.choice([0.05, 0.3, 1.0])
+
+    @property
+    def clock(self):
+        """What the agents' modules take for `time`."""
+        return SimpleNamespace(
+            sleep=self.sleep, monotonic=self.monotonic, clock_gettime=time.clock_gettime,
+            CLOCK_BOOTTIME=time.CLOCK_BOOTTIME, time=time.time,
+        )  # fmt: skip
 
     # Mutation
 
@@ -238,8 +247,9 @@ def play(haproxy, monkeypatch, seed, directory):
         patch.setattr(os, "readlink", world.readlink)
         patch.setattr(os, "kill", world.kill)
         patch.setattr(os.path, "exists", lambda path: True)
-        patch.setattr(time, "sleep", world.sleep)
-        patch.setattr(time, "monotonic", world.monotonic)
+        # Their clock alone: threads of the tests' own go by the machine's.
+        for module in (haproxy, *(sys.modules[name] for name in MODULES)):
+            patch.setattr(module, "time", world.clock, raising=False)
         patch.setattr(socket, "socket", lambda *arguments: Socket(world, *arguments))
         patch.setattr(socket, "if_indextoname", lambda index: "eth0")
         patch.setattr(sys.modules["listeners"], "_FURTHEST", 8)

@@ -218,7 +218,7 @@ def test_when_others_always_come_first_the_error_is_honest_and_nothing_is_writte
         number = next(numbers)
         cluster.module._run("crm_attribute", "--type", "crm_config", "--name", "x", "--update", str(number))
 
-    monkeypatch.setattr(cluster.module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(cluster.module, "time", SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic))
     monkeypatch.setattr(cluster.module, "_ATTEMPTS", 3)
     cluster.before_patch.append(somebody)
     ret = configured(cluster, expected_nodes=["n1"])

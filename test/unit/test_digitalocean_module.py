@@ -5,6 +5,7 @@ import os
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
@@ -216,8 +217,8 @@ def test_a_metadata_service_that_did_not_answer_is_asked_again_later(module, clo
         module.metadata()
     with pytest.raises(CommandExecutionError):
         module.metadata()  # at once: what was said a moment ago
-    now = time.monotonic()
-    monkeypatch.setattr(module.time, "monotonic", lambda: now + module._FAILURE_SECONDS + 1)
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + module._FAILURE_SECONDS + 1, sleep=time.sleep)
+    monkeypatch.setattr(module, "time", later)
     assert module.metadata()["droplet_id"] == PRIMARY
 
 
