@@ -23,6 +23,7 @@ import salt.pillar
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltException, SaltInvocationError
 
+import saltext.pacemaker
 from haproxy_ha_host import (
     agents,
     apt,
@@ -56,6 +57,7 @@ __virtualname__ = "haproxy_ha"
 
 # A run renders its files within about a second; what is older than this is made anew.
 _RUN_SECONDS = 10
+_ENGINE = "_utils/saltext/pacemaker/"
 # What the SLS files ask for, one function of each module.
 _MODULES = ("pacemaker.plan", "digitalocean.metadata")
 _STATES = ("haproxy_ha.settings_valid", "pacemaker.configured")
@@ -341,6 +343,8 @@ def _find_stale(saltenv):
 def _place(path):
     """Where a file of the formula's repository is on this minion: packages where they were imported from."""
     folder, _, name = path.partition("/")
+    if path.startswith(_ENGINE):  # it may be that of an extension, which precedes what is synced
+        return os.path.join(os.path.dirname(saltext.pacemaker.__file__), path[len(_ENGINE) :])
     if folder == "_utils":
         return os.path.join(os.path.dirname(os.path.dirname(lib_settings.__file__)), name)
     above, own = os.path.split(os.path.dirname(os.path.abspath(__file__)))

@@ -103,13 +103,13 @@ import xml.etree.ElementTree as ET
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_lib import impact as lib_impact
-from haproxy_ha_lib.cib import document as lib_document
-from haproxy_ha_lib.cib import kinds as lib_kinds
-from haproxy_ha_lib.cib import parameters as lib_parameters
-from haproxy_ha_lib.cib import plan as lib_plan
-from haproxy_ha_lib.cib import values as lib_values
-from haproxy_ha_lib.cib import words as lib_words
+from saltext.pacemaker import words
+from saltext.pacemaker.cib import crm, kinds, parameters
+from saltext.pacemaker.cib import document as cib_document
+from saltext.pacemaker.cib import plan as cib_plan
+from saltext.pacemaker.scheduler import limits, simulation
+from saltext.pacemaker.status import health, history, resources
+from saltext.pacemaker.status import summary as cluster_summary
 
 log = logging.getLogger(__name__)
 
@@ -247,17 +247,17 @@ def _cib_text(cib_file=None):
 
 
 def _document(text):
-    return _parsed(lib_document.Document.parse, text)
+    return _parsed(cib_document.Document.parse, text)
 
 
 def _tree(text):
-    return _parsed(lib_document.tree, text)
+    return _parsed(cib_document.tree, text)
 
 
 def _parsed(parse, text):
     try:
         return parse(text)
-    except lib_document.CibError as problem:
+    except cib_document.CibError as problem:
         raise CommandExecutionError(f"The CIB cannot be worked with: {problem}") from None
 
 
@@ -270,7 +270,7 @@ def _foretold(code, output, which="that the cluster has"):
     """(status, actions) of what crm_simulate has returned for a configuration."""
     if code == 0:
         with contextlib.suppress(ValueError):
-            return lib_impact.parse(output)
+            return simulation.parse(output)
     raise _failed(f"The scheduler cannot work with the configuration {which}", code)
 
 
@@ -299,7 +299,7 @@ def export(cib_file=None, secrets=False):
 
         salt-call pacemaker.export --out=yaml
     """
-    return lib_document.export(_document(_cib_text(cib_file)), owner="haproxy_ha", secrets=secrets)
+    return cib_document.export(_document(_cib_text(cib_file)), owner="haproxy_ha", secrets=secrets)
 
 
 def simulate(cib_file=None):
@@ -390,12 +390,12 @@ def plan(
     options = _Options(owner, purge, max_disruption, expect, allow_partition, expected_nodes, adopt, take_over, partial)
     try:
         if from_nothing:
-            return _result(_Judgement(_made(lib_document.Document.empty(_nodes_in(desired)), desired, options)))
+            return _result(_Judgement(_made(cib_document.Document.empty(_nodes_in(desired)), desired, options)))
         return _result(_judged(_cib_text(cib_file), desired, options, live=cib_file is None))
-    except lib_document.DanglingError as problem:
+    except cib_document.DanglingError as problem:
         if not partial:
             raise _impossible(problem) from None
-        nothing = _Judgement(lib_plan.Plan(before=None, changes=lib_plan.given(desired)), lacking=[str(problem)])
+        nothing = _Judgement(cib_plan.Plan(before=None, changes=cib_plan.given(desired)), lacking=[str(problem)])
         return _result(nothing)
 
 
@@ -418,7 +418,7 @@ def foreign(desired, cib_file=None, owner="haproxy_ha", purge=False):
     document = _document(_cib_text(cib_file))
     options = _Options(owner, purge, "any", None, False, None, False, False, False)
     left = set(_made(document, desired, options).foreign)
-    exported = lib_document.export(document, owner=owner, secrets=False)
+    exported = cib_document.export(document, owner=owner, secrets=False)
     return {
         section: kept
         for section, content in exported.items()
@@ -428,7 +428,7 @@ def foreign(desired, cib_file=None, owner="haproxy_ha", purge=False):
 
 def _labelled(section, name):
     """What an object of an exported section is called in lists; None for what is no object."""
-    return lib_plan.label(section, name) if section in lib_kinds.KINDS else None
+    return cib_plan.label(section, name) if section in kinds.KINDS else None
 
 
 def _nodes_in(desired):
@@ -453,7 +453,7 @@ class _Options:
         self.take_over = take_over
         self.partial = partial
         try:
-            lib_impact.too_much({}, max_disruption)
+            limits.too_much({}, max_disruption)
         except ValueError as problem:
             raise SaltInvocationError(str(problem)) from None
 
@@ -474,12 +474,12 @@ class _Judgement:
         self.waiting = []
         self.problems = []
         self.stale_probes = []
-        self.digest = lib_plan.fingerprint([plan.digest, lib_impact.sentences(self.impact)])
+        self.digest = cib_plan.fingerprint([plan.digest, simulation.sentences(self.impact)])
 
 
 def _made(document, desired, options):
     try:
-        return lib_plan.make(
+        return cib_plan.make(
             document,
             desired,
             options.owner,
@@ -488,9 +488,9 @@ def _made(document, desired, options):
             take_over=options.take_over,
             partial=options.partial,
         )
-    except lib_document.DanglingError:
+    except cib_document.DanglingError:
         raise
-    except lib_document.CibError as problem:
+    except cib_document.CibError as problem:
         raise _impossible(problem) from None
 
 
@@ -512,7 +512,7 @@ def _judged(text, desired, options, live, lost=None):
         judgement.refused += made.conflicts
         judgement.stale_probes = _stale_probes(document, made.resources) if live else []
         return judgement
-    if lib_plan.lacks_tags(made.after):
+    if cib_plan.lacks_tags(made.after):
         raise _outdated(document)
     if lost is not None and lost.plan.digest == made.digest and not options.binds_effects:
         judgement = _Judgement(made, lost.impact)
@@ -529,7 +529,7 @@ def _judged(text, desired, options, live, lost=None):
     if breaches:
         raise CommandExecutionError(f"Pacemaker would refuse the configuration: {'; '.join(breaches)}")
     then, proposed = _foretold(*simulated[1][:2], "that it would have")
-    judgement = _Judgement(made, lib_impact.difference(proposed, current))
+    judgement = _Judgement(made, simulation.difference(proposed, current))
     judgement.refused += made.conflicts + _unknown_secrets(made)
     if live:
         judgement.waiting = _not_ready(document.root, options)
@@ -537,7 +537,7 @@ def _judged(text, desired, options, live, lost=None):
         judgement.refused += _unsafe(made, then, proposed)
         judgement.problems = _foreseen(made, then, proposed)
         judgement.stale_probes = _stale_probes(document, made.resources)
-    worse = lib_impact.too_much(judgement.impact, options.max_disruption, lib_impact.containers(now, then))
+    worse = limits.too_much(judgement.impact, options.max_disruption, resources.containers(now, then))
     if worse:
         judgement.refused.append(f"more than max_disruption allows ({options.max_disruption}): {', '.join(worse)}")
     if options.expect is not None and options.expect != judgement.digest:
@@ -566,15 +566,15 @@ def _check_ids_of_limits(max_disruption, document, made):
     known = {*document.resources(), *made.resources, "default"}
     for name in max_disruption if isinstance(max_disruption, dict) else ():
         if name.split(":")[0] not in known:
-            near = lib_values.near(name, known)
+            near = words.did_you_mean(name, known)
             raise SaltInvocationError(f"max_disruption:{name}: there is no resource {name}{near}")
 
 
 def _unsafe(made, then, proposed):
     """Why a change must not be written, whatever else is done before."""
     reasons = list(made.doubts)
-    left = lib_impact.left_running(then, proposed)
-    if left and lib_plan.flag(made.after, "stop-orphan-resources") is not False:
+    left = health.left_running(then, proposed)
+    if left and cib_plan.flag(made.after, "stop-orphan-resources") is not False:
         reasons.append(
             f"would be left running: {', '.join(left)}. Without a fence device Pacemaker stops nothing unless "
             "stonith-enabled is false: keep that property until the resources are gone"
@@ -584,22 +584,22 @@ def _unsafe(made, then, proposed):
 
 def _foreseen(made, then, proposed):
     """What would be wrong with the desired resources that the cluster would not act on after the change."""
-    return _wrong(made.after, then, made.resources, lib_impact.busy(proposed))
+    return _wrong(made.after, then, made.resources, simulation.busy(proposed))
 
 
 def _wrong(document, state, wanted, busy=()):
     """What is wrong with resources, with what the agents said."""
-    counts = lib_impact.fail_counts(document.root)
-    stopped = lib_plan.flag(document, "stop-all-resources") is True
-    found = lib_impact.problems(state, counts, wanted, stopped=stopped, busy=busy)
+    counts = history.fail_counts(document.root)
+    stopped = cib_plan.flag(document, "stop-all-resources") is True
+    found = health.problems(state, counts, wanted, stopped=stopped, busy=busy)
     if found:
-        found = lib_impact.problems(state, counts, wanted, status()["failures"], stopped, busy)
+        found = health.problems(state, counts, wanted, status()["failures"], stopped, busy)
     return found + _barred(document, state, wanted)
 
 
 def _stale_probes(document, wanted):
     """The primitives that a probe on this node keeps off it because their agent was missing, and it is here by now."""
-    probes = lib_impact.failed_probes(document.root, not_installed=True)
+    probes = history.failed_probes(document.root, not_installed=True)
     here = node_name() if probes else None
     inside = {name for name, node in probes if node == here and name in document.resources_of(wanted)}
     agents = {name: document.agent(document.data(("primitives", name))) for name in inside}
@@ -610,12 +610,12 @@ def _barred(document, state, wanted):
     """
     The resources that a failed probe, and nothing else, keeps off a node if that is the only one left, as sentences.
     """
-    inside = {name for name, one in lib_impact.containers(state).items() if not {name, *one}.isdisjoint(wanted)}
-    probes = {key: text for key, text in lib_impact.failed_probes(document.root).items() if key[0] in inside}
+    inside = {name for name, one in resources.containers(state).items() if not {name, *one}.isdisjoint(wanted)}
+    probes = {key: text for key, text in history.failed_probes(document.root).items() if key[0] in inside}
     barred = set()
     for node in {node for _, node in probes}:
-        alone = lib_impact.alone(document.root, node)
-        could, does = (_arriving(root) for root in (lib_impact.unprobed(alone), alone))
+        alone = history.alone(document.root, node)
+        could, does = (_arriving(root) for root in (history.unprobed(alone), alone))
         barred |= could - does
     return [
         f"{name} cannot run on {node}: {text}, which counts until pacemaker.cleanup"
@@ -625,7 +625,7 @@ def _barred(document, state, wanted):
 
 
 def _arriving(root):
-    return lib_impact.arriving(_simulated(ET.tostring(root, encoding="unicode"))[1])
+    return simulation.arriving(_simulated(ET.tostring(root, encoding="unicode"))[1])
 
 
 def _result(judgement):
@@ -655,13 +655,13 @@ def _not_ready(root, options):
         return reasons
     if root.get("have-quorum") not in ("1", "true"):
         reasons.append("the cluster has no quorum")
-    absent = lib_impact.absent_nodes(root, options.expected_nodes)
+    absent = history.absent_nodes(root, options.expected_nodes)
     if absent:
         reasons.append(
             f"absent: {', '.join(absent)}. A commit made without it may be lost when it returns "
             "(allow_partition: true makes it all the same)"
         )
-    pending = lib_impact.pending_nodes(root)
+    pending = history.pending_nodes(root)
     if pending:
         reasons.append(f"still joining: {', '.join(pending)}")
     return reasons
@@ -702,7 +702,7 @@ def _agent_problems(made):
             found.append(f"the agent {agent} of {name} is not installed on this node")
             continue
         template = ("templates", name) in made.after.objects
-        found += [f"{name}: {text}" for text in lib_parameters.problems(agent, metadata[agent], params, template)]
+        found += [f"{name}: {text}" for text in parameters.problems(agent, metadata[agent], params, template)]
     return found
 
 
@@ -816,7 +816,7 @@ def _ready(desired, options, cib_file, deadline, lost=None):
             if not judgement.waiting or hopeless or time.monotonic() >= deadline:
                 return text, judgement
             say("; ".join(judgement.waiting))
-        except lib_document.DanglingError as problem:
+        except cib_document.DanglingError as problem:
             raise _impossible(problem) from None
         except CommandExecutionError:
             starting = cib_file is None and shutil.which("cibadmin", path=_PATH) and not running()
@@ -880,7 +880,7 @@ def _arrived(before, after, owner, code):
         with contextlib.suppress(CommandExecutionError):
             now = _document(_cib_text())
             if now.version[:2] != before.version[:2]:
-                return not lib_plan.compare(now, after, owner)[0]
+                return not cib_plan.compare(now, after, owner)[0]
             found = "it is not in the configuration, but may still arrive there"
         time.sleep(_POLL_SECONDS)
     raise CommandExecutionError(f"The change was sent and not confirmed, and {found}: {_meaning(code)}")
@@ -982,7 +982,7 @@ def status():
         raise _failed("The cluster's state cannot be read", code or 102) from None
     if code:
         raise _failed("The cluster's state cannot be read", code)
-    return lib_impact.summary(root)
+    return cluster_summary.summary(root)
 
 
 def wait(nodes=None, timeout=120):
@@ -1006,7 +1006,7 @@ def wait(nodes=None, timeout=120):
     while True:
         try:
             now = status()
-            missing = lib_impact.missing(now, nodes)
+            missing = cluster_summary.missing(now, nodes)
         except CommandExecutionError as problem:
             missing = str(problem)
         if not missing:
@@ -1043,7 +1043,7 @@ def settle(resources=None, timeout=120):
         state, actions = _simulated(text)
         document = _document(text)
         wanted = list(resources) if resources is not None else [one["id"] for one in state["resources"]]
-        pending = [*lib_impact.sentences(lib_impact.executable(actions)), *lib_impact.under_way(document.root)]
+        pending = [*simulation.sentences(simulation.executable(actions)), *history.under_way(document.root)]
         now = time.monotonic()
         if not pending or now - began >= timeout:
             break
@@ -1052,11 +1052,11 @@ def settle(resources=None, timeout=120):
         # `crm_resource --wait` takes 2 s at least and, as the scheduler, takes what is under way for done. To look may
         # take long where there is much to look at: half of the time at most.
         time.sleep(min(max(0.2, now - looked), began + timeout - now))
-    stopped = lib_plan.flag(document, "stop-all-resources") is True
+    stopped = cib_plan.flag(document, "stop-all-resources") is True
     return {
         "pending": pending,
         "problems": _wrong(document, state, wanted),
-        "deliberate": lib_impact.deliberate(state, wanted, stopped),
+        "deliberate": health.deliberate(state, wanted, stopped),
     }
 
 
@@ -1074,7 +1074,7 @@ def nodes_with(provider):
 
         salt-call pacemaker.nodes_with heartbeat
     """
-    return sorted(lib_impact.nodes_with(_tree(_cib_text()), provider))
+    return sorted(history.nodes_with(_tree(_cib_text()), provider))
 
 
 def node_name():
@@ -1296,12 +1296,12 @@ def _failures(resource, node):
     now, root = status(), _document(_cib_text()).root
     inside = {name for name, one in now["resources"].items() if resource in (None, name, *one["in"])}
     recorded = {(one["resource"].split(":")[0], one["node"]) for one in now["failures"]}
-    recorded |= set(lib_impact.fail_counts(root))
+    recorded |= set(history.fail_counts(root))
 
     def meant(found):
         return sorted(key for key in found if (resource is None or key[0] in inside) and node in (None, key[1]))
 
-    return meant(recorded), meant(lib_impact.failed_probes(root))
+    return meant(recorded), meant(history.failed_probes(root))
 
 
 def forget(node):
@@ -1349,7 +1349,7 @@ def maintenance(enabled=True, node=None, timeout=120):
     """
     if node is None:
         command = ["crm_attribute", "--type", "crm_config", "--name", "maintenance-mode"]
-        now = lib_plan.flag(_document(_cib_text()), "maintenance-mode") is True
+        now = cib_plan.flag(_document(_cib_text()), "maintenance-mode") is True
     else:
         command = ["crm_attribute", "--node", node, "--name", "maintenance", "--lifetime", "forever"]
         now = _known_node(node)["maintenance"]
@@ -1376,7 +1376,7 @@ def describe(actions):
 
         salt-call pacemaker.describe '{resources: {FloatIP: [{action: start, node: primary}]}}'
     """
-    return lib_impact.sentences(actions)
+    return simulation.sentences(actions)
 
 
 def in_words(changes):
@@ -1392,4 +1392,4 @@ def in_words(changes):
 
         salt-call pacemaker.in_words '{"clone web": {"old": null, "new": {"resource": "apache"}}}'
     """
-    return lib_words.lines(changes)
+    return crm.lines(changes)

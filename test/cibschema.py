@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from haproxy_ha_lib.cib.document import AUTOMATIC
+from saltext.pacemaker.cib.document import AUTOMATIC
 
 FOLDER = Path("/usr/share/pacemaker")
 _SPACE = "{http://relaxng.org/ns/structure/1.0}"

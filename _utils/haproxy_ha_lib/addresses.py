@@ -7,6 +7,7 @@ Pure: what the metadata service and the mine say is handed in.
 from haproxy_ha_lib import values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
+from saltext.pacemaker import words
 
 TABLES = {"load_balancers": "a load balancer", "app_servers": "an app server", "quorum_helper": "the quorum helper"}
 """The tables of machines in pillar, and what a machine of each is called."""
@@ -133,7 +134,7 @@ class _Sources:
         )
         sent = self._mine.get(machine) or {}
         if not isinstance(sent, dict):
-            found = values.describe(sent)
+            found = words.describe(sent)
             return None, f"the mine has {found} of {machine}, allowed: what haproxy_ha.addresses returns there"
         return _checked(sent.get(key), "the mine", reason)
 
@@ -144,4 +145,4 @@ def _checked(value, source, reason):
     try:
         return values.address(value), None
     except values.Invalid as error:
-        return None, f"{source} says {values.describe(value)}, allowed: {error}"
+        return None, f"{source} says {words.describe(value)}, allowed: {error}"

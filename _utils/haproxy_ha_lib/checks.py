@@ -9,6 +9,7 @@ import ipaddress
 from haproxy_ha_lib import addresses, haproxy_cfg, nginx_conf, values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
+from saltext.pacemaker import words
 
 EVERY_ADDRESS = ("*", "0.0.0.0", "::")
 
@@ -50,7 +51,7 @@ def fencing(read, roles):
         yield Problem((ROOT, "cluster", "fencing", "enabled"), text)
     for node in read["cluster"]["fencing"]["droplets"]:
         if node not in read["load_balancers"]:
-            text = f"is no load balancer{values.did_you_mean(node, read['load_balancers'])}"
+            text = f"is no load balancer{words.did_you_mean(node, read['load_balancers'])}"
             yield Problem((ROOT, "cluster", "fencing", "droplets", node), text)
 
 
@@ -231,7 +232,7 @@ def references(read, roles):
 
 def _unknown(kind, name, known, path):
     if name and name not in known:
-        yield Problem(path, f"there is no {kind} {name}{values.did_you_mean(name, known)}")
+        yield Problem(path, f"there is no {kind} {name}{words.did_you_mean(name, known)}")
 
 
 def served(read, roles):

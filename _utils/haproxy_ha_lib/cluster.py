@@ -4,14 +4,14 @@ The Pacemaker objects that make the system, as data in the form of `pacemaker.ex
 
 import re
 
-from haproxy_ha_lib.cib import desired, switches
-from haproxy_ha_lib.cib.document import CibError
-from haproxy_ha_lib.cib.fields import Context
-from haproxy_ha_lib.cib.kinds import RESOURCE_SECTIONS
-from haproxy_ha_lib.cib.nvsets import as_sets, pairs
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Problem
-from haproxy_ha_lib.values import did_you_mean
+from saltext.pacemaker.cib import desired, switches
+from saltext.pacemaker.cib.document import CibError
+from saltext.pacemaker.cib.fields import Context
+from saltext.pacemaker.cib.kinds import RESOURCE_SECTIONS
+from saltext.pacemaker.cib.nvsets import as_sets, pairs
+from saltext.pacemaker.words import did_you_mean
 
 AGENT_DEFAULTS = {
     "api_url": "https://api.digitalocean.com",

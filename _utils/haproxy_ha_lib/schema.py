@@ -10,8 +10,8 @@ import ipaddress
 import re
 
 from haproxy_ha_lib import corosync_conf, haproxy_line, shape, values
-from haproxy_ha_lib.cib import switches
 from haproxy_ha_lib.shape import Either, Items, Keys, Problem, Table, Value
+from saltext.pacemaker.cib import switches
 
 ROOT = "haproxy_ha"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from haproxy_ha_lib import values
+from saltext.pacemaker import words
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class Missing(Problem):
 
 def _step(step):
     """A key is shown as it is unless it could garble the message, or is a secret in the wrong place."""
-    plain = isinstance(step, str) and step.isprintable() and len(step) <= 60 and not values.looks_secret(step)
-    return step if plain else values.describe(step)
+    plain = isinstance(step, str) and step.isprintable() and len(step) <= 60 and not words.looks_secret(step)
+    return step if plain else words.describe(step)
 
 
 def _refuse(problems, path, found, allowed, secret=False):
-    problems.append(Problem(path, f"found {values.describe(found, secret)}, allowed: {allowed}"))
+    problems.append(Problem(path, f"found {words.describe(found, secret)}, allowed: {allowed}"))
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Keys:
         given = given or {}
         for key in given:
             if key not in self.keys:
-                hint = values.did_you_mean(key, self.keys) or f", allowed: {allowed}"
+                hint = words.did_you_mean(key, self.keys) or f", allowed: {allowed}"
                 problems.append(Problem((*path, key), f"unknown key{hint}"))
         return {
             key: node.read(given.get(key), default.get(key), (*path, key), problems)
@@ -122,7 +123,7 @@ class Table:
         if inner is not None or not self.removable:
             return True
         if key not in default:
-            text = "null takes a default away, and there is none of this name" + values.did_you_mean(key, default)
+            text = "null takes a default away, and there is none of this name" + words.did_you_mean(key, default)
             problems.append(Problem((*path, key), text))
         return False
 

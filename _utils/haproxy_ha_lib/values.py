@@ -1,73 +1,22 @@
 """
-What an address, a port, a name, a path or a line of text is in pillar, and the words for what was found instead.
+What an address, a port, a name, a path or a line of text is in pillar.
 
 Each check takes a value and returns it in its normal form, or raises :class:`Invalid`. What Pacemaker takes for a
-boolean, a duration or a score is in haproxy_ha_lib.cib.values.
+boolean, a duration or a score is in saltext.pacemaker.cib.values; how what was found instead is named, in
+saltext.pacemaker.words.
 """
 
 import base64
 import binascii
-import difflib
 import ipaddress
 import re
 import unicodedata
 
-_TOKEN_LIKE = re.compile(r"do[a-z]_v1_|BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z0-9+/=_-]{40}")
+from saltext.pacemaker.words import did_you_mean
 
 
 class Invalid(ValueError):
     """A value is not what it must be. The text says what is allowed and never repeats the value."""
-
-
-# Words for messages
-
-
-def near(word, allowed):
-    """Return the member of ``allowed`` that ``word`` is most likely meant to be, or None."""
-    matches = difflib.get_close_matches(str(word), [str(name) for name in allowed], n=1, cutoff=0.6)
-    return matches[0] if matches else None
-
-
-def did_you_mean(word, allowed):
-    """Return ``', did you mean X?'`` for the nearest of ``allowed``, or an empty text."""
-    match = near(word, allowed)
-    return f", did you mean {match}?" if match else ""
-
-
-def kind(value):
-    """Return the type of a YAML value in plain words."""
-    names = {bool: "a boolean", int: "a whole number", float: "a number", str: "a string"}
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, (list, tuple)):
-        return "a list"
-    return names.get(type(value), f"a {type(value).__name__}")
-
-
-def describe(value, secret=False):
-    """
-    Return what was found, for a message: the value and its type.
-
-    A secret, and any text that looks like one (somebody pasted it into the wrong place), is told by its length only.
-    """
-    if isinstance(value, str) and (secret or looks_secret(value)):
-        return f"a string of {len(value)} characters"
-    if secret or value is None or isinstance(value, (dict, list, tuple)):
-        return kind(value)
-    return f"{shorten(value)} ({kind(value)})"
-
-
-def looks_secret(text):
-    """Return whether ``text`` looks like a token or key."""
-    return bool(_TOKEN_LIKE.search(text))
-
-
-def shorten(value):
-    """Return ``value`` for a message: escaped, on one line, at most 60 characters of it."""
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 # Checks of pillar values

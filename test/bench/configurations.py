@@ -6,8 +6,8 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
-from haproxy_ha_lib.cib import plan
-from haproxy_ha_lib.cib.document import Document
+from saltext.pacemaker.cib import plan
+from saltext.pacemaker.cib.document import Document
 
 EMPTY = """<cib crm_feature_set="3.15.0" validate-with="pacemaker-3.9" epoch="7" num_updates="3" admin_epoch="0"
 have-quorum="1" dc-uuid="1"><configuration><crm_config/>

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from place import requires_tools
 from unit.test_cib_laws import LAWS
 
-from haproxy_ha_lib.cib.document import Document
+from saltext.pacemaker.cib.document import Document
 
 pytestmark = requires_tools("crm_verify")
 

@@ -15,7 +15,7 @@ from place import requires_tools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from unit.test_cib_laws import configuration, emptied
 
-from haproxy_ha_lib.cib.document import MARKER, Document
+from saltext.pacemaker.cib.document import MARKER, Document
 
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin")
 

@@ -285,7 +285,7 @@ def test_an_agent_that_is_not_installed_is_named_and_nothing_is_written(cluster)
 @pytest.mark.parametrize(
     ("params", "reason"),
     [({}, "x: the agent ocf:heartbeat:IPaddr2 needs the parameter ip"),
-     ({"ip": "192.0.2.1", "nik": "lo"}, "x: the agent ocf:heartbeat:IPaddr2 has no parameter nik; did you mean nic?")],
+     ({"ip": "192.0.2.1", "nik": "lo"}, "x: the agent ocf:heartbeat:IPaddr2 has no parameter nik, did you mean nic?")],
 )  # fmt: skip
 def test_params_that_the_agent_does_not_take_or_misses_are_named(cluster, params, reason):
     ret = configured(cluster, {"primitives": {"x": {"agent": "ocf:heartbeat:IPaddr2", "params": params}}})
@@ -520,7 +520,7 @@ def test_disruption_is_limited_by_what_a_resource_is_in(cluster):
         assert "restart haproxy:0" in ret["comment"]
     slip = configured(cluster, changed, max_disruption={"haproxy-clon": "nothing"})
     assert (
-        "max_disruption:haproxy-clon: there is no resource haproxy-clon; did you mean haproxy-clone?" in slip["comment"]
+        "max_disruption:haproxy-clon: there is no resource haproxy-clon, did you mean haproxy-clone?" in slip["comment"]
     )
     limits = {"haproxy-clone": "restart", "FloatIP": "restart", "default": "nothing"}
     assert configured(cluster, changed, max_disruption=limits)["changes"]

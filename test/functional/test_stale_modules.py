@@ -34,7 +34,7 @@ SLS = ["haproxy_ha", "haproxy_ha.cluster.resources", "haproxy_ha.load_balancer.p
 @either
 @pytest.mark.parametrize("path", [
     "_modules/haproxy_ha.py", "_states/pacemaker.py", "_utils/haproxy_ha_lib/values.py",
-    "_utils/haproxy_ha_host/net.py",
+    "_utils/haproxy_ha_host/net.py", "_utils/saltext/pacemaker/cib/plan.py",
 ])  # fmt: skip
 def test_a_module_that_is_not_the_states_is_one_failure_that_names_the_sync(minions, formula, path, test):
     """Newer on the file server than on the minion: the states and their list have come without a sync."""

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-from haproxy_ha_lib.cib import plan
-from haproxy_ha_lib.cib.document import MARKER, CibError, Document, export
+from saltext.pacemaker.cib import plan
+from saltext.pacemaker.cib.document import MARKER, CibError, Document, export
 
 WIDE = {
     "properties": {"no-quorum-policy": "stop", "stonith-enabled": "false"},

@@ -7,8 +7,8 @@ import re
 import pytest
 from corpus import every_state
 
-from haproxy_ha_lib.cib import plan, switches
-from haproxy_ha_lib.cib.document import Document, export
+from saltext.pacemaker.cib import plan, switches
+from saltext.pacemaker.cib.document import Document, export
 
 ORDERED = ("group", "resource_set", "rsc_order", "rsc_colocation", "rsc_location", "rsc_ticket", "clone", "bundle")
 SETS = ("instance_attributes", "meta_attributes", "utilization", "cluster_property_set")

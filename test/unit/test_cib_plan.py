@@ -6,8 +6,8 @@ import random
 import pytest
 from unit.test_cib_document import EMPTY, WIDE, empty, made, unowned
 
-from haproxy_ha_lib.cib import parameters, plan
-from haproxy_ha_lib.cib.document import CibError, Document, export
+from saltext.pacemaker.cib import parameters, plan
+from saltext.pacemaker.cib.document import CibError, Document, export
 
 BASE = {
     "properties": {"stonith-enabled": False, "no-quorum-policy": "stop"},
@@ -312,19 +312,19 @@ def test_a_removed_object_leaves_the_settings_alone():
 
 
 WRONG = [
-    ({"primitive": {}}, "primitive: is not a section; did you mean primitives?"),
+    ({"primitive": {}}, "primitive: is not a section, did you mean primitives?"),
     ({"primitives": {"x": {}}}, "primitives:x: needs an agent, or else a template"),
-    ({"primitives": {"x": {"agent": "Dummy"}}}, "primitives:x:agent: found 'Dummy' (text)"),
+    ({"primitives": {"x": {"agent": "Dummy"}}}, "primitives:x:agent: found 'Dummy' (a string)"),
     ({"primitives": {"x": {"agent": "ocf:a:b", "parms": {}}}}, "did you mean params?"),
     ({"primitives": {"x": {"agent": "ocf:a:b", "operations": [{"interval": "1s"}]}}}, "operations:0:name: is missing"),
     ({"primitives": {"x": {"agent": "ocf:a:b", "params": {"a": [1]}}}}, "primitives:x:params:a"),
     ({"primitives": {"x": {"template": "t"}}}, "primitives:x:template: there is no template t"),
     ({"primitives": []}, "primitives: found a list"),
-    ({"primitives": {"x": "ocf:a:b"}}, "primitives:x: found 'ocf:a:b' (text)"),
+    ({"primitives": {"x": "ocf:a:b"}}, "primitives:x: found 'ocf:a:b' (a string)"),
     ({"clones": {"c": {"resource": "x"}}}, "clones:c:resource: there is no resource x"),
     ({"groups": {"g": {"members": []}}}, "groups:g:members: found a list, allowed: a list of names"),
     ({"colocations": {"c": {"resource": "ip"}}}, "colocations:c:with: is missing"),
-    ({"orders": {"o": {"first": "ip", "then": "webz"}}}, "orders:o:then: there is no resource webz; did you mean web"),
+    ({"orders": {"o": {"first": "ip", "then": "webz"}}}, "orders:o:then: there is no resource webz, did you mean web"),
     ({"locations": {"l": {"resource": "ip"}}}, "locations:l: needs a node with a score, or else rules"),
     ({"locations": {"l": {"node": "n1", "score": 1}}}, "locations:l: needs one of resource"),
     ({"node_attributes": {"n9": {"a": 1}}}, "node_attributes:n9: the cluster has no node of this name"),
@@ -337,7 +337,7 @@ WRONG = [
     ({"primitives": {"x": {"agent": "ocf:a:\0"}}}, "primitives:x:agent: holds a character that XML cannot hold"),
     ({"primitives": {"x": {"agent": "ocf:a:b", "operations": {"operations": []}}}}, "primitives:x:operations"),
     ({"primitives": {"x": {"agent": "ocf:a:b", "params": [{"id-ref": "no"}]}}}, "nothing with the id no for its"),
-    ({"properties": {"x": b"1"}}, "properties:x: found bytes, allowed: text"),
+    ({"properties": {"x": b"1"}}, "properties:x: found a bytes, allowed: text"),
     ({"groups": {"g": {"members": ["ip"]}, "h": {"members": ["ip"]}}}, "primitives:ip: is in g and in h"),
     ({"primitives": {"no id": {"agent": "systemd:x"}}}, "primitives:no id: is no id"),
     ([], "configuration: found a list"),
@@ -387,7 +387,8 @@ def test_a_value_that_pacemaker_would_not_understand_is_doubted_where_it_is_writ
     data = changed(("primitives", "ip", "operations", 0, "timeout"), "soon")
     result = plan.make(empty(), data, "haproxy_ha")
     assert result.doubts == [
-        "primitives:ip:operations:0:timeout: found 'soon' (text), allowed: a duration such as 10s, 500ms, 2min or PT1H"
+        "primitives:ip:operations:0:timeout: found 'soon' (a string), allowed: a duration such as 10s, 500ms, 2min or "
+        "PT1H"
     ]
     assert plan.make(result.after, data, "haproxy_ha").doubts == []
 
@@ -401,16 +402,16 @@ METADATA = """<resource-agent><parameters>
     ("agent", "params", "expected"),
     [
         ("ocf:a:b", {"ip": "1"}, []),
-        ("ocf:a:b", {"ip": "1", "nik": "x"}, ["the agent ocf:a:b has no parameter nik; did you mean nic?"]),
+        ("ocf:a:b", {"ip": "1", "nik": "x"}, ["the agent ocf:a:b has no parameter nik, did you mean nic?"]),
         ("ocf:a:b", {}, ["the agent ocf:a:b needs the parameter ip"]),
         ("ocf:a:b", {"ip": "1", "trace_ra": "1", "trace_file": "/x", "OCF_CHECK_LEVEL": "10", "CRM_meta_x": "9"}, []),
-        ("ocf:a:b", {"ip": "1", "trac_ra": ""}, ["the agent ocf:a:b has no parameter trac_ra; did you mean trace_ra?"]),
+        ("ocf:a:b", {"ip": "1", "trac_ra": ""}, ["the agent ocf:a:b has no parameter trac_ra, did you mean trace_ra?"]),
         ("ocf:a:b", {"ip": "1", "pcmk_host_list": "x"}, ["the agent ocf:a:b has no parameter pcmk_host_list"]),
         ("stonith:x", {"ip": "1", "pcmk_host_list": "n1", "pcmk_off_timeout": "60s", "pcmk_reboot_retries": "2",
                        "pcmk_monitor_action": "status", "pcmk_delay_base": "n1:5s", "priority": "1",
                        "stonith-timeout": "60s", "provides": "unfencing"}, []),
         ("stonith:x", {"ip": "1", "pcmk_hostlist": "n1"},
-         ["the agent stonith:x has no parameter pcmk_hostlist; did you mean pcmk_host_list?"]),
+         ["the agent stonith:x has no parameter pcmk_hostlist, did you mean pcmk_host_list?"]),
         ("systemd:x", {"anything": "1"}, []),
         ("lsb:x", {"anything": "1"}, []),
         ("service:x", {"anything": "1"}, []),

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit.test_cib_document import WIDE, empty
 
-from haproxy_ha_lib.cib import plan, switches
-from haproxy_ha_lib.cib.document import CibError, Document, export
+from saltext.pacemaker.cib import plan, switches
+from saltext.pacemaker.cib.document import CibError, Document, export
 
 SOME = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 NAMES = ("a", "b", "c", "d", "e", "f")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from unit.test_cib_document import empty, made
 from unit.test_cib_properties import SOME
 
-from haproxy_ha_lib.cib import plan
-from haproxy_ha_lib.cib.document import MARKER, export
+from saltext.pacemaker.cib import plan
+from saltext.pacemaker.cib.document import MARKER, export
 
 
 def rule(node):

@@ -5,8 +5,8 @@ import copy
 import pytest
 from unit.test_cib_document import empty, made
 
-from haproxy_ha_lib.cib import nvsets, plan
-from haproxy_ha_lib.cib.document import CibError, Document, export
+from saltext.pacemaker.cib import nvsets, plan
+from saltext.pacemaker.cib.document import CibError, Document, export
 
 BARE = """<cib validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0"><configuration>
 <crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="p1" name="stonith-enabled" value="false"/>

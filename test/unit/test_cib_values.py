@@ -2,7 +2,7 @@
 
 import pytest
 
-from haproxy_ha_lib.cib import values
+from saltext.pacemaker.cib import values
 
 SAME = [
     ("duration", ["10", "10s", "10 s", "10sec", "10000ms", "10000000us", "PT10S", "P10S"]),

@@ -3,8 +3,8 @@ from pillars import DEFAULTS, valid
 from unit.test_cib_document import made
 
 from haproxy_ha_lib import cluster
-from haproxy_ha_lib.cib import plan
-from haproxy_ha_lib.cib.document import export
+from saltext.pacemaker.cib import plan
+from saltext.pacemaker.cib.document import export
 
 
 def configuration(changes=None):

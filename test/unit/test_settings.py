@@ -506,7 +506,7 @@ WRONG = {
         {"cluster:primitives": {"mail": {"metta": {}}}},
         [
             "haproxy_ha:cluster:primitives:mail: needs an agent, or else a template",
-            "haproxy_ha:cluster:primitives:mail:metta: is not known here; did you mean meta?",
+            "haproxy_ha:cluster:primitives:mail:metta: is not known here, did you mean meta?",
         ],
     ),
     "options that are no mapping": (

@@ -173,28 +173,3 @@ def test_an_authkey_may_be_folded_over_lines():
 def test_why_an_authkey_is_refused(value, part):
     with pytest.raises(values.Invalid, match=part):
         values.authkey(value)
-
-
-@pytest.mark.parametrize("value, shown", [
-    ("eighty", "'eighty' (a string)"),
-    (80, "80 (a whole number)"),
-    (None, "nothing"),
-    ({"a": 1}, "a mapping"),
-    (["a"], "a list"),
-    ("a\nb", "'a\\nb' (a string)"),
-    ("x " * 50, "'" + "x " * 28 + "... (a string)"),
-    ("dop_v1_abc", "a string of 10 characters"),
-    ("q3VoUS4GDBFNVRJ64LcjnOwlPyIt5ChsemFcn8MdU44Yci", "a string of 46 characters"),
-])
-def test_what_was_found_in_words(value, shown):
-    assert values.describe(value) == shown
-
-
-def test_a_secret_is_described_by_its_length():
-    assert values.describe("hunter2", secret=True) == "a string of 7 characters"
-    assert values.describe(123456, secret=True) == "a whole number"
-
-
-def test_the_nearest_word():
-    assert values.did_you_mean("flotaing_ip", ["floating_ip", "firewall"]) == ", did you mean floating_ip?"
-    assert values.did_you_mean("zzz", ["floating_ip", "firewall"]) == ""

@@ -4,10 +4,10 @@ Edits of a CIB's tree: write objects, put resources where they belong, remove wh
 
 import xml.etree.ElementTree as ET
 
-from haproxy_ha_lib.cib import desired as wanted
-from haproxy_ha_lib.cib import kinds, nvsets, values
-from haproxy_ha_lib.cib.document import NOT_IDS, SETTINGS
-from haproxy_ha_lib.cib.fields import Context, children
+from saltext.pacemaker.cib import desired as wanted
+from saltext.pacemaker.cib import kinds, nvsets, values
+from saltext.pacemaker.cib.document import NOT_IDS, SETTINGS
+from saltext.pacemaker.cib.fields import Context, children
 
 _CONTAINERS = ("group", "clone", "master", "bundle")
 _RESOURCES = ("primitive", *_CONTAINERS)

@@ -7,8 +7,8 @@ those that nothing else tells apart.
 
 from collections import defaultdict
 
-from haproxy_ha_lib.cib import nvsets, switches, values
-from haproxy_ha_lib.cib.document import MARKER
+from saltext.pacemaker.cib import nvsets, switches, values
+from saltext.pacemaker.cib.document import MARKER
 
 
 class Completion:

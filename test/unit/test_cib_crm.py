@@ -3,8 +3,8 @@ import xml.etree.ElementTree as ET
 import pytest
 from pillars import valid
 
-from haproxy_ha_lib.cib import plan, words
-from haproxy_ha_lib.cib.document import Document
+from saltext.pacemaker.cib import crm, plan
+from saltext.pacemaker.cib.document import Document
 
 CIB = """<cib crm_feature_set="3.1.0" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
 <configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>"""
@@ -41,11 +41,11 @@ OBJECTS = {
 
 @pytest.mark.parametrize("text", OBJECTS)
 def test_an_object_is_one_line_of_crms_words(text):
-    assert words.line(OBJECTS[text]) == text
+    assert crm.line(OBJECTS[text]) == text
 
 
 def test_what_was_not_there_stays_nothing():
-    assert words.lines({"primitive a": {"old": None, "new": {"agent": "ocf:pacemaker:Dummy"}}}) == {
+    assert crm.lines({"primitive a": {"old": None, "new": {"agent": "ocf:pacemaker:Dummy"}}}) == {
         "primitive a": {"old": None, "new": "ocf:pacemaker:Dummy"}
     }
 
@@ -54,7 +54,7 @@ def test_the_first_plan_of_the_cluster_is_one_line_an_object():
     pillar = {"cluster:fencing": {"enabled": True}}
     desired = valid(pillar)["cluster"]["configuration"]
     made = plan.make(Document(ET.fromstring(CIB)), desired, "haproxy_ha").changes
-    said = words.lines(made)
+    said = crm.lines(made)
     assert said.keys() == made.keys()
     for what, change in said.items():
         assert change["old"] is None

@@ -5,7 +5,7 @@ The parameters of an agent: what its metadata names, and what everybody who runs
 import re
 import xml.etree.ElementTree as ET
 
-from haproxy_ha_lib.cib import values
+from saltext.pacemaker.words import did_you_mean
 
 # For every OCF agent: the tracing of resource-agents' shell library (ocf-shellfuncs, `crm resource trace`), and what
 # the executor hands over as it is (OCF resource agent API, "OCF_CHECK_LEVEL").
@@ -38,7 +38,7 @@ def problems(agent, metadata, params, template=False):
     described = {one.get("name"): one for one in root.iter("parameter")}
     known = {*described, *(_OF_OCF if kind == "ocf" else _OF_FENCING)}
     found = [
-        f"the agent {agent} has no parameter {name}{values.near(name, sorted(known))}"
+        f"the agent {agent} has no parameter {name}{did_you_mean(name, sorted(known))}"
         for name in sorted(params)
         if name not in known and not _BY_PACEMAKER.fullmatch(name)
     ]

@@ -9,11 +9,11 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from haproxy_ha_lib.cib import desired as wanted
-from haproxy_ha_lib.cib import edit, kinds, nvsets, switches, values
-from haproxy_ha_lib.cib.completion import Completion
-from haproxy_ha_lib.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, CibError, DanglingError, Document, hide
-from haproxy_ha_lib.cib.fields import Context, children
+from saltext.pacemaker.cib import desired as wanted
+from saltext.pacemaker.cib import edit, kinds, nvsets, switches, values
+from saltext.pacemaker.cib.completion import Completion
+from saltext.pacemaker.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, CibError, DanglingError, Document, hide
+from saltext.pacemaker.cib.fields import Context, children
 
 
 @dataclass

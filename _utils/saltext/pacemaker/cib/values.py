@@ -8,7 +8,6 @@ Sources: Pacemaker Explained, sections "Score", "ISO 8601 durations", "Cluster O
 "Properties of an Operation", "Alert Meta-Attributes"; lib/common/{strings,scores}.c for the accepted spellings.
 """
 
-import difflib
 import re
 from collections import Counter
 
@@ -252,15 +251,6 @@ def spelled(kind, value, old_roles=False):
     return written
 
 
-def describe(value, hidden=False):
-    """
-    A value that was found where it is not allowed, with its type, for an error message; ``hidden``: the type alone.
-    """
-    kind = {dict: "a mapping", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
-    name = "nothing" if value is None else kind.get(type(value), type(value).__name__)
-    return name if hidden or value is None or isinstance(value, (dict, list, tuple)) else f"'{value}' ({name})"
-
-
 _ID = re.compile(r"[^\W\d][\w.-]*\Z")
 
 
@@ -269,14 +259,6 @@ def is_id(word):
     Whether a word can be the id of an XML element: a letter or underscore, then letters, digits, ``_``, ``.``, ``-``.
     """
     return bool(_ID.match(word))
-
-
-def near(word, known):
-    """
-    ``; did you mean X?`` for the nearest of ``known``, or an empty text.
-    """
-    match = difflib.get_close_matches(text(word), list(known), n=1)
-    return f"; did you mean {match[0]}?" if match else ""
 
 
 _SECRET = re.compile(r"(token|passw|passphrase|secret|credential|priv(ate)?[_-]?key|(^|[_-])(key|pwd|pw)\Z)", re.I)

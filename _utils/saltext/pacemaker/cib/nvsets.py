@@ -9,9 +9,10 @@ sets with one score Pacemaker 2.1 takes the last (measured). ``attributes`` is a
 
 import xml.etree.ElementTree as ET
 
-from haproxy_ha_lib.cib import values
-from haproxy_ha_lib.cib.fields import Attribute, Context, Many, Shape, children, is_reference
-from haproxy_ha_lib.cib.rules import RULE
+from saltext.pacemaker.cib import values
+from saltext.pacemaker.cib.fields import Attribute, Context, Many, Shape, children, is_reference
+from saltext.pacemaker.cib.rules import RULE
+from saltext.pacemaker.words import describe, did_you_mean
 
 _HEADER = Shape(Attribute("score", kind="score"), Many("rule", {"rule": RULE}))
 
@@ -156,7 +157,7 @@ class NVSets:
             check_pairs(value, self.table, path, report)
             return
         if not isinstance(value, list):
-            report(path, f"found {values.describe(value, hidden=True)}, allowed: names and values, or a list of sets")
+            report(path, f"found {describe(value, secret=True)}, allowed: names and values, or a list of sets")
             return
         for number, one in enumerate(value):
             check_set(one, self.table, (*path, number), report)
@@ -318,13 +319,13 @@ def check_set(one, table, path, report):
     Report what is wrong with one set of the list form.
     """
     if not isinstance(one, dict):
-        report(path, f"found {values.describe(one, hidden=True)}, allowed: a mapping with attributes, score, rule")
+        report(path, f"found {describe(one, secret=True)}, allowed: a mapping with attributes, score, rule")
         return
     if is_reference(one, path, report):
         return
     for key in one:
         if key not in ("id", "score", "rule", "attributes"):
-            report((*path, key), f"is not known here{values.near(key, ('id', 'score', 'rule', 'attributes'))}")
+            report((*path, key), f"is not known here{did_you_mean(key, ('id', 'score', 'rule', 'attributes'))}")
     if one.get("score") is not None:
         _HEADER.by_key["score"].check(one["score"], (*path, "score"), report)
     if one.get("rule") is not None:
@@ -333,7 +334,7 @@ def check_set(one, table, path, report):
     if isinstance(attributes, dict):
         check_pairs(attributes, table, (*path, "attributes"), report)
     elif not isinstance(attributes, list):
-        report((*path, "attributes"), f"found {values.describe(attributes, hidden=True)}, allowed: names and values")
+        report((*path, "attributes"), f"found {describe(attributes, secret=True)}, allowed: names and values")
     else:
         for number, item in enumerate(attributes):
             _check_pair(item, table, (*path, "attributes", number), report)
@@ -344,10 +345,10 @@ def _check_pair(item, table, path, report):
     if is_reference(item, path, report, beside=("name",)):
         item = {"name": item.get("name", "a reference"), "value": ""}
     if not isinstance(item, dict) or not {"name"} <= set(item) <= {"id", "name", "value"}:
-        shown = values.describe(item, hidden=True)
+        shown = describe(item, secret=True)
         report(path, f"found {shown}, allowed: a mapping with name, value and id, or an id-ref")
     elif not isinstance(item["name"], str):
-        report((*path, "name"), f"found {values.describe(item['name'])}, allowed: a name")
+        report((*path, "name"), f"found {describe(item['name'])}, allowed: a name")
     else:
         check_pairs({item["name"]: item.get("value")}, table, path, report)
 
@@ -361,5 +362,5 @@ def check_pairs(attributes, table, path, report):
             continue
         wanted = values.allowed(values.option_type(table, name), value)
         if wanted:
-            shown = values.describe(value, hidden=values.is_secret(values.text(name)))
+            shown = describe(value, secret=values.is_secret(values.text(name)))
             report((*path, name), f"found {shown}, allowed: {wanted}", value_only=not isinstance(value, (dict, list)))

@@ -10,7 +10,8 @@ import functools
 import re
 import xml.etree.ElementTree as ET
 
-from haproxy_ha_lib.cib import values
+from saltext.pacemaker.cib import values
+from saltext.pacemaker.words import describe, did_you_mean
 
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 
@@ -139,11 +140,11 @@ class Shape:
         Report (path, text) for everything in ``data`` that this element cannot hold.
         """
         if not isinstance(data, dict):
-            report(path, f"found {values.describe(data)}, allowed: a mapping with {', '.join(self.by_key)}")
+            report(path, f"found {describe(data)}, allowed: a mapping with {', '.join(self.by_key)}")
             return
         for key in data:
             if key not in self.by_key:
-                report((*path, key), f"is not known here{values.near(key, self.by_key)}")
+                report((*path, key), f"is not known here{did_you_mean(key, self.by_key)}")
         for field in self.fields:
             if data.get(field.key) is None:
                 if getattr(field, "required", False):
@@ -190,7 +191,7 @@ class Attribute:
             wanted = "one of " + ", ".join(self.choices)
         if wanted:
             only = not isinstance(value, (dict, list))
-            report(path, f"found {values.describe(value)}, allowed: {wanted}", value_only=only)
+            report(path, f"found {describe(value)}, allowed: {wanted}", value_only=only)
 
 
 class Alias(Attribute):
@@ -260,7 +261,7 @@ class Agent:
     def check(self, value, path, report):
         names, parts = _agent_parts(value)
         if len(parts) < 2 or not all(parts):
-            report(path, f"found {values.describe(value)}, allowed: class:provider:type or class:type")
+            report(path, f"found {describe(value)}, allowed: class:provider:type or class:type")
 
 
 def _agent_parts(value):
@@ -337,7 +338,7 @@ class Members:
         if self.many:
             _check_words(value, path, report)
         elif not isinstance(value, str):
-            report(path, f"found {values.describe(value)}, allowed: the name of a resource")
+            report(path, f"found {describe(value)}, allowed: the name of a resource")
 
 
 class Single:
@@ -514,7 +515,7 @@ class Many:
     def check(self, value, path, report):
         if not isinstance(value, dict if self.keyed else list):
             wanted = "a mapping by id" if self.keyed else "a list"
-            report(path, f"found {values.describe(value)}, allowed: {wanted}")
+            report(path, f"found {describe(value)}, allowed: {wanted}")
             return
         for place, item in value.items() if self.keyed else enumerate(value):
             self._check_item(item, (*path, place), report)
@@ -523,7 +524,7 @@ class Many:
         shapes = self.shapes()
         if not isinstance(item, dict) or (len(shapes) > 1 and (len(item) != 1 or next(iter(item)) not in shapes)):
             allowed = "one of the keys " + ", ".join(shapes) if len(shapes) > 1 else "a mapping"
-            report(path, f"found {values.describe(item)}, allowed: {allowed}")
+            report(path, f"found {describe(item)}, allowed: {allowed}")
             return
         tag, data = self._split(item)
         if not is_reference(data, path, report):
@@ -539,7 +540,7 @@ def is_reference(data, path, report, beside=()):
         return False
     for key in ("id", "id-ref"):
         if key in data and not (isinstance(data[key], str) and values.is_id(data[key])):
-            report((*path, key), f"found {values.describe(data[key])}, allowed: an id")
+            report((*path, key), f"found {describe(data[key])}, allowed: an id")
     if "id-ref" in data and not set(data) <= {"id-ref", *beside}:
         report(path, "id-ref stands alone")
     return "id-ref" in data
@@ -547,11 +548,11 @@ def is_reference(data, path, report, beside=()):
 
 def _check_words(value, path, report):
     if not isinstance(value, (list, tuple)) or not value:
-        report(path, f"found {values.describe(value)}, allowed: a list of names")
+        report(path, f"found {describe(value)}, allowed: a list of names")
         return
     for number, word in enumerate(value):
         if not isinstance(word, str) or not word:
-            report((*path, number), f"found {values.describe(word)}, allowed: a name")
+            report((*path, number), f"found {describe(word)}, allowed: a name")
     names = [word for word in value if isinstance(word, str)]
     for name in sorted({name for name in names if names.count(name) > 1}):
         report(path, f"names {name} twice")

@@ -1,120 +1,11 @@
-"""What the scheduler would do, and how much that is."""
+"""What the status of a cluster says of its nodes and resources."""
 
 import xml.etree.ElementTree as ET
 
 import pytest
 
-from haproxy_ha_lib import impact
-
-SIMULATED = """<pacemaker-result><cluster_status><nodes>
-<node name="n1" online="true" standby="false" pending="false" type="member"/>
-<node name="n2" online="false" standby="false" pending="false" type="member"/>
-<node name="n3" online="true" standby="false" pending="true" type="member"/></nodes><resources>
-<resource id="ip" resource_agent="ocf:a:b" role="Started" active="true" blocked="false" managed="true" failed="false"
- nodes_running_on="1"><node name="n1"/></resource>
-<clone id="webs"><resource id="web" role="Started" active="true" managed="true" failed="false" target_role="Started">
-<node name="n1"/></resource><resource id="web" role="Stopped" active="false" managed="true" failed="false"/></clone>
-</resources></cluster_status><actions>
-<node_action task="Fence (reboot)" node="g1 (resource: box)" reason="gone"/>
-<rsc_action action="move" resource="ip" source="n1" dest="n2"/>
-<rsc_action action="promote" resource="db:0" role="Unpromoted" next-role="Promoted" dest="n1"/>
-<rsc_action action="restart" resource="db:1" source="n2" role="Started" reason="params"/>
-<rsc_action action="stop" resource="old" node="n1" reason="no quorum" blocked="true"/></actions></pacemaker-result>"""
-
-
-def test_the_schedulers_words_are_kept():
-    status, actions = impact.parse(SIMULATED)
-    assert actions == {
-        "resources": {
-            "ip": [{"action": "move", "source": "n1", "dest": "n2"}],
-            "db:0": [{"action": "promote", "role": "Unpromoted", "next-role": "Promoted", "node": "n1"}],
-            "db:1": [{"action": "restart", "node": "n2", "role": "Started", "reason": "params"}],
-            "old": [{"action": "stop", "node": "n1", "reason": "no quorum", "blocked": True}],
-        },
-        "nodes": {"g1": [{"action": "fence", "task": "Fence (reboot)", "reason": "gone"}]},
-    }
-    assert impact.sentences(actions) == [
-        "fence (reboot) g1",
-        "move ip from n1 to n2",
-        "promote db:0 on n1",
-        "restart db:1 on n2",
-        "stop old on n1 (blocked)",
-    ]
-    assert [one["in"] for one in status["resources"]] == [[], ["webs"], ["webs"]]
-    assert "old" not in impact.executable(actions)["resources"]
-
-
-@pytest.mark.parametrize("text", ["", "nonsense"])
-def test_what_is_no_output_of_the_scheduler_is_refused(text):
-    with pytest.raises(ValueError, match="crm_simulate"):
-        impact.parse(text)
-
-
-def test_what_was_pending_anyway_is_not_blamed_on_the_change():
-    move = {"action": "move", "source": "n1", "dest": "n2"}
-    start = {"action": "start", "node": "n1"}
-    current = {"resources": {"a": [{**move, "reason": "before"}], "b": [start]}}
-    proposed = {"resources": {"a": [{**move, "reason": "after"}], "b": [start, start], "c": [move]}}
-    assert impact.difference(proposed, current) == {"resources": {"b": [start], "c": [move]}}
-    assert impact.difference(current, current) == {}
-
-
-SCALE = [
-    ("start", "nothing", "reload"),
-    ("reload", "reload", "nothing"),
-    ("restart", "restart", "reload"),
-    ("recover", "restart", "reload"),
-    ("promote", "demote", "reload"),
-    ("re-promote", "restart", "reload"),
-    ("move", "move", "restart"),
-    ("migrate", "move", "restart"),
-    ("stop", "stop", "move"),
-    ("fence", "any", "stop"),
-    ("something new", "any", "stop"),
-]
-
-
-@pytest.mark.parametrize(("action", "allows", "below"), SCALE)
-def test_the_scale_of_disruption(action, allows, below):
-    actions = {"resources": {"x": [{"action": action, "node": "n1"}]}}
-    assert impact.too_much(actions, allows) == []
-    assert impact.too_much(actions, "any") == []
-    if action != "start":
-        assert impact.too_much(actions, below) == [f"{action} x on n1"]
-
-
-def test_the_scale_may_differ_by_resource():
-    actions = {"resources": {"x:0": [{"action": "stop", "node": "n"}], "y": [{"action": "stop", "node": "n"}]}}
-    assert impact.too_much(actions, {"x": "stop", "default": "nothing"}) == ["stop y on n"]
-    assert impact.too_much(actions, {"x": "nothing"}) == ["stop x:0 on n"]
-
-
-@pytest.mark.parametrize(
-    ("limits", "worse"),
-    [
-        ({"c": "nothing"}, ["stop x:0 on n"]),
-        ({"c": "nothing", "default": "stop"}, ["stop x:0 on n"]),
-        ({"c": "stop", "default": "nothing"}, []),
-        ({"c": "nothing", "g": "stop"}, []),
-        ({"c": "stop", "g": "nothing"}, ["stop x:0 on n"]),
-        ({"g": "nothing", "x": "stop"}, []),
-        ({"x": "nothing", "x:0": "stop"}, []),
-    ],
-)
-def test_the_scale_may_differ_by_what_a_resource_is_in(limits, worse):
-    actions = {"resources": {"x:0": [{"action": "stop", "node": "n"}]}}
-    assert impact.too_much(actions, limits, {"x": ("c", "g")}) == worse
-
-
-def test_what_a_resource_is_in_is_known_from_the_status():
-    assert impact.containers(impact.parse(SIMULATED)[0]) == {"ip": (), "web": ("webs",)}
-
-
-@pytest.mark.parametrize("degree", ["lots", None, 3, {"x": "lots"}])
-def test_an_unknown_degree_is_refused(degree):
-    with pytest.raises(ValueError, match="max_disruption"):
-        impact.too_much({}, degree)
-
+from saltext.pacemaker.scheduler import simulation
+from saltext.pacemaker.status import health, history, summary
 
 CIB = ET.fromstring("""<cib><status><node_state uname="n1" expected="member"><transient_attributes>
 <instance_attributes><nvpair name="fail-count-web#start_0" value="INFINITY"/><nvpair name="fail-count-ip" value="0"/>
@@ -123,7 +14,7 @@ CIB = ET.fromstring("""<cib><status><node_state uname="n1" expected="member"><tr
 
 
 def test_fail_counts_are_read_from_the_status():
-    assert impact.fail_counts(CIB) == {("web", "n1"): "INFINITY"}
+    assert history.fail_counts(CIB) == {("web", "n1"): "INFINITY"}
 
 
 UP = 'in_ccm="true" crmd="online" join="member"'
@@ -142,9 +33,9 @@ STATES = [
 def test_a_node_is_absent_unless_it_was_shut_down(state, absent, pending):
     cib = ET.fromstring(f"""<cib><configuration><nodes><node uname="n1"/><node uname="n2" type="remote"/></nodes>
     </configuration><status><node_state uname="n1" {state}/></status></cib>""")
-    assert impact.absent_nodes(cib) == absent
-    assert impact.absent_nodes(cib, ["n9"]) == sorted([*absent, "n9"])
-    assert impact.pending_nodes(cib) == pending
+    assert history.absent_nodes(cib) == absent
+    assert history.absent_nodes(cib, ["n9"]) == sorted([*absent, "n9"])
+    assert history.pending_nodes(cib) == pending
 
 
 def entry(operation, status="0", key="1", at=100, interval="0"):
@@ -178,7 +69,7 @@ FOUND_START, FOUND_MONITOR = (f"finish the {name} of c on n1" for name in ("star
     ],
 )
 def test_what_is_under_way_is_named_until_it_is_over(operations, found):
-    assert impact.under_way(with_history("n1", UP, operations)) == found
+    assert history.under_way(with_history("n1", UP, operations)) == found
 
 
 @pytest.mark.parametrize(
@@ -190,7 +81,7 @@ def test_what_is_under_way_is_named_until_it_is_over(operations, found):
     ],
 )
 def test_a_node_that_is_down_carries_out_nothing(node, state, found):
-    assert impact.under_way(with_history(node, state, STARTING)) == found
+    assert history.under_way(with_history(node, state, STARTING)) == found
 
 
 def instance(name="x", **changes):
@@ -218,15 +109,15 @@ JUDGED = [
 
 @pytest.mark.parametrize(("instances", "counts", "expected"), JUDGED)
 def test_what_is_wrong_with_a_resource(instances, counts, expected):
-    assert impact.problems({"nodes": NODES, "resources": instances}, counts, ["x"]) == expected
+    assert health.problems({"nodes": NODES, "resources": instances}, counts, ["x"]) == expected
 
 
 def test_a_resource_that_the_cluster_is_about_to_act_on_is_not_judged():
     status = {"nodes": NODES, "resources": [instance(**DOWN)]}
     actions = {"resources": {"x:0": [{"action": "start", "node": "n1"}]}}
-    assert impact.problems(status, {}, ["x"], busy=impact.busy(actions)) == []
+    assert health.problems(status, {}, ["x"], busy=simulation.busy(actions)) == []
     blocked = {"resources": {"x": [{"action": "start", "node": "n1", "blocked": True}]}}
-    assert impact.problems(status, {}, ["x"], busy=impact.busy(blocked)) == ["x runs nowhere"]
+    assert health.problems(status, {}, ["x"], busy=simulation.busy(blocked)) == ["x runs nowhere"]
 
 
 def test_what_is_wrong_comes_with_what_the_agent_said_on_that_node():
@@ -235,15 +126,15 @@ def test_what_is_wrong_comes_with_what_the_agent_said_on_that_node():
         {"resource": "x:0", "node": "n1", "operation": "start", "status": "error", "reason": ""},
     ]
     status = {"nodes": NODES, "resources": [instance("x:0"), instance("x:1", **DOWN)]}
-    assert impact.problems(status, {("x", "n2"): "1"}, ["x"], failures) == [
+    assert health.problems(status, {("x", "n2"): "1"}, ["x"], failures) == [
         "x does not run on n2, its fail count there is 1 [start on n2: error, no such file]"
     ]
 
 
 def test_what_operators_did_is_told():
     status = {"nodes": NODES, "resources": [instance(managed=False), instance("y", target_role="Stopped")]}
-    assert impact.deliberate(status, ["x", "y"]) == ["x is not managed", "y is stopped on purpose (target-role)"]
-    assert impact.deliberate(status, ["z"]) == []
+    assert health.deliberate(status, ["x", "y"]) == ["x is not managed", "y is stopped on purpose (target-role)"]
+    assert health.deliberate(status, ["z"]) == []
 
 
 MON = """<pacemaker-result><summary><current_dc present="true" name="n1" with_quorum="true"/></summary><nodes>
@@ -256,7 +147,7 @@ MON = """<pacemaker-result><summary><current_dc present="true" name="n1" with_qu
 
 
 def test_the_state_of_a_cluster():
-    state = impact.summary(ET.fromstring(MON))
+    state = summary.summary(ET.fromstring(MON))
     assert (state["dc"], state["quorum"], state["nodes"]["n2"]["online"]) == ("n1", True, False)
     assert state["resources"]["w"] == {
         "role": "Promoted", "active": True, "failed": True, "blocked": False, "managed": False, "nodes": ["n1", "n2"],
@@ -267,9 +158,9 @@ def test_the_state_of_a_cluster():
          "over": False}
     ]  # fmt: skip
     assert (state["maintenance"], state["stopped"]) == (False, False)
-    assert impact.missing(state) == "absent: n2"
-    assert impact.missing(state, ["n1"]) == ""
-    assert impact.missing({**state, "dc": None, "quorum": False}, ["n1"]) == "there is no DC; there is no quorum"
+    assert summary.missing(state) == "absent: n2"
+    assert summary.missing(state, ["n1"]) == ""
+    assert summary.missing({**state, "dc": None, "quorum": False}, ["n1"]) == "there is no DC; there is no quorum"
 
 
 FAILED = """<pacemaker-result><summary><cluster_options maintenance-mode="true" stop-all-resources="true"/></summary>
@@ -297,12 +188,12 @@ OPERATION = '<operation_history call="{}" task="{}" rc="{}"/>'
 def test_a_failure_is_over_once_its_resource_is_well_there_again_or_gone(resource, operations, over):
     done = "".join(OPERATION.format(*one) for one in operations)
     history = HISTORY.format(resource=resource, operations=done)
-    state = impact.summary(ET.fromstring(FAILED.format(resource=resource, task="start_0", history=history)))
+    state = summary.summary(ET.fromstring(FAILED.format(resource=resource, task="start_0", history=history)))
     assert [(one["time"], one["over"]) for one in state["failures"]] == [("2026-11-29 00:21:58Z", over)]
     assert (state["maintenance"], state["stopped"]) == (True, True)
 
 
-def history(resource, *operations):
+def ran(resource, *operations):
     """The history of a resource on a node: (operation, its interval, its exit code)."""
     done = "".join(
         f'<lrm_rsc_op id="{resource}-{number}" operation="{name}" interval="{interval}" rc-code="{code}"'
@@ -314,31 +205,26 @@ def history(resource, *operations):
 
 PROBED = ET.fromstring(
     '<cib><status><node_state uname="n1" in_ccm="true" crmd="online" join="member"><lrm><lrm_resources>'
-    + history("a", ("monitor", "0", 7), ("start", "0", 0))
-    + history("b", ("monitor", "0", 1), ("monitor", "10000", 5), ("start", "0", 5))
+    + ran("a", ("monitor", "0", 7), ("start", "0", 0))
+    + ran("b", ("monitor", "0", 1), ("monitor", "10000", 5), ("start", "0", 5))
     + '</lrm_resources></lrm></node_state><node_state uname="n2" in_ccm="true" crmd="online" join="member"><lrm>'
     + "<lrm_resources>"
-    + history("a", ("monitor", "0", 5))
-    + history("c:1", ("monitor", "0", 2), ("stop", "0", 0))
+    + ran("a", ("monitor", "0", 5))
+    + ran("c:1", ("monitor", "0", 2), ("stop", "0", 0))
     + "</lrm_resources></lrm></node_state></status></cib>"
 )
 
 
 def test_probes_that_keep_a_resource_off_a_node_are_found_and_can_be_left_out():
-    assert impact.failed_probes(PROBED) == {
+    assert history.failed_probes(PROBED) == {
         ("a", "n2"): "the probe by ocf:own:agent gave not installed (no file)",
         ("c", "n2"): "the probe by ocf:own:agent gave invalid parameter",
     }
-    without = impact.unprobed(PROBED)
-    assert impact.failed_probes(without) == {}
+    without = history.unprobed(PROBED)
+    assert history.failed_probes(without) == {}
     assert len(list(PROBED.iter("lrm_rsc_op"))) == len(list(without.iter("lrm_rsc_op"))) + 2
 
 
 def test_a_node_alone_is_one_without_the_others():
-    there = {state.get("uname"): state.get("crmd") for state in impact.alone(PROBED, "n2").iter("node_state")}
+    there = {state.get("uname"): state.get("crmd") for state in history.alone(PROBED, "n2").iter("node_state")}
     assert there == {"n1": "offline", "n2": "online"}
-
-
-def test_what_arrives_at_a_node_is_what_starts_there_or_moves_there():
-    found = impact.arriving(impact.parse(SIMULATED)[1])
-    assert found == {("ip", "n2"), ("db", "n1")}

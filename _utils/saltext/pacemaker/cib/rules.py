@@ -4,7 +4,7 @@ Rules and their expressions. As data, a rule has Pacemaker's own names: ``score`
 ``rsc_expression``, ``op_expression`` and ``rule``. (Pacemaker Explained, "Rules".)
 """
 
-from haproxy_ha_lib.cib.fields import Attribute, Many, Shape, Single
+from saltext.pacemaker.cib.fields import Attribute, Many, Shape, Single
 
 _NODE = Shape(
     Attribute("attribute", required=True),

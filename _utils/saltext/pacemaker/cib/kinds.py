@@ -8,8 +8,8 @@ name-value sets and are described in document.py.
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from haproxy_ha_lib.cib import values
-from haproxy_ha_lib.cib.fields import (
+from saltext.pacemaker.cib import values
+from saltext.pacemaker.cib.fields import (
     Agent,
     Alias,
     Attribute,
@@ -21,8 +21,8 @@ from haproxy_ha_lib.cib.fields import (
     Words,
     is_reference,
 )
-from haproxy_ha_lib.cib.nvsets import NVSets
-from haproxy_ha_lib.cib.rules import RULE
+from saltext.pacemaker.cib.nvsets import NVSets
+from saltext.pacemaker.cib.rules import RULE
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
-from haproxy_ha_lib.cib import kinds, nvsets, switches, values
-from haproxy_ha_lib.cib.fields import Context, children
+from saltext.pacemaker.cib import kinds, nvsets, switches, values
+from saltext.pacemaker.cib.fields import Context, children
 
 AUTOMATIC = frozenset((
     "cluster-infrastructure", "cluster-name", "dc-version", "expected-quorum-votes", "have-watchdog",

@@ -12,7 +12,7 @@ SAPHanaSR) and properties that Pacemaker does not have (azure-events), the utili
 themselves, and the constraints of DRBD's handlers.
 """
 
-from haproxy_ha_lib.cib import nvsets, values
+from saltext.pacemaker.cib import nvsets, values
 
 SECTIONS = ("switches", "observed")
 """The sections of exported data that hold it, in the form of the others. In desired data they say nothing."""

@@ -6,9 +6,10 @@ import datetime
 import re
 from dataclasses import dataclass, field
 
-from haproxy_ha_lib.cib import kinds, nvsets, switches, values
-from haproxy_ha_lib.cib.document import AUTOMATIC, SECTIONS, SETTINGS, CibError, DanglingError, Document, named
-from haproxy_ha_lib.cib.fields import Context
+from saltext.pacemaker.cib import kinds, nvsets, switches, values
+from saltext.pacemaker.cib.document import AUTOMATIC, SECTIONS, SETTINGS, CibError, DanglingError, Document, named
+from saltext.pacemaker.cib.fields import Context
+from saltext.pacemaker.words import describe, did_you_mean
 
 _PLACES = {
     "locations": ("resource", "resource-pattern", "sets"),
@@ -94,7 +95,7 @@ def _doubt_devices(desired, document):
     for (section, name), content in desired.objects.items():
         for device in content["devices"] if section == "fencing_levels" and content is not None else ():
             if device not in known and device != "watchdog":
-                text = f"fencing_levels:{name}:devices: there is no fence device {device}{values.near(device, known)}"
+                text = f"fencing_levels:{name}:devices: there is no fence device {device}{did_you_mean(device, known)}"
                 desired.doubts[section, name].append(text)
 
 
@@ -121,7 +122,7 @@ def check_references(desired, context, written, present, doomed):
             continue
         for path, name, allowed in _references(key, content, there):
             if name not in allowed and (key in written or name in going):
-                report(path, f"there is no {_referred(path)} {name}{values.near(name, allowed)}")
+                report(path, f"there is no {_referred(path)} {name}{did_you_mean(name, allowed)}")
         for device in content.get("devices", ()) if key[0] == "fencing_levels" else ():
             if device in going:
                 report((*key, "devices"), f"there is no resource {device}")
@@ -141,20 +142,20 @@ def normalised(data, report=lambda path, text: None):
     desired = Desired()
     data = _plain(data, (), report)
     if not isinstance(data, dict):
-        report(("configuration",), f"found {values.describe(data)}, allowed: a mapping of {', '.join(SECTIONS)}")
+        report(("configuration",), f"found {describe(data)}, allowed: a mapping of {', '.join(SECTIONS)}")
         return desired
     for section, content in data.items():
         if section not in (*SECTIONS, *switches.SECTIONS):
-            report((section,), f"is not a section{values.near(section, SECTIONS)}")
+            report((section,), f"is not a section{did_you_mean(section, SECTIONS)}")
         elif content is None:
             continue
         elif section in switches.SECTIONS:
             if not isinstance(content, dict):
-                report((section,), f"found {values.describe(content)}, allowed: a mapping, which says nothing")
+                report((section,), f"found {describe(content)}, allowed: a mapping, which says nothing")
         elif section in SETTINGS:
             _add_settings(desired, section, content, report)
         elif not isinstance(content, dict):
-            report((section,), f"found {values.describe(content)}, allowed: a mapping by id")
+            report((section,), f"found {describe(content)}, allowed: a mapping by id")
         elif section == "acls":
             _add_acls(desired, content, report)
         else:
@@ -189,7 +190,7 @@ def _plain(value, path, report):
         return str(value)
     if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and value == value):
         return value
-    report(path, f"found {values.describe(value, hidden=True)}, allowed: text, a number, true or false")
+    report(path, f"found {describe(value, secret=True)}, allowed: text, a number, true or false")
     return None
 
 
@@ -206,7 +207,7 @@ def _add_settings(desired, section, content, report):
     if not SETTINGS[section].per_node:
         desired.settings[section, None] = _sets(content)
     elif not isinstance(content, dict):
-        report((section,), f"found {values.describe(content)}, allowed: a mapping by node")
+        report((section,), f"found {describe(content)}, allowed: a mapping by node")
     else:
         for node, one in content.items():
             desired.settings[section, node] = _sets(one)
@@ -237,7 +238,7 @@ def _check_settings(section, node, sets, path, document, report):
     settings = SETTINGS[section]
     for number, one in enumerate(sets):
         if not isinstance(one, dict):
-            report(path, f"found {values.describe(one)}, allowed: names and values")
+            report(path, f"found {describe(one)}, allowed: names and values")
             continue
         nvsets.check_set(one, settings.table, path if set(one) == {"attributes"} else (*path, number), report)
         attributes = one.get("attributes")
@@ -245,7 +246,7 @@ def _check_settings(section, node, sets, path, document, report):
             for name in sorted(AUTOMATIC.intersection(attributes)):
                 report((*path, name), "is set by the cluster itself")
     if node is not None and document.nodes() and node not in document.nodes():
-        report(path, f"the cluster has no node of this name{values.near(node, document.nodes())}")
+        report(path, f"the cluster has no node of this name{did_you_mean(node, document.nodes())}")
 
 
 class _There:

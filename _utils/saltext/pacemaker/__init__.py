@@ -1,0 +1,7 @@
+"""
+An engine for the configuration of any Pacemaker cluster as data: read it, compare it with what is desired, foretell
+what the scheduler would make of a change, and commit it.
+
+``cib``: the model, the diff, the plan. ``scheduler``: what Pacemaker would do, and how much that disturbs. ``status``:
+how a cluster stands. These know neither Salt nor this machine.
+"""

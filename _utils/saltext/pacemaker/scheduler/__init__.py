@@ -1,0 +1,3 @@
+"""
+What Pacemaker's scheduler would do, and how much of it is allowed.
+"""

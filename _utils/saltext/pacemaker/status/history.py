@@ -1,0 +1,174 @@
+"""
+What the status section of a CIB says of nodes, and of what has become of operations there.
+
+``cib`` is always the root of an element tree.
+"""
+
+import copy
+import re
+
+from saltext.pacemaker.status.resources import base_id
+
+_BARRING = {"2": "invalid parameter", "5": "not installed"}
+"""OCF return codes with which a probe is no failure, but keeps the resource off that node (measured)."""
+
+_PENDING = "-1"
+
+_UNKNOWN = "193"
+"""The return code of an operation that is under way."""
+
+_FAIL_COUNT = re.compile(r"fail-count-(.+?)(?:#.*)?\Z")
+
+_LAYERS = ("in_ccm", "crmd")
+
+_DOWN = ("0", "false", "offline")
+
+
+def under_way(cib):
+    """
+    The operations that nodes are carrying out (first monitors too, whose outcome counts as well), as sentences.
+
+    cib: element tree. Their op-status is -1 (measured; crm_mon needs record-pending, which is on by default). The
+    scheduler takes them for done.
+    """
+    return [
+        f"finish the {operation.get('operation')} of {base_id(history.get('id'))} on {state.get('uname')}"
+        for state in cib.iterfind("status/node_state")
+        if not _is_down(state)
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource")
+        for operation in history
+        if operation.get("op-status") == _PENDING and not any(_outlives(one, operation) for one in history)
+    ]
+
+
+def _outlives(ended, begun):
+    """
+    Whether an entry of a resource's history tells that another one, still pending, is over. The first run of a monitor
+    leaves its entry pending when it fails, and the failure in an entry of its own (measured).
+    """
+    if ended.get("op-status") == _PENDING:
+        return False
+    if ended.get("transition-key") == begun.get("transition-key"):
+        return True
+    later = int(ended.get("last-rc-change", 0)) - int(begun.get("last-rc-change", 0))
+    return ended.get("interval") == "0" and (later > 0 or (later == 0 and ended.get("operation") == "stop"))
+
+
+def fail_counts(cib):
+    """
+    {(resource id, node name): fail count as text} from the status section of a CIB's element tree.
+    """
+    counts = {}
+    for state in cib.iterfind("status/node_state"):
+        for pair in state.iterfind("transient_attributes//nvpair"):
+            match = _FAIL_COUNT.match(pair.get("name") or "")
+            if match and pair.get("value") not in (None, "0"):
+                counts[match.group(1).split(":")[0], state.get("uname")] = pair.get("value")
+    return counts
+
+
+def absent_nodes(cib, expected=()):
+    """
+    The sorted names of cluster nodes that are not online though nobody shut them down.
+
+    cib: element tree. expected: names that have to be there even if the cluster has not heard of them yet. A node that
+    left in good order has ``expected="down"`` in its state.
+    """
+    states = _node_states(cib)
+    left = {name for name, state in states.items() if state.get("expected") == "down"}
+    online = {name for name, state in states.items() if _is_up(state) and state.get("join") == "member"}
+    return sorted(({*_members(cib), *expected} - online) - left)
+
+
+def pending_nodes(cib):
+    """
+    The sorted names of the cluster nodes that are joining. cib: element tree.
+    """
+    states = _node_states(cib)
+    return sorted(
+        name for name in _members(cib) if _is_up(states.get(name, {})) and states[name].get("join") != "member"
+    )
+
+
+def _members(cib):
+    """The names of the nodes that run corosync; remote nodes are no part of the quorum."""
+    kinds = ("member", "normal", None)
+    return {node.get("uname") for node in cib.iterfind("configuration/nodes/node") if node.get("type") in kinds}
+
+
+def _node_states(cib):
+    return {state.get("uname"): state for state in cib.iterfind("status/node_state")}
+
+
+def _is_up(state):
+    """Whether corosync and the controller run on a node: a word, or since Pacemaker 2.1.7 the time since when."""
+    return all(state.get(layer, "0") not in _DOWN for layer in _LAYERS)
+
+
+def _is_down(state):
+    """Whether one of them does not; of a remote node nothing is said of the controller."""
+    return any(state.get(layer) in _DOWN for layer in _LAYERS)
+
+
+def nodes_with(cib, provider):
+    """
+    The names of the nodes on which an agent of a provider has answered, by the history of their resources. cib: element
+    tree.
+    """
+    return {
+        state.get("uname")
+        for state in cib.iterfind("status/node_state")
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource")
+        if history.get("provider") == provider and any(_answered(one) for one in history)
+    }
+
+
+def _answered(operation):
+    """Whether an agent was there to carry out an operation of a resource's history."""
+    return operation.get("rc-code") is not None and operation.get("rc-code") not in (*_BARRING, _UNKNOWN)
+
+
+def failed_probes(cib, not_installed=False):
+    """
+    {(resource id, node name): what its probe there gave} for the probes that keep a resource off a node: its agent, or
+    what the agent needs, is not there. cib: element tree. not_installed: leave out those that an agent gave because of
+    its parameters. crm_mon does not list these as failures.
+    """
+    found = {}
+    for state in cib.iterfind("status/node_state"):
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource"):
+            agent = ":".join(filter(None, (history.get(key) for key in ("class", "provider", "type"))))
+            for probe in filter(_barring, history):
+                if not_installed and _BARRING[probe.get("rc-code")] != "not installed":
+                    continue
+                reason = f" ({probe.get('exit-reason')})" if probe.get("exit-reason") else ""
+                text = f"the probe by {agent} gave {_BARRING[probe.get('rc-code')]}{reason}"
+                found[base_id(history.get("id")), state.get("uname")] = text
+    return found
+
+
+def _barring(operation):
+    """Whether an entry of a resource's history is a probe that keeps the resource off its node."""
+    is_probe = operation.get("operation") == "monitor" and operation.get("interval") == "0"
+    return is_probe and operation.get("rc-code") in _BARRING
+
+
+def alone(cib, node):
+    """
+    A copy of a CIB's element tree in which all other nodes have been shut down in good order.
+    """
+    cib = copy.deepcopy(cib)
+    for state in cib.iterfind("status/node_state"):
+        if state.get("uname") != node:
+            state.attrib.update(in_ccm="false", crmd="offline", join="down", expected="down")
+    return cib
+
+
+def unprobed(cib):
+    """
+    A copy of a CIB's element tree in which nothing is known of the probes that keep a resource off a node.
+    """
+    cib = copy.deepcopy(cib)
+    for history in cib.iterfind("status/node_state/lrm/lrm_resources/lrm_resource"):
+        history[:] = [operation for operation in history if not _barring(operation)]
+    return cib

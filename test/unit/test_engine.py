@@ -1,0 +1,61 @@
+"""The Pacemaker engine stands alone: what it imports."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+UTILS = Path(__file__).resolve().parents[2] / "_utils"
+ENGINE = UTILS / "saltext" / "pacemaker"
+FILES = sorted(ENGINE.rglob("*.py"))
+# What a part that only decides does not need.
+OUTSIDE = {"os", "salt", "shutil", "socket", "subprocess", "tempfile", "time"}
+PRODUCT = {"haproxy_ha_host", "haproxy_ha_lib"}
+
+
+def module(path):
+    return ".".join(path.relative_to(UTILS).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module(path): path for path in FILES}
+
+
+def imported(path):
+    """The names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            inner = [f"{node.module}.{name.name}" for name in node.names]
+            yield from (name if name in MODULES else node.module for name in inner)
+
+
+def first_words(path):
+    return {name.split(".")[0] for name in imported(path)}
+
+
+def ids(path):
+    return module(path).removeprefix("saltext.pacemaker") or "."
+
+
+@pytest.mark.parametrize("path", FILES, ids=ids)
+def test_the_engine_knows_nothing_of_the_product(path):
+    assert not first_words(path) & PRODUCT
+    assert "haproxy" not in module(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=ids)
+def test_what_only_decides_touches_nothing(path):
+    assert not first_words(path) & OUTSIDE
+
+
+def test_no_import_goes_round():
+    arrows = {name: [one for one in imported(path) if one in MODULES] for name, path in MODULES.items()}
+    TopologicalSorter(arrows).prepare()
+
+
+def test_saltext_is_shared_with_the_extensions_that_a_minion_has():
+    """A package of one name in many places (PEP 420): a file that is its own would hide the others."""
+    assert not (UTILS / "saltext" / "__init__.py").exists()
