@@ -6,22 +6,14 @@ A call is ``[function, {argument: value}]``. What raises an error returns ``{"er
 import json
 import sys
 import time
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "_utils"))
+sys.path[:0] = [str(ROOT), str(ROOT / "_utils")]
 
+from _modules import pacemaker as module  # noqa: E402
+from _states import pacemaker as states  # noqa: E402
 
-def load(folder):
-    loader = SourceFileLoader(f"pacemaker_{folder}", str(ROOT / folder / "pacemaker.py"))
-    module = module_from_spec(spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module
-
-
-module, states = load("_modules"), load("_states")
 states.__salt__ = {f"pacemaker.{name}": getattr(module, name) for name in dir(module)}
 
 

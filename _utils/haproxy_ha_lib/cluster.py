@@ -7,10 +7,10 @@ import re
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Problem
 from saltext.pacemaker.cib import desired, switches
-from saltext.pacemaker.cib.document import CibError
 from saltext.pacemaker.cib.fields import Context
 from saltext.pacemaker.cib.kinds import RESOURCE_SECTIONS
 from saltext.pacemaker.cib.nvsets import as_sets, pairs
+from saltext.pacemaker.errors import CibError
 from saltext.pacemaker.words import did_you_mean
 
 AGENT_DEFAULTS = {
@@ -210,13 +210,13 @@ def _check(data):
     try:
         doubts = desired.read_alone(data).doubts.values()
     except CibError as error:
-        return [_problem(line) for line in str(error).splitlines()], []
-    return [], [str(_problem(line)) for lines in doubts for line in lines]
+        return [_in_pillar(problem) for problem in error.problems], []
+    return [], [str(_in_pillar(doubt)) for found in doubts for doubt in found]
 
 
-def _problem(line):
-    path, _, text = line.partition(": ")
-    return Problem((ROOT, "cluster", *path.split(":")), text)
+def _in_pillar(problem):
+    """A problem of the engine by its path in pillar."""
+    return Problem((ROOT, "cluster", *map(str, problem.path)), problem.text)
 
 
 def needs_agents(wanted):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 from saltext.pacemaker.cib import plan
@@ -59,12 +57,3 @@ def write(configuration: dict, path: Path) -> None:
     """Make a saved CIB hold a configuration, by the library alone."""
     document = Document.parse(path.read_text(encoding="utf-8"))
     path.write_text(plan.make(document, configuration, "haproxy_ha").after.text(), encoding="utf-8")
-
-
-def module():
-    """The execution module, outside Salt."""
-    source = Path(__file__).resolve().parents[2] / "_modules" / "pacemaker.py"
-    loader = SourceFileLoader("pacemaker", str(source))
-    loaded = module_from_spec(spec_from_loader(loader.name, loader))
-    loader.exec_module(loaded)
-    return loaded

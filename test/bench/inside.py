@@ -9,8 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
+from _modules import pacemaker
 from bench import cluster, configurations
+from saltext.pacemaker.live import machine
 
 HOME = Path("/tmp/bench")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -122,42 +125,47 @@ def check_unchanged(said: str) -> None:
 
 def commands_of(configuration: dict) -> list[str]:
     """The external commands of one converged run, as the module runs them."""
-    module = configurations.module()
-    commands, inner = [], module._start
+    watched = Watched()
+    with patch.object(machine, "HERE", watched):
+        done = pacemaker.apply(configuration, owner="bench")
+        assert not done["changes"], done
+        pacemaker.settle(done["resources"])
+    return watched.commands
 
-    def watched(command, stdin):
-        commands.append(" ".join(command))
-        return inner(command, stdin)
 
-    module._start = watched
-    done = module.apply(configuration, owner="bench")
-    assert not done["changes"], done
-    module.settle(done["resources"])
-    return commands
+class Watched(machine.Machine):
+    """This machine, with what its commands are and take."""
+
+    def __init__(self) -> None:
+        self.commands: list[str] = []
+        self.spent: list[float] = []
+
+    def start(self, command, stdin=None):
+        self.commands.append(" ".join(command))
+        return super().start(command, stdin)
+
+    def run_together(self, *given, **options):
+        begin = time.monotonic()
+        try:
+            return super().run_together(*given, **options)
+        finally:
+            self.spent.append(time.monotonic() - begin)
 
 
 def plan(samples: int) -> tuple[dict, dict]:
     """A plan that changes one object among many, on a saved CIB: what is ours and what is Pacemaker's; and memory."""
-    module = configurations.module()
-    spent, inner = [], module._run_together
-
-    def watched(*commands, **options):
-        begin = time.monotonic()
-        try:
-            return inner(*commands, **options)
-        finally:
-            spent.append(time.monotonic() - begin)
-
-    module._run_together = watched
+    watched = Watched()
     figures, raw = {}, {}
     for size in SIZES:
         say(f"a plan for {size} + {size} objects")
         path, changed = saved(size)
         raw[str(size)] = []
         for _ in range(max(1, samples if size <= 1000 else samples // 2)):
-            spent.clear()
-            total = seconds(module.plan, changed, str(path))
-            raw[str(size)].append({"total": total, "pacemaker": sum(spent), "ours": total - sum(spent)})
+            watched.spent.clear()
+            with patch.object(machine, "HERE", watched):
+                total = seconds(pacemaker.plan, changed, str(path))
+            spent = sum(watched.spent)
+            raw[str(size)].append({"total": total, "pacemaker": spent, "ours": total - spent})
         for part in ("ours", "pacemaker"):
             figures[f"{part} {size} + {size}, s"] = statistics.median(one[part] for one in raw[str(size)])
         figures[f"ours per object at {size} + {size}, ms"] = figures[f"ours {size} + {size}, s"] / (2 * size) * 1000

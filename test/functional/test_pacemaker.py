@@ -5,8 +5,6 @@ import json
 import os
 import stat
 import subprocess
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,10 @@ from place import requires_tools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from unit.test_cib_laws import configuration, emptied
 
+from _modules import pacemaker
 from saltext.pacemaker.cib.document import MARKER, Document
+from saltext.pacemaker.errors import NoEnd
+from saltext.pacemaker.live import machine
 
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin")
 
@@ -48,14 +49,6 @@ SYSTEM = {
 }
 
 
-@pytest.fixture(scope="module")
-def pacemaker():
-    loader = SourceFileLoader("pacemaker", str(ROOT / "_modules" / "pacemaker.py"))
-    module = module_from_spec(spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def cib(tmp_path):
     path = tmp_path / "cib.xml"
@@ -64,7 +57,7 @@ def cib(tmp_path):
     return str(path)
 
 
-def test_the_whole_system_in_one_commit(pacemaker, cib):
+def test_the_whole_system_in_one_commit(cib):
     planned = pacemaker.plan(SYSTEM, cib_file=cib)
     assert planned["impact"]["resources"]["FloatIP"] == [{"action": "start", "node": "n1"}]
     assert Path(cib).read_text(encoding="utf-8") == CIB
@@ -75,7 +68,7 @@ def test_the_whole_system_in_one_commit(pacemaker, cib):
     assert os.listdir(os.path.dirname(cib)) == ["cib.xml"]
 
 
-def test_the_impact_is_what_the_scheduler_then_does(pacemaker, cib):
+def test_the_impact_is_what_the_scheduler_then_does(cib):
     planned = pacemaker.apply(SYSTEM, cib_file=cib)
     assert planned["impact"] == pacemaker.simulate(cib)
     more = copy.deepcopy(SYSTEM)
@@ -85,7 +78,7 @@ def test_the_impact_is_what_the_scheduler_then_does(pacemaker, cib):
     assert "FloatIP" in pacemaker.simulate(cib)["resources"]
 
 
-def test_what_is_worse_than_allowed_is_refused_and_nothing_is_written(pacemaker, cib):
+def test_what_is_worse_than_allowed_is_refused_and_nothing_is_written(cib):
     pacemaker.apply(SYSTEM, cib_file=cib)
     run_scheduler(cib)
     before = Path(cib).read_text(encoding="utf-8")
@@ -108,7 +101,7 @@ def run_scheduler(cib):
     subprocess.run(["crm_simulate", "--in-place", "--xml-file", cib], check=True, capture_output=True, timeout=60)
 
 
-def test_a_secret_is_nowhere_but_in_the_cib(pacemaker, cib):
+def test_a_secret_is_nowhere_but_in_the_cib(cib):
     data = copy.deepcopy(SYSTEM)
     data["primitives"]["FloatIP"]["params"]["api_token"] = "hunter2"
     shown = [pacemaker.apply(data, cib_file=cib), pacemaker.export(cib)]
@@ -119,7 +112,7 @@ def test_a_secret_is_nowhere_but_in_the_cib(pacemaker, cib):
 
 
 @pytest.mark.parametrize("text", ["", "<cib>", "<other/>", "\x00"])
-def test_what_is_no_cib_is_one_clear_error(pacemaker, tmp_path, text):
+def test_what_is_no_cib_is_one_clear_error(tmp_path, text):
     path = tmp_path / "broken.xml"
     path.write_text(text, encoding="utf-8")
     for function in (pacemaker.export, lambda file: pacemaker.plan({}, cib_file=file)):
@@ -127,12 +120,12 @@ def test_what_is_no_cib_is_one_clear_error(pacemaker, tmp_path, text):
             function(str(path))
 
 
-def test_a_file_that_is_not_there_is_one_clear_error(pacemaker, tmp_path):
+def test_a_file_that_is_not_there_is_one_clear_error(tmp_path):
     with pytest.raises(CommandExecutionError, match=r"none\.xml cannot be read"):
         pacemaker.simulate(str(tmp_path / "none.xml"))
 
 
-def test_what_breaks_the_schema_is_refused_without_the_cib(pacemaker, cib):
+def test_what_breaks_the_schema_is_refused_without_the_cib(cib):
     wrong = {"tickets": {"t": {"ticket": "x", "resource": "FloatIP", "loss-policy": "explode"}}}
     with pytest.raises(CommandExecutionError, match="would refuse the configuration: .*rsc_ticket") as problem:
         pacemaker.apply({**SYSTEM, **wrong}, cib_file=cib)
@@ -140,22 +133,22 @@ def test_what_breaks_the_schema_is_refused_without_the_cib(pacemaker, cib):
     assert Path(cib).read_text(encoding="utf-8") == CIB
 
 
-def test_commands_that_run_together_end_together(pacemaker):
-    said = pacemaker._run_together((("cat",), "one"), (("sh", "-c", "cat; exit 3"), "two"))
+def test_commands_that_run_together_end_together():
+    said = machine.HERE.run_together((("cat",), "one"), (("sh", "-c", "cat; exit 3"), "two"))
     assert said == [(0, "one", ""), (3, "two", "")]
-    with pytest.raises(CommandExecutionError, match="sleep did not end within 1 s"):
-        pacemaker._run_together((("sleep", "0"), None), (("sleep", "600"), None), (("sleep", "601"), None), timeout=1)
+    with pytest.raises(NoEnd, match="sleep did not end within 1 s"):
+        machine.HERE.run_together(*((("sleep", seconds), None) for seconds in ("0", "600", "601")), timeout=1)
     assert Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii") == ""
 
 
 @pytest.mark.parametrize("name", ["CIB_shadow", "CIB_file"])
-def test_a_shadow_in_the_environment_is_refused(pacemaker, monkeypatch, name):
+def test_a_shadow_in_the_environment_is_refused(monkeypatch, name):
     monkeypatch.setenv(name, "x")
     with pytest.raises(CommandExecutionError, match=f"{name} is set"):
         pacemaker.plan(SYSTEM)
 
 
-def test_without_a_cluster_there_is_a_clear_error_and_a_plan_from_nothing(pacemaker):
+def test_without_a_cluster_there_is_a_clear_error_and_a_plan_from_nothing():
     if pacemaker.running():
         pytest.skip("a cluster runs here")
     with pytest.raises(CommandExecutionError, match="Pacemaker is not running"):
@@ -166,7 +159,7 @@ def test_without_a_cluster_there_is_a_clear_error_and_a_plan_from_nothing(pacema
 
 
 @pytest.mark.parametrize("allowed", ["everything", {"FloatIP": "sometimes"}])
-def test_an_unknown_degree_of_disruption_is_refused(pacemaker, cib, allowed):
+def test_an_unknown_degree_of_disruption_is_refused(cib, allowed):
     with pytest.raises(SaltInvocationError, match="max_disruption"):
         pacemaker.plan(SYSTEM, cib_file=cib, max_disruption=allowed)
 
@@ -178,14 +171,14 @@ def scheduler_is(version):
 
 
 @every_state
-def test_the_simulation_is_what_pacemakers_authors_recorded(pacemaker, path):
+def test_the_simulation_is_what_pacemakers_authors_recorded(path):
     if not scheduler_is("2.1"):
         pytest.skip("the summaries are those of Pacemaker 2.1")
     assert told(pacemaker.simulate(str(path))) == recorded(path)
 
 
 @every_state
-def test_an_export_makes_the_same_configuration_elsewhere(pacemaker, path, tmp_path):
+def test_an_export_makes_the_same_configuration_elsewhere(path, tmp_path):
     target = tmp_path / "cib.xml"
     target.write_text(emptied(Document.parse(path.read_text(encoding="utf-8"))).text(), encoding="utf-8")
     data = pacemaker.export(str(path), secrets=True)
@@ -212,7 +205,7 @@ def old(cib, schema, property_=""):
 
 
 @pytest.mark.parametrize("schema", ["pacemaker-1.3", "pacemaker-2.0", "pacemaker-2.5", "pacemaker-2.10"])
-def test_the_cib_of_an_older_pacemaker_is_adopted(pacemaker, cib, schema):
+def test_the_cib_of_an_older_pacemaker_is_adopted(cib, schema):
     """The property that the cluster itself once set is no part of it: an upgrade drops it."""
     old(cib, schema)
     data = pacemaker.export(cib)
@@ -226,7 +219,7 @@ def test_the_cib_of_an_older_pacemaker_is_adopted(pacemaker, cib, schema):
 @pytest.mark.parametrize(
     ("schema", "property_"), [("pacemaker-1.0", ""), ("pacemaker-1.2", ""), ("pacemaker-2.5", DROPPED)]
 )
-def test_a_cib_that_has_to_be_upgraded_first_says_so_and_then_works(pacemaker, cib, schema, property_):
+def test_a_cib_that_has_to_be_upgraded_first_says_so_and_then_works(cib, schema, property_):
     old(cib, schema, property_)
     before = Path(cib).read_text(encoding="utf-8")
     data = pacemaker.export(cib)
@@ -240,13 +233,13 @@ def test_a_cib_that_has_to_be_upgraded_first_says_so_and_then_works(pacemaker, c
     assert list(pacemaker.apply(pacemaker.export(cib), cib_file=cib, adopt=True)["changes"]) == ["owner haproxy_ha"]
 
 
-def test_a_schema_that_cannot_be_upgraded_is_one_clear_error(pacemaker, cib):
+def test_a_schema_that_cannot_be_upgraded_is_one_clear_error(cib):
     Path(cib).write_text("<cib validate-with='pacemaker-2.5'><nothing/></cib>", encoding="utf-8")
     with pytest.raises(CommandExecutionError, match="Nothing was upgraded: "):
         pacemaker.upgrade_schema(cib)
 
 
-def test_a_secret_that_the_cluster_has_not_is_refused_in_a_file_too(pacemaker, cib):
+def test_a_secret_that_the_cluster_has_not_is_refused_in_a_file_too(cib):
     hidden = {"primitives": {"ip": {"agent": "ocf:heartbeat:IPaddr2", "params": {"ip": "1", "password": MARKER}}}}
     assert "the secret password" in pacemaker.plan(hidden, cib_file=cib)["refused"][0]
     with pytest.raises(CommandExecutionError, match="it cannot be told what the secret password is"):

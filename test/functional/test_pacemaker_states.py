@@ -1,18 +1,22 @@
 """The states on a cluster that is a file: Pacemaker's own cibadmin, crm_mon and scheduler work on it, and where a real
 cluster would carry out the scheduler's actions, crm_simulate does."""
 
+import contextlib
 import copy
 import re
 import subprocess
 import time
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from functional.test_pacemaker import CIB, ROOT, SYSTEM
+from functional.test_pacemaker import CIB, SYSTEM
 from place import requires_tools
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+from _modules import pacemaker as execution
+from _states import pacemaker as states
+from saltext.pacemaker.errors import NoEnd
+from saltext.pacemaker.live import commit, machine, reading
 
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin", "crm_mon")
 
@@ -22,39 +26,30 @@ for _primitive in DUMMY["primitives"].values():
     _primitive.pop("params", None)
 
 
-def load(folder):
-    loader = SourceFileLoader(f"pacemaker_{folder}", str(ROOT / folder / "pacemaker.py"))
-    module = module_from_spec(spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module
-
-
-class Cluster:
-    """The two modules, wired to each other and to a CIB in a file."""
+class Cluster(machine.Machine):
+    """A machine whose cluster is a CIB in a file, and the two modules on it, wired to each other."""
 
     def __init__(self, path):
         self.path = path
-        self.module = load("_modules")
-        self.states = load("_states")
+        self.module, self.states = execution, states
         self.commands = []
         self.before_patch = []
-        self._start = self.module._start
-        self.module._start = self.start
-        self.module.time = SimpleNamespace(monotonic=time.monotonic, sleep=self.work)
-        self.states.__salt__ = {f"pacemaker.{name}": getattr(self.module, name) for name in dir(self.module)}
-        self.states.__opts__ = {"test": False}
 
     def start(self, command, stdin=None):
-        self.commands.append(command[0])
+        self.commands.append(command)
         if command[0] == "crm_diff" and self.before_patch:
             self.before_patch.pop()()
-        return self._start(("env", f"CIB_file={self.path}", *command), stdin)
+        return super().start(("env", f"CIB_file={self.path}", *command), stdin)
 
-    def work(self, seconds=0.0):
-        """Do what the scheduler wants done, while the module waits."""
+    def sleep(self, seconds=0.0):
+        """Do what the scheduler wants done, while the engine waits."""
         command = ("crm_simulate", "-Q", "--in-place", "--xml-file", self.path)
         subprocess.run(command, check=True, timeout=60, capture_output=True)
         time.sleep(seconds)
+
+    def count(self, name):
+        """How often a command was started."""
+        return [command[0] for command in self.commands].count(name)
 
     def text(self):
         return Path(self.path).read_text(encoding="utf-8")
@@ -63,11 +58,24 @@ class Cluster:
         self.states.__opts__ = {"test": enabled}
 
 
+@contextlib.contextmanager
+def machine_of(path):
+    """The engine, and the modules, on a saved CIB as if it were a live one."""
+    with pytest.MonkeyPatch.context() as patch:
+        cluster = Cluster(str(path))
+        patch.setattr(machine, "HERE", cluster)
+        functions = {f"pacemaker.{name}": getattr(execution, name) for name in dir(execution)}
+        patch.setattr(states, "__salt__", functions, raising=False)
+        patch.setattr(states, "__opts__", {"test": False}, raising=False)
+        yield cluster
+
+
 @pytest.fixture
 def cluster(tmp_path):
     path = tmp_path / "cib.xml"
     path.write_text(CIB, encoding="utf-8")
-    return Cluster(str(path))
+    with machine_of(path) as cluster:
+        yield cluster
 
 
 def configured(cluster, configuration=DUMMY, **options):
@@ -106,11 +114,11 @@ def test_the_digest_of_a_dry_run_binds_the_live_run(cluster):
 
 def test_a_change_of_somebody_else_in_between_is_kept(cluster):
     def somebody():
-        cluster.module._run("crm_attribute", "--type", "crm_config", "--name", "cluster-delay", "--update", "70s")
+        cluster.run("crm_attribute", "--type", "crm_config", "--name", "cluster-delay", "--update", "70s")
 
     cluster.before_patch.append(somebody)
     assert configured(cluster)["result"] is True
-    assert (cluster.commands.count("crm_diff"), cluster.commands.count("crm_verify")) == (2, 1)
+    assert (cluster.count("crm_diff"), cluster.count("crm_verify")) == (2, 1)
     assert cluster.module.export()["properties"]["cluster-delay"] == "70s"
     assert configured(cluster)["changes"] == {}
 
@@ -147,21 +155,21 @@ def test_a_race_with_status_alone_is_offered_again_without_a_new_plan(cluster):
     cluster.commands.clear()
     cluster.before_patch.append(lambda: fail_one(cluster))
     assert "resource_default resource-stickiness" in configured(cluster, changed, timeout=0)["changes"]
-    assert (cluster.commands.count("crm_diff"), cluster.commands.count("crm_verify")) == (1, 1)
-    assert cluster.commands.count("cibadmin") == 5  # read, refused, read, written, and read to see it settled
+    assert (cluster.count("crm_diff"), cluster.count("crm_verify")) == (1, 1)
+    assert cluster.count("cibadmin") == 5  # read, refused, read, written, and read to see it settled
 
 
 def test_a_patch_for_any_status_is_one_for_this_configuration_only(cluster):
     configured(cluster)
-    text, module = cluster.text(), cluster.module
-    after = module._document(text.replace('value="100"', 'value="7"'))
+    text = cluster.text()
+    after = reading.document(text.replace('value="100"', 'value="7"'))
     after.bump()
-    patch = module._patch(text, after.text())
+    patch = commit.patch(cluster, text, after.text())
     fail_one(cluster)
-    assert module._send(patch) == 103
-    assert module._send(module._for_any_status(patch)) == 0
-    assert module.export()["resource_defaults"] == {"resource-stickiness": "7"}
-    assert module._send(module._for_any_status(patch)) == 103
+    assert commit.send(cluster, patch) == 103
+    assert commit.send(cluster, commit.for_any_status(patch)) == 0
+    assert cluster.module.export()["resource_defaults"] == {"resource-stickiness": "7"}
+    assert commit.send(cluster, commit.for_any_status(patch)) == 103
 
 
 def test_a_plan_whose_effects_are_bound_is_made_anew_in_such_a_race(cluster):
@@ -170,30 +178,30 @@ def test_a_plan_whose_effects_are_bound_is_made_anew_in_such_a_race(cluster):
     cluster.commands.clear()
     cluster.before_patch.append(lambda: fail_one(cluster))
     assert configured(cluster, changed, timeout=0, max_disruption="nothing")["changes"]
-    assert (cluster.commands.count("crm_diff"), cluster.commands.count("crm_verify")) == (2, 2)
+    assert (cluster.count("crm_diff"), cluster.count("crm_verify")) == (2, 2)
 
 
-def unanswered(cluster, code, written):
+def unanswered(cluster, code, written, monkeypatch):
     """Let the next patch end as if the cluster had not answered, with or without having been written."""
-    run = cluster.module._run
+    run = cluster.run
 
     def answer(*command, **options):
         if command[:2] != ("cibadmin", "--patch"):
             return run(*command, **options)
         if written:
             assert run(*command, **options)[0] == 0
-        cluster.module._run = run
+        cluster.run = run
         if code is None:
-            raise cluster.module._NoEnd("cibadmin did not end within 60 s")
+            raise NoEnd("cibadmin did not end within 60 s")
         return code, "", ""
 
-    cluster.module._run = answer
-    cluster.module._UNCONFIRMED_SECONDS = 0.1
+    cluster.run = answer
+    monkeypatch.setattr(commit, "UNCONFIRMED_SECONDS", 0.1)
 
 
 @pytest.mark.parametrize("code", [124, 102, None])
-def test_a_change_that_is_not_confirmed_is_looked_for(cluster, code):
-    unanswered(cluster, code, written=True)
+def test_a_change_that_is_not_confirmed_is_looked_for(cluster, code, monkeypatch):
+    unanswered(cluster, code, True, monkeypatch)
     ret = configured(cluster)
     assert ret["result"] is True, ret
     assert "primitive FloatIP" in ret["changes"]
@@ -201,8 +209,8 @@ def test_a_change_that_is_not_confirmed_is_looked_for(cluster, code):
 
 
 @pytest.mark.parametrize("code", [124, None])
-def test_a_change_that_is_neither_confirmed_nor_there_is_not_called_unwritten(cluster, code):
-    unanswered(cluster, code, written=False)
+def test_a_change_that_is_neither_confirmed_nor_there_is_not_called_unwritten(cluster, code, monkeypatch):
+    unanswered(cluster, code, False, monkeypatch)
     ret = configured(cluster)
     assert ret["result"] is False
     assert "sent and not confirmed" in ret["comment"]
@@ -216,10 +224,10 @@ def test_when_others_always_come_first_the_error_is_honest_and_nothing_is_writte
     def somebody():
         cluster.before_patch.append(somebody)
         number = next(numbers)
-        cluster.module._run("crm_attribute", "--type", "crm_config", "--name", "x", "--update", str(number))
+        cluster.run("crm_attribute", "--type", "crm_config", "--name", "x", "--update", str(number))
 
-    monkeypatch.setattr(cluster.module, "time", SimpleNamespace(sleep=lambda seconds: None, monotonic=time.monotonic))
-    monkeypatch.setattr(cluster.module, "_ATTEMPTS", 3)
+    cluster.sleep = lambda seconds: None
+    monkeypatch.setattr(commit, "ATTEMPTS", 3)
     cluster.before_patch.append(somebody)
     ret = configured(cluster, expected_nodes=["n1"])
     assert ret["result"] is False
@@ -271,7 +279,7 @@ def test_a_partition_may_be_allowed(cluster):
 def test_an_agent_is_asked_once_however_many_resources_it_has(cluster):
     data = {"primitives": {f"r{number}": {"agent": "ocf:pacemaker:Dummy"} for number in range(9)}}
     cluster.module.plan(data)
-    assert cluster.commands.count("crm_resource") == 1
+    assert cluster.count("crm_resource") == 1
 
 
 def test_an_agent_that_is_not_installed_is_named_and_nothing_is_written(cluster):
@@ -359,7 +367,7 @@ def fail_everywhere(cluster, resource):
         )
     assert text.count("fail-count") == 2
     Path(cluster.path).write_text(text, encoding="utf-8")
-    cluster.work()
+    cluster.sleep()
 
 
 def test_a_dry_run_does_not_promise_a_resource_that_may_run_nowhere(cluster):
@@ -376,8 +384,8 @@ def test_a_dry_run_does_not_promise_a_resource_that_may_run_nowhere(cluster):
 def test_what_an_operator_stopped_is_told_and_no_failure(cluster):
     configured(cluster)
     stop = ("--meta", "--set-parameter", "target-role", "--parameter-value", "Stopped")
-    cluster.module._run("crm_resource", "--resource", "FloatIP", *stop)
-    cluster.work()
+    cluster.run("crm_resource", "--resource", "FloatIP", *stop)
+    cluster.sleep()
     ret = configured(cluster)
     assert (ret["result"], ret["changes"]) == (True, {})
     assert "FloatIP is stopped on purpose" in ret["comment"]
@@ -430,14 +438,14 @@ def populated(tmp_path_factory):
     """The CIB of a cluster that has what single objects refer to."""
     path = tmp_path_factory.mktemp("populated") / "cib.xml"
     path.write_text(CIB, encoding="utf-8")
-    cluster = Cluster(str(path))
     base = {
         "properties": {"stonith-enabled": False},
         "primitives": {one: {"agent": "ocf:pacemaker:Dummy"} for one in ("a", "b")},
         "acls": {"roles": {"reader": {"permissions": [{"kind": "read", "xpath": "/cib"}]}}},
     }
-    assert cluster.states.configured("base", base, timeout=5)["result"] is True
-    return cluster.text()
+    with machine_of(path) as cluster:
+        assert cluster.states.configured("base", base, timeout=5)["result"] is True
+        return cluster.text()
 
 
 @pytest.mark.parametrize(("thing", "name", "arguments", "exported"), SINGLE, ids=[one[0] for one in SINGLE])
@@ -591,26 +599,18 @@ def test_names_that_are_not_there_are_refused(cluster):
         lambda: module.cleanup("none"),
         lambda: module.maintenance(True, "n9"),
     ):
-        with pytest.raises(module.SaltInvocationError, match="has no (node|resource)"):
+        with pytest.raises(SaltInvocationError, match="has no (node|resource)"):
             call()
 
 
 def test_a_wait_is_bounded_and_says_for_whom(cluster):
-    with pytest.raises(cluster.module.CommandExecutionError, match="absent: n7"):
+    with pytest.raises(CommandExecutionError, match="absent: n7"):
         cluster.module.wait(["n7"], timeout=0)
 
 
 def test_no_command_gets_the_cib_as_an_argument(cluster):
-    seen = []
-    start = cluster.module._start
-
-    def watched(command, stdin):
-        seen.extend(command)
-        return start(command, stdin)
-
-    cluster.module._start = watched
     configured(cluster)
-    assert not [word for word in seen if "<" in word]
+    assert not [word for command in cluster.commands for word in command if "<" in word]
 
 
 def test_stopping_everything_on_purpose_is_told_and_no_failure(cluster):

@@ -5,7 +5,8 @@ import copy
 import pytest
 
 from saltext.pacemaker.cib import plan
-from saltext.pacemaker.cib.document import MARKER, CibError, Document, export
+from saltext.pacemaker.cib.document import MARKER, Document, export
+from saltext.pacemaker.errors import CibError
 
 WIDE = {
     "properties": {"no-quorum-policy": "stop", "stonith-enabled": "false"},

@@ -7,7 +7,8 @@ import pytest
 from unit.test_cib_document import EMPTY, WIDE, empty, made, unowned
 
 from saltext.pacemaker.cib import parameters, plan
-from saltext.pacemaker.cib.document import CibError, Document, export
+from saltext.pacemaker.cib.document import Document, export
+from saltext.pacemaker.errors import CibError
 
 BASE = {
     "properties": {"stonith-enabled": False, "no-quorum-policy": "stop"},
@@ -351,6 +352,15 @@ def test_what_cannot_be_is_refused_by_path(data, message):
     assert message in str(problem.value)
 
 
+def test_what_is_wrong_is_told_with_its_path():
+    """An id may hold what stands between the parts of a path."""
+    with pytest.raises(CibError) as error:
+        plan.make(empty(), {"primitives": {"a: b": {"agent": "systemd:x"}}}, "o")
+    [problem] = error.value.problems
+    assert problem.path == ("primitives", "a: b")
+    assert problem.text.startswith("is no id")
+
+
 def test_what_stays_may_not_refer_to_what_goes():
     data = changed(("primitives", "ip"), KeyError)
     with pytest.raises(CibError, match="colocations:ip-webs:resource: there is no resource ip"):
@@ -386,7 +396,7 @@ def test_all_errors_are_told_at_once():
 def test_a_value_that_pacemaker_would_not_understand_is_doubted_where_it_is_written():
     data = changed(("primitives", "ip", "operations", 0, "timeout"), "soon")
     result = plan.make(empty(), data, "haproxy_ha")
-    assert result.doubts == [
+    assert [str(doubt) for doubt in result.doubts] == [
         "primitives:ip:operations:0:timeout: found 'soon' (a string), allowed: a duration such as 10s, 500ms, 2min or "
         "PT1H"
     ]

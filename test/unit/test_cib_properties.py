@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from unit.test_cib_document import WIDE, empty
 
 from saltext.pacemaker.cib import plan, switches
-from saltext.pacemaker.cib.document import CibError, Document, export
+from saltext.pacemaker.cib.document import Document, export
+from saltext.pacemaker.errors import CibError
 
 SOME = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 NAMES = ("a", "b", "c", "d", "e", "f")

@@ -8,6 +8,7 @@ import pytest
 
 UTILS = Path(__file__).resolve().parents[2] / "_utils"
 ENGINE = UTILS / "saltext" / "pacemaker"
+LIVE = ENGINE / "live"
 FILES = sorted(ENGINE.rglob("*.py"))
 # What a part that only decides does not need.
 OUTSIDE = {"os", "salt", "shutil", "socket", "subprocess", "tempfile", "time"}
@@ -46,9 +47,18 @@ def test_the_engine_knows_nothing_of_the_product(path):
     assert "haproxy" not in module(path)
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent != LIVE], ids=ids)
 def test_what_only_decides_touches_nothing(path):
     assert not first_words(path) & OUTSIDE
+    assert not [name for name in imported(path) if name.startswith(module(LIVE))]
+
+
+@pytest.mark.parametrize("path", sorted(LIVE.glob("*.py")), ids=ids)
+def test_what_acts_knows_no_salt_and_starts_its_commands_in_one_place(path):
+    here = first_words(path)
+    assert "salt" not in here
+    assert ("subprocess" in here) == (path.stem == "machine")
+    assert "time" not in here or path.stem == "machine"
 
 
 def test_no_import_goes_round():

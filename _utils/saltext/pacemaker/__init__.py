@@ -3,5 +3,6 @@ An engine for the configuration of any Pacemaker cluster as data: read it, compa
 what the scheduler would make of a change, and commit it.
 
 ``cib``: the model, the diff, the plan. ``scheduler``: what Pacemaker would do, and how much that disturbs. ``status``:
-how a cluster stands. These know neither Salt nor this machine.
+how a cluster stands. ``request``: what is asked for, and what is in its way. These know neither Salt nor this machine.
+``live``: the commands, the commit, what operators do.
 """

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, field
 
 from saltext.pacemaker.cib import kinds, nvsets, switches, values
-from saltext.pacemaker.cib.document import AUTOMATIC, SECTIONS, SETTINGS, CibError, DanglingError, Document, named
+from saltext.pacemaker.cib.document import AUTOMATIC, SECTIONS, SETTINGS, Document, named
 from saltext.pacemaker.cib.fields import Context
+from saltext.pacemaker.errors import CibError, DanglingError, Problem
 from saltext.pacemaker.words import describe, did_you_mean
 
 _PLACES = {
@@ -31,7 +32,7 @@ _REFERENCES = {
 class Desired:
     """
     objects: {(section, id): data, or None for what must not be there}. settings: {(section, node or None): sets}.
-    doubts: by the same keys, texts about values that Pacemaker would not understand; it would keep them all the same,
+    doubts: by the same keys, Problems with values that Pacemaker would not understand; it would keep them all the same,
     so that they matter only where something is written.
     """
 
@@ -52,12 +53,12 @@ def read(data, document):
     The Desired for ``data`` (the form of ``pacemaker.export``), checked against ``document``; what it refers to is
     checked apart.
 
-    Raises CibError with all that is wrong, one line each, by path.
+    Raises CibError with all that is wrong, by path.
     """
     problems, doubts = [], []
 
     def report(path, text, value_only=False):
-        (doubts if value_only else problems).append(f"{_joined(path)}: {text}")
+        (doubts if value_only else problems).append(Problem(path, text))
 
     desired = normalised(data, report)
     for key, content in desired.objects.items():
@@ -75,7 +76,7 @@ def read(data, document):
         _check_ids(desired, document, report)
         _doubt_devices(desired, document)
     if problems:
-        raise CibError("\n".join(sorted(problems)))
+        raise CibError(*sorted(problems, key=str))
     return desired
 
 
@@ -95,12 +96,8 @@ def _doubt_devices(desired, document):
     for (section, name), content in desired.objects.items():
         for device in content["devices"] if section == "fencing_levels" and content is not None else ():
             if device not in known and device != "watchdog":
-                text = f"fencing_levels:{name}:devices: there is no fence device {device}{did_you_mean(device, known)}"
-                desired.doubts[section, name].append(text)
-
-
-def _joined(path):
-    return ":".join(str(part) for part in path)
+                text = f"there is no fence device {device}{did_you_mean(device, known)}"
+                desired.doubts[section, name].append(Problem((section, name, "devices"), text))
 
 
 def check_references(desired, context, written, present, doomed):
@@ -115,7 +112,7 @@ def check_references(desired, context, written, present, doomed):
     problems = []
 
     def report(path, text):
-        problems.append(f"{_joined(path)}: {text}")
+        problems.append(Problem(path, text))
 
     for key, content in desired.objects.items():
         if content is None:
@@ -132,7 +129,7 @@ def check_references(desired, context, written, present, doomed):
                     report((*key[0].split(":"), key[1]), f"there is nothing with the id {name} for its id-ref")
     _report_holders(desired, report)
     if problems:
-        raise DanglingError("\n".join(sorted(problems)))
+        raise DanglingError(*sorted(problems, key=str))
 
 
 def normalised(data, report=lambda path, text: None):

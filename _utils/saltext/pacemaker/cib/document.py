@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from saltext.pacemaker.cib import kinds, nvsets, switches, values
 from saltext.pacemaker.cib.fields import Context, children
+from saltext.pacemaker.errors import CibError, Problem
 
 AUTOMATIC = frozenset((
     "cluster-infrastructure", "cluster-name", "dc-version", "expected-quorum-votes", "have-watchdog",
@@ -29,18 +30,6 @@ _REFERRING = {
 }
 NOT_IDS = ("node", "acl_target", "resource_ref", "obj_ref", "role")
 """Elements whose ``id`` is no id of the document."""
-
-
-class CibError(ValueError):
-    """
-    A CIB, or a change to it, that cannot be worked with. The message never quotes XML.
-    """
-
-
-class DanglingError(CibError):
-    """
-    Desired data in which nothing is wrong but that it refers to what is not there.
-    """
 
 
 @dataclass(frozen=True)
@@ -98,7 +87,8 @@ def tree(text):
         parser.feed(text)
         return parser.close()
     except ET.ParseError as problem:
-        raise CibError("the CIB is not XML: line {}, column {}".format(*problem.position)) from None
+        text = "the CIB is not XML: line {}, column {}".format(*problem.position)
+        raise CibError(Problem((), text)) from None
 
 
 class Document:
@@ -110,7 +100,7 @@ class Document:
     def __init__(self, root):
         self.root = root
         if root.tag != "cib" or root.find("configuration") is None:
-            raise CibError("this is not a CIB: it has no element cib with a configuration in it")
+            raise CibError(Problem((), "this is not a CIB: it has no element cib with a configuration in it"))
         self.configuration = root.find("configuration")
         self.objects = {}
         self.settings = {}

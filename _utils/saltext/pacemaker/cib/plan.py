@@ -8,12 +8,14 @@ import copy
 import hashlib
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from saltext.pacemaker.cib import desired as wanted
 from saltext.pacemaker.cib import edit, kinds, nvsets, switches, values
 from saltext.pacemaker.cib.completion import Completion
-from saltext.pacemaker.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, CibError, DanglingError, Document, hide
+from saltext.pacemaker.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, Document, hide
 from saltext.pacemaker.cib.fields import Context, children
+from saltext.pacemaker.errors import CibError, DanglingError, Problem
 
 
 @dataclass
@@ -25,7 +27,7 @@ class Plan:
     resources: the ids of the desired resources. unresolved: params whose secrets are given nowhere.
     conflicts: texts about objects of other owners that are not as desired.
     agents: {primitive or template id: (agent, {param: value})} of the objects that are written.
-    doubts: texts about written values that Pacemaker would not understand.
+    doubts: Problems with written values that Pacemaker would not understand.
     """
 
     before: Document
@@ -42,40 +44,108 @@ class Plan:
     doubts: list = field(default_factory=list)
 
 
-def make(document, data, owner, purge=False, adopt=False, take_over=False, partial=False):
+@dataclass(frozen=True)
+class Terms:
     """
-    The Plan that makes ``document`` (left as it is) mean ``data``.
+    What a plan is made of.
 
-    owner: whose objects these are. purge: remove everything else too, and take over what others own. adopt: record
-    equal unowned objects as the owner's even if nothing else changes. take_over: objects of other owners that ``data``
-    names become this owner's. partial: ``data`` names only some of the owner's objects; the others stay.
-    Raises CibError for data that cannot be.
+    desired: the data. owner: whose objects these are. purge: remove everything else too, and take over what others own.
+    adopt: record equal unowned objects as the owner's even if nothing else changes. take_over: objects of other owners
+    that are desired become this owner's. partial: only some of the owner's objects are named; the others stay.
     """
+
+    desired: Any
+    owner: str
+    purge: bool = False
+    adopt: bool = False
+    take_over: bool = False
+    partial: bool = False
+
+
+@dataclass(frozen=True)
+class SetPlace:
+    """A desired set of settings, and the ids of the live sets that hold it; an edit adds those of new ones."""
+
+    section: str
+    node: str | None
+    wanted: dict
+    ids: list
+
+
+@dataclass(frozen=True)
+class WriteSet:
+    """A set is written whole: it refers to something, or something refers to it."""
+
+    place: SetPlace
+
+    def write(self, document, context):
+        edit.write_linked_set(document, self.place.section, self.place.node, self.place.wanted, context)
+
+
+@dataclass(frozen=True)
+class WriteCondition:
+    """A set gets its score and its rule."""
+
+    place: SetPlace
+
+    def write(self, document, context):
+        place = self.place
+        edit.write_condition(document, place.section, place.node, place.wanted, place.ids, context)
+
+
+@dataclass(frozen=True)
+class WriteValue:
+    """An option in a set gets a value, or with None goes."""
+
+    place: SetPlace
+    name: str
+    value: Any
+
+    def write(self, document, context):
+        place = self.place
+        edit.write_setting(
+            document, place.section, place.node, place.wanted, place.ids, self.name, self.value, context
+        )
+
+
+def make(document, desired, owner, **terms):
+    """
+    The Plan that makes ``document`` (left as it is) mean ``desired``; the arguments are those of Terms. Raises CibError
+    for data that cannot be.
+    """
+    return fulfil(document, Terms(desired, owner, **terms))
+
+
+def fulfil(document, terms):
+    """
+    The Plan for these Terms. Raises CibError for data that cannot be.
+    """
+    owner = terms.owner
     if not values.is_id(owner) or any(name == owner for section, name in document.objects if section != "tags"):
-        raise CibError(f"owner: '{owner}' cannot be recorded, because it is no id, or the id of something else")
-    return _Planner(document, data, owner, purge, adopt, take_over, partial).plan()
+        text = f"'{owner}' cannot be recorded, because it is no id, or the id of something else"
+        raise CibError(Problem(("owner",), text))
+    return _Planner(document, terms).plan()
 
 
 class _Planner:
-    def __init__(self, document, data, owner, purge, adopt, take_over, partial):
+    def __init__(self, document, terms):
+        owner = terms.owner
         self.before = document
-        self.owner = owner
-        self.purge = purge
-        self.adopt = adopt
-        self.partial = partial
-        self.desired = wanted.read(data, document)
+        self.terms = terms
+        self.desired = wanted.read(terms.desired, document)
         if any(name == owner for _, name in self.desired.objects):
-            raise CibError(f"owner: {owner} is also the id of a desired object; the owner's tag needs it")
+            text = f"{owner} is also the id of a desired object; the owner's tag needs it"
+            raise CibError(Problem(("owner",), text))
         self.result = Plan(before=document, unknown=document.unknown)
         self._complete()
         self.context = self.desired.context(document)
         tag = document.tag(owner)
         self.owned = {child.get("id") for child in children(tag, "obj_ref")} - {owner} if tag is not None else set()
-        self.others = {} if purge or take_over else _without(document.owners(), self.owned)
+        self.others = {} if terms.purge or terms.take_over else _without(document.owners(), self.owned)
         self.claimed = set()  # ids of nvpairs that the desired data is about
         self.objects = {}  # what is to be written
-        self.sets = []  # every desired set: (section, node, set, ids of the live sets)
-        self.settings = []  # what is written in them: (section, node, set, ids, name, value); no ids: the whole set
+        self.sets = []  # the place of every desired set
+        self.settings = []  # what is written in them
 
     def plan(self):
         self._compare_objects()
@@ -85,13 +155,13 @@ class _Planner:
         _reject_clashes(self.before, self.objects, doomed)
         if self.result.conflicts:
             self.result.conflicts.sort()
-        elif self.objects or self.settings or doomed or pairs or (self.adopt and self.result.adoptable):
+        elif self.objects or self.settings or doomed or pairs or (self.terms.adopt and self.result.adoptable):
             self._edit(doomed, pairs)
         self._list_foreign(doomed)
         plan = self.result
         plan.adoptable.sort()
-        written = {*self.objects, *(change[:2] for change in self.settings)}
-        plan.doubts = sorted(text for key in written for text in self.desired.doubts.get(key, ()))
+        written = {*self.objects, *((one.place.section, one.place.node) for one in self.settings)}
+        plan.doubts = sorted((one for key in written for one in self.desired.doubts.get(key, ())), key=str)
         plan.resources = sorted(
             name
             for (section, name), content in self.desired.objects.items()
@@ -147,33 +217,32 @@ class _Planner:
     def _compare_settings(self):
         for (section, node), sets in self.desired.settings.items():
             if node is not None and node not in self.before.nodes():
-                raise DanglingError(f"{section}:{node}: the cluster has no node of this name yet")
+                raise DanglingError(Problem((section, node), "the cluster has no node of this name yet"))
             assigned = edit.assign(self.before, section, node, sets, self.context)
             for one, ids in zip(sets, assigned, strict=True):
-                self.sets.append((section, node, one, ids))
-                self._compare_set(SETTINGS[section], node, one, ids)
+                place = SetPlace(section, node, one, ids)
+                self.sets.append(place)
+                compare_set = self._compare_linked_set if nvsets.is_linked(one) else self._compare_set
+                compare_set(place, SETTINGS[section], node, one)
 
-    def _compare_set(self, settings, node, one, ids):
-        if nvsets.is_linked(one):
-            self._compare_linked_set(settings, node, one)
-            return
-        elements = edit.set_elements(self.before, settings.section, node, ids)
+    def _compare_set(self, place, settings, node, one):
+        elements = edit.set_elements(self.before, settings.section, node, place.ids)
         if elements and ("score" in one or "rule" in one):
             live = nvsets.read_set(elements[0], Context(), "")
             if nvsets.condition(live, self.before.context) != nvsets.condition(one, self.context):
-                self.settings.append((settings.section, node, one, ids, None, None))
+                self.settings.append(WriteCondition(place))
         for name, value in _stated(one, self.context):
             pair = edit.find_pair(elements, settings.table, name)
             if pair is not None and value is not None:
                 self.claimed.add(pair.get("id"))
             identifier = pair.get("id") if pair is not None else None
             if not self._same(settings, name, pair, value):
-                self.settings.append((settings.section, node, one, ids, name, value))
+                self.settings.append(WriteValue(place, name, value))
                 self._reject_if_anothers(identifier, setting_label(settings, node, name, one))
             elif pair is not None and identifier not in self.owned and identifier not in self.others:
                 self.result.adoptable.append(setting_label(settings, node, name, one))
 
-    def _compare_linked_set(self, settings, node, one):
+    def _compare_linked_set(self, place, settings, node, one):
         """A set that refers to something, or that something refers to, is compared and written whole."""
         element = edit.linked_set(self.before, settings.section, node, one)
         live = nvsets.read_set(element, self.before.context, "") if element is not None else None
@@ -181,7 +250,7 @@ class _Planner:
         labels = {p.get("id"): setting_label(settings, node, p.get("name"), one) for p in pairs if p.get("id")}
         self.claimed.update(labels)
         if live is None or not nvsets.same(settings.table, live, self.before.context, one, self.context):
-            self.settings.append((settings.section, node, one, None, None, None))
+            self.settings.append(WriteSet(place))
             for identifier, name in labels.items():
                 self._reject_if_anothers(identifier, name)
         else:
@@ -201,11 +270,11 @@ class _Planner:
             key for key, content in self.desired.objects.items() if content is None and key in self.before.objects
         }
         pairs = set()
-        if self.partial:
+        if self.terms.partial:
             return doomed, pairs
         for key in set(self.before.objects) - stated:
-            is_tag = key == ("tags", self.owner)
-            if not switches.constraint_section(*key) and (key[1] in self.owned or (self.purge and not is_tag)):
+            is_tag = key == ("tags", self.terms.owner)
+            if not switches.constraint_section(*key) and (key[1] in self.owned or (self.terms.purge and not is_tag)):
                 doomed.add(key)
         for _, _, pair, apart in self._live_pairs():
             if pair.get("id") not in self.claimed and self._goes(pair.get("id"), apart):
@@ -217,7 +286,7 @@ class _Planner:
         Whether a pair that is not desired goes. A switch never does: what an owner once stated may have been set by an
         operator since.
         """
-        return apart != "switches" and (identifier in self.owned or (self.purge and apart is None))
+        return apart != "switches" and (identifier in self.owned or (self.terms.purge and apart is None))
 
     def _live_pairs(self):
         """(settings, node, nvpair, its section beside the configuration) of all that is set and is not automatic."""
@@ -243,22 +312,17 @@ class _Planner:
             edit.remove_objects(after, clashing, replaced=True)
             after = Document(after.root)
         edit.write_objects(after, self.objects, context)
-        for section, node, one, ids, name, value in self.settings:
-            if ids is None:
-                edit.write_linked_set(after, section, node, one, context)
-            elif name is None:
-                edit.write_condition(after, section, node, one, ids, context)
-            else:
-                edit.write_setting(after, section, node, one, ids, name, value, context)
+        for change in self.settings:
+            change.write(after, context)
         edit.remove_pairs(after, pairs)
         if doomed - clashing:
             edit.remove_objects(after, doomed - clashing)
         edit.remove_dangling_settings(after)
         self._write_tag(after, refs)
         after = Document(after.root)
-        changes, real = compare(self.before, after, self.owner)
-        if self.adopt and not changes and self.result.adoptable:
-            changes[f"owner {self.owner}"] = {"old": None, "new": sorted(self.result.adoptable)}
+        changes, real = compare(self.before, after, self.terms.owner)
+        if self.terms.adopt and not changes and self.result.adoptable:
+            changes[f"owner {self.terms.owner}"] = {"old": None, "new": sorted(self.result.adoptable)}
             real = changes
         if changes:
             after.bump()
@@ -271,32 +335,35 @@ class _Planner:
         present = {one.get("id") for one in after.configuration.iter() if one.tag not in NOT_IDS}
         if after.schema >= (3, 3):  # before, only what has an id of the document can be referred to
             present |= {name for section, name in after.objects if section == "acls:targets"}
-        mine = {name for _, name in refs} | (self.owned if self.partial else set())
-        for section, node, one, ids in self.sets:
-            if nvsets.is_linked(one):
-                linked = edit.linked_set(after, section, node, one)
-                mine.update(pair.get("id") for pair in children(linked, "nvpair"))
-                continue
-            elements = edit.set_elements(after, section, node, ids)
-            for name, value in _stated(one, self.context):
-                pair = edit.find_pair(elements, SETTINGS[section].table, name) if value is not None else None
-                if pair is not None:
-                    mine.add(pair.get("id"))
+        mine = {name for _, name in refs} | (self.owned if self.terms.partial else set())
+        for place in self.sets:
+            mine.update(self._pairs_of(after, place))
         mine = (mine & present) - {None} - set(self.others)
         for name, tag in after.owner_tags().items():
-            if name != self.owner:
+            if name != self.terms.owner:
                 edit.forget(after, tag, mine)
         if not lacks_tags(after):
-            edit.write_tag(after, self.owner, sorted(mine))
+            edit.write_tag(after, self.terms.owner, sorted(mine))
+
+    def _pairs_of(self, after, place):
+        """The ids of the nvpairs that hold a desired set."""
+        if nvsets.is_linked(place.wanted):
+            linked = edit.linked_set(after, place.section, place.node, place.wanted)
+            return {pair.get("id") for pair in children(linked, "nvpair")}
+        elements = edit.set_elements(after, place.section, place.node, place.ids)
+        table = SETTINGS[place.section].table
+        stated = [name for name, value in _stated(place.wanted, self.context) if value is not None]
+        found = [edit.find_pair(elements, table, name) for name in stated]
+        return {pair.get("id") for pair in found if pair is not None}
 
     def _list_foreign(self, doomed):
         stated = set(self.desired.objects) | doomed
         for key in set(self.before.objects) - stated:
-            owner_tag = key[0] == "tags" and self.before.is_owner_tag(key[1], self.owner)
+            owner_tag = key[0] == "tags" and self.before.is_owner_tag(key[1], self.terms.owner)
             if key[1] not in self.owned and not owner_tag:
                 self.result.foreign.append(label(*key))
         for settings, node, pair, apart in self._live_pairs():
-            stays = not (self.purge and self._goes(pair.get("id"), apart))
+            stays = not (self.terms.purge and self._goes(pair.get("id"), apart))
             if stays and pair.get("id") not in self.claimed | self.owned and pair.get("name"):
                 self.result.foreign.append(setting_label(settings, node, pair.get("name"), {}))
         self.result.foreign = sorted(set(self.result.foreign))
@@ -322,7 +389,8 @@ def _reject_clashes(before, objects, doomed):
     for section, name in objects:
         if section != "acls:targets" and staying.get(name, section) != section:
             other = kinds.KINDS[staying[name]].name
-            raise CibError(f"{section}:{name}: the id is in use by a {other} that is not the owner's")
+            text = f"the id is in use by a {other} that is not the owner's"
+            raise CibError(Problem((section, name), text))
 
 
 def _stated(one, context):

@@ -1,0 +1,40 @@
+"""
+What the engine raises. The texts are for people, and never quote XML.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong at a path of the data, a tuple of keys and numbers; () for the whole."""
+
+    path: tuple
+    text: str
+
+    def __str__(self):
+        return f"{':'.join(map(str, self.path))}: {self.text}" if self.path else self.text
+
+
+class CibError(ValueError):
+    """A CIB, or a change to it, that cannot be worked with, and all that is wrong with it."""
+
+    def __init__(self, *problems):
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class DanglingError(CibError):
+    """Desired data in which nothing is wrong but that it refers to what is not there."""
+
+
+class Failed(Exception):
+    """What was asked for could not be done."""
+
+
+class NoEnd(Failed):
+    """A command did not end in time."""
+
+
+class Invalid(Exception):
+    """What was asked for cannot be."""

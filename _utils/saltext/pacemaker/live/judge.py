@@ -1,0 +1,196 @@
+"""
+Judge a change before it is made: plan it, verify it, simulate it, and say what is in the way.
+"""
+
+import xml.etree.ElementTree as ET
+
+from saltext.pacemaker.cib import document as cib
+from saltext.pacemaker.cib import kinds, parameters
+from saltext.pacemaker.cib import plan as plans
+from saltext.pacemaker.errors import CibError, DanglingError, Failed, Invalid
+from saltext.pacemaker.live import reading
+from saltext.pacemaker.request import (
+    Judgement,
+    check_ids_of_limits,
+    complaints,
+    nodes_in,
+    not_ready,
+    unknown_secrets,
+    unsafe,
+)
+from saltext.pacemaker.scheduler import limits, simulation
+from saltext.pacemaker.status import health, history, resources
+
+
+def plan(machine, request, cib_file=None, from_nothing=False):
+    """What a commit would change, and what the cluster would then do: the result of ``pacemaker.plan``."""
+    try:
+        if from_nothing:
+            return Judgement(planned(cib.Document.empty(nodes_in(request.desired)), request)).result()
+        return judge(machine, reading.text(machine, cib_file), request, live=cib_file is None).result()
+    except DanglingError as problem:
+        if not request.partial:
+            raise impossible(problem) from None
+        nothing = plans.Plan(before=None, changes=plans.given(request.desired))
+        return Judgement(nothing, lacking=[str(problem)]).result()
+
+
+def foreign(machine, request, cib_file=None):
+    """What others have made and the request would leave there, in the form of an export."""
+    document = reading.document(reading.text(machine, cib_file))
+    left = set(planned(document, request).foreign)
+    exported = cib.export(document, owner=request.owner, secrets=False)
+    return {
+        section: kept
+        for section, content in exported.items()
+        if (kept := {name: one for name, one in content.items() if _labelled(section, name) in left})
+    }
+
+
+def _labelled(section, name):
+    """What an object of an exported section is called in lists; None for what is no object."""
+    return plans.label(section, name) if section in kinds.KINDS else None
+
+
+def planned(document, request):
+    """The Plan for a request. DanglingError if it refers to what is not there; Invalid if it cannot be."""
+    try:
+        return plans.fulfil(document, request)
+    except DanglingError:
+        raise
+    except CibError as problem:
+        raise impossible(problem) from None
+
+
+def impossible(problem):
+    """The error for desired data that cannot be."""
+    return Invalid(f"The desired configuration cannot be:\n{problem}")
+
+
+def judge(machine, text, request, live, lost=None):
+    """
+    The Judgement of a request on the CIB ``text``.
+
+    live: whether it is that of the running cluster. lost: the Judgement of a commit which has just lost a race. The
+    very same change is not simulated again, unless its effects are bound: a loser that takes as long as the winner's
+    next commit would lose for ever.
+    """
+    document = reading.document(text)
+    made = planned(document, request)
+    if made.after is None:
+        stale = _stale_probes(machine, document, made.resources) if live else []
+        return Judgement(made, refused=list(made.conflicts), stale_probes=stale)
+    if plans.lacks_tags(made.after):
+        raise _outdated(document)
+    if lost is not None and lost.plan.digest == made.digest and not request.binds_effects:
+        return Judgement(made, lost.impact, waiting=not_ready(document.root, request))
+    check_ids_of_limits(request.max_disruption, document, made)
+    return _tried(machine, text, request, document, made, live)
+
+
+def _tried(machine, text, request, document, made, live):
+    """The Judgement by what Pacemaker's own tools say of the new CIB."""
+    verified, *simulated = machine.run_together(
+        (reading.VERIFY, made.after.judged_text()), (reading.SIMULATE, text), (reading.SIMULATE, made.after.text())
+    )
+    breaches, errors = _new_errors(machine, document, verified[2])
+    now, current = reading.foretold(*simulated[0][:2])
+    if document.is_outdated and (breaches or simulated[1][0]):
+        raise _outdated(document)
+    if breaches:
+        raise Failed(f"Pacemaker would refuse the configuration: {'; '.join(breaches)}")
+    then, proposed = reading.foretold(*simulated[1][:2], "that it would have")
+    judgement = Judgement(made, simulation.difference(proposed, current))
+    judgement.refused += made.conflicts + unknown_secrets(made)
+    if live:
+        judgement.waiting = not_ready(document.root, request)
+        judgement.lacking = errors + _agent_problems(machine, made)
+        judgement.refused += unsafe(made, then, proposed)
+        judgement.problems = wrong(machine, made.after, then, made.resources, simulation.busy(proposed))
+        judgement.stale_probes = _stale_probes(machine, document, made.resources)
+    judgement.refused += _beyond_bounds(judgement, request, resources.containers(now, then))
+    return judgement
+
+
+def _beyond_bounds(judgement, request, containers):
+    """Why a plan is refused that does more, or something else, than the request allows."""
+    reasons = []
+    worse = limits.too_much(judgement.impact, request.max_disruption, containers)
+    if worse:
+        reasons.append(f"more than max_disruption allows ({request.max_disruption}): {', '.join(worse)}")
+    if request.expect is not None and request.expect != judgement.digest:
+        reasons.append(f"this is not the plan that was reviewed: its digest is {judgement.digest}")
+    return reasons
+
+
+def _outdated(document):
+    """An error for a change that the schema of an older Pacemaker does not allow."""
+    return Failed(
+        f"The CIB has still the schema {document.root.get('validate-with')} of an older Pacemaker, in which this "
+        "change cannot be made. Upgrade it first, which keeps what it means: salt-call pacemaker.upgrade_schema "
+        "(cibadmin --upgrade --force). Then export it again"
+    )
+
+
+def _new_errors(machine, before, said):
+    """(breaches of the schema, other errors) in what crm_verify has said that it does not say of ``before`` too."""
+    found = complaints(said)
+    if not any(found):
+        return [], []
+    known = complaints(machine.run(*reading.VERIFY, stdin=before.judged_text())[2])
+    return tuple([line for line in new if line not in old] for new, old in zip(found, known, strict=True))
+
+
+def _agent_problems(machine, made):
+    """Agents of new and changed primitives that are not installed here, and parameters that they do not take."""
+    found = []
+    agents = sorted({agent for agent, _ in made.agents.values()})
+    metadata = {agent: reading.metadata(machine, agent) for agent in agents}
+    for name, (agent, params) in sorted(made.agents.items()):
+        if metadata[agent] is None:
+            found.append(f"the agent {agent} of {name} is not installed on this node")
+            continue
+        template = ("templates", name) in made.after.objects
+        found += [f"{name}: {text}" for text in parameters.problems(agent, metadata[agent], params, template)]
+    return found
+
+
+def wrong(machine, document, state, wanted, busy=()):
+    """What is wrong with resources, with what the agents said."""
+    counts = history.fail_counts(document.root)
+    stopped = plans.flag(document, "stop-all-resources") is True
+    found = health.problems(state, counts, wanted, stopped=stopped, busy=busy)
+    if found:
+        found = health.problems(state, counts, wanted, reading.status(machine)["failures"], stopped, busy)
+    return found + _barred(machine, document, state, wanted)
+
+
+def _stale_probes(machine, document, wanted):
+    """The primitives that a probe on this node keeps off it because their agent was missing, and it is here by now."""
+    probes = history.failed_probes(document.root, not_installed=True)
+    here = reading.node_name(machine) if probes else None
+    inside = {name for name, node in probes if node == here and name in document.resources_of(wanted)}
+    agents = {name: document.agent(document.data(("primitives", name))) for name in inside}
+    return sorted(name for name in inside if reading.metadata(machine, agents[name]) is not None)
+
+
+def _barred(machine, document, state, wanted):
+    """
+    The resources that a failed probe, and nothing else, keeps off a node if that is the only one left, as sentences.
+    """
+    inside = {name for name, one in resources.containers(state).items() if not {name, *one}.isdisjoint(wanted)}
+    probes = {key: text for key, text in history.failed_probes(document.root).items() if key[0] in inside}
+    barred = set()
+    for node in {node for _, node in probes}:
+        alone = history.alone(document.root, node)
+        could, does = (_arriving(machine, root) for root in (history.unprobed(alone), alone))
+        barred |= could - does
+    return [
+        f"{name} cannot run on {node}: {text}, which counts until pacemaker.cleanup"
+        for (name, node), text in sorted(probes.items())
+        if (name, node) in barred
+    ]
+
+
+def _arriving(machine, root):
+    return simulation.arriving(reading.simulated(machine, ET.tostring(root, encoding="unicode"))[1])

@@ -1,0 +1,116 @@
+"""
+This machine as the engine meets it: its commands and its clock.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import subprocess
+import time
+
+from saltext.pacemaker.errors import Failed, NoEnd
+
+log = logging.getLogger(__name__)
+
+# The PATH of who calls may lack the directories of daemons.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+COMMAND_SECONDS = 120
+
+# Exit codes of Pacemaker's tools (crm_error -l -X).
+INTERNAL = 70
+OLD_DATA = 103
+TIMEOUT = 124
+# With these cibadmin has certainly written nothing.
+REFUSALS = (64, 65, 66, 76, 77, 78, 105, 106)
+_MEANINGS = {
+    77: "no permission: Pacemaker's tools need root",
+    78: "Pacemaker refuses the configuration: it breaks the schema or refers to something that is not there",
+    76: "the CIB's feature set is newer than the tools on this node",
+    102: "Pacemaker is not running on this node",
+    105: "no such object",
+    106: "the cluster has no quorum",
+    124: "the cluster did not answer in time",
+}
+
+
+class Machine:
+    """Every external command of the engine is started here, and everything waits by this clock; tests replace it."""
+
+    monotonic = staticmethod(time.monotonic)
+    sleep = staticmethod(time.sleep)
+
+    def run(self, *command, stdin=None, timeout=COMMAND_SECONDS):
+        """Run a command; return (exit code, standard output, errors)."""
+        [done] = self.run_together((command, stdin), timeout=timeout)
+        return done
+
+    def run_together(self, *given, timeout=COMMAND_SECONDS):
+        """
+        Run several (command, standard input) at the same time; return [(exit code, standard output, errors)] in their
+        order. NoEnd if one does not end in time.
+        """
+        deadline = time.monotonic() + timeout
+        with contextlib.ExitStack() as stack:
+            processes = []
+            for command, stdin in given:
+                processes.append(stack.enter_context(self.start(command, stdin)))
+                stack.callback(processes[-1].kill)
+            try:
+                texts = [process.communicate(timeout=max(0.0, deadline - time.monotonic())) for process in processes]
+            except subprocess.TimeoutExpired as problem:
+                raise NoEnd(f"{os.path.basename(problem.cmd[0])} did not end within {timeout:.0f} s") from None
+            return [(process.returncode, *both) for process, both in zip(processes, texts, strict=True)]
+
+    def start(self, command, stdin=None):
+        """
+        Start a command and return its process.
+
+        Nothing is logged but the name: input and output may hold the whole CIB. The input is a file in memory, so that
+        the command reads it while others are being started.
+        """
+        binary = shutil.which(command[0], path=PATH)
+        if binary is None:
+            raise Failed(f"{command[0]} is not installed on this machine (package pacemaker-cli-utils)")
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("LD_", "CIB_"))},
+            "LC_ALL": "C",
+            "PATH": PATH,
+        }
+        log.debug("Running %s", command[0])
+        with open(os.memfd_create("input"), "w+", encoding="utf-8") as file:
+            file.write(stdin or "")
+            file.seek(0)
+            return subprocess.Popen(
+                [binary, *command[1:]],
+                stdin=file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                env=environment,
+            )
+
+    def has(self, command):
+        """Whether a command is installed."""
+        return shutil.which(command, path=PATH) is not None
+
+    def do(self, what, *command):
+        """Run a command that has to succeed."""
+        code, _, _ = self.run(*command)
+        if code:
+            raise failed(what, code)
+
+
+HERE = Machine()
+"""The machine that the functions of the engine's callers work on."""
+
+
+def failed(what, code):
+    """An error for a command that failed, without its output."""
+    return Failed(f"{what}: {meaning(code)}")
+
+
+def meaning(code):
+    """An exit code of Pacemaker's tools in words."""
+    return _MEANINGS.get(code, f"exit code {code}")

@@ -1,0 +1,155 @@
+"""
+What operators do with a running cluster.
+"""
+
+import contextlib
+
+from saltext.pacemaker.cib import plan as plans
+from saltext.pacemaker.cib.kinds import RESOURCE_SECTIONS
+from saltext.pacemaker.errors import Failed, Invalid, NoEnd
+from saltext.pacemaker.live import reading
+from saltext.pacemaker.live.machine import failed
+from saltext.pacemaker.live.waiting import settle
+from saltext.pacemaker.status import history
+
+
+def set_standby(machine, node, wanted, timeout):
+    """Put a node into standby, or out of it; whether that changed something."""
+    node = node or reading.node_name(machine)
+    if _known_node(machine, node)["standby"] == wanted:
+        return False
+    change = ["--update", "on"] if wanted else ["--delete"]
+    attribute = ("crm_attribute", "--node", node, "--name", "standby", "--lifetime", "forever")
+    machine.do(f"The node {node}", *attribute, *change)
+    _settled(machine, timeout)
+    if reading.status(machine)["nodes"][node]["standby"] != wanted:
+        raise Failed(f"The node {node} is {'not' if wanted else 'still'} in standby")
+    return True
+
+
+def _known_node(machine, name):
+    nodes = reading.status(machine)["nodes"]
+    if name not in nodes:
+        raise Invalid(f"The cluster has no node {name}; it has {', '.join(sorted(nodes)) or 'none'}")
+    return nodes[name]
+
+
+def _known_resource(machine, name):
+    """The CIB, in which there is a resource of this name."""
+    document = reading.document(reading.text(machine))
+    known = {key[1] for key in document.objects if key[0] in RESOURCE_SECTIONS}
+    if name not in known:
+        raise Invalid(f"The cluster has no resource {name}; it has {', '.join(sorted(known)) or 'none'}")
+    return document
+
+
+def _settled(machine, timeout):
+    """Wait until the cluster is idle; Failed if it is not in time."""
+    pending = settle(machine, names=[], timeout=timeout)["pending"]
+    if pending:
+        raise Failed(f"After {timeout} s the cluster still has to {', '.join(pending)}")
+
+
+def move(machine, resource, node, timeout):
+    """Move a resource to a node and keep it there; whether that changed something."""
+    _known_node(machine, node)
+    preferred = _known_resource(machine, resource).objects.get(("locations", f"cli-prefer-{resource}"))
+    changed = preferred is None or preferred.get("node") != node
+    if changed:
+        command = ("crm_resource", "--resource", resource, "--move", "--node", node)
+        machine.do(f"The resource {resource}", *command)
+    _settled(machine, timeout)
+    where = _running_on(machine, resource)
+    if node not in where:
+        raise Failed(f"{resource} does not run on {node}; it runs on {', '.join(where) or 'no node'}")
+    return changed
+
+
+def _running_on(machine, resource):
+    return sorted(
+        {
+            node
+            for name, one in reading.status(machine)["resources"].items()
+            if resource in (name, *one["in"])
+            for node in one["nodes"]
+            if one["active"]
+        }
+    )
+
+
+def clear(machine, resource, timeout):
+    """Forget where a resource was moved to, or banned from; whether there was something to forget."""
+    document = _known_resource(machine, resource)
+    made = [
+        name
+        for section, name in document.objects
+        if section == "locations"
+        and name.startswith(("cli-prefer-", "cli-ban-"))
+        and document.data((section, name)).get("resource") == resource
+    ]
+    if not made:
+        return False
+    machine.do(f"The resource {resource}", "crm_resource", "--resource", resource, "--clear")
+    _settled(machine, timeout)
+    return True
+
+
+def cleanup(machine, resource, node, timeout):
+    """Forget failures, those of probes too; whether there were any."""
+    if node is not None:
+        _known_node(machine, node)
+    if resource is not None:
+        _known_resource(machine, resource)
+    failures, probes = _failures(machine, resource, node)
+    if failures:
+        command = ["crm_resource", "--cleanup"]
+        command += ["--resource", resource] if resource else []
+        command += ["--node", node] if node else []
+        machine.do("The failures", *command)
+    for name, place in probes:  # --cleanup does not forget these
+        machine.do("The failed probes", "crm_resource", "--refresh", "--resource", name, "--node", place)
+    if probes:  # simulate does not show that they are to be repeated
+        with contextlib.suppress(NoEnd):
+            machine.run("crm_resource", "--wait", f"--timeout={max(1, int(timeout))}s", timeout=timeout + 5)
+    if failures or probes:
+        _settled(machine, timeout)
+    return bool(failures or probes)
+
+
+def _failures(machine, resource, node):
+    """[(resource, node)] of failures recorded for a resource (or any) on a node (or any), and the same of probes."""
+    now, root = reading.status(machine), reading.document(reading.text(machine)).root
+    inside = {name for name, one in now["resources"].items() if resource in (None, name, *one["in"])}
+    recorded = {(one["resource"].split(":")[0], one["node"]) for one in now["failures"]}
+    recorded |= set(history.fail_counts(root))
+
+    def meant(found):
+        return sorted(key for key in found if (resource is None or key[0] in inside) and node in (None, key[1]))
+
+    return meant(recorded), meant(history.failed_probes(root))
+
+
+def forget(machine, node):
+    """Let the cluster forget a node; whether it was known."""
+    if node not in reading.status(machine)["nodes"]:
+        return False
+    code, _, _ = machine.run("crm_node", "--force", "--remove", node)
+    if code and node in reading.status(machine)["nodes"]:  # another node may have done it at the same moment
+        raise failed(f"Forgetting {node}", code)
+    return True
+
+
+def set_maintenance(machine, enabled, node, timeout):
+    """Let the cluster leave everything (or one node) alone, or end that; whether that changed something."""
+    if node is None:
+        command = ["crm_attribute", "--type", "crm_config", "--name", "maintenance-mode"]
+        now = plans.flag(reading.document(reading.text(machine)), "maintenance-mode") is True
+    else:
+        command = ["crm_attribute", "--node", node, "--name", "maintenance", "--lifetime", "forever"]
+        now = _known_node(machine, node)["maintenance"]
+    if now == bool(enabled):
+        return False
+    machine.do("Maintenance", *command, *(["--update", "true"] if enabled else ["--delete"]))
+    if not enabled:
+        _settled(machine, timeout)
+    return True

@@ -1,0 +1,112 @@
+"""
+What a cluster, or a saved CIB, is asked: its configuration, its state, what the scheduler would do.
+"""
+
+import contextlib
+import os
+import xml.etree.ElementTree as ET
+
+from saltext.pacemaker.cib import document as cib
+from saltext.pacemaker.errors import CibError, Failed
+from saltext.pacemaker.live import files
+from saltext.pacemaker.live.machine import failed
+from saltext.pacemaker.scheduler import simulation
+from saltext.pacemaker.status import history, summary
+
+SIMULATE = ("crm_simulate", "--run", "--xml-pipe", "--output-as=xml")
+VERIFY = ("crm_verify", "--xml-pipe", "--verbose")
+
+
+def text(machine, cib_file=None):
+    """The CIB as XML."""
+    if cib_file is not None:
+        return files.read(cib_file)
+    for name in ("CIB_shadow", "CIB_file"):
+        if os.environ.get(name):
+            raise Failed(
+                f"{name} is set in the environment: Pacemaker's tools would not work on the live cluster. Unset it, "
+                "or give cib_file."
+            )
+    code, output, _ = machine.run("cibadmin", "--query")
+    if code:
+        raise failed("The cluster's configuration cannot be read", code)
+    return output
+
+
+def document(text_of_cib):
+    """A CIB's text as a Document."""
+    return _parsed(cib.Document.parse, text_of_cib)
+
+
+def tree(text_of_cib):
+    """A CIB's text as an element tree."""
+    return _parsed(cib.tree, text_of_cib)
+
+
+def _parsed(parse, text_of_cib):
+    try:
+        return parse(text_of_cib)
+    except CibError as problem:
+        raise Failed(f"The CIB cannot be worked with: {problem}") from None
+
+
+def export(machine, cib_file, owner, secrets=False):
+    """The configuration as data; see cib.document.export."""
+    return cib.export(document(text(machine, cib_file)), owner=owner, secrets=secrets)
+
+
+def simulate(machine, cib_file=None):
+    """What the scheduler would do with the configuration as it is."""
+    return simulated(machine, text(machine, cib_file))[1]
+
+
+def simulated(machine, text_of_cib):
+    """(status, actions) of the scheduler for a CIB."""
+    return foretold(*machine.run(*SIMULATE, stdin=text_of_cib)[:2])
+
+
+def foretold(code, output, which="that the cluster has"):
+    """(status, actions) of what crm_simulate has returned for a configuration."""
+    if code == 0:
+        with contextlib.suppress(ValueError):
+            return simulation.parse(output)
+    raise failed(f"The scheduler cannot work with the configuration {which}", code)
+
+
+def running(machine):
+    """Whether Pacemaker runs on this machine, so that its CIB can be read."""
+    try:
+        return machine.run("cibadmin", "--query")[0] == 0
+    except Failed:
+        return False
+
+
+def status(machine):
+    """The cluster's state; see status.summary."""
+    code, output, _ = machine.run("crm_mon", "--one-shot", "--inactive", "--output-as=xml")
+    try:
+        root = ET.fromstring(output)
+    except ET.ParseError:
+        raise failed("The cluster's state cannot be read", code or 102) from None
+    if code:
+        raise failed("The cluster's state cannot be read", code)
+    return summary.summary(root)
+
+
+def nodes_with(machine, provider):
+    """The sorted names of the nodes on which agents of a provider have answered."""
+    return sorted(history.nodes_with(tree(text(machine)), provider))
+
+
+def node_name(machine):
+    """This machine's name in the cluster."""
+    code, output, _ = machine.run("crm_node", "--name")
+    if code or not output.strip():
+        raise failed("This node's name is not known", code or 102)
+    return output.strip()
+
+
+def metadata(machine, agent):
+    """What an agent says of itself; None if it is not installed here."""
+    code, output, _ = machine.run("crm_resource", "--show-metadata", agent)
+    return None if code else output
