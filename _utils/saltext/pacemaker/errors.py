@@ -2,24 +2,27 @@
 What the engine raises. The texts are for people, and never quote XML.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Problem:
     """What is wrong at a path of the data, a tuple of keys and numbers; () for the whole."""
 
-    path: tuple
+    path: tuple[Any, ...]
     text: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{':'.join(map(str, self.path))}: {self.text}" if self.path else self.text
 
 
 class CibError(ValueError):
     """A CIB, or a change to it, that cannot be worked with, and all that is wrong with it."""
 
-    def __init__(self, *problems):
+    def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
 

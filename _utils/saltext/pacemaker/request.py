@@ -2,14 +2,18 @@
 What is asked for, what was found of it, and what is in the way: the decisions that need no command.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from saltext.pacemaker.cib import plan as plans
+from saltext.pacemaker.cib.document import Document
 from saltext.pacemaker.errors import Invalid
 from saltext.pacemaker.scheduler import limits, simulation
 from saltext.pacemaker.status import health, history
+from saltext.pacemaker.types import Actions, Data, Element
 from saltext.pacemaker.words import did_you_mean
 
 # How libxml2 begins a message about a document that breaks its schema, or whose references dangle.
@@ -26,7 +30,7 @@ class Request(plans.Terms):
     expected_nodes: Any = ()
 
     @classmethod
-    def of(cls, desired, owner, options):
+    def of(cls, desired: Any, owner: str, options: Data) -> Request:
         """The Request with these {name: value} of the further fields. Invalid if one is none."""
         known = {one.name for one in fields(cls)} - {"desired", "owner"}
         for name in options:
@@ -39,7 +43,7 @@ class Request(plans.Terms):
         return cls(desired, owner, **options)
 
     @property
-    def binds_effects(self):
+    def binds_effects(self) -> bool:
         """Whether the plan may be carried out only with the effects that were found."""
         return self.max_disruption != "any" or self.expect is not None
 
@@ -49,19 +53,19 @@ class Judgement:
     """A Plan, what the cluster would do, and what is in the way of a commit."""
 
     plan: plans.Plan
-    impact: dict = field(default_factory=dict)
-    refused: list = field(default_factory=list)
-    lacking: list = field(default_factory=list)
-    waiting: list = field(default_factory=list)
-    problems: list = field(default_factory=list)
-    stale_probes: list = field(default_factory=list)
+    impact: Actions = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    stale_probes: list[str] = field(default_factory=list)
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """Of the changes and of what they do."""
         return plans.fingerprint([self.plan.digest, simulation.sentences(self.impact)])
 
-    def result(self):
+    def result(self) -> Data:
         """What people are told."""
         plan = self.plan
         return {
@@ -80,7 +84,7 @@ class Judgement:
         }
 
 
-def unknown_secrets(plan):
+def unknown_secrets(plan: plans.Plan) -> list[str]:
     """Why a plan is refused whose secrets cannot be told."""
     if not plan.unresolved:
         return []
@@ -88,7 +92,7 @@ def unknown_secrets(plan):
     return [f"it cannot be told what the secret {names} is: the cluster has no value in its place, or several; give it"]
 
 
-def check_ids_of_limits(max_disruption, document, plan):
+def check_ids_of_limits(max_disruption: Any, document: Document, plan: plans.Plan) -> None:
     """Refuse a max_disruption for a resource that is nowhere: a slip would take all limits away."""
     known = {*document.resources(), *plan.resources, "default"}
     for name in max_disruption if isinstance(max_disruption, dict) else ():
@@ -96,11 +100,11 @@ def check_ids_of_limits(max_disruption, document, plan):
             raise Invalid(f"max_disruption:{name}: there is no resource {name}{did_you_mean(name, known)}")
 
 
-def unsafe(plan, then, proposed):
+def unsafe(plan: plans.Plan, then: Data, proposed: Data) -> list[str]:
     """Why a change must not be written, whatever else is done before."""
     reasons = [str(doubt) for doubt in plan.doubts]
     left = health.left_running(then, proposed)
-    if left and plans.flag(plan.after, "stop-orphan-resources") is not False:
+    if left and plan.after and plans.flag(plan.after, "stop-orphan-resources") is not False:
         reasons.append(
             f"would be left running: {', '.join(left)}. Without a fence device Pacemaker stops nothing unless "
             "stonith-enabled is false: keep that property until the resources are gone"
@@ -108,11 +112,11 @@ def unsafe(plan, then, proposed):
     return reasons
 
 
-def not_ready(root, request):
+def not_ready(root: Element, request: Request) -> list[str]:
     """Why the cluster is in no state to take a commit, by its CIB."""
     if not root.get("dc-uuid"):
         return ["the cluster has no DC yet"]
-    reasons = []
+    reasons: list[str] = []
     if request.allow_partition:
         return reasons
     if root.get("have-quorum") not in ("1", "true"):
@@ -129,7 +133,7 @@ def not_ready(root, request):
     return reasons
 
 
-def complaints(said):
+def complaints(said: str) -> tuple[list[str], list[str]]:
     """
     (breaches of the schema, other errors) in what crm_verify has said, without positions.
 
@@ -146,7 +150,7 @@ def complaints(said):
     return sorted(breaches), sorted(errors)
 
 
-def nodes_in(desired):
+def nodes_in(desired: Any) -> list[str]:
     """The names of the nodes that desired data has attributes for."""
     sections = [desired.get(name) for name in ("node_attributes", "utilization")] if isinstance(desired, dict) else []
     return sorted({str(node) for section in sections if isinstance(section, dict) for node in section})

@@ -2,25 +2,29 @@
 Words for messages: what was found, and what was probably meant.
 """
 
+from __future__ import annotations
+
 import difflib
 import re
+from collections.abc import Iterable
+from typing import Any
 
 _TOKEN_LIKE = re.compile(r"do[a-z]_v1_|BEGIN [A-Z ]*PRIVATE KEY|[A-Za-z0-9+/=_-]{40}")
 
 
-def near(word, allowed):
+def near(word: Any, allowed: Iterable[Any]) -> str | None:
     """Return the member of ``allowed`` that ``word`` is most likely meant to be, or None."""
     matches = difflib.get_close_matches(str(word), [str(name) for name in allowed], n=1, cutoff=0.6)
     return matches[0] if matches else None
 
 
-def did_you_mean(word, allowed):
+def did_you_mean(word: Any, allowed: Iterable[Any]) -> str:
     """Return ``', did you mean X?'`` for the nearest of ``allowed``, or an empty text."""
     match = near(word, allowed)
     return f", did you mean {match}?" if match else ""
 
 
-def kind(value):
+def kind(value: Any) -> str:
     """Return the type of a YAML value in plain words."""
     names = {bool: "a boolean", int: "a whole number", float: "a number", str: "a string"}
     if value is None:
@@ -32,7 +36,7 @@ def kind(value):
     return names.get(type(value), f"a {type(value).__name__}")
 
 
-def describe(value, secret=False):
+def describe(value: Any, secret: bool = False) -> str:
     """
     Return what was found, for a message: the value and its type.
 
@@ -45,12 +49,12 @@ def describe(value, secret=False):
     return f"{shorten(value)} ({kind(value)})"
 
 
-def looks_secret(text):
+def looks_secret(text: str) -> bool:
     """Return whether ``text`` looks like a token or key."""
     return bool(_TOKEN_LIKE.search(text))
 
 
-def shorten(value):
+def shorten(value: Any) -> str:
     """Return ``value`` for a message: escaped, on one line, at most 60 characters of it."""
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."

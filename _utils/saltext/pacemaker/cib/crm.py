@@ -1,11 +1,17 @@
 """Changes of a configuration for people: each object one line, in the words of `crm configure`."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from saltext.pacemaker.types import Data
+
 _UNARY = ("defined", "not_defined")
 # What stands without its key, in crm's order.
 _BARE = ("agent", "template", "members", "resource", "first", "with", "then")
 
 
-def lines(changes):
+def lines(changes: Data) -> dict[str, dict[str, str | None]]:
     """
     The changes of a Plan with one line of text for what an object was and what it becomes.
 
@@ -14,7 +20,7 @@ def lines(changes):
     return {what: {side: line(data) for side, data in change.items()} for what, change in changes.items()}
 
 
-def line(data):
+def line(data: Any) -> str | None:
     """An object, or the fields of it that differ, as one line; None stays None."""
     if data is None:
         return None
@@ -32,7 +38,7 @@ def line(data):
     return " ".join(words)
 
 
-def _field(key, value):
+def _field(key: str, value: Any) -> list[str]:
     if key == "operations":
         return [f"op {one.get('name', '')} {_pairs(one, but='name')}".strip() for one in _items(value)]
     if key == "rules":
@@ -44,22 +50,22 @@ def _field(key, value):
     return [f"{key}={_value(value)}"]
 
 
-def _items(value):
+def _items(value: Any) -> list[Data]:
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
 
 
-def _pairs(mapping, but=None):
+def _pairs(mapping: Data, but: str | None = None) -> str:
     return " ".join(f"{key}={_value(value)}" for key, value in mapping.items() if key != but)
 
 
-def _rule(rule):
+def _rule(rule: Data) -> str:
     score = rule.get("score", rule.get("score-attribute"))
     operator = f" {rule.get('boolean-op', 'and')} "
     said = operator.join(map(_expression, _items(rule.get("expressions", []))))
     return f"rule {score}: {said}" if score is not None else f"rule {said}"
 
 
-def _expression(one):
+def _expression(one: Data) -> str:
     [(kind, parts), *more] = one.items()
     if more or not isinstance(parts, dict):
         return _pairs(one)
@@ -72,7 +78,7 @@ def _expression(one):
     return " ".join(_value(parts[key]) for key in ("attribute", "operation", "value") if key in parts)
 
 
-def _value(value):
+def _value(value: Any) -> str:
     """A value; in quotes where it would not be one word."""
     if isinstance(value, dict):
         return f"( {_pairs(value)} )"

@@ -2,14 +2,20 @@
 Desired data: check it, and bring it into one form.
 """
 
+from __future__ import annotations
+
 import datetime
 import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from saltext.pacemaker.cib import kinds, nvsets, switches, values
-from saltext.pacemaker.cib.document import AUTOMATIC, SECTIONS, SETTINGS, Document, named
+from saltext.pacemaker.cib.document import AUTOMATIC, SECTIONS, Document, named
 from saltext.pacemaker.cib.fields import Context
+from saltext.pacemaker.cib.settings import SETTINGS
 from saltext.pacemaker.errors import CibError, DanglingError, Problem
+from saltext.pacemaker.types import Data, Key, Objects, Path, Report
 from saltext.pacemaker.words import describe, did_you_mean
 
 _PLACES = {
@@ -36,11 +42,11 @@ class Desired:
     so that they matter only where something is written.
     """
 
-    objects: dict = field(default_factory=dict)
-    settings: dict = field(default_factory=dict)
-    doubts: dict = field(default_factory=dict)
+    objects: Objects = field(default_factory=dict)
+    settings: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict)
+    doubts: dict[tuple[str, str | None], list[Problem]] = field(default_factory=dict)
 
-    def context(self, document):
+    def context(self, document: Document) -> Context:
         """
         The context in which the data has its meaning: its own ids before those of the live configuration.
         """
@@ -48,16 +54,17 @@ class Desired:
         return Context(ids=document.context.ids, named={**document.context.named, **own})
 
 
-def read(data, document):
+def read(data: Any, document: Document) -> Desired:
     """
     The Desired for ``data`` (the form of ``pacemaker.export``), checked against ``document``; what it refers to is
     checked apart.
 
     Raises CibError with all that is wrong, by path.
     """
-    problems, doubts = [], []
+    problems: list[Problem] = []
+    doubts: list[Problem] = []
 
-    def report(path, text, value_only=False):
+    def report(path: Path, text: str, value_only: bool = False) -> None:
         (doubts if value_only else problems).append(Problem(path, text))
 
     desired = normalised(data, report)
@@ -68,10 +75,10 @@ def read(data, document):
             if isinstance(content, dict):
                 _check_object(key[0], content, path, report)
             desired.doubts[key], doubts = doubts, []
-    for key, sets in desired.settings.items():
-        path = tuple(part for part in key if part is not None)
-        _check_settings(*key, sets, path, document, report)
-        desired.doubts[key], doubts = doubts, []
+    for (section, node), sets in desired.settings.items():
+        path = (section,) if node is None else (section, node)
+        _check_settings(section, node, sets, path, document, report)
+        desired.doubts[section, node], doubts = doubts, []
     if not problems:
         _check_ids(desired, document, report)
         _doubt_devices(desired, document)
@@ -80,7 +87,7 @@ def read(data, document):
     return desired
 
 
-def read_alone(data):
+def read_alone(data: Any) -> Desired:
     """
     The Desired for ``data`` that has to stand on its own: what it refers to is in it. Raises CibError.
     """
@@ -90,7 +97,7 @@ def read_alone(data):
     return desired
 
 
-def _doubt_devices(desired, document):
+def _doubt_devices(desired: Desired, document: Document) -> None:
     """A fencing level may name a device that is not there; it then fails when it is needed."""
     known = document.resources() | {name for (_, name), content in desired.objects.items() if content is not None}
     for (section, name), content in desired.objects.items():
@@ -100,7 +107,9 @@ def _doubt_devices(desired, document):
                 desired.doubts[section, name].append(Problem((section, name, "devices"), text))
 
 
-def check_references(desired, context, written, present, doomed):
+def check_references(
+    desired: Desired, context: Context, written: Collection[Key], present: set[Key], doomed: set[Key]
+) -> None:
     """
     Raise DanglingError if what is written refers to what is not there, or what stays to what goes.
 
@@ -109,9 +118,9 @@ def check_references(desired, context, written, present, doomed):
     """
     there = _There({key for key, content in desired.objects.items() if content is not None} | (present - doomed))
     going = {name for _, name in doomed}
-    problems = []
+    problems: list[Problem] = []
 
-    def report(path, text):
+    def report(path: Path, text: str) -> None:
         problems.append(Problem(path, text))
 
     for key, content in desired.objects.items():
@@ -132,7 +141,7 @@ def check_references(desired, context, written, present, doomed):
         raise DanglingError(*sorted(problems, key=str))
 
 
-def normalised(data, report=lambda path, text: None):
+def normalised(data: Any, report: Report = lambda path, text: None) -> Desired:
     """
     The Desired for ``data``, unchecked; what is in no form of data at all is reported by path.
     """
@@ -167,7 +176,7 @@ _DEEPEST = 40
 _CONTROL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def _plain(value, path, report):
+def _plain(value: Any, path: Path, report: Report) -> Any:
     """A copy of data with names as text, tuples as lists and dates as text; what XML cannot hold is reported."""
     if isinstance(value, dict):
         if len(path) > _DEEPEST:
@@ -191,7 +200,7 @@ def _plain(value, path, report):
     return None
 
 
-def _add_acls(desired, content, report):
+def _add_acls(desired: Desired, content: Data, report: Report) -> None:
     for part, objects in content.items():
         if f"acls:{part}" not in kinds.KINDS or not isinstance(objects, (dict, type(None))):
             report(("acls", part), "allowed: mappings under roles, targets and groups")
@@ -200,7 +209,7 @@ def _add_acls(desired, content, report):
             desired.objects[f"acls:{part}", name] = one
 
 
-def _add_settings(desired, section, content, report):
+def _add_settings(desired: Desired, section: str, content: Any, report: Report) -> None:
     if not SETTINGS[section].per_node:
         desired.settings[section, None] = _sets(content)
     elif not isinstance(content, dict):
@@ -210,11 +219,11 @@ def _add_settings(desired, section, content, report):
             desired.settings[section, node] = _sets(one)
 
 
-def _sets(content):
+def _sets(content: Any) -> list[Any]:
     return nvsets.as_sets(content) if isinstance(content, (dict, list)) else [content]
 
 
-def _check_object(section, content, path, report):
+def _check_object(section: str, content: Data, path: Path, report: Report) -> None:
     stated = {key for key, value in content.items() if value not in (None, [], {})}
     if section in ("primitives", "templates") and ("agent" in stated) == ("template" in stated):
         report(path, "needs an agent" + ("" if section == "templates" else ", or else a template"))
@@ -231,7 +240,9 @@ def _check_object(section, content, path, report):
         report(path, "needs one of target, target-pattern, target-attribute")
 
 
-def _check_settings(section, node, sets, path, document, report):
+def _check_settings(
+    section: str, node: str | None, sets: list[Any], path: Path, document: Document, report: Report
+) -> None:
     settings = SETTINGS[section]
     for number, one in enumerate(sets):
         if not isinstance(one, dict):
@@ -249,14 +260,14 @@ def _check_settings(section, node, sets, path, document, report):
 class _There:
     """The ids of what is there, by what may refer to it."""
 
-    def __init__(self, keys):
+    def __init__(self, keys: Iterable[Key]) -> None:
         self.templates = {name for section, name in keys if section == "templates"}
         self.roles = {name for section, name in keys if section == "acls:roles"}
         self.resources = {name for section, name in keys if section in kinds.RESOURCE_SECTIONS}
         self.constrainable = self.resources | self.templates | {name for section, name in keys if section == "tags"}
 
 
-def _references(key, content, there):
+def _references(key: Key, content: Data, there: _There) -> Iterator[tuple[Path, Any, set[str]]]:
     """Yield (path, name, names that it may be) of everything that an object refers to."""
     section, path = key[0], (*key[0].split(":"), key[1])
     for field_ in _REFERENCES.get(section, ()):
@@ -274,12 +285,12 @@ def _references(key, content, there):
         yield (*path, "members" if section == "groups" else "resource"), member, there.resources
 
 
-def _referred(path):
+def _referred(path: Path) -> str:
     """What the last part of a path refers to, in words."""
     return path[-1] if path[-1] in ("template", "role") else "resource"
 
 
-def _id_refs(data):
+def _id_refs(data: Any) -> Iterator[str]:
     """Yield the value of every ``id-ref`` in data."""
     if isinstance(data, dict):
         if isinstance(data.get("id-ref"), str):
@@ -289,9 +300,9 @@ def _id_refs(data):
         yield from _id_refs(one)
 
 
-def _report_holders(desired, report):
+def _report_holders(desired: Desired, report: Report) -> None:
     """Report resources that are in two containers."""
-    holders = {}
+    holders: dict[str, list[str]] = {}
     for (section, name), content in desired.objects.items():
         for member in members(section, content) if content is not None else ():
             holders.setdefault(member, []).append(name)
@@ -300,9 +311,9 @@ def _report_holders(desired, report):
             report(("primitives", member), f"is in {' and in '.join(sorted(names))}, allowed: one of them")
 
 
-def _check_ids(desired, document, report):
+def _check_ids(desired: Desired, document: Document, report: Report) -> None:
     taken = {name: section for section, name in document.objects if section != "acls:targets"}
-    seen = {}
+    seen: dict[str, str] = {}
     for (section, name), content in desired.objects.items():
         if content is None or section == "acls:targets":
             continue
@@ -315,7 +326,7 @@ def _check_ids(desired, document, report):
             report((section, name), "the id is in use in the cluster for a part of something else")
 
 
-def members(section, content):
+def members(section: str, content: Data) -> list[str]:
     """
     The ids of the resources inside a group, clone or bundle.
     """

@@ -5,14 +5,19 @@ A ``Document`` keeps the XML tree as it was read (comments included). Whatever i
 named in ``unknown``, and is never written.
 """
 
+from __future__ import annotations
+
 import copy
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from saltext.pacemaker.cib import kinds, nvsets, switches, values
 from saltext.pacemaker.cib.fields import Context, children
+from saltext.pacemaker.cib.settings import SETTINGS
 from saltext.pacemaker.errors import CibError, Problem
+from saltext.pacemaker.types import Data, Element, Key, Parents
 
 AUTOMATIC = frozenset((
     "cluster-infrastructure", "cluster-name", "dc-version", "expected-quorum-votes", "have-watchdog",
@@ -32,42 +37,6 @@ NOT_IDS = ("node", "acl_target", "resource_ref", "obj_ref", "role")
 """Elements whose ``id`` is no id of the document."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """
-    A section of name-value sets: ``parent`` below ``configuration`` holds sets of ``tag``, or (``per_node``) one
-    element per node does.
-    """
-
-    section: str
-    name: str
-    table: str
-    parent: str
-    tag: str
-    main_id: str = ""
-    per_node: bool = False
-
-
-SETTINGS = {
-    one.section: one
-    for one in (
-        Settings(
-            "properties", "property", "properties", "crm_config", "cluster_property_set", "cib-bootstrap-options"
-        ),
-        Settings(
-            "resource_defaults", "resource_default", "meta", "rsc_defaults", "meta_attributes", "rsc_defaults-options"
-        ),
-        Settings(
-            "operation_defaults", "operation_default", "operation_meta", "op_defaults", "meta_attributes",
-            "op_defaults-options",
-        ),
-        Settings(
-            "node_attributes", "node_attribute", "node_attributes", "nodes", "instance_attributes", per_node=True
-        ),
-        Settings("utilization", "node_utilization", "utilization", "nodes", "utilization", per_node=True),
-    )
-}  # fmt: skip
-
 SECTIONS = (
     "properties resource_defaults operation_defaults primitives groups clones bundles templates locations colocations "
     "orders tickets fencing_levels node_attributes utilization alerts acls tags"
@@ -78,7 +47,7 @@ SECTIONS = (
 EVERYTHING = "everything"
 
 
-def tree(text):
+def tree(text: str) -> Element:
     """
     The root element of a CIB's text, comments kept. Raises CibError if it is no XML.
     """
@@ -91,28 +60,40 @@ def tree(text):
         raise CibError(Problem((), text)) from None
 
 
+_VERSION = ("admin_epoch", "epoch", "num_updates")
+
+
+def section_of(configuration: Element, path: str) -> Element:
+    """
+    The element ``path`` below ``configuration``, made if need be.
+    """
+    found = configuration.find(path)
+    return ET.SubElement(configuration, path) if found is None else found
+
+
 class Document:
     """
     A CIB. ``objects`` maps (section, id) to the element, ``settings`` maps (section, node or None) to the list of its
     set elements in the order in which they stand.
     """
 
-    def __init__(self, root):
+    def __init__(self, root: Element) -> None:
         self.root = root
-        if root.tag != "cib" or root.find("configuration") is None:
+        configuration = root.find("configuration")
+        if root.tag != "cib" or configuration is None:
             raise CibError(Problem((), "this is not a CIB: it has no element cib with a configuration in it"))
-        self.configuration = root.find("configuration")
-        self.objects = {}
-        self.settings = {}
-        self._unknown = []
+        self.configuration = configuration
+        self.objects: dict[Key, Element] = {}
+        self.settings: dict[tuple[str, str | None], list[Element]] = {}
+        self._unknown: list[str] = []
         self._index()
         everything = list(self.configuration.iter())
         self.context = Context(
-            ids=(one.get("id") for one in everything if one.get("id") and one.tag not in NOT_IDS),
+            ids={one.get("id", "") for one in everything if one.tag not in NOT_IDS} - {""},
             referenced=_referenced(everything),
             schema=self.schema,
         )
-        self._data = {}
+        self._data: dict[Key, Data] = {}
         self._shared = frozenset(one.get("id-ref") for one in everything) - {None}
         self._recorded = frozenset(self.owners())
         for key in self.objects:
@@ -121,14 +102,14 @@ class Document:
         self.unknown = sorted({*self._unknown, *self.context.unknown})
 
     @classmethod
-    def parse(cls, text):
+    def parse(cls, text: str) -> Document:
         """
         Read the text of a CIB. Raises CibError if it is none.
         """
         return cls(tree(text))
 
     @classmethod
-    def empty(cls, nodes=()):
+    def empty(cls, nodes: Iterable[str] = ()) -> Document:
         """
         The CIB of a cluster that has no configuration yet, with nodes of these names.
         """
@@ -140,19 +121,19 @@ class Document:
             ET.SubElement(document.section("nodes"), "node", id=str(number), uname=name)
         return document
 
-    def copy(self):
+    def copy(self) -> Document:
         """
         An independent copy, to edit.
         """
         return Document(copy.deepcopy(self.root))
 
-    def text(self):
+    def text(self) -> str:
         """
         The CIB as XML.
         """
         return ET.tostring(self.root, encoding="unicode")
 
-    def judged_text(self):
+    def judged_text(self) -> str:
         """
         The CIB as XML for a judgement of its configuration alone: without status, and, if it has no resources, without
         the complaint that they cannot start for want of fencing.
@@ -161,7 +142,7 @@ class Document:
         root.append(copy.deepcopy(self.configuration))
         ET.SubElement(root, "status")
         if not any(section in kinds.RESOURCE_SECTIONS for section, _ in self.objects):
-            found = root.find("configuration/crm_config")
+            found = section_of(root[0], "crm_config")
             extra = ET.SubElement(found, "cluster_property_set", id="cib-bootstrap-options-judged", score="INFINITY")
             ET.SubElement(extra, "nvpair", id="judged-stonith-enabled", name="stonith-enabled", value="false")
             for pair in found.iterfind(".//nvpair[@name='stonith-enabled']"):
@@ -169,54 +150,55 @@ class Document:
         return ET.tostring(root, encoding="unicode")
 
     @property
-    def schema(self):
+    def schema(self) -> tuple[int, int]:
         """
         The version of the schema that the CIB declares, as (major, minor); (0, 0) if it declares none.
         """
         match = re.search(r"(\d+)\.(\d+)", self.root.get("validate-with", ""))
-        return tuple(int(part) for part in match.groups()) if match else (0, 0)
+        return (int(match[1]), int(match[2])) if match else (0, 0)
 
     @property
-    def is_outdated(self):
+    def is_outdated(self) -> bool:
         """
         Whether Pacemaker 2 and later turn the CIB into one of another schema before they work with it.
         """
         return (0, 0) < self.schema < (3, 0)
 
     @property
-    def version(self):
+    def version(self) -> tuple[int, int, int]:
         """
         (admin_epoch, epoch, num_updates).
         """
-        return tuple(int(self.root.get(name) or 0) for name in ("admin_epoch", "epoch", "num_updates"))
+        admin_epoch, epoch, updates = (int(self.root.get(name) or 0) for name in _VERSION)
+        return admin_epoch, epoch, updates
 
-    def bump(self):
+    def bump(self) -> None:
         """
         Count the epoch up, as the cluster does for every change of the configuration.
         """
         self.root.set("epoch", str(self.version[1] + 1))
         self.root.set("num_updates", "0")
 
-    def section(self, path):
+    def section(self, path: str) -> Element:
         """
         The element ``path`` below ``configuration``, made if need be.
         """
-        found = self.configuration.find(path)
-        return ET.SubElement(self.configuration, path) if found is None else found
+        return section_of(self.configuration, path)
 
-    def parents(self):
+    def parents(self) -> Parents:
         """
         {element: its parent}.
         """
         return {child: parent for parent in self.configuration.iter() for child in parent}
 
-    def nodes(self):
+    def nodes(self) -> dict[str, Element]:
         """
         {name: its element} of the nodes that the configuration lists.
         """
-        return {node.get("uname"): node for node in children(self.section("nodes"), "node") if node.get("uname")}
+        found = {node.get("uname", ""): node for node in children(self.section("nodes"), "node")}
+        return {name: node for name, node in found.items() if name}
 
-    def data(self, key):
+    def data(self, key: Key) -> Data:
         """
         The data of the object with this (section, id).
         """
@@ -225,7 +207,7 @@ class Document:
             self._data[key] = kind.shape.read(self.objects[key], self.context, f"{kind.name} {key[1]}")
         return self._data[key]
 
-    def sets(self, section, node=None, apart=EVERYTHING):
+    def sets(self, section: str, node: str | None = None, apart: str | None = EVERYTHING) -> list[Data]:
         """
         The data of a section's sets, each with its id, automatic properties left out, empty sets too.
 
@@ -241,7 +223,7 @@ class Document:
                 result.append({"id": element.get("id"), **one} if element.get("id") else one)
         return result
 
-    def _attributes_apart(self, section, node, element, one, apart):
+    def _attributes_apart(self, section: str, node: str | None, element: Element, one: Data, apart: str | None) -> Data:
         """The attributes of a set that are to be shown, as {"attributes": ...}; listed, they are shown as one."""
         attributes = one.get("attributes")
         if isinstance(attributes, dict):
@@ -249,12 +231,12 @@ class Document:
             return {"attributes": {name: attributes[name] for name in shown}}
         return {} if apart in (EVERYTHING, None) else {"attributes": []}
 
-    def _is_shown(self, section, node, element, name, apart):
+    def _is_shown(self, section: str, node: str | None, element: Element, name: str, apart: str | None) -> bool:
         if section == "properties" and name in AUTOMATIC:
             return False
         return apart == EVERYTHING or self.setting_section(section, node, element, name) == apart
 
-    def setting_section(self, section, node, element, name):
+    def setting_section(self, section: str, node: str | None, element: Element, name: str | None) -> str | None:
         """
         The section of an export, beside the configuration, that one name in a set belongs to; None if it is
         configuration. What an owner has recorded was not made by an agent; and no tool or agent ties sets together.
@@ -269,7 +251,7 @@ class Document:
             return apart if ids.isdisjoint(self._recorded) else None
         return apart
 
-    def _is_tied(self, element):
+    def _is_tied(self, element: Element) -> bool:
         """
         Whether a set refers to something, another one takes it over, or something refers to a part of it. That an ACL
         names the set is no tie.
@@ -278,20 +260,20 @@ class Document:
         refers = any(one.get("id-ref") is not None for one in (element, *inner))
         return refers or element.get("id") in self._shared or any(o.get("id") in self.context.referenced for o in inner)
 
-    def agent(self, data):
+    def agent(self, data: Data) -> Any:
         """
         The agent of a primitive's or template's data, its own or its template's; None if it has none.
         """
-        template = ("templates", data.get("template"))
+        template = ("templates", data.get("template", ""))
         return data.get("agent") or (self.data(template).get("agent") if template in self.objects else None)
 
-    def resources(self):
+    def resources(self) -> set[str]:
         """
         The ids of all primitives, groups, clones and bundles.
         """
         return {name for section, name in self.objects if section in kinds.RESOURCE_SECTIONS}
 
-    def resources_of(self, names):
+    def resources_of(self, names: Collection[str]) -> set[str]:
         """
         The ids of the primitives among resources of these names, or in them.
         """
@@ -299,45 +281,46 @@ class Document:
         for section, name in self.objects:
             if section in kinds.RESOURCE_SECTIONS and name in names:
                 inner = self.objects[section, name].iter("primitive")
-                found.update(one.get("id") for one in inner)
+                found.update(one.get("id", "") for one in inner)
         return found
 
-    def tag(self, name):
+    def tag(self, name: str) -> Element | None:
         """
         The element of the tag ``name``; None if there is none.
         """
         return self.objects.get(("tags", name))
 
-    def is_owner_tag(self, name, owner):
+    def is_owner_tag(self, name: str, owner: str | None) -> bool:
         """
         Whether this tag records what an owner has created: the tag of ``owner``, or one that names itself.
         """
         element = self.tag(name)
         return element is not None and (name == owner or any(c.get("id") == name for c in children(element)))
 
-    def owner_tags(self):
+    def owner_tags(self) -> dict[str, Element]:
         """
         {owner: the element of its tag}, for the tags that name themselves.
         """
         tags = self.configuration.iterfind("tags/tag")
-        return {tag.get("id"): tag for tag in tags if any(child.get("id") == tag.get("id") for child in children(tag))}
+        own = (tag for tag in tags if any(child.get("id") == tag.get("id") for child in children(tag)))
+        return {tag.get("id", ""): tag for tag in own}
 
-    def owners(self):
+    def owners(self) -> dict[str, str]:
         """
         {id of an object or nvpair: the owner whose tag lists it}.
         """
         return {
-            child.get("id"): name
+            child.get("id", ""): name
             for name, tag in self.owner_tags().items()
             for child in children(tag)
             if child.get("id") != name
         }
 
-    def export_all(self):
+    def export_all(self) -> Data:
         """
         Everything as data, tags of owners too, every set with its id.
         """
-        result = {}
+        result: Data = {}
         for (section, node), _ in self.settings.items():
             if sets := self.sets(section, node):
                 target = result.setdefault(section, {}) if node is not None else result
@@ -346,7 +329,7 @@ class Document:
             _place(result, section, name, self.data((section, name)))
         return result
 
-    def _index(self):
+    def _index(self) -> None:
         for parent in children(self.configuration):
             found = children(parent)
             for settings in SETTINGS.values():
@@ -355,13 +338,14 @@ class Document:
             for element in found:
                 self._index_element(parent.tag, element)
 
-    def _index_element(self, parent, element):
+    def _index_element(self, parent: str, element: Element) -> None:
         kind = kinds.BY_TAG.get((parent, element.tag))
         if kind is not None:
-            key = (kind.section, element.get("id"))
-            if key[1] is None or key in self.objects:
-                self._unknown.append(f"{kind.name} {key[1]}: {'no id' if key[1] is None else 'a second one'}")
+            name = element.get("id")
+            if name is None or (kind.section, name) in self.objects:
+                self._unknown.append(f"{kind.name} {name}: {'no id' if name is None else 'a second one'}")
                 return
+            key = kind.section, name
             self.objects[key] = element
             if parent == "resources":
                 for child in children(element, "primitive", "group"):
@@ -374,7 +358,7 @@ class Document:
             self._unknown.append(f"{parent}: element {element.tag}")
 
 
-def _place(result, section, name, data):
+def _place(result: Data, section: str, name: str, data: Data) -> None:
     """Put an object's data where the exported form has it; ``acls:roles`` is the key roles below acls."""
     target = result
     for part in section.split(":"):
@@ -382,24 +366,22 @@ def _place(result, section, name, data):
     target[name] = data
 
 
-def _referenced(elements):
+def _referenced(elements: list[Element]) -> set[str]:
     """The ids that something refers to."""
-    found = set()
+    found: set[str] = set()
     for element in elements:
-        if element.get("id-ref") is not None:
-            found.add(element.get("id-ref"))
-        for attribute in _REFERRING.get(element.tag, ()) if isinstance(element.tag, str) else ():
-            found.add(element.get(attribute))
-    return found - {None}
+        referring = _REFERRING.get(element.tag, ()) if isinstance(element.tag, str) else ()
+        found.update(element.get(attribute, "") for attribute in ("id-ref", *referring))
+    return found - {""}
 
 
-def named(data):
+def named(data: Any) -> dict[str, Data]:
     """
     {id: data} of everything inside ``data`` that carries an id, to resolve what refers to it.
     """
-    found = {}
+    found: dict[str, Data] = {}
 
-    def walk(value):
+    def walk(value: Any) -> None:
         if isinstance(value, dict):
             if isinstance(value.get("id"), str):
                 found.setdefault(value["id"], value)
@@ -413,19 +395,20 @@ def named(data):
     return found
 
 
-def export(document, owner=None, secrets=True):
+def export(document: Document, owner: str | None = None, secrets: bool = True) -> Data:
     """
     The configuration as data, in the form that plan and apply take, and apart from it, in the same form, what operators
     and agents have set (switches.py). Tags of owners are left out.
 
     secrets: False replaces the values of parameters that look like secrets by a marker.
     """
-    found = {None: {}, **{apart: {} for apart in switches.SECTIONS}}
+    found: dict[str | None, Data] = {None: {}}
+    found.update({apart: {} for apart in switches.SECTIONS})
     for section, name in document.objects:
         _export_object(found, document, section, name, owner)
     for section, node in document.settings:
         _export_settings(found, document, section, node)
-    result = {}
+    result: Data = {}
     for apart, content in found.items():
         target = result if apart is None else result.setdefault(apart, {})
         target.update({section: copy.deepcopy(content[section]) for section in SECTIONS if content.get(section)})
@@ -435,7 +418,9 @@ def export(document, owner=None, secrets=True):
     return result
 
 
-def _export_object(found, document, section, name, owner):
+def _export_object(
+    found: dict[str | None, Data], document: Document, section: str, name: str, owner: str | None
+) -> None:
     data = document.data((section, name))
     if section == "tags":
         if not document.is_owner_tag(name, owner):
@@ -452,7 +437,7 @@ def _export_object(found, document, section, name, owner):
             _place(found[apart], section, name, content)
 
 
-def _export_settings(found, document, section, node):
+def _export_settings(found: dict[str | None, Data], document: Document, section: str, node: str | None) -> None:
     for apart, target in found.items():
         sets = document.sets(section, node, apart)
         if not sets:
@@ -464,7 +449,7 @@ def _export_settings(found, document, section, node):
             target.setdefault(section, {})[node] = content
 
 
-def _plain_or_sets(sets, document):
+def _plain_or_sets(sets: list[Data], document: Document) -> Any:
     """One set without conditions, to which nothing refers, as a mapping; anything else as the list of sets."""
     only = sets[0]
     plain = set(only) <= {"id", "attributes"} and isinstance(only["attributes"], dict)
@@ -477,7 +462,7 @@ MARKER = "(secret: its value goes here)"
 """Stands for a secret in exported data; in desired data it means the value that the cluster has."""
 
 
-def hide(data, shown=MARKER):
+def hide(data: Any, shown: str = MARKER) -> None:
     """
     Replace, in place, the values of all params whose names look like secrets.
     """
@@ -492,7 +477,7 @@ def hide(data, shown=MARKER):
                 hide(value, shown)
 
 
-def _hide_params(value, shown):
+def _hide_params(value: Any, shown: str) -> None:
     for one in nvsets.as_sets(value):
         attributes = one.get("attributes")
         if isinstance(attributes, dict):

@@ -2,12 +2,18 @@
 Edits of a CIB's tree: write objects, put resources where they belong, remove what goes with all that refers to it.
 """
 
+from __future__ import annotations
+
 import xml.etree.ElementTree as ET
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from saltext.pacemaker.cib import desired as wanted
 from saltext.pacemaker.cib import kinds, nvsets, values
-from saltext.pacemaker.cib.document import NOT_IDS, SETTINGS
+from saltext.pacemaker.cib.document import NOT_IDS, Document
 from saltext.pacemaker.cib.fields import Context, children
+from saltext.pacemaker.cib.settings import SETTINGS, Settings
+from saltext.pacemaker.types import Data, Element, Key, Objects, Parents
 
 _CONTAINERS = ("group", "clone", "master", "bundle")
 _RESOURCES = ("primitive", *_CONTAINERS)
@@ -15,7 +21,7 @@ _NAMING = ("rsc", "with-rsc", "first", "then")
 _CONSTRAINTS = ("rsc_location", "rsc_colocation", "rsc_order", "rsc_ticket")
 
 
-def write_objects(document, objects, context):
+def write_objects(document: Document, objects: Objects, context: Context) -> None:
     """
     Make the document hold these {(section, id): data}.
     """
@@ -30,7 +36,7 @@ def write_objects(document, objects, context):
     _arrange(document, objects)
 
 
-def _arrange(document, objects):
+def _arrange(document: Document, objects: Objects) -> None:
     """Put the members of groups, clones and bundles into them, in order; what is no longer a member, outside."""
     resources = {name: element for (section, name), element in document.objects.items() if _is_resource(section)}
     order = {"groups": 0, "clones": 1, "bundles": 2}
@@ -53,11 +59,11 @@ def _arrange(document, objects):
             container.append(child)
 
 
-def _is_resource(section):
+def _is_resource(section: str) -> bool:
     return section in kinds.RESOURCE_SECTIONS
 
 
-def remove_objects(document, keys, replaced=False):
+def remove_objects(document: Document, keys: Collection[Key], replaced: bool = False) -> None:
     """
     Remove objects and all that refers to them: constraints, memberships, levels, permissions; what that leaves empty
     goes too. ``replaced``: other objects take their ids, so that references stay.
@@ -66,7 +72,7 @@ def remove_objects(document, keys, replaced=False):
     leaving = [document.objects[key] for key in keys]
     for element in leaving:
         _hoist(element, parents, document, leaving)
-    gone = set()
+    gone: set[str | None] = set()
     while leaving:
         touched = set()
         for element in leaving:
@@ -79,7 +85,7 @@ def remove_objects(document, keys, replaced=False):
             leaving += [one for one in there if one not in leaving and _refers(one, gone)]
 
 
-def _hoist(container, parents, document, leaving):
+def _hoist(container: Element, parents: Parents, document: Document, leaving: list[Element]) -> None:
     """Before a container goes, its members move out, unless they go too."""
     for child in children(container, *_RESOURCES) if container.tag in _CONTAINERS else ():
         if child not in leaving:
@@ -88,7 +94,7 @@ def _hoist(container, parents, document, leaving):
             parents[child] = document.section("resources")
 
 
-def _is_empty(element):
+def _is_empty(element: Element) -> bool:
     """Whether an element has lost all that it was there for."""
     if element.tag in _CONSTRAINTS:
         return not any(element.get(name) for name in (*_NAMING, "rsc-pattern")) and not children(
@@ -99,7 +105,7 @@ def _is_empty(element):
     return element.tag in needed and not children(element, *needed[element.tag])
 
 
-def _refers(element, gone):
+def _refers(element: Element, gone: Collection[str | None]) -> bool:
     """Whether an element is about something in ``gone``. A fencing level only loses the device, while it has others."""
     if element.tag == "fencing-level":
         devices = (element.get("devices") or "").split(",")
@@ -114,7 +120,7 @@ def _refers(element, gone):
     return element.tag in _CONSTRAINTS and any(element.get(name) in gone for name in _NAMING)
 
 
-def assign(document, section, node, sets, context):
+def assign(document: Document, section: str, node: str | None, sets: list[Data], context: Context) -> list[list[str]]:
     """
     For each desired set the ids of the live sets in which its values are found, the one that counts first: the set of
     the same id; else, for a set without id or whose id is not there, those of the same condition that no other has.
@@ -128,11 +134,13 @@ def assign(document, section, node, sets, context):
     result = []
     for one in sets:
         same_id = [element for element in found if one.get("id") and element.get("id") == one["id"]]
-        result.append([element.get("id") for element in same_id or _alike(one, free, described, document, context)])
+        result.append([element.get("id", "") for element in same_id or _alike(one, free, described, document, context)])
     return result
 
 
-def _alike(one, elements, described, document, context):
+def _alike(
+    one: Data, elements: list[Element], described: dict[Element, Data], document: Document, context: Context
+) -> list[Element]:
     """The elements with the condition of the set ``one``; without a condition, those that have none."""
     if "score" in one or "rule" in one or "id-ref" in one:
         condition = nvsets.condition(one, context)
@@ -140,7 +148,7 @@ def _alike(one, elements, described, document, context):
     return [e for e in elements if "rule" not in described[e] and "id-ref" not in described[e]]
 
 
-def set_elements(document, section, node, ids):
+def set_elements(document: Document, section: str, node: str | None, ids: Collection[str]) -> list[Element]:
     """
     The elements of a section's sets with these ids, in the order of the ids.
     """
@@ -148,7 +156,7 @@ def set_elements(document, section, node, ids):
     return [element for name in dict.fromkeys(ids) for element in found if element.get("id") == name]
 
 
-def find_pair(elements, table, name):
+def find_pair(elements: Iterable[Element], table: str, name: str) -> Element | None:
     """
     The nvpair that decides the value of ``name`` in these sets, the first counting first; None if there is none.
     """
@@ -166,7 +174,16 @@ def find_pair(elements, table, name):
     return None
 
 
-def write_setting(document, section, node, one, ids, name, value, context):
+def write_setting(
+    document: Document,
+    section: str,
+    node: str | None,
+    one: Data,
+    ids: list[str],
+    name: str,
+    value: Any,
+    context: Context,
+) -> None:
     """
     Give one option a value in the sets ``ids`` of a section (a new set's id is added to them), or with None remove it.
     """
@@ -181,12 +198,14 @@ def write_setting(document, section, node, one, ids, name, value, context):
         target = next((element for element in elements if one.get("id") in (None, element.get("id"))), None)
         if target is None:
             target = _new_set(document, section, node, one, context)
-            ids.append(target.get("id"))
-        pair = ET.SubElement(target, "nvpair", id=context.new_id(target.get("id"), name))
+            ids.append(target.get("id", ""))
+        pair = ET.SubElement(target, "nvpair", id=context.new_id(target.get("id", ""), name))
     nvsets.set_value(pair, name, value, table)
 
 
-def write_condition(document, section, node, one, ids, context):
+def write_condition(
+    document: Document, section: str, node: str | None, one: Data, ids: list[str], context: Context
+) -> None:
     """
     Give the set with the first of ``ids`` the score and the rule of ``one``.
     """
@@ -197,7 +216,7 @@ def write_condition(document, section, node, one, ids, context):
         field.write_set(element, {**one, "attributes": attributes}, context, "")
 
 
-def linked_set(document, section, node, one):
+def linked_set(document: Document, section: str, node: str | None, one: Data) -> Element | None:
     """
     The element of a set that refers to something, or whose pairs do: that of the same id or ``id-ref``; None if there
     is none.
@@ -207,7 +226,7 @@ def linked_set(document, section, node, one):
     return next((element for element in found if element.get(name) == one.get(name)), None)
 
 
-def write_linked_set(document, section, node, one, context):
+def write_linked_set(document: Document, section: str, node: str | None, one: Data, context: Context) -> None:
     """
     Make such a set be ``one`` and nothing else.
     """
@@ -220,7 +239,7 @@ def write_linked_set(document, section, node, one, context):
     nvsets.NVSets(section, settings.table, settings.tag).write_set(element, one, context, settings.parent)
 
 
-def _new_set(document, section, node, one, context):
+def _new_set(document: Document, section: str, node: str | None, one: Data, context: Context) -> Element:
     settings = SETTINGS[section]
     parent = _parent_of_sets(document, settings, node)
     new = ET.SubElement(parent, settings.tag)
@@ -233,15 +252,15 @@ def _new_set(document, section, node, one, context):
     return new
 
 
-def _parent_of_sets(document, settings, node):
+def _parent_of_sets(document: Document, settings: Settings, node: str | None) -> Element:
     return document.nodes()[node] if node is not None else document.section(settings.parent)
 
 
-def _owner_of_set(settings, parent):
-    return ("nodes", parent.get("id")) if settings.per_node else (settings.parent,)
+def _owner_of_set(settings: Settings, parent: Element) -> tuple[str, ...]:
+    return ("nodes", parent.get("id", "")) if settings.per_node else (settings.parent,)
 
 
-def _remove_pair(document, section, node, pair):
+def _remove_pair(document: Document, section: str, node: str | None, pair: Element) -> None:
     for element in list(document.settings[section, node]):
         if pair in list(element):
             element.remove(pair)
@@ -251,7 +270,7 @@ def _remove_pair(document, section, node, pair):
             return
 
 
-def remove_pairs(document, ids):
+def remove_pairs(document: Document, ids: Collection[str]) -> None:
     """
     Remove the nvpairs with these ids from the sections of settings.
     """
@@ -262,7 +281,7 @@ def remove_pairs(document, ids):
                     _remove_pair(document, section, node, pair)
 
 
-def remove_dangling_settings(document):
+def remove_dangling_settings(document: Document) -> None:
     """
     Remove from the sections of settings what refers to a set or a pair that is no longer there, and the sets that it
     leaves empty.
@@ -279,7 +298,7 @@ def remove_dangling_settings(document):
                 parents[element].remove(element)
 
 
-def write_tag(document, name, refs):
+def write_tag(document: Document, name: str, refs: list[str]) -> None:
     """
     Make the owner's tag list ``refs`` and itself; with nothing to list, remove it.
     """
@@ -300,7 +319,7 @@ def write_tag(document, name, refs):
             ET.SubElement(element, "obj_ref", id=ref)
 
 
-def forget(document, tag, refs):
+def forget(document: Document, tag: Element, refs: Collection[str]) -> None:
     """
     Take ``refs`` out of an owner's tag (element); a tag that lists only itself then goes.
     """

@@ -6,17 +6,22 @@ element, say what the data means, check it, and write it back into the element, 
 in place: what already means the same keeps its XML, its inner ids included.
 """
 
+from __future__ import annotations
+
 import functools
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol
 
 from saltext.pacemaker.cib import values
+from saltext.pacemaker.types import Data, Element, Path, Report
 from saltext.pacemaker.words import describe, did_you_mean
 
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-def children(element, *tags):
+def children(element: Element, *tags: str) -> list[Element]:
     """
     The child elements with one of ``tags`` (all if none is given), comments left out.
     """
@@ -34,21 +39,27 @@ class Context:
     schema: the version of the CIB's schema, (major, minor); by default one in which everything has its present name.
     """
 
-    def __init__(self, ids=(), referenced=(), named=None, schema=(3, 9)):
+    def __init__(
+        self,
+        ids: Iterable[str] = (),
+        referenced: Iterable[str] = (),
+        named: dict[str, Data] | None = None,
+        schema: tuple[int, int] = (3, 9),
+    ) -> None:
         self.ids = set(ids)
         self.referenced = frozenset(referenced)
         self.named = dict(named or {})
-        self.unknown = []
+        self.unknown: list[str] = []
         self.schema = schema
 
     @property
-    def old_roles(self):
+    def old_roles(self) -> bool:
         """
         Whether the schema still has Master and Slave instead of Promoted and Unpromoted.
         """
         return self.schema < (3, 7)
 
-    def new_id(self, *parts):
+    def new_id(self, *parts: str) -> str:
         """
         Reserve and return an XML id made of ``parts`` that is not in use.
         """
@@ -61,7 +72,7 @@ class Context:
         self.ids.add(new)
         return new
 
-    def resolve(self, data):
+    def resolve(self, data: Any) -> Any:
         """
         The data that an ``id-ref`` stands for; any other data stands for itself.
         """
@@ -74,12 +85,34 @@ class Context:
         return data
 
 
+class Field(Protocol):
+    """
+    A part of an element. ``attributes`` and ``tags`` are those of the XML that it knows.
+    """
+
+    key: str
+
+    @property
+    def attributes(self) -> Collection[str]: ...
+
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+
+    def read(self, element: Element, context: Context, where: str) -> Any: ...
+
+    def meaning(self, value: Any, context: Context) -> Any: ...
+
+    def write(self, element: Element, value: Any, context: Context) -> None: ...
+
+    def check(self, value: Any, path: Path, report: Report) -> None: ...
+
+
 class Shape:
     """
     One element: its fields, in the order in which the schema wants their children.
     """
 
-    def __init__(self, *fields, suffix="", ordered=False):
+    def __init__(self, *fields: Field, suffix: str | Callable[[Data], str] = "", ordered: bool = False) -> None:
         self.fields = fields
         self.suffix = suffix
         self.ordered = ordered
@@ -87,10 +120,16 @@ class Shape:
         self._attributes = {"id"}.union(*(field.attributes for field in fields))
 
     @functools.cached_property
-    def _order(self):
+    def _order(self) -> dict[str, int]:
         return {tag: number for number, field in enumerate(self.fields) for tag in field.tags}
 
-    def read(self, element, context, where):
+    def suffix_for(self, data: Data) -> str:
+        """
+        The last part of the id of an element that holds ``data``; empty if it is called after its tag.
+        """
+        return self.suffix(data) if callable(self.suffix) else self.suffix
+
+    def read(self, element: Element, context: Context, where: str) -> Data:
         """
         The element's data; what no field knows goes to ``context.unknown``.
         """
@@ -103,17 +142,17 @@ class Shape:
         context.unknown += [f"{where}: element {child.tag}" for child in children(element) if not self._knows(child)]
         return data
 
-    def _knows(self, child):
+    def _knows(self, child: Element) -> bool:
         return child.tag in self._order
 
-    def meaning(self, data, context):
+    def meaning(self, data: Data, context: Context) -> tuple[tuple[str, Any], ...]:
         """
         What the data means, as a tuple of (key, meaning) of the fields that are there.
         """
         pairs = ((field.key, field.meaning(data.get(field.key), context)) for field in self.fields)
         return tuple(pair for pair in pairs if pair[1] is not None)
 
-    def differing(self, old, new, context):
+    def differing(self, old: Data, new: Data, context: Context) -> list[str]:
         """
         The keys of the fields in which two data differ in meaning.
         """
@@ -123,7 +162,7 @@ class Shape:
             if field.meaning(old.get(field.key), context) != field.meaning(new.get(field.key), context)
         ]
 
-    def write(self, element, data, context):
+    def write(self, element: Element, data: Data, context: Context) -> None:
         """
         Edit the element so that it means ``data``.
         """
@@ -135,7 +174,7 @@ class Shape:
             if wanted != list(element):
                 element[:] = wanted
 
-    def check(self, data, path, report):
+    def check(self, data: Any, path: Path, report: Report) -> None:
         """
         Report (path, text) for everything in ``data`` that this element cannot hold.
         """
@@ -153,6 +192,10 @@ class Shape:
                 field.check(data[field.key], (*path, field.key), report)
 
 
+Shapes = dict[str, Shape]
+"""Shapes by the tags of their elements."""
+
+
 class Attribute:
     """
     An XML attribute with a typed value.
@@ -160,7 +203,14 @@ class Attribute:
 
     tags = ()
 
-    def __init__(self, key, xml=None, kind="text", required=False, choices=()):
+    def __init__(
+        self,
+        key: str,
+        xml: str | None = None,
+        kind: str = "text",
+        required: bool = False,
+        choices: tuple[str, ...] = (),
+    ) -> None:
         self.key = key
         self.xml = xml or key
         self.attributes = {self.xml}
@@ -168,16 +218,16 @@ class Attribute:
         self.required = required
         self.choices = choices
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         value = element.get(self.xml)
         if value is not None and self.kind == "role":
             return values.meaning("role", value)
         return value
 
-    def meaning(self, value, context):
+    def meaning(self, value: Any, context: Context) -> Any:
         return None if value is None else values.meaning(self.kind, value)
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         if value is None:
             element.attrib.pop(self.xml, None)
         else:
@@ -185,7 +235,7 @@ class Attribute:
             known = {values.word(choice): choice for choice in self.choices}
             element.set(self.xml, known.get(values.word(spelled), spelled))
 
-    def check(self, value, path, report):
+    def check(self, value: Any, path: Path, report: Report) -> None:
         wanted = values.allowed(self.kind, value)
         if wanted is None and self.choices and values.word(value) not in {values.word(c) for c in self.choices}:
             wanted = "one of " + ", ".join(self.choices)
@@ -200,16 +250,16 @@ class Alias(Attribute):
     ``since``.
     """
 
-    def __init__(self, key, former, since, kind="text"):
+    def __init__(self, key: str, former: str, since: tuple[int, int], kind: str = "text") -> None:
         super().__init__(key, kind=kind)
         self.former = former
         self.since = since
         self.attributes = {key, former}
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         return element.get(self.xml, element.get(self.former))
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         for name in self.attributes:
             element.attrib.pop(name, None)
         if value is not None:
@@ -222,17 +272,17 @@ class Words(Attribute):
     An attribute that is a list of words with commas between them, in an order that counts.
     """
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         value = element.get(self.xml)
         return None if value is None else [word.strip() for word in value.split(",")]
 
-    def meaning(self, value, context):
+    def meaning(self, value: Any, context: Context) -> Any:
         return None if value is None else tuple(values.text(word) for word in value)
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         element.set(self.xml, ",".join(values.text(word) for word in value))
 
-    def check(self, value, path, report):
+    def check(self, value: Any, path: Path, report: Report) -> None:
         _check_words(value, path, report)
 
 
@@ -245,26 +295,26 @@ class Agent:
     tags = ()
     attributes = frozenset(("class", "provider", "type"))
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         parts = [element.get(name) for name in ("class", "provider", "type")]
         return ":".join(part for part in parts if part is not None) if parts[0] else None
 
-    def meaning(self, value, context):
+    def meaning(self, value: Any, context: Context) -> Any:
         return None if value is None else values.text(value)
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         for name in self.attributes:
             element.attrib.pop(name, None)
         for name, part in zip(*_agent_parts(value), strict=False):
             element.set(name, part)
 
-    def check(self, value, path, report):
+    def check(self, value: Any, path: Path, report: Report) -> None:
         names, parts = _agent_parts(value)
         if len(parts) < 2 or not all(parts):
             report(path, f"found {describe(value)}, allowed: class:provider:type or class:type")
 
 
-def _agent_parts(value):
+def _agent_parts(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     (names of attributes, values) for an agent's name; only class ocf has a provider.
     """
@@ -280,24 +330,24 @@ class References:
     Child elements that only carry the id of something else: ``resource_ref``, ``obj_ref``, ``role``.
     """
 
-    attributes = frozenset()
+    attributes: frozenset[str] = frozenset()
 
-    def __init__(self, key, tag, ordered, required=True):
+    def __init__(self, key: str, tag: str, ordered: bool, required: bool = True) -> None:
         self.required = required
         self.key = key
         self.tag = tag
         self.tags = (tag,)
         self.ordered = ordered
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         found = list(dict.fromkeys(child.get("id") for child in children(element, self.tag)))
         return found if found or self.required else None
 
-    def meaning(self, value, context):
+    def meaning(self, value: Any, context: Context) -> Any:
         names = [values.text(name) for name in value or ()]
         return tuple(names if self.ordered else sorted(set(names)))
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         wanted = [values.text(name) for name in value or ()]
         old = {child.get("id"): child for child in children(element, self.tag)}
         for child in children(element, self.tag):
@@ -305,7 +355,7 @@ class References:
         for name in wanted:
             element.append(old[name] if name in old else ET.Element(self.tag, id=name))
 
-    def check(self, value, path, report):
+    def check(self, value: Any, path: Path, report: Report) -> None:
         _check_words(value, path, report)
 
 
@@ -314,27 +364,27 @@ class Members:
     The ids of the resources inside a group, clone or bundle. The tree itself is arranged in edit.py.
     """
 
-    attributes = frozenset()
+    attributes: frozenset[str] = frozenset()
 
-    def __init__(self, key, *tags, many=False, required=True):
+    def __init__(self, key: str, *tags: str, many: bool = False, required: bool = True) -> None:
         self.key = key
         self.tags = tags
         self.many = many
         self.required = required
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         names = [child.get("id") for child in children(element, *self.tags)]
         return names if self.many else (names[0] if names else None)
 
-    def meaning(self, value, context):
+    def meaning(self, value: Any, context: Context) -> Any:
         if self.many:
             return tuple(values.text(name) for name in value or ())
         return None if value is None else values.text(value)
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         """Nothing: which resource is where is arranged for the whole tree at once."""
 
-    def check(self, value, path, report):
+    def check(self, value: Any, path: Path, report: Report) -> None:
         if self.many:
             _check_words(value, path, report)
         elif not isinstance(value, str):
@@ -346,23 +396,23 @@ class Single:
     One child element, as a mapping.
     """
 
-    attributes = frozenset()
+    attributes: frozenset[str] = frozenset()
 
-    def __init__(self, key, shape, tag=None, empty=False):
+    def __init__(self, key: str, shape: Shape, tag: str | None = None, empty: bool = False) -> None:
         self.key = key
         self.tag = tag or key
         self.tags = (self.tag,)
         self.shape = shape
         self.needs_id = not empty
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         child = element.find(self.tag)
         return None if child is None else self.shape.read(child, context, f"{where} {self.tag}")
 
-    def meaning(self, value, context):
+    def meaning(self, value: Any, context: Context) -> Any:
         return None if value is None else ("", *self.shape.meaning(value, context))
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         child = element.find(self.tag)
         if value is None:
             if child is not None:
@@ -371,10 +421,10 @@ class Single:
         if child is None:
             child = ET.SubElement(element, self.tag)
             if self.needs_id:
-                child.set("id", context.new_id(element.get("id", ""), self.shape.suffix or self.tag))
+                child.set("id", context.new_id(element.get("id", ""), self.shape.suffix_for(value) or self.tag))
         self.shape.write(child, value, context)
 
-    def check(self, value, path, report):
+    def check(self, value: Any, path: Path, report: Report) -> None:
         self.shape.check(value, path, report)
 
 
@@ -384,9 +434,17 @@ class Many:
     mapping by their ids. They may lie in an element of their own (``inside``). An item may be an ``id-ref``.
     """
 
-    attributes = frozenset()
+    attributes: frozenset[str] = frozenset()
 
-    def __init__(self, key, shapes, inside=None, ordered=False, keyed=False, same=None):
+    def __init__(
+        self,
+        key: str,
+        shapes: Shapes | Callable[[], Shapes],
+        inside: str | None = None,
+        ordered: bool = False,
+        keyed: bool = False,
+        same: Callable[[Data], Any] | None = None,
+    ) -> None:
         self.key = key
         self.shapes = shapes if callable(shapes) else lambda: shapes
         self.inside = inside
@@ -396,14 +454,14 @@ class Many:
         self._tags = None
 
     @property
-    def tags(self):
+    def tags(self) -> tuple[str, ...]:
         return (self.inside,) if self.inside else tuple(self.shapes())
 
-    def _children(self, element):
+    def _children(self, element: Element) -> list[Element]:
         parent = element.find(self.inside) if self.inside else element
         return [] if parent is None else children(parent, *self.shapes())
 
-    def _read_item(self, child, context, where):
+    def _read_item(self, child: Element, context: Context, where: str) -> Data:
         if child.get("id-ref") is not None:
             data = {"id-ref": child.get("id-ref")}
         else:
@@ -412,7 +470,7 @@ class Many:
                 data = {"id": child.get("id"), **data}
         return data
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         found = self._children(element)
         if not found:
             return None
@@ -423,20 +481,20 @@ class Many:
             return [{child.tag: item} for child, item in zip(found, items, strict=True)]
         return items
 
-    def _split(self, item):
+    def _split(self, item: Data) -> tuple[str, Data]:
         """(tag, data) of an item."""
         if len(self.shapes()) > 1:
             return next(iter(item.items()))
         return next(iter(self.shapes())), item
 
-    def _item_meaning(self, item, context):
+    def _item_meaning(self, item: Data, context: Context) -> Any:
         tag, data = self._split(item)
         data = context.resolve(data)
         if "id-ref" in data:
             return tag, ("id-ref", values.text(data["id-ref"]))
         return tag, self.shapes()[tag].meaning(data, context)
 
-    def meaning(self, value, context):
+    def meaning(self, value: Any, context: Context) -> Any:
         if not value:
             return None
         if self.keyed:
@@ -444,57 +502,69 @@ class Many:
         items = [self._item_meaning(item, context) for item in value]
         return tuple(items) if self.ordered else tuple(sorted(items, key=repr))
 
-    def write(self, element, value, context):
-        parent = element.find(self.inside) if self.inside else element
-        if parent is None:
-            parent = ET.SubElement(element, self.inside)
+    def write(self, element: Element, value: Any, context: Context) -> None:
+        parent = self._parent(element)
         found = children(parent, *self.shapes())
         wanted = list(value.items()) if self.keyed and value else [(None, item) for item in value or ()]
         kept = [self._take(found, name, item, context) for name, item in wanted]
         for child in found:
             parent.remove(child)
         if self.ordered:
-            for child in kept:
-                if child is not None:
-                    parent.remove(child)
-        for (name, item), child in zip(wanted, kept, strict=True):
+            for old in (one for one in kept if one is not None):
+                parent.remove(old)
+        for (name, item), there in zip(wanted, kept, strict=True):
             tag, data = self._split(item)
-            if child is None or (self.ordered and child not in list(parent)):
-                child = ET.Element(tag) if child is None else child
+            child = ET.Element(tag) if there is None else there
+            if there is None or self.ordered:
                 parent.append(child)
             self._write_item(element, child, name, tag, data, context)
         if self.inside and not len(parent) and not parent.attrib:
             element.remove(parent)
 
-    def _take(self, found, name, item, context):
+    def _parent(self, element: Element) -> Element:
+        """Where the items lie, made if need be."""
+        if not self.inside:
+            return element
+        parent = element.find(self.inside)
+        return ET.SubElement(element, self.inside) if parent is None else parent
+
+    def _take(self, found: list[Element], name: str | None, item: Data, context: Context) -> Element | None:
         """Take out of ``found`` the element that ``item`` is to be written to; None if there is none."""
-        tag, data = self._split(item)
-        plain = Context(referenced=context.referenced)
-
-        def same_meaning(child):
-            old = self._read_item(child, plain, "")
-            return child.tag == tag and self._item_meaning(self._joined(child.tag, old), context) == wanted
-
-        if name is not None:
-            tests = [lambda child: child.get("id") == name]
-        elif "id-ref" in data:
-            tests = [lambda child: child.get("id-ref") == data["id-ref"]]
-        else:
-            wanted = self._item_meaning(item, context)
-            tests = [lambda child: "id" in data and child.get("id") == data["id"], same_meaning]
-            if self.same:
-                tests.append(lambda child: self.same(self._read_item(child, plain, "")) == self.same(data))
-        for test in tests:
+        for test in self._tests(name, item, context):
             for child in found:
                 if test(child):
                     found.remove(child)
                     return child
         return None
 
-    def _joined(self, tag, data):
+    def _tests(self, name: str | None, item: Data, context: Context) -> list[Callable[[Element], bool]]:
+        """What tells the element of an item, the surest first."""
+        tag, data = self._split(item)
+        if name is not None:
+            return [lambda child: child.get("id") == name]
+        if "id-ref" in data:
+            return [lambda child: child.get("id-ref") == data["id-ref"]]
+        wanted, same = self._item_meaning(item, context), self.same
+        plain = Context(referenced=context.referenced)
+
+        def has_id(child: Element) -> bool:
+            return "id" in data and child.get("id") == data["id"]
+
+        def has_meaning(child: Element) -> bool:
+            old = self._joined(child.tag, self._read_item(child, plain, ""))
+            return child.tag == tag and bool(self._item_meaning(old, context) == wanted)
+
+        def is_alike(child: Element) -> bool:
+            return same is not None and bool(same(self._read_item(child, plain, "")) == same(data))
+
+        return [has_id, has_meaning, is_alike]
+
+    def _joined(self, tag: str, data: Data) -> Data:
         return {tag: data} if len(self.shapes()) > 1 else data
 
-    def _write_item(self, element, child, name, tag, data, context):
+    def _write_item(
+        self, element: Element, child: Element, name: str | None, tag: str, data: Data, context: Context
+    ) -> None:
         if "id-ref" in data:
             child.attrib.clear()
             child[:] = []
@@ -506,21 +576,20 @@ class Many:
             if given:
                 context.ids.add(given)
             shape = self.shapes()[tag]
-            suffix = shape.suffix(data) if callable(shape.suffix) else shape.suffix or tag
-            child.set("id", given or context.new_id(element.get("id", ""), suffix))
+            child.set("id", given or context.new_id(element.get("id", ""), shape.suffix_for(data) or tag))
         elif data.get("id"):
             child.set("id", data["id"])
         self.shapes()[tag].write(child, data, context)
 
-    def check(self, value, path, report):
+    def check(self, value: Any, path: Path, report: Report) -> None:
         if not isinstance(value, dict if self.keyed else list):
             wanted = "a mapping by id" if self.keyed else "a list"
             report(path, f"found {describe(value)}, allowed: {wanted}")
             return
-        for place, item in value.items() if self.keyed else enumerate(value):
+        for place, item in value.items() if isinstance(value, dict) else enumerate(value):
             self._check_item(item, (*path, place), report)
 
-    def _check_item(self, item, path, report):
+    def _check_item(self, item: Any, path: Path, report: Report) -> None:
         shapes = self.shapes()
         if not isinstance(item, dict) or (len(shapes) > 1 and (len(item) != 1 or next(iter(item)) not in shapes)):
             allowed = "one of the keys " + ", ".join(shapes) if len(shapes) > 1 else "a mapping"
@@ -532,7 +601,7 @@ class Many:
             shapes[tag].check(data, path, report)
 
 
-def is_reference(data, path, report, beside=()):
+def is_reference(data: Any, path: Path, report: Report, beside: tuple[str, ...] = ()) -> bool:
     """
     Whether data is an ``id-ref``, which stands alone or with the keys ``beside``. A wrong id or id-ref is reported.
     """
@@ -546,7 +615,7 @@ def is_reference(data, path, report, beside=()):
     return "id-ref" in data
 
 
-def _check_words(value, path, report):
+def _check_words(value: Any, path: Path, report: Report) -> None:
     if not isinstance(value, (list, tuple)) or not value:
         report(path, f"found {describe(value)}, allowed: a list of names")
         return

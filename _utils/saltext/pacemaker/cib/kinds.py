@@ -2,17 +2,21 @@
 Every kind of object in the configuration section: where it lies in the CIB and how it is laid out as data.
 
 The sections ``properties``, ``resource_defaults``, ``operation_defaults``, ``node_attributes`` and ``utilization`` hold
-name-value sets and are described in document.py.
+name-value sets and are described in settings.py.
 """
+
+from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from typing import Any
 
 from saltext.pacemaker.cib import values
 from saltext.pacemaker.cib.fields import (
     Agent,
     Alias,
     Attribute,
+    Context,
     Many,
     Members,
     References,
@@ -23,6 +27,7 @@ from saltext.pacemaker.cib.fields import (
 )
 from saltext.pacemaker.cib.nvsets import NVSets
 from saltext.pacemaker.cib.rules import RULE
+from saltext.pacemaker.types import Data, Element, Path, Report
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Kind:
 
     section: str
     name: str
-    tags: tuple
+    tags: tuple[str, ...]
     parent: str
     shape: Shape
 
@@ -46,11 +51,11 @@ _PARAMS = NVSets("params", "params", "instance_attributes")
 _META = NVSets("meta", "meta", "meta_attributes")
 
 
-def _boolean(key):
+def _boolean(key: str) -> Attribute:
     return Attribute(key, kind="boolean")
 
 
-def _operation_key(data):
+def _operation_key(data: Data) -> tuple[Any, ...]:
     """What tells one operation of a resource from another."""
     return data.get("name"), data.get("interval", "0"), data.get("role")
 
@@ -87,10 +92,10 @@ class Operations(Many):
 
     attributes = frozenset()
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("operations", {"op": _OPERATION}, inside="operations", same=_operation_key)
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         parent = element.find("operations")
         if parent is None:
             return None
@@ -101,7 +106,7 @@ class Operations(Many):
             return {"id": parent.get("id"), "operations": found}
         return found
 
-    def meaning(self, value, context):
+    def meaning(self, value: Any, context: Context) -> Any:
         if isinstance(value, dict):
             value = context.resolve(value)
             if "id-ref" in value:
@@ -110,7 +115,7 @@ class Operations(Many):
         items = [_with_interval(item) for item in value or ()]
         return super().meaning([item for item in items if not _says_nothing(item)], context)
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         parent = element.find("operations")
         if isinstance(value, dict):
             if parent is not None and value.get("id-ref") != parent.get("id-ref"):
@@ -127,7 +132,7 @@ class Operations(Many):
             element.remove(parent)
         super().write(element, [_with_interval(item) for item in value or ()], context)
 
-    def check(self, value, path, report):
+    def check(self, value: Any, path: Path, report: Report) -> None:
         if is_reference(value, path, report):
             return
         if isinstance(value, dict):
@@ -138,16 +143,16 @@ class Operations(Many):
         super().check(value, path, report)
 
 
-def _with_interval(item):
+def _with_interval(item: Data) -> Data:
     return item if "interval" in item or "id-ref" in item else {**item, "interval": "0"}
 
 
-def _says_nothing(item):
+def _says_nothing(item: Data) -> bool:
     """Whether an operation has nothing but its name: to Pacemaker it is as if it were not there."""
     return not set(item) - {"name", "interval"} and values.meaning("duration", item.get("interval", "0")) == "0"
 
 
-def _operations_element(**attributes):
+def _operations_element(**attributes: str) -> Element:
     return ET.Element("operations", attributes)
 
 
@@ -213,16 +218,16 @@ class OrderKind(Attribute):
     The kind of an order; Pacemaker 3 no longer takes the score that once stood for it (0 is Optional).
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("kind", kind="word", choices=("Mandatory", "Optional", "Serialize"))
         self.attributes = {"kind", "score"}
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         if element.get("kind") is None and element.get("score") is not None:
             return "Optional" if values.meaning("score", element.get("score")) == "0" else "Mandatory"
         return element.get("kind")
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         element.attrib.pop("score", None)
         super().write(element, value, context)
 
@@ -232,10 +237,10 @@ class Promotable(NVSets):
     The meta attributes of a clone; the former element ``master`` is a clone with promotable=true.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("meta", "meta", "meta_attributes")
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         found = super().read(element, context, where)
         if element.tag != "master":
             return found
@@ -243,7 +248,7 @@ class Promotable(NVSets):
             return [{"attributes": {"promotable": "true"}, "score": "INFINITY"}, *found]
         return {"promotable": "true", **(found or {})}
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         element.tag = "clone"
         super().write(element, value, context)
 

@@ -7,17 +7,22 @@ sets with one score Pacemaker 2.1 takes the last (measured). ``attributes`` is a
 ``{id, name, value}`` and ``{id-ref, name}`` where single pairs are referred to.
 """
 
+from __future__ import annotations
+
 import xml.etree.ElementTree as ET
+from collections.abc import Collection, Iterator
+from typing import Any
 
 from saltext.pacemaker.cib import values
 from saltext.pacemaker.cib.fields import Attribute, Context, Many, Shape, children, is_reference
 from saltext.pacemaker.cib.rules import RULE
+from saltext.pacemaker.types import Data, Element, Path, Report
 from saltext.pacemaker.words import describe, did_you_mean
 
 _HEADER = Shape(Attribute("score", kind="score"), Many("rule", {"rule": RULE}))
 
 
-def as_sets(value):
+def as_sets(value: Any) -> list[Data]:
     """
     The list of sets for either form of the data.
     """
@@ -26,7 +31,7 @@ def as_sets(value):
     return [{"attributes": value}] if isinstance(value, dict) else list(value)
 
 
-def simplified(sets):
+def simplified(sets: list[Data]) -> Any:
     """
     The shortest form of a list of sets: None for none, the names and values for one set without conditions.
     """
@@ -35,39 +40,40 @@ def simplified(sets):
     return sets or None
 
 
-def pairs(attributes, context):
+def pairs(attributes: Any, context: Context) -> dict[str, str]:
     """
     {name: value} of a set's attributes, ids resolved; of one name the first counts, and a pair without value is none.
     """
     items = attributes.items() if isinstance(attributes, dict) else _listed(attributes or (), context)
-    result = {}
+    result: dict[str, str] = {}
     for name, value in items:
         if value is not None and name is not None:
             result.setdefault(values.text(name), values.text(value))
     return result
 
 
-def names(attributes):
+def names(attributes: Any) -> set[str]:
     """
     The names that a set's attributes state, those with the value null too.
     """
     return set(attributes or ()) if isinstance(attributes, dict) else {one.get("name") for one in attributes or ()}
 
 
-def _listed(attributes, context):
+def _listed(attributes: Any, context: Context) -> Iterator[tuple[Any, Any]]:
     for item in attributes:
         pair = context.resolve(item)
         yield item.get("name", pair.get("name")), pair.get("value")
 
 
-def rank(one):
+def rank(one: Data) -> int:
     """
     Sort key that puts the set that counts first to the front, in a list read from last to first.
     """
     try:
-        return -values.score(one.get("score", 0))
+        score = values.score(one.get("score", 0))
     except (ValueError, TypeError):
         return 0
+    return -score if isinstance(score, int) else 0
 
 
 class NVSets:
@@ -75,20 +81,20 @@ class NVSets:
     The field for all sets of one tag in an element. ``table`` says which options have which type (values.py).
     """
 
-    attributes = frozenset()
+    attributes: frozenset[str] = frozenset()
 
-    def __init__(self, key, table, tag):
+    def __init__(self, key: str, table: str, tag: str) -> None:
         self.key = key
         self.table = table
         self.tag = tag
         self.tags = (tag,)
 
-    def read(self, element, context, where):
+    def read(self, element: Element, context: Context, where: str) -> Any:
         sets = [read_set(child, context, f"{where} {self.tag}") for child in children(element, self.tag)]
         return simplified([one for one in sets if one.get("attributes") or "id-ref" in one or "id" in one])
 
-    def meaning(self, value, context):
-        merged = []
+    def meaning(self, value: Any, context: Context) -> Any:
+        merged: list[tuple[Any, dict[str, Any]]] = []
         in_effect = [context.resolve(one) for one in reversed(as_sets(value))]
         in_effect.sort(key=rank)
         for one in in_effect:
@@ -108,10 +114,10 @@ class NVSets:
                 merged.append((rule, found))
         return tuple((rule or "", tuple(sorted(found.items()))) for rule, found in merged) or None
 
-    def _value_meaning(self, name, text):
+    def _value_meaning(self, name: str, text: str) -> str:
         return values.meaning(values.option_type(self.table, name), text)
 
-    def write(self, element, value, context):
+    def write(self, element: Element, value: Any, context: Context) -> None:
         found = children(element, self.tag)
         for one in as_sets(value):
             child = self._take(found, one, context)
@@ -121,7 +127,7 @@ class NVSets:
         for child in found:
             element.remove(child)
 
-    def _take(self, found, one, context):
+    def _take(self, found: list[Element], one: Data, context: Context) -> Element | None:
         """Take out of ``found`` the set that is to hold ``one``: the same id, else the same condition."""
         for child in found:
             same_id = one.get("id") is not None and child.get("id") == one["id"]
@@ -130,10 +136,10 @@ class NVSets:
                 return child
         return None
 
-    def _condition(self, child, context):
+    def _condition(self, child: Element, context: Context) -> Any:
         return condition(read_set(child, Context(referenced=context.referenced), ""), context)
 
-    def write_set(self, element, one, context, owner):
+    def write_set(self, element: Element, one: Data, context: Context, owner: str) -> None:
         """
         Edit one set element so that it holds ``one`` and nothing else.
         """
@@ -144,15 +150,16 @@ class NVSets:
         new = element.get("id") is None
         if new:
             element.attrib.pop("id-ref", None)
-            element.set("id", one.get("id") or context.new_id(owner, self.tag))
-            context.ids.add(element.get("id"))
+            given = one.get("id") or context.new_id(owner, self.tag)
+            element.set("id", given)
+            context.ids.add(given)
         old = {"score": element.get("score"), "rule": _HEADER.by_key["rule"].read(element, Context(), "")}
         if new or condition(old, context) != condition(one, context):
             _HEADER.by_key["score"].write(element, one.get("score"), context)
             _HEADER.by_key["rule"].write(element, _rules(one), context)
         write_pairs(element, one.get("attributes"), self.table, context)
 
-    def check(self, value, path, report):
+    def check(self, value: Any, path: Path, report: Report) -> None:
         if isinstance(value, dict):
             check_pairs(value, self.table, path, report)
             return
@@ -163,13 +170,13 @@ class NVSets:
             check_set(one, self.table, (*path, number), report)
 
 
-def read_set(element, context, where):
+def read_set(element: Element, context: Context, where: str) -> Data:
     """
     The data of one set element.
     """
     if element.get("id-ref") is not None:
         return {"id-ref": element.get("id-ref")}
-    one = {}
+    one: Data = {}
     if element.get("id") in context.referenced:
         one["id"] = element.get("id")
     one.update({key: value for key, value in _header(element, context, where).items() if value is not None})
@@ -182,20 +189,21 @@ def read_set(element, context, where):
     return one
 
 
-def _header(element, context, where):
+def _header(element: Element, context: Context, where: str) -> Data:
     rules = _HEADER.by_key["rule"].read(element, context, where)
     return {"score": element.get("score"), "rule": rules[0] if rules and len(rules) == 1 else rules}
 
 
-def _pair_mapping(found):
-    mapping = {}
+def _pair_mapping(found: list[Element]) -> dict[str, str]:
+    mapping: dict[str, str] = {}
     for pair in found:
-        if pair.get("name") is not None and pair.get("value") is not None:
-            mapping.setdefault(pair.get("name"), pair.get("value"))
+        name, value = pair.get("name"), pair.get("value")
+        if name is not None and value is not None:
+            mapping.setdefault(name, value)
     return mapping
 
 
-def _pair_list(found, context):
+def _pair_list(found: list[Element], context: Context) -> list[Data]:
     return [
         {
             key: pair.get(key)
@@ -207,27 +215,27 @@ def _pair_list(found, context):
     ]
 
 
-def _rules(one):
+def _rules(one: Data) -> Any:
     """The rules of a set as a list."""
     rule = one.get("rule")
     return [rule] if isinstance(rule, dict) else rule
 
 
-def is_linked(one):
+def is_linked(one: Data) -> bool:
     """
     Whether a set is a reference, or has an id and refers to something, or something refers to a part of it.
     """
     return "id-ref" in one or ("id" in one and (isinstance(one.get("attributes"), list) or _has_id(one.get("rule"))))
 
 
-def _has_id(data):
+def _has_id(data: Any) -> bool:
     """Whether there is an id or an ``id-ref`` anywhere in a rule's data."""
     if isinstance(data, dict):
         return "id" in data or "id-ref" in data or any(_has_id(one) for one in data.values())
     return isinstance(data, list) and any(_has_id(one) for one in data)
 
 
-def same(table, one, context, other, others_context):
+def same(table: str, one: Data, context: Context, other: Data, others_context: Context) -> bool:
     """
     Whether two sets mean the same, each in its context: their condition, and what they hold.
     """
@@ -238,7 +246,7 @@ def same(table, one, context, other, others_context):
     )
 
 
-def condition(one, context):
+def condition(one: Data, context: Context) -> tuple[Any, Any]:
     """
     When a set applies and before which others: the meaning of its score and its rule; ("0", None) for a plain set.
     """
@@ -247,7 +255,7 @@ def condition(one, context):
     return values.meaning("score", one.get("score") or 0), _HEADER.by_key["rule"].meaning(_rules(one), context)
 
 
-def write_pairs(element, attributes, table, context):
+def write_pairs(element: Element, attributes: Any, table: str, context: Context) -> None:
     """
     Make the nvpair children of a set mean ``attributes``: what is there already keeps its XML, the rest goes.
     """
@@ -268,7 +276,7 @@ def write_pairs(element, attributes, table, context):
         element.remove(pair)
 
 
-def _take_pair(found, item, table, names):
+def _take_pair(found: list[Element], item: Data, table: str, names: Collection[str]) -> Element | None:
     """
     Take out of ``found`` the nvpair that is to hold ``item``: the same reference or name, else one that has another
     name of the same option and is none of ``names``, all that are to be there.
@@ -289,7 +297,7 @@ def _take_pair(found, item, table, names):
     return None
 
 
-def _write_pair(element, pair, item, table, context):
+def _write_pair(element: Element, pair: Element, item: Data, table: str, context: Context) -> None:
     if "id-ref" in item:
         pair.attrib.clear()
         pair.set("id-ref", item["id-ref"])
@@ -298,12 +306,13 @@ def _write_pair(element, pair, item, table, context):
         return
     if pair.get("id") is None or pair.get("id-ref") is not None:
         pair.attrib.pop("id-ref", None)
-        pair.set("id", item.get("id") or context.new_id(element.get("id"), values.text(item["name"])))
-        context.ids.add(pair.get("id"))
+        given = item.get("id") or context.new_id(element.get("id", ""), values.text(item["name"]))
+        pair.set("id", given)
+        context.ids.add(given)
     set_value(pair, item["name"], item["value"], table)
 
 
-def set_value(pair, name, value, table):
+def set_value(pair: Element, name: Any, value: Any, table: str) -> None:
     """
     Give an nvpair a value, unless it means that already; an option that has had several names keeps its present one.
     """
@@ -314,7 +323,7 @@ def set_value(pair, name, value, table):
         pair.set("value", values.spelled(kind if kind == "score" else "text", value))
 
 
-def check_set(one, table, path, report):
+def check_set(one: Any, table: str, path: Path, report: Report) -> None:
     """
     Report what is wrong with one set of the list form.
     """
@@ -340,7 +349,7 @@ def check_set(one, table, path, report):
             _check_pair(item, table, (*path, "attributes", number), report)
 
 
-def _check_pair(item, table, path, report):
+def _check_pair(item: Any, table: str, path: Path, report: Report) -> None:
     """Report what is wrong with one pair of the list form."""
     if is_reference(item, path, report, beside=("name",)):
         item = {"name": item.get("name", "a reference"), "value": ""}
@@ -353,7 +362,7 @@ def _check_pair(item, table, path, report):
         check_pairs({item["name"]: item.get("value")}, table, path, report)
 
 
-def check_pairs(attributes, table, path, report):
+def check_pairs(attributes: Data, table: str, path: Path, report: Report) -> None:
     """
     Report values that are no single values, or not of the type that the option has.
     """

@@ -2,9 +2,13 @@
 The parameters of an agent: what its metadata names, and what everybody who runs it takes besides.
 """
 
+from __future__ import annotations
+
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Collection
 
+from saltext.pacemaker.types import Element
 from saltext.pacemaker.words import did_you_mean
 
 # For every OCF agent: the tracing of resource-agents' shell library (ocf-shellfuncs, `crm resource trace`), and what
@@ -21,7 +25,7 @@ _OF_FENCING = (
 _BY_PACEMAKER = re.compile(r"CRM_meta_\w+|crm_feature_set")
 
 
-def problems(agent, metadata, params, template=False):
+def problems(agent: str, metadata: str, params: Collection[str], template: bool = False) -> list[str]:
     """
     What is wrong with the params of a primitive, by its agent's metadata (XML): unknown and missing names, as texts.
 
@@ -49,7 +53,7 @@ def problems(agent, metadata, params, template=False):
     ]
 
 
-def _is_needed(parameter):
+def _is_needed(parameter: Element) -> bool:
     content = parameter.find("content")
     default = content.get("default") if content is not None else None
     return parameter.get("required") in ("1", "true") and not default

@@ -4,18 +4,23 @@ What has to change in a CIB so that it means the desired data: the comparison, t
 An owner's tag lists the ids of the objects and of the nvpairs that the owner has created, and itself.
 """
 
+from __future__ import annotations
+
 import copy
 import hashlib
 import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from saltext.pacemaker.cib import desired as wanted
 from saltext.pacemaker.cib import edit, kinds, nvsets, switches, values
 from saltext.pacemaker.cib.completion import Completion
-from saltext.pacemaker.cib.document import AUTOMATIC, NOT_IDS, SETTINGS, Document, hide
+from saltext.pacemaker.cib.document import AUTOMATIC, NOT_IDS, Document, hide
 from saltext.pacemaker.cib.fields import Context, children
+from saltext.pacemaker.cib.settings import SETTINGS, Settings
 from saltext.pacemaker.errors import CibError, DanglingError, Problem
+from saltext.pacemaker.types import Data, Element, Key, Objects
 
 
 @dataclass
@@ -30,18 +35,18 @@ class Plan:
     doubts: Problems with written values that Pacemaker would not understand.
     """
 
-    before: Document
-    after: Document = None
-    changes: dict = field(default_factory=dict)
-    adoptable: list = field(default_factory=list)
-    foreign: list = field(default_factory=list)
-    unknown: list = field(default_factory=list)
+    before: Document | None
+    after: Document | None = None
+    changes: Data = field(default_factory=dict)
+    adoptable: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     digest: str = ""
-    resources: list = field(default_factory=list)
-    unresolved: list = field(default_factory=list)
-    conflicts: list = field(default_factory=list)
-    agents: dict = field(default_factory=dict)
-    doubts: list = field(default_factory=list)
+    resources: list[str] = field(default_factory=list)
+    unresolved: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    agents: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
+    doubts: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,8 @@ class SetPlace:
 
     section: str
     node: str | None
-    wanted: dict
-    ids: list
+    wanted: Data
+    ids: list[str]
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class WriteSet:
 
     place: SetPlace
 
-    def write(self, document, context):
+    def write(self, document: Document, context: Context) -> None:
         edit.write_linked_set(document, self.place.section, self.place.node, self.place.wanted, context)
 
 
@@ -88,7 +93,7 @@ class WriteCondition:
 
     place: SetPlace
 
-    def write(self, document, context):
+    def write(self, document: Document, context: Context) -> None:
         place = self.place
         edit.write_condition(document, place.section, place.node, place.wanted, place.ids, context)
 
@@ -101,14 +106,14 @@ class WriteValue:
     name: str
     value: Any
 
-    def write(self, document, context):
+    def write(self, document: Document, context: Context) -> None:
         place = self.place
         edit.write_setting(
             document, place.section, place.node, place.wanted, place.ids, self.name, self.value, context
         )
 
 
-def make(document, desired, owner, **terms):
+def make(document: Document, desired: Any, owner: str, **terms: Any) -> Plan:
     """
     The Plan that makes ``document`` (left as it is) mean ``desired``; the arguments are those of Terms. Raises CibError
     for data that cannot be.
@@ -116,7 +121,7 @@ def make(document, desired, owner, **terms):
     return fulfil(document, Terms(desired, owner, **terms))
 
 
-def fulfil(document, terms):
+def fulfil(document: Document, terms: Terms) -> Plan:
     """
     The Plan for these Terms. Raises CibError for data that cannot be.
     """
@@ -128,7 +133,7 @@ def fulfil(document, terms):
 
 
 class _Planner:
-    def __init__(self, document, terms):
+    def __init__(self, document: Document, terms: Terms) -> None:
         owner = terms.owner
         self.before = document
         self.terms = terms
@@ -140,14 +145,14 @@ class _Planner:
         self._complete()
         self.context = self.desired.context(document)
         tag = document.tag(owner)
-        self.owned = {child.get("id") for child in children(tag, "obj_ref")} - {owner} if tag is not None else set()
+        self.owned = {child.get("id", "") for child in children(tag, "obj_ref")} - {owner} if tag is not None else set()
         self.others = {} if terms.purge or terms.take_over else _without(document.owners(), self.owned)
-        self.claimed = set()  # ids of nvpairs that the desired data is about
-        self.objects = {}  # what is to be written
-        self.sets = []  # the place of every desired set
-        self.settings = []  # what is written in them
+        self.claimed: set[str] = set()  # ids of nvpairs that the desired data is about
+        self.objects: Objects = {}  # what is to be written
+        self.sets: list[SetPlace] = []  # the place of every desired set
+        self.settings: list[WriteSet | WriteCondition | WriteValue] = []  # what is written in them
 
-    def plan(self):
+    def plan(self) -> Plan:
         self._compare_objects()
         self._compare_settings()
         doomed, pairs = self._removals()
@@ -169,7 +174,7 @@ class _Planner:
         )
         return plan
 
-    def _complete(self):
+    def _complete(self) -> None:
         """Fill in what the desired data leaves to the cluster."""
         completion = Completion(self.desired.context(self.before), self.before.context)
         for key, content in self.desired.objects.items():
@@ -180,11 +185,11 @@ class _Planner:
                 self.desired.objects[key] = completion.object(shape, content, live, own)
         self.result.unresolved = completion.unresolved
 
-    def _agent_of_template(self, content):
-        template = self.desired.objects.get(("templates", content.get("template"))) or {}
+    def _agent_of_template(self, content: Data) -> Any:
+        template = self.desired.objects.get(("templates", content.get("template", ""))) or {}
         return template.get("agent") or self.before.agent(content)
 
-    def _compare_objects(self):
+    def _compare_objects(self) -> None:
         for (section, name), content in self.desired.objects.items():
             if content is None:
                 if (section, name) in self.before.objects:
@@ -200,7 +205,7 @@ class _Planner:
             elif name not in self.owned and name not in self.others:
                 self.result.adoptable.append(label(section, name))
 
-    def _reject_if_anothers(self, identifier, name):
+    def _reject_if_anothers(self, identifier: str | None, name: str) -> None:
         """Note a conflict if what is to be changed is another owner's."""
         if identifier in self.others:
             self.result.conflicts.append(
@@ -208,13 +213,13 @@ class _Planner:
                 "say take_over: true"
             )
 
-    def _params(self, content):
+    def _params(self, content: Data) -> dict[str, str]:
         params = {}
         for one in nvsets.as_sets(content.get("params")):
             params.update(nvsets.pairs(self.context.resolve(one).get("attributes"), self.context))
         return params
 
-    def _compare_settings(self):
+    def _compare_settings(self) -> None:
         for (section, node), sets in self.desired.settings.items():
             if node is not None and node not in self.before.nodes():
                 raise DanglingError(Problem((section, node), "the cluster has no node of this name yet"))
@@ -225,7 +230,7 @@ class _Planner:
                 compare_set = self._compare_linked_set if nvsets.is_linked(one) else self._compare_set
                 compare_set(place, SETTINGS[section], node, one)
 
-    def _compare_set(self, place, settings, node, one):
+    def _compare_set(self, place: SetPlace, settings: Settings, node: str | None, one: Data) -> None:
         elements = edit.set_elements(self.before, settings.section, node, place.ids)
         if elements and ("score" in one or "rule" in one):
             live = nvsets.read_set(elements[0], Context(), "")
@@ -234,7 +239,7 @@ class _Planner:
         for name, value in _stated(one, self.context):
             pair = edit.find_pair(elements, settings.table, name)
             if pair is not None and value is not None:
-                self.claimed.add(pair.get("id"))
+                self.claimed.add(pair.get("id", ""))
             identifier = pair.get("id") if pair is not None else None
             if not self._same(settings, name, pair, value):
                 self.settings.append(WriteValue(place, name, value))
@@ -242,12 +247,12 @@ class _Planner:
             elif pair is not None and identifier not in self.owned and identifier not in self.others:
                 self.result.adoptable.append(setting_label(settings, node, name, one))
 
-    def _compare_linked_set(self, place, settings, node, one):
+    def _compare_linked_set(self, place: SetPlace, settings: Settings, node: str | None, one: Data) -> None:
         """A set that refers to something, or that something refers to, is compared and written whole."""
         element = edit.linked_set(self.before, settings.section, node, one)
         live = nvsets.read_set(element, self.before.context, "") if element is not None else None
         pairs = children(element, "nvpair") if element is not None else []
-        labels = {p.get("id"): setting_label(settings, node, p.get("name"), one) for p in pairs if p.get("id")}
+        labels = {p.get("id", ""): setting_label(settings, node, p.get("name"), one) for p in pairs if p.get("id")}
         self.claimed.update(labels)
         if live is None or not nvsets.same(settings.table, live, self.before.context, one, self.context):
             self.settings.append(WriteSet(place))
@@ -257,19 +262,19 @@ class _Planner:
             self.result.adoptable += [labels[one] for one in labels if one not in self.owned and one not in self.others]
 
     @staticmethod
-    def _same(settings, name, pair, value):
+    def _same(settings: Settings, name: str, pair: Element | None, value: Any) -> bool:
         if pair is None or value is None:
             return pair is None and value is None
         kind = values.option_type(settings.table, name)
         return values.meaning(kind, pair.get("value")) == values.meaning(kind, value)
 
-    def _removals(self):
+    def _removals(self) -> tuple[set[Key], set[str]]:
         """The keys of objects and the ids of nvpairs that go."""
         stated = {key for key, content in self.desired.objects.items() if content is not None}
         doomed = {
             key for key, content in self.desired.objects.items() if content is None and key in self.before.objects
         }
-        pairs = set()
+        pairs: set[str] = set()
         if self.terms.partial:
             return doomed, pairs
         for key in set(self.before.objects) - stated:
@@ -277,18 +282,19 @@ class _Planner:
             if not switches.constraint_section(*key) and (key[1] in self.owned or (self.terms.purge and not is_tag)):
                 doomed.add(key)
         for _, _, pair, apart in self._live_pairs():
-            if pair.get("id") not in self.claimed and self._goes(pair.get("id"), apart):
-                pairs.add(pair.get("id"))
+            identifier = pair.get("id", "")
+            if identifier not in self.claimed and self._goes(identifier, apart):
+                pairs.add(identifier)
         return doomed, pairs
 
-    def _goes(self, identifier, apart):
+    def _goes(self, identifier: str | None, apart: str | None) -> bool:
         """
         Whether a pair that is not desired goes. A switch never does: what an owner once stated may have been set by an
         operator since.
         """
         return apart != "switches" and (identifier in self.owned or (self.terms.purge and apart is None))
 
-    def _live_pairs(self):
+    def _live_pairs(self) -> Iterator[tuple[Settings, str | None, Element, str | None]]:
         """(settings, node, nvpair, its section beside the configuration) of all that is set and is not automatic."""
         for (section, node), elements in self.before.settings.items():
             for element in elements:
@@ -298,7 +304,7 @@ class _Planner:
                         apart = self.before.setting_section(section, node, element, pair.get("name"))
                         yield SETTINGS[section], node, pair, apart
 
-    def _edit(self, doomed, pairs):
+    def _edit(self, doomed: set[Key], pairs: set[str]) -> None:
         after = self.before.copy()
         context = Context(
             ids=after.context.ids,
@@ -330,33 +336,33 @@ class _Planner:
             self.result.changes = changes
         self.result.digest = fingerprint(real)
 
-    def _write_tag(self, after, refs):
+    def _write_tag(self, after: Document, refs: set[Key]) -> None:
         """Record what is the owner's now, as far as it is there: a reference to nothing breaks older schemas."""
-        present = {one.get("id") for one in after.configuration.iter() if one.tag not in NOT_IDS}
+        present = {one.get("id", "") for one in after.configuration.iter() if one.tag not in NOT_IDS}
         if after.schema >= (3, 3):  # before, only what has an id of the document can be referred to
             present |= {name for section, name in after.objects if section == "acls:targets"}
         mine = {name for _, name in refs} | (self.owned if self.terms.partial else set())
         for place in self.sets:
             mine.update(self._pairs_of(after, place))
-        mine = (mine & present) - {None} - set(self.others)
+        mine = (mine & present) - {""} - set(self.others)
         for name, tag in after.owner_tags().items():
             if name != self.terms.owner:
                 edit.forget(after, tag, mine)
         if not lacks_tags(after):
             edit.write_tag(after, self.terms.owner, sorted(mine))
 
-    def _pairs_of(self, after, place):
+    def _pairs_of(self, after: Document, place: SetPlace) -> set[str]:
         """The ids of the nvpairs that hold a desired set."""
         if nvsets.is_linked(place.wanted):
             linked = edit.linked_set(after, place.section, place.node, place.wanted)
-            return {pair.get("id") for pair in children(linked, "nvpair")}
+            return {pair.get("id", "") for pair in children(linked, "nvpair")} if linked is not None else set()
         elements = edit.set_elements(after, place.section, place.node, place.ids)
         table = SETTINGS[place.section].table
         stated = [name for name, value in _stated(place.wanted, self.context) if value is not None]
         found = [edit.find_pair(elements, table, name) for name in stated]
-        return {pair.get("id") for pair in found if pair is not None}
+        return {pair.get("id", "") for pair in found if pair is not None}
 
-    def _list_foreign(self, doomed):
+    def _list_foreign(self, doomed: set[Key]) -> None:
         stated = set(self.desired.objects) | doomed
         for key in set(self.before.objects) - stated:
             owner_tag = key[0] == "tags" and self.before.is_owner_tag(key[1], self.terms.owner)
@@ -369,18 +375,18 @@ class _Planner:
         self.result.foreign = sorted(set(self.result.foreign))
 
 
-def lacks_tags(document):
+def lacks_tags(document: Document) -> bool:
     """
     Whether the schema of a CIB is too old for tags, which record what an owner makes.
     """
     return (1, 0) <= document.schema < (1, 3)
 
 
-def _without(mapping, keys):
+def _without(mapping: dict[str, str], keys: Collection[str]) -> dict[str, str]:
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
-def _reject_clashes(before, objects, doomed):
+def _reject_clashes(before: Document, objects: Objects, doomed: set[Key]) -> None:
     """Refuse to give an id to one kind of object while another kind has it and stays."""
     staying = {}
     for section, name in set(before.objects) - doomed:
@@ -393,7 +399,7 @@ def _reject_clashes(before, objects, doomed):
             raise CibError(Problem((section, name), text))
 
 
-def _stated(one, context):
+def _stated(one: Data, context: Context) -> list[tuple[str, Any]]:
     """(name, value or None) of a desired set."""
     attributes = one.get("attributes") or {}
     if isinstance(attributes, dict):
@@ -401,14 +407,14 @@ def _stated(one, context):
     return list(nvsets.pairs(attributes, context).items())
 
 
-def label(section, name):
+def label(section: str, name: str) -> str:
     """
     What an object is called in changes and lists: ``primitive FloatIP``.
     """
     return f"{kinds.KINDS[section].name} {name}"
 
 
-def setting_label(settings, node, name, one):
+def setting_label(settings: Settings, node: str | None, name: str | None, one: Data) -> str:
     """
     What a setting is called in changes and lists: ``property no-quorum-policy``, ``node_attribute primary rack``.
     """
@@ -416,7 +422,7 @@ def setting_label(settings, node, name, one):
     return " ".join(part for part in (settings.name, node, name) if part) + extra
 
 
-def compare(before, after, owner):
+def compare(before: Document, after: Document, owner: str | None) -> tuple[Data, Data]:
     """
     ({"kind id": {"old", "new"}} with secrets hidden, the same with them shown): all that differs in meaning.
     """
@@ -437,7 +443,7 @@ def compare(before, after, owner):
     return shown, real
 
 
-def _change(section, old, new, before, after):
+def _change(section: str, old: Data | None, new: Data | None, before: Document, after: Document) -> Data | None:
     if old is None or new is None:
         return {"old": old, "new": new}
     shape = kinds.KINDS[section].shape
@@ -449,11 +455,11 @@ def _change(section, old, new, before, after):
     return {"old": _picked(old, keys), "new": _picked(new, keys)} if keys else None
 
 
-def _picked(data, keys):
+def _picked(data: Data, keys: Collection[str]) -> Data:
     return {key: data[key] for key in keys if key in data}
 
 
-def _hidden(change):
+def _hidden(change: Data) -> Data:
     old, new = copy.deepcopy(change["old"]), copy.deepcopy(change["new"])
     hide(old, "(hidden)")
     hide(new, "(hidden)")
@@ -462,16 +468,16 @@ def _hidden(change):
     return {"old": old, "new": new}
 
 
-def _flat_settings(document):
+def _flat_settings(document: Document) -> dict[str, tuple[str, Any]]:
     """{label: (meaning, value)} of every setting; of sets without condition the value that counts."""
-    flat = {}
+    flat: dict[str, tuple[str, Any]] = {}
     for section, node in document.settings:
         settings = SETTINGS[section]
         ids = edit.assign(document, section, node, [{}], document.context)[0]
         plain = edit.set_elements(document, section, node, ids)
         conditional = [one for one in document.settings[section, node] if one not in plain]
         for element in [*plain, *conditional]:
-            one = {"id": element.get("id"), **nvsets.read_set(element, document.context, "")}
+            one: Data = {"id": element.get("id"), **nvsets.read_set(element, document.context, "")}
             if "id-ref" in one:
                 flat[_set_label(settings, node, one["id-ref"])] = "id-ref", {"id-ref": one["id-ref"]}
                 continue
@@ -489,11 +495,11 @@ def _flat_settings(document):
     return flat
 
 
-def _set_label(settings, node, identifier):
+def _set_label(settings: Settings, node: str | None, identifier: str | None) -> str:
     return " ".join(part for part in (f"{settings.name}_set", node, identifier) if part)
 
 
-def given(data):
+def given(data: Any) -> Data:
     """
     Desired data as changes to nothing, for when it cannot be compared because it refers to what is not there yet.
     """
@@ -509,14 +515,14 @@ def given(data):
     return {name: {"old": None, "new": content} for name, content in found.items()}
 
 
-def fingerprint(data):
+def fingerprint(data: Any) -> str:
     """
     A short digest of data: equal for equal data.
     """
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def flag(document, name):
+def flag(document: Document, name: str) -> bool | None:
     """
     Whether the boolean cluster property ``name`` is set; None if it is not there, or is no boolean.
     """

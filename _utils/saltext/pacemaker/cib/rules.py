@@ -4,7 +4,9 @@ Rules and their expressions. As data, a rule has Pacemaker's own names: ``score`
 ``rsc_expression``, ``op_expression`` and ``rule``. (Pacemaker Explained, "Rules".)
 """
 
-from saltext.pacemaker.cib.fields import Attribute, Many, Shape, Single
+from __future__ import annotations
+
+from saltext.pacemaker.cib.fields import Attribute, Many, Shape, Shapes, Single
 
 _NODE = Shape(
     Attribute("attribute", required=True),
@@ -19,8 +21,10 @@ _NODE = Shape(
     Attribute("value-source", kind="word"),
     suffix="expression",
 )
-_PERIODS = ("years", "months", "weeks", "days", "hours", "minutes", "seconds")
-_PERIODS += ("monthdays", "weekdays", "yeardays", "yearsdays", "weekyears", "moon")
+_PERIODS = (
+    "years", "months", "weeks", "days", "hours", "minutes", "seconds",
+    "monthdays", "weekdays", "yeardays", "yearsdays", "weekyears", "moon",
+)  # fmt: skip
 _DATE = Shape(
     Attribute("operation", kind="word"),
     Attribute("start"),
@@ -33,7 +37,7 @@ _RESOURCE = Shape(Attribute("class"), Attribute("provider"), Attribute("type"), 
 _OPERATION = Shape(Attribute("name", required=True), Attribute("interval", kind="duration"), suffix="op")
 
 
-def _expressions():
+def _expressions() -> Shapes:
     return {
         "expression": _NODE,
         "date_expression": _DATE,

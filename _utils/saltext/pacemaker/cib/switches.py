@@ -12,7 +12,15 @@ SAPHanaSR) and properties that Pacemaker does not have (azure-events), the utili
 themselves, and the constraints of DRBD's handlers.
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
 from saltext.pacemaker.cib import nvsets, values
+from saltext.pacemaker.cib.fields import Shape
+from saltext.pacemaker.cib.settings import Settings
+from saltext.pacemaker.types import Data, Element
 
 SECTIONS = ("switches", "observed")
 """The sections of exported data that hold it, in the form of the others. In desired data they say nothing."""
@@ -45,7 +53,7 @@ _CONSTRAINTS = {
 _OWN_UTILIZATION = ("ocf:heartbeat:VirtualDomain", "ocf:heartbeat:Xen")
 
 
-def constraint_section(section, name):
+def constraint_section(section: str, name: str) -> str | None:
     """
     The section of exported data for a constraint that a tool or an agent has made, by its id; None for anything else.
     """
@@ -54,7 +62,7 @@ def constraint_section(section, name):
     return next((apart for prefix, apart in _CONSTRAINTS.items() if name.startswith(prefix)), None)
 
 
-def setting_section(settings, element, name, has_main):
+def setting_section(settings: Settings, element: Element, name: str | None, has_main: bool) -> str | None:
     """
     The section of exported data for one name in a set of settings; None if it is configuration.
 
@@ -68,23 +76,25 @@ def setting_section(settings, element, name, has_main):
     if settings.section != "properties":
         return None
     beside = element.get("id") != settings.main_id if has_main else element.find("rule") is not None
-    return "observed" if beside or not values.is_known_option("properties", name) else None
+    return "observed" if beside or not values.is_known_option("properties", name or "") else None
 
 
-def sets_itself(agent):
+def sets_itself(agent: Any) -> bool:
     """
     Whether an agent sets the utilization of its own resource.
     """
     return agent in _OWN_UTILIZATION
 
 
-def parted(shape, data, own_utilization=False):
+def parted(shape: Shape, data: Data, own_utilization: bool = False) -> tuple[Data, dict[str, Data]]:
     """
     (rest, {"switches": data, "observed": data}) of an object's data: what is configuration, and what is not.
 
     own_utilization: whether its agent sets its utilization.
     """
-    rest, switches, observed = dict(data), {}, {}
+    rest = dict(data)
+    switches: Data = {}
+    observed: Data = {}
     for field in shape.fields:
         if isinstance(field, nvsets.NVSets) and field.key in data:
             _part(rest, switches, field.key, *_parted_sets(data[field.key], SWITCHES[field.table]))
@@ -100,7 +110,7 @@ def parted(shape, data, own_utilization=False):
     return rest, {"switches": switches, "observed": observed}
 
 
-def _part(rest, apart, key, left, taken):
+def _part(rest: Data, apart: Data, key: str, left: Any, taken: Any) -> None:
     """Put what is left of a part, and what was taken out of it, where they belong."""
     if left:
         rest[key] = left
@@ -110,7 +120,7 @@ def _part(rest, apart, key, left, taken):
         apart[key] = taken
 
 
-def _parted_list(field, items):
+def _parted_list(field: Any, items: list[Data]) -> tuple[list[Data], list[Data]]:
     """(rest, switches) of operations; among the switches an operation is told by its name, interval and role."""
     left, taken = [], []
     for item in items:
@@ -128,7 +138,7 @@ def _parted_list(field, items):
 _OPERATION_KEY = ("name", "interval", "role")
 
 
-def is_traced(operation):
+def is_traced(operation: Data) -> bool:
     """
     Whether an operation is traced; `crm resource trace` makes one where there is none, and takes it away afterwards.
     """
@@ -138,7 +148,7 @@ def is_traced(operation):
     )
 
 
-def _parted_mapping(field, items):
+def _parted_mapping(field: Any, items: Data) -> tuple[Data, Data]:
     """(rest, switches) of recipients."""
     left, taken = {}, {}
     for name, item in items.items():
@@ -148,12 +158,13 @@ def _parted_mapping(field, items):
     return left, taken
 
 
-def _parted_sets(value, names):
+def _parted_sets(value: Any, names: Collection[str]) -> tuple[Any, Data]:
     """(rest, {name: value}) of sets: the names that are switches, where no rule says when they apply."""
     if isinstance(value, dict):
-        taken = {name: text for name, text in value.items() if name in names}
-        return {name: text for name, text in value.items() if name not in names}, taken
-    left, taken = [], {}
+        rest = {name: text for name, text in value.items() if name not in names}
+        return rest, {name: text for name, text in value.items() if name in names}
+    left: list[Data] = []
+    taken: Data = {}
     for one in reversed(value):
         rest, found = _parted_set(one, names)
         if rest.get("attributes") or not {"id", "id-ref"}.isdisjoint(rest):
@@ -162,7 +173,7 @@ def _parted_sets(value, names):
     return nvsets.simplified(left), taken
 
 
-def _parted_set(one, names):
+def _parted_set(one: Data, names: Collection[str]) -> tuple[Data, Data]:
     """The same of one set. A pair that something refers to stays."""
     attributes = one.get("attributes")
     if "rule" in one or not attributes:

@@ -8,8 +8,12 @@ Sources: Pacemaker Explained, sections "Score", "ISO 8601 durations", "Cluster O
 "Properties of an Operation", "Alert Meta-Attributes"; lib/common/{strings,scores}.c for the accepted spellings.
 """
 
+from __future__ import annotations
+
 import re
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
 INFINITY = 1000000
 
@@ -28,7 +32,7 @@ _ROLES = {"master": "Promoted", "slave": "Unpromoted"}
 ROLES = ("Stopped", "Started", "Promoted", "Unpromoted")
 
 
-def text(value):
+def text(value: Any) -> str:
     """
     The spelling of a YAML value in the CIB: ``true`` for True, ``INFINITY`` for an infinite float, ``10`` for 10.
     """
@@ -41,7 +45,7 @@ def text(value):
     return str(value)
 
 
-def boolean(value):
+def boolean(value: Any) -> bool:
     """
     True or False for any spelling that Pacemaker takes for one; ValueError for anything else.
     """
@@ -53,7 +57,7 @@ def boolean(value):
     raise ValueError("true or false")
 
 
-def score(value):
+def score(value: Any) -> int | str:
     """
     A score as a whole number, cut to plus or minus 1,000,000; a node health colour stands for itself.
     """
@@ -67,7 +71,7 @@ def score(value):
     return max(-INFINITY, min(INFINITY, int(word)))
 
 
-def duration(value):
+def duration(value: Any) -> int:
     """
     A duration in milliseconds: ``10``, ``10s``, ``10000ms``, ``PT10S`` are one. ValueError for anything else.
     """
@@ -81,7 +85,7 @@ def duration(value):
     raise ValueError("a duration such as 10s, 500ms, 2min or PT1H")
 
 
-def role(value):
+def role(value: Any) -> str:
     """
     One of ROLES; Master and Slave are the former names of Promoted and Unpromoted.
     """
@@ -92,7 +96,7 @@ def role(value):
     return name
 
 
-def integer(value):
+def integer(value: Any) -> int:
     """
     A whole number. ValueError for anything else.
     """
@@ -102,7 +106,7 @@ def integer(value):
     return int(word)
 
 
-def word(value):
+def word(value: Any) -> str:
     """
     A keyword that Pacemaker compares without regard to case.
     """
@@ -120,7 +124,7 @@ _READERS = {
 }
 
 
-def meaning(kind, value):
+def meaning(kind: str, value: Any) -> str:
     """
     What ``value`` means as a ``kind`` (boolean, score, duration, role, integer, word, text), as text, so that
     meanings can be compared and ordered. A value that is not of its kind stands for itself.
@@ -131,7 +135,7 @@ def meaning(kind, value):
         return text(value)
 
 
-def allowed(kind, value):
+def allowed(kind: str, value: Any) -> str | None:
     """
     None if ``value`` is a ``kind``, else what would be, in words.
     """
@@ -146,7 +150,7 @@ def allowed(kind, value):
     return None
 
 
-def _table(**names):
+def _table(**names: str) -> dict[str, str]:
     return {name: kind for kind, text_ in names.items() for name in text_.split()}
 
 
@@ -206,14 +210,14 @@ _ALIASES = {
 }
 
 
-def canonical_name(table, name):
+def canonical_name(table: str, name: Any) -> str:
     """
     The one name of an option that has had several; any other name is its own.
     """
     return _ALIASES.get(table, {}).get(text(name), text(name))
 
 
-def canonical_names(table, names):
+def canonical_names(table: str, names: Iterable[str]) -> dict[str, str]:
     """
     {name: its ``canonical_name``}, but of several names for one option that are there together each is its own: which
     of them counts depends on Pacemaker's release.
@@ -222,7 +226,7 @@ def canonical_names(table, names):
     return {name: canonical_name(table, name) if found[canonical_name(table, name)] == 1 else name for name in names}
 
 
-def option_type(table, name):
+def option_type(table: str, name: Any) -> str:
     """
     The type of option ``name`` in ``table`` (properties, meta, operation_meta, alert_meta, node_attributes, params,
     utilization); what is not known to be anything else is text.
@@ -230,7 +234,7 @@ def option_type(table, name):
     return _TYPES[table].get(canonical_name(table, name), "text")
 
 
-def is_known_option(table, name):
+def is_known_option(table: str, name: str) -> bool:
     """
     Whether Pacemaker has, or had, an option ``name`` in ``table``; it once took them with underscores too.
     """
@@ -238,7 +242,7 @@ def is_known_option(table, name):
     return canonical_name(table, text(name).replace("_", "-")) in known
 
 
-def spelled(kind, value, old_roles=False):
+def spelled(kind: str, value: Any, old_roles: bool = False) -> str:
     """
     How a desired value is written into the CIB: as given, but infinite scores and roles in the schema's words.
     """
@@ -254,7 +258,7 @@ def spelled(kind, value, old_roles=False):
 _ID = re.compile(r"[^\W\d][\w.-]*\Z")
 
 
-def is_id(word):
+def is_id(word: str) -> bool:
     """
     Whether a word can be the id of an XML element: a letter or underscore, then letters, digits, ``_``, ``.``, ``-``.
     """
@@ -265,7 +269,7 @@ _SECRET = re.compile(r"(token|passw|passphrase|secret|credential|priv(ate)?[_-]?
 _PLACE = re.compile(r"([_-](file|path|script|dir|url)|_?privkey)\Z", re.I)
 
 
-def is_secret(name):
+def is_secret(name: str) -> bool:
     """
     Whether a parameter's value is not to be shown, judged by its name.
     """

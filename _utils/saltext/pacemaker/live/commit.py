@@ -2,17 +2,21 @@
 Commit a change: one patch, bound to the configuration that it was planned on.
 """
 
+from __future__ import annotations
+
 import contextlib
 import random
 import re
 
 from saltext.pacemaker.cib import plan as plans
+from saltext.pacemaker.cib.document import Document
 from saltext.pacemaker.errors import DanglingError, Failed, NoEnd
 from saltext.pacemaker.live import files, reading
 from saltext.pacemaker.live.judge import impossible, judge
-from saltext.pacemaker.live.machine import INTERNAL, OLD_DATA, REFUSALS, TIMEOUT, failed, meaning
+from saltext.pacemaker.live.machine import INTERNAL, OLD_DATA, REFUSALS, TIMEOUT, Machine, failed, meaning
 from saltext.pacemaker.live.waiting import POLL_SECONDS, Waiting
-from saltext.pacemaker.request import not_ready
+from saltext.pacemaker.request import Judgement, Request, not_ready
+from saltext.pacemaker.types import Data, Element
 
 ATTEMPTS = 20
 # Who has lost a race reads again at once: the longer it waits, the sooner the others are ahead of it again.
@@ -26,21 +30,16 @@ _DIGEST = re.compile(r'(<diff\b[^>]*?) digest="[^"]*"')
 _UPDATES = re.compile(r'(<source\b[^>]*?) num_updates="[^"]*"')
 
 
-def apply(machine, request, cib_file=None, timeout=0):
+def apply(machine: Machine, request: Request, cib_file: str | None = None, timeout: float = 0) -> Data:
     """Make the configuration mean what is desired, in one commit or not at all: the result of ``pacemaker.apply``."""
     deadline = machine.monotonic() + timeout
     judgement = None
     for _ in range(ATTEMPTS):
         text, judgement = _judged_when_ready(machine, request, cib_file, deadline, judgement)
-        if judgement.plan.after is None and not judgement.refused:
-            return judgement.result()
         against = judgement.refused + judgement.lacking + judgement.waiting
         if against:
             raise Failed("Nothing was written: " + "; ".join(against))
-        if cib_file is not None:
-            files.write(cib_file, judgement.plan.after.text())
-            return judgement.result()
-        if _commit(machine, text, judgement.plan.after, request):
+        if judgement.plan.after is None or _write(machine, text, judgement.plan.after, request, cib_file):
             return judgement.result()
         machine.sleep(random.uniform(0, _JITTER_SECONDS))
     raise Failed(
@@ -48,7 +47,9 @@ def apply(machine, request, cib_file=None, timeout=0):
     )
 
 
-def _judged_when_ready(machine, request, cib_file, deadline, lost=None):
+def _judged_when_ready(
+    machine: Machine, request: Request, cib_file: str | None, deadline: float, lost: Judgement | None = None
+) -> tuple[str, Judgement]:
     """The CIB and its Judgement, as soon as the cluster can take a commit or the deadline has passed."""
     say = Waiting(machine, deadline)
     while True:
@@ -69,7 +70,15 @@ def _judged_when_ready(machine, request, cib_file, deadline, lost=None):
         machine.sleep(POLL_SECONDS)
 
 
-def _commit(machine, text, after, request):
+def _write(machine: Machine, text: str, after: Document, request: Request, cib_file: str | None) -> bool:
+    """Commit ``after`` to the cluster, or save it; False if others were first."""
+    if cib_file is None:
+        return _commit(machine, text, after, request)
+    files.write(cib_file, after.text())
+    return True
+
+
+def _commit(machine: Machine, text: str, after: Document, request: Request) -> bool:
     """
     Write ``after`` if the configuration is still that of ``text``. False: it is not, plan again.
 
@@ -94,12 +103,12 @@ def _commit(machine, text, after, request):
     return code == 0 or _arrived(machine, before, after, request.owner, code)
 
 
-def _but_updates(root):
+def _but_updates(root: Element) -> dict[str, str]:
     """All that the CIB says of itself but how often its status has changed. A patch writes these attributes too."""
     return {name: value for name, value in root.items() if name != "num_updates"}
 
 
-def _arrived(machine, before, after, owner, code):
+def _arrived(machine: Machine, before: Document, after: Document, owner: str | None, code: int) -> bool:
     """
     Whether a change is in the configuration though the cluster has not confirmed it; False: others have changed the
     configuration, plan again. Failed if it cannot be told, or the change is not there (yet).
@@ -116,7 +125,7 @@ def _arrived(machine, before, after, owner, code):
     raise Failed(f"The change was sent and not confirmed, and {found}: {meaning(code)}")
 
 
-def patch(machine, old, new):
+def patch(machine: Machine, old: str, new: str) -> str:
     """The difference of two CIBs as a patch, bound to the version of the first."""
     with files.handed(old, new) as (original, changed):
         code, changes, _ = machine.run("crm_diff", "--cib", "--original", original, "--new", changed)
@@ -125,7 +134,7 @@ def patch(machine, old, new):
     return changes
 
 
-def for_any_status(changes):
+def for_any_status(changes: str) -> str:
     """
     A patch of the configuration that holds however often the status has changed meanwhile.
 
@@ -135,7 +144,7 @@ def for_any_status(changes):
     return _UPDATES.sub(r"\1", _DIGEST.sub(r"\1", changes, count=1), count=1)
 
 
-def send(machine, changes):
+def send(machine: Machine, changes: str) -> int:
     """Send a patch; the exit code of cibadmin."""
     try:
         return machine.run("cibadmin", "--patch", "--xml-pipe", stdin=changes)[0]
@@ -143,7 +152,7 @@ def send(machine, changes):
         return TIMEOUT
 
 
-def upgrade_schema(machine, cib_file=None):
+def upgrade_schema(machine: Machine, cib_file: str | None = None) -> dict[str, str | None]:
     """Let the CIB have the newest schema that this Pacemaker knows: {"old": name of the schema, "new": the same}."""
     text = reading.text(machine, cib_file)
     if cib_file is None:
@@ -154,7 +163,7 @@ def upgrade_schema(machine, cib_file=None):
     return {"old": old, "new": new}
 
 
-def _upgraded(machine, text):
+def _upgraded(machine: Machine, text: str) -> str:
     """The text of a CIB with the newest schema."""
     with files.handed(text) as [path]:
         machine.do("Nothing was upgraded", "env", f"CIB_file={path}", *_UPGRADE)

@@ -2,14 +2,17 @@
 Saved CIBs, and files that only a command needs.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 
 from saltext.pacemaker.errors import Failed
 
 
-def read(path):
+def read(path: str) -> str:
     """The text of a saved CIB."""
     try:
         with open(path, encoding="utf-8") as file:
@@ -18,7 +21,7 @@ def read(path):
         raise Failed(f"The CIB file {path} cannot be read: {problem}") from None
 
 
-def write(path, text):
+def write(path: str, text: str) -> None:
     """Replace a saved CIB, keeping its mode and owner; a reader sees the old or the new one."""
     try:
         old = os.stat(path)
@@ -40,7 +43,7 @@ def write(path, text):
 
 
 @contextlib.contextmanager
-def handed(*texts):
+def handed(*texts: str) -> Iterator[list[str]]:
     """Paths of files with these texts, for a command, that nobody else can read and that go afterwards."""
     with tempfile.TemporaryDirectory(prefix=".pacemaker-") as folder:  # mode 0700
         paths = [os.path.join(folder, f"{number}.xml") for number in range(len(texts))]

@@ -2,15 +2,21 @@
 Judge a change before it is made: plan it, verify it, simulate it, and say what is in the way.
 """
 
+from __future__ import annotations
+
 import xml.etree.ElementTree as ET
+from collections.abc import Collection
 
 from saltext.pacemaker.cib import document as cib
 from saltext.pacemaker.cib import kinds, parameters
 from saltext.pacemaker.cib import plan as plans
+from saltext.pacemaker.cib.document import Document
 from saltext.pacemaker.errors import CibError, DanglingError, Failed, Invalid
 from saltext.pacemaker.live import reading
+from saltext.pacemaker.live.machine import Machine
 from saltext.pacemaker.request import (
     Judgement,
+    Request,
     check_ids_of_limits,
     complaints,
     nodes_in,
@@ -20,9 +26,10 @@ from saltext.pacemaker.request import (
 )
 from saltext.pacemaker.scheduler import limits, simulation
 from saltext.pacemaker.status import health, history, resources
+from saltext.pacemaker.types import Containers, Data, Element
 
 
-def plan(machine, request, cib_file=None, from_nothing=False):
+def plan(machine: Machine, request: Request, cib_file: str | None = None, from_nothing: bool = False) -> Data:
     """What a commit would change, and what the cluster would then do: the result of ``pacemaker.plan``."""
     try:
         if from_nothing:
@@ -35,7 +42,7 @@ def plan(machine, request, cib_file=None, from_nothing=False):
         return Judgement(nothing, lacking=[str(problem)]).result()
 
 
-def foreign(machine, request, cib_file=None):
+def foreign(machine: Machine, request: Request, cib_file: str | None = None) -> Data:
     """What others have made and the request would leave there, in the form of an export."""
     document = reading.document(reading.text(machine, cib_file))
     left = set(planned(document, request).foreign)
@@ -47,12 +54,12 @@ def foreign(machine, request, cib_file=None):
     }
 
 
-def _labelled(section, name):
+def _labelled(section: str, name: str) -> str | None:
     """What an object of an exported section is called in lists; None for what is no object."""
     return plans.label(section, name) if section in kinds.KINDS else None
 
 
-def planned(document, request):
+def planned(document: Document, request: Request) -> plans.Plan:
     """The Plan for a request. DanglingError if it refers to what is not there; Invalid if it cannot be."""
     try:
         return plans.fulfil(document, request)
@@ -62,12 +69,12 @@ def planned(document, request):
         raise impossible(problem) from None
 
 
-def impossible(problem):
+def impossible(problem: CibError) -> Invalid:
     """The error for desired data that cannot be."""
     return Invalid(f"The desired configuration cannot be:\n{problem}")
 
 
-def judge(machine, text, request, live, lost=None):
+def judge(machine: Machine, text: str, request: Request, live: bool, lost: Judgement | None = None) -> Judgement:
     """
     The Judgement of a request on the CIB ``text``.
 
@@ -77,21 +84,24 @@ def judge(machine, text, request, live, lost=None):
     """
     document = reading.document(text)
     made = planned(document, request)
-    if made.after is None:
+    after = made.after
+    if after is None:
         stale = _stale_probes(machine, document, made.resources) if live else []
         return Judgement(made, refused=list(made.conflicts), stale_probes=stale)
-    if plans.lacks_tags(made.after):
+    if plans.lacks_tags(after):
         raise _outdated(document)
     if lost is not None and lost.plan.digest == made.digest and not request.binds_effects:
         return Judgement(made, lost.impact, waiting=not_ready(document.root, request))
     check_ids_of_limits(request.max_disruption, document, made)
-    return _tried(machine, text, request, document, made, live)
+    return _tried(machine, text, request, document, made, after, live)
 
 
-def _tried(machine, text, request, document, made, live):
+def _tried(
+    machine: Machine, text: str, request: Request, document: Document, made: plans.Plan, after: Document, live: bool
+) -> Judgement:
     """The Judgement by what Pacemaker's own tools say of the new CIB."""
     verified, *simulated = machine.run_together(
-        (reading.VERIFY, made.after.judged_text()), (reading.SIMULATE, text), (reading.SIMULATE, made.after.text())
+        (reading.VERIFY, after.judged_text()), (reading.SIMULATE, text), (reading.SIMULATE, after.text())
     )
     breaches, errors = _new_errors(machine, document, verified[2])
     now, current = reading.foretold(*simulated[0][:2])
@@ -104,15 +114,15 @@ def _tried(machine, text, request, document, made, live):
     judgement.refused += made.conflicts + unknown_secrets(made)
     if live:
         judgement.waiting = not_ready(document.root, request)
-        judgement.lacking = errors + _agent_problems(machine, made)
+        judgement.lacking = errors + _agent_problems(machine, made, after)
         judgement.refused += unsafe(made, then, proposed)
-        judgement.problems = wrong(machine, made.after, then, made.resources, simulation.busy(proposed))
+        judgement.problems = wrong(machine, after, then, made.resources, simulation.busy(proposed))
         judgement.stale_probes = _stale_probes(machine, document, made.resources)
     judgement.refused += _beyond_bounds(judgement, request, resources.containers(now, then))
     return judgement
 
 
-def _beyond_bounds(judgement, request, containers):
+def _beyond_bounds(judgement: Judgement, request: Request, containers: Containers) -> list[str]:
     """Why a plan is refused that does more, or something else, than the request allows."""
     reasons = []
     worse = limits.too_much(judgement.impact, request.max_disruption, containers)
@@ -123,7 +133,7 @@ def _beyond_bounds(judgement, request, containers):
     return reasons
 
 
-def _outdated(document):
+def _outdated(document: Document) -> Failed:
     """An error for a change that the schema of an older Pacemaker does not allow."""
     return Failed(
         f"The CIB has still the schema {document.root.get('validate-with')} of an older Pacemaker, in which this "
@@ -132,30 +142,34 @@ def _outdated(document):
     )
 
 
-def _new_errors(machine, before, said):
+def _new_errors(machine: Machine, before: Document, said: str) -> tuple[list[str], list[str]]:
     """(breaches of the schema, other errors) in what crm_verify has said that it does not say of ``before`` too."""
     found = complaints(said)
     if not any(found):
         return [], []
     known = complaints(machine.run(*reading.VERIFY, stdin=before.judged_text())[2])
-    return tuple([line for line in new if line not in old] for new, old in zip(found, known, strict=True))
+    breaches, errors = ([line for line in new if line not in old] for new, old in zip(found, known, strict=True))
+    return breaches, errors
 
 
-def _agent_problems(machine, made):
+def _agent_problems(machine: Machine, made: plans.Plan, after: Document) -> list[str]:
     """Agents of new and changed primitives that are not installed here, and parameters that they do not take."""
     found = []
     agents = sorted({agent for agent, _ in made.agents.values()})
     metadata = {agent: reading.metadata(machine, agent) for agent in agents}
     for name, (agent, params) in sorted(made.agents.items()):
-        if metadata[agent] is None:
+        described = metadata[agent]
+        if described is None:
             found.append(f"the agent {agent} of {name} is not installed on this node")
             continue
-        template = ("templates", name) in made.after.objects
-        found += [f"{name}: {text}" for text in parameters.problems(agent, metadata[agent], params, template)]
+        template = ("templates", name) in after.objects
+        found += [f"{name}: {text}" for text in parameters.problems(agent, described, params, template)]
     return found
 
 
-def wrong(machine, document, state, wanted, busy=()):
+def wrong(
+    machine: Machine, document: Document, state: Data, wanted: Collection[str], busy: Collection[str] = ()
+) -> list[str]:
     """What is wrong with resources, with what the agents said."""
     counts = history.fail_counts(document.root)
     stopped = plans.flag(document, "stop-all-resources") is True
@@ -165,7 +179,7 @@ def wrong(machine, document, state, wanted, busy=()):
     return found + _barred(machine, document, state, wanted)
 
 
-def _stale_probes(machine, document, wanted):
+def _stale_probes(machine: Machine, document: Document, wanted: Collection[str]) -> list[str]:
     """The primitives that a probe on this node keeps off it because their agent was missing, and it is here by now."""
     probes = history.failed_probes(document.root, not_installed=True)
     here = reading.node_name(machine) if probes else None
@@ -174,7 +188,7 @@ def _stale_probes(machine, document, wanted):
     return sorted(name for name in inside if reading.metadata(machine, agents[name]) is not None)
 
 
-def _barred(machine, document, state, wanted):
+def _barred(machine: Machine, document: Document, state: Data, wanted: Collection[str]) -> list[str]:
     """
     The resources that a failed probe, and nothing else, keeps off a node if that is the only one left, as sentences.
     """
@@ -192,5 +206,5 @@ def _barred(machine, document, state, wanted):
     ]
 
 
-def _arriving(machine, root):
+def _arriving(machine: Machine, root: Element) -> set[tuple[str, str]]:
     return simulation.arriving(reading.simulated(machine, ET.tostring(root, encoding="unicode"))[1])

@@ -2,16 +2,22 @@
 This machine as the engine meets it: its commands and its clock.
 """
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import os
 import shutil
 import subprocess
 import time
+from typing import TypeAlias
 
 from saltext.pacemaker.errors import Failed, NoEnd
 
 log = logging.getLogger(__name__)
+
+Result: TypeAlias = tuple[int, str, str]
+"""The exit code of a command, its output, its errors."""
 
 # The PATH of who calls may lack the directories of daemons.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -40,12 +46,14 @@ class Machine:
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
 
-    def run(self, *command, stdin=None, timeout=COMMAND_SECONDS):
+    def run(self, *command: str, stdin: str | None = None, timeout: float = COMMAND_SECONDS) -> Result:
         """Run a command; return (exit code, standard output, errors)."""
         [done] = self.run_together((command, stdin), timeout=timeout)
         return done
 
-    def run_together(self, *given, timeout=COMMAND_SECONDS):
+    def run_together(
+        self, *given: tuple[tuple[str, ...], str | None], timeout: float = COMMAND_SECONDS
+    ) -> list[Result]:
         """
         Run several (command, standard input) at the same time; return [(exit code, standard output, errors)] in their
         order. NoEnd if one does not end in time.
@@ -62,7 +70,7 @@ class Machine:
                 raise NoEnd(f"{os.path.basename(problem.cmd[0])} did not end within {timeout:.0f} s") from None
             return [(process.returncode, *both) for process, both in zip(processes, texts, strict=True)]
 
-    def start(self, command, stdin=None):
+    def start(self, command: tuple[str, ...], stdin: str | None = None) -> subprocess.Popen[str]:
         """
         Start a command and return its process.
 
@@ -91,11 +99,11 @@ class Machine:
                 env=environment,
             )
 
-    def has(self, command):
+    def has(self, command: str) -> bool:
         """Whether a command is installed."""
         return shutil.which(command, path=PATH) is not None
 
-    def do(self, what, *command):
+    def do(self, what: str, *command: str) -> None:
         """Run a command that has to succeed."""
         code, _, _ = self.run(*command)
         if code:
@@ -106,11 +114,11 @@ HERE = Machine()
 """The machine that the functions of the engine's callers work on."""
 
 
-def failed(what, code):
+def failed(what: str, code: int) -> Failed:
     """An error for a command that failed, without its output."""
     return Failed(f"{what}: {meaning(code)}")
 
 
-def meaning(code):
+def meaning(code: int) -> str:
     """An exit code of Pacemaker's tools in words."""
     return _MEANINGS.get(code, f"exit code {code}")

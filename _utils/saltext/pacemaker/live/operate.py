@@ -2,18 +2,24 @@
 What operators do with a running cluster.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Iterable
+from typing import Any
 
 from saltext.pacemaker.cib import plan as plans
+from saltext.pacemaker.cib.document import Document
 from saltext.pacemaker.cib.kinds import RESOURCE_SECTIONS
 from saltext.pacemaker.errors import Failed, Invalid, NoEnd
 from saltext.pacemaker.live import reading
-from saltext.pacemaker.live.machine import failed
+from saltext.pacemaker.live.machine import Machine, failed
 from saltext.pacemaker.live.waiting import settle
 from saltext.pacemaker.status import history
+from saltext.pacemaker.types import Data
 
 
-def set_standby(machine, node, wanted, timeout):
+def set_standby(machine: Machine, node: str | None, wanted: bool, timeout: float) -> bool:
     """Put a node into standby, or out of it; whether that changed something."""
     node = node or reading.node_name(machine)
     if _known_node(machine, node)["standby"] == wanted:
@@ -27,14 +33,14 @@ def set_standby(machine, node, wanted, timeout):
     return True
 
 
-def _known_node(machine, name):
-    nodes = reading.status(machine)["nodes"]
+def _known_node(machine: Machine, name: str) -> Data:
+    nodes: dict[str, Data] = reading.status(machine)["nodes"]
     if name not in nodes:
         raise Invalid(f"The cluster has no node {name}; it has {', '.join(sorted(nodes)) or 'none'}")
     return nodes[name]
 
 
-def _known_resource(machine, name):
+def _known_resource(machine: Machine, name: str) -> Document:
     """The CIB, in which there is a resource of this name."""
     document = reading.document(reading.text(machine))
     known = {key[1] for key in document.objects if key[0] in RESOURCE_SECTIONS}
@@ -43,14 +49,14 @@ def _known_resource(machine, name):
     return document
 
 
-def _settled(machine, timeout):
+def _settled(machine: Machine, timeout: float) -> None:
     """Wait until the cluster is idle; Failed if it is not in time."""
     pending = settle(machine, names=[], timeout=timeout)["pending"]
     if pending:
         raise Failed(f"After {timeout} s the cluster still has to {', '.join(pending)}")
 
 
-def move(machine, resource, node, timeout):
+def move(machine: Machine, resource: str, node: str, timeout: float) -> bool:
     """Move a resource to a node and keep it there; whether that changed something."""
     _known_node(machine, node)
     preferred = _known_resource(machine, resource).objects.get(("locations", f"cli-prefer-{resource}"))
@@ -65,7 +71,7 @@ def move(machine, resource, node, timeout):
     return changed
 
 
-def _running_on(machine, resource):
+def _running_on(machine: Machine, resource: str) -> list[str]:
     return sorted(
         {
             node
@@ -77,7 +83,7 @@ def _running_on(machine, resource):
     )
 
 
-def clear(machine, resource, timeout):
+def clear(machine: Machine, resource: str, timeout: float) -> bool:
     """Forget where a resource was moved to, or banned from; whether there was something to forget."""
     document = _known_resource(machine, resource)
     made = [
@@ -94,7 +100,7 @@ def clear(machine, resource, timeout):
     return True
 
 
-def cleanup(machine, resource, node, timeout):
+def cleanup(machine: Machine, resource: str | None, node: str | None, timeout: float) -> bool:
     """Forget failures, those of probes too; whether there were any."""
     if node is not None:
         _known_node(machine, node)
@@ -116,20 +122,22 @@ def cleanup(machine, resource, node, timeout):
     return bool(failures or probes)
 
 
-def _failures(machine, resource, node):
+def _failures(
+    machine: Machine, resource: str | None, node: str | None
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """[(resource, node)] of failures recorded for a resource (or any) on a node (or any), and the same of probes."""
     now, root = reading.status(machine), reading.document(reading.text(machine)).root
     inside = {name for name, one in now["resources"].items() if resource in (None, name, *one["in"])}
     recorded = {(one["resource"].split(":")[0], one["node"]) for one in now["failures"]}
     recorded |= set(history.fail_counts(root))
 
-    def meant(found):
+    def meant(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         return sorted(key for key in found if (resource is None or key[0] in inside) and node in (None, key[1]))
 
     return meant(recorded), meant(history.failed_probes(root))
 
 
-def forget(machine, node):
+def forget(machine: Machine, node: str) -> bool:
     """Let the cluster forget a node; whether it was known."""
     if node not in reading.status(machine)["nodes"]:
         return False
@@ -139,7 +147,7 @@ def forget(machine, node):
     return True
 
 
-def set_maintenance(machine, enabled, node, timeout):
+def set_maintenance(machine: Machine, enabled: Any, node: str | None, timeout: float) -> bool:
     """Let the cluster leave everything (or one node) alone, or end that; whether that changed something."""
     if node is None:
         command = ["crm_attribute", "--type", "crm_config", "--name", "maintenance-mode"]

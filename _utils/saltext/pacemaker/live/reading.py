@@ -2,22 +2,30 @@
 What a cluster, or a saved CIB, is asked: its configuration, its state, what the scheduler would do.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import TypeVar
 
 from saltext.pacemaker.cib import document as cib
+from saltext.pacemaker.cib.document import Document
 from saltext.pacemaker.errors import CibError, Failed
 from saltext.pacemaker.live import files
-from saltext.pacemaker.live.machine import failed
+from saltext.pacemaker.live.machine import Machine, failed
 from saltext.pacemaker.scheduler import simulation
 from saltext.pacemaker.status import history, summary
+from saltext.pacemaker.types import Actions, Data, Element
+
+T = TypeVar("T")
 
 SIMULATE = ("crm_simulate", "--run", "--xml-pipe", "--output-as=xml")
 VERIFY = ("crm_verify", "--xml-pipe", "--verbose")
 
 
-def text(machine, cib_file=None):
+def text(machine: Machine, cib_file: str | None = None) -> str:
     """The CIB as XML."""
     if cib_file is not None:
         return files.read(cib_file)
@@ -33,39 +41,39 @@ def text(machine, cib_file=None):
     return output
 
 
-def document(text_of_cib):
+def document(text_of_cib: str) -> Document:
     """A CIB's text as a Document."""
     return _parsed(cib.Document.parse, text_of_cib)
 
 
-def tree(text_of_cib):
+def tree(text_of_cib: str) -> Element:
     """A CIB's text as an element tree."""
     return _parsed(cib.tree, text_of_cib)
 
 
-def _parsed(parse, text_of_cib):
+def _parsed(parse: Callable[[str], T], text_of_cib: str) -> T:
     try:
         return parse(text_of_cib)
     except CibError as problem:
         raise Failed(f"The CIB cannot be worked with: {problem}") from None
 
 
-def export(machine, cib_file, owner, secrets=False):
+def export(machine: Machine, cib_file: str | None, owner: str, secrets: bool = False) -> Data:
     """The configuration as data; see cib.document.export."""
     return cib.export(document(text(machine, cib_file)), owner=owner, secrets=secrets)
 
 
-def simulate(machine, cib_file=None):
+def simulate(machine: Machine, cib_file: str | None = None) -> Actions:
     """What the scheduler would do with the configuration as it is."""
     return simulated(machine, text(machine, cib_file))[1]
 
 
-def simulated(machine, text_of_cib):
+def simulated(machine: Machine, text_of_cib: str) -> tuple[Data, Actions]:
     """(status, actions) of the scheduler for a CIB."""
     return foretold(*machine.run(*SIMULATE, stdin=text_of_cib)[:2])
 
 
-def foretold(code, output, which="that the cluster has"):
+def foretold(code: int, output: str, which: str = "that the cluster has") -> tuple[Data, Actions]:
     """(status, actions) of what crm_simulate has returned for a configuration."""
     if code == 0:
         with contextlib.suppress(ValueError):
@@ -73,7 +81,7 @@ def foretold(code, output, which="that the cluster has"):
     raise failed(f"The scheduler cannot work with the configuration {which}", code)
 
 
-def running(machine):
+def running(machine: Machine) -> bool:
     """Whether Pacemaker runs on this machine, so that its CIB can be read."""
     try:
         return machine.run("cibadmin", "--query")[0] == 0
@@ -81,7 +89,7 @@ def running(machine):
         return False
 
 
-def status(machine):
+def status(machine: Machine) -> Data:
     """The cluster's state; see status.summary."""
     code, output, _ = machine.run("crm_mon", "--one-shot", "--inactive", "--output-as=xml")
     try:
@@ -93,12 +101,12 @@ def status(machine):
     return summary.summary(root)
 
 
-def nodes_with(machine, provider):
+def nodes_with(machine: Machine, provider: str) -> list[str]:
     """The sorted names of the nodes on which agents of a provider have answered."""
     return sorted(history.nodes_with(tree(text(machine)), provider))
 
 
-def node_name(machine):
+def node_name(machine: Machine) -> str:
     """This machine's name in the cluster."""
     code, output, _ = machine.run("crm_node", "--name")
     if code or not output.strip():
@@ -106,7 +114,7 @@ def node_name(machine):
     return output.strip()
 
 
-def metadata(machine, agent):
+def metadata(machine: Machine, agent: str) -> str | None:
     """What an agent says of itself; None if it is not installed here."""
     code, output, _ = machine.run("crm_resource", "--show-metadata", agent)
     return None if code else output

@@ -2,14 +2,19 @@
 Wait for a cluster: until it is complete, until it has nothing left to do.
 """
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Collection
 
 from saltext.pacemaker.cib import plan as plans
 from saltext.pacemaker.errors import Failed
 from saltext.pacemaker.live import reading
 from saltext.pacemaker.live.judge import wrong
+from saltext.pacemaker.live.machine import Machine
 from saltext.pacemaker.scheduler import simulation
 from saltext.pacemaker.status import health, history, summary
+from saltext.pacemaker.types import Data
 
 log = logging.getLogger(__name__)
 
@@ -20,17 +25,18 @@ _SAY_SECONDS = 5
 class Waiting:
     """Says in the log what is waited for: at once, and every few seconds."""
 
-    def __init__(self, machine, deadline):
-        self._machine, self._deadline, self._last = machine, deadline, None
+    def __init__(self, machine: Machine, deadline: float) -> None:
+        self._machine, self._deadline = machine, deadline
+        self._last: float | None = None
 
-    def __call__(self, text):
+    def __call__(self, text: str) -> None:
         now = self._machine.monotonic()
         if self._last is None or now - self._last >= _SAY_SECONDS:
             log.warning("pacemaker: waiting, for %.0f s at most: %s", max(0.0, self._deadline - now), text)
             self._last = now
 
 
-def until_complete(machine, nodes=None, timeout=120):
+def until_complete(machine: Machine, nodes: Collection[str] | None = None, timeout: float = 120) -> Data:
     """Wait until there is a DC and a quorum and all nodes are online; the cluster's state. Failed if it is not."""
     deadline = machine.monotonic() + timeout
     while True:
@@ -46,7 +52,7 @@ def until_complete(machine, nodes=None, timeout=120):
         machine.sleep(POLL_SECONDS)
 
 
-def settle(machine, names=None, timeout=120):
+def settle(machine: Machine, names: Collection[str] | None = None, timeout: float = 120) -> Data:
     """Wait until the cluster has nothing left to do, then say what is wrong with resources of these names (or all)."""
     began = machine.monotonic()
     say = Waiting(machine, began + timeout)

@@ -2,8 +2,13 @@
 How much a change disturbs, and how much it may: degrees of disruption.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 from saltext.pacemaker.scheduler.simulation import sentence
 from saltext.pacemaker.status.resources import base_id
+from saltext.pacemaker.types import Containers, Data
 
 SCALE = ("nothing", "reload", "restart", "move", "stop", "any")
 """Degrees of disruption, the least first."""
@@ -25,7 +30,7 @@ _DEGREE = {
 _SYNONYMS = {"migrate": "move", "recover": "restart", "promote": "restart", "demote": "restart", "none": "nothing"}
 
 
-def too_much(impact, allowed, containers=None):
+def too_much(impact: Data, allowed: Any, containers: Containers | None = None) -> list[str]:
     """
     The actions that are worse than allowed, as sentences; an empty list if there are none.
 
@@ -43,16 +48,16 @@ def too_much(impact, allowed, containers=None):
     return worse
 
 
-def _limits(allowed):
+def _limits(allowed: Any) -> dict[str, Any]:
     return {"default": "any", **allowed} if isinstance(allowed, dict) else {"default": allowed}
 
 
-def _limit(degree):
+def _limit(degree: Any) -> int:
     name = _SYNONYMS.get(degree.lower(), degree.lower()) if isinstance(degree, str) else None
     if name not in SCALE:
         raise ValueError(f"max_disruption: found '{degree}', allowed: {', '.join(reversed(SCALE))}")
     return SCALE.index(name)
 
 
-def _severity(action):
+def _severity(action: Data) -> int:
     return SCALE.index(_DEGREE.get(action["action"], "any"))

@@ -5,16 +5,19 @@ Actions are in crm_simulate's own words: start, stop, restart, reload, move, mig
 re-promote, fence.
 """
 
+from __future__ import annotations
+
 import xml.etree.ElementTree as ET
 from collections import Counter
 
 from saltext.pacemaker.status import resources
 from saltext.pacemaker.status.resources import base_id
+from saltext.pacemaker.types import Actions, Data, Element
 
 _DETAILS = ("node", "source", "dest", "role", "next-role", "reason")
 
 
-def parse(text):
+def parse(text: str) -> tuple[Data, Actions]:
     """
     (status, actions) of crm_simulate's XML output.
 
@@ -29,7 +32,7 @@ def parse(text):
     return _status(root), _actions(root)
 
 
-def _status(root):
+def _status(root: Element) -> Data:
     nodes = {
         node.get("name"): {
             **{key: value == "true" for key, value in node.items() if value in ("true", "false")},
@@ -40,15 +43,15 @@ def _status(root):
     return {"nodes": nodes, "resources": resources.read(root.find("cluster_status/resources"))}
 
 
-def _actions(root):
-    found = {"resources": {}, "nodes": {}}
+def _actions(root: Element) -> Actions:
+    found: Actions = {"resources": {}, "nodes": {}}
     for element in root.iterfind("actions/*"):
         if element.tag == "rsc_action":
-            action = {"action": element.get("action")}
+            action: Data = {"action": element.get("action")}
             action.update({key: element.get(key) for key in _DETAILS if element.get(key) is not None})
             if element.get("blocked") == "true":
                 action["blocked"] = True
-            found["resources"].setdefault(element.get("resource"), []).append(_tidied(action))
+            found["resources"].setdefault(element.get("resource", ""), []).append(_tidied(action))
         elif element.tag == "node_action":
             action = {"action": element.get("task", "").split(" ")[0].lower(), "task": element.get("task")}
             if element.get("reason"):
@@ -58,7 +61,7 @@ def _actions(root):
     return {part: content for part, content in found.items() if content}
 
 
-def _tidied(action):
+def _tidied(action: Data) -> Data:
     """One place instead of two that are the same, and ``node`` for a place that is the only one."""
     source, dest = action.get("source"), action.get("dest")
     if (source is None) != (dest is None):
@@ -66,11 +69,11 @@ def _tidied(action):
     return action
 
 
-def difference(proposed, current):
+def difference(proposed: Actions, current: Actions) -> Actions:
     """
     The actions of ``proposed`` without those that are in ``current`` as well: what a change alone brings about.
     """
-    result = {}
+    result: Actions = {}
     for part in ("resources", "nodes"):
         for name, actions in proposed.get(part, {}).items():
             pending = Counter(map(_key, current.get(part, {}).get(name, ())))
@@ -82,35 +85,35 @@ def difference(proposed, current):
     return result
 
 
-def _key(action):
+def _key(action: Data) -> tuple[tuple[str, str], ...]:
     """What makes two actions the same: everything but the reason."""
     return tuple(sorted((key, str(value)) for key, value in action.items() if key != "reason"))
 
 
-def arriving(actions):
+def arriving(actions: Actions) -> set[tuple[str, str]]:
     """
     {(resource id, node name)} of the resources that the scheduler would bring to a node.
     """
     return {
-        (base_id(name), one.get("dest", one.get("node")))
+        (base_id(name), str(one.get("dest", one.get("node"))))
         for name, found in executable(actions).get("resources", {}).items()
         for one in found
         if one["action"] in ("start", "move", "migrate", "promote")
     }
 
 
-def busy(actions):
+def busy(actions: Actions) -> set[str]:
     """
     The ids, without numbers of instances, of the resources that the scheduler would now act on.
     """
     return {base_id(name) for name in executable(actions).get("resources", {})}
 
 
-def executable(actions):
+def executable(actions: Actions) -> Actions:
     """
     The actions that the scheduler would carry out now: those that nothing blocks.
     """
-    result = {}
+    result: Actions = {}
     for part, named in actions.items():
         for name, found in named.items():
             free = [one for one in found if not one.get("blocked")]
@@ -119,7 +122,7 @@ def executable(actions):
     return result
 
 
-def sentence(name, action):
+def sentence(name: str, action: Data) -> str:
     """
     One action in words: ``move FloatIP from primary to secondary``.
     """
@@ -133,7 +136,7 @@ def sentence(name, action):
     return words + (" (blocked)" if action.get("blocked") else "")
 
 
-def sentences(actions):
+def sentences(actions: Actions) -> list[str]:
     """
     All actions in words.
     """

@@ -2,10 +2,22 @@
 What is wrong with resources, what is so on purpose, and what a change would leave behind.
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
 from saltext.pacemaker.status.resources import base_id
+from saltext.pacemaker.types import Actions, Counts, Data
 
 
-def problems(status, counts, wanted, failures=(), stopped=False, busy=()):
+def problems(
+    status: Data,
+    counts: Counts,
+    wanted: Collection[str],
+    failures: Collection[Data] = (),
+    stopped: bool = False,
+    busy: Collection[str] = (),
+) -> list[str]:
     """
     What is wrong with the resources ``wanted`` (ids of primitives, groups, clones, bundles), as sentences.
 
@@ -14,7 +26,7 @@ def problems(status, counts, wanted, failures=(), stopped=False, busy=()):
     about to act on, which are not judged. A resource that somebody has stopped on purpose (target-role Stopped) is not
     wrong.
     """
-    found = set()
+    found: set[tuple[str, str | None, str]] = set()
     for name in set(wanted):
         instances = [one for one in status["resources"] if name in (base_id(one["id"]), *one["in"])]
         for primitive in ({base_id(one["id"]) for one in instances} or {name}) - set(busy):
@@ -25,7 +37,7 @@ def problems(status, counts, wanted, failures=(), stopped=False, busy=()):
     return sorted(text + _said(failures, name, node) for name, node, text in found)
 
 
-def _states_of(name, instances):
+def _states_of(name: str, instances: list[Data]) -> Iterator[tuple[str, str | None, str]]:
     """Yield (resource, node or None, sentence) for instances in a state in which they should not be."""
     for one in instances:
         node = one["nodes"][0] if one["nodes"] else None
@@ -38,7 +50,9 @@ def _states_of(name, instances):
             yield name, None, f"{name} is active on several nodes: {', '.join(one['nodes'])}"
 
 
-def _failures_of(name, instances, nodes, counts):
+def _failures_of(
+    name: str, instances: list[Data], nodes: Data, counts: Counts
+) -> Iterator[tuple[str, str | None, str]]:
     """Yield the same for what does not run where it should."""
     if any((one["target_role"] or "").lower() == "stopped" for one in instances):
         return
@@ -52,7 +66,7 @@ def _failures_of(name, instances, nodes, counts):
                 yield name, node, f"{name} does not run on {node}, its fail count there is {count}"
 
 
-def _said(failures, name, node):
+def _said(failures: Collection[Data], name: str, node: str | None) -> str:
     """What the agent said when it failed on a node, or on any, in brackets."""
     said = [
         f"{one['operation']} on {one['node']}: {one['status']}" + (f", {one['reason']}" if one["reason"] else "")
@@ -62,11 +76,11 @@ def _said(failures, name, node):
     return f" [{'; '.join(said)}]" if said else ""
 
 
-def _can_run(flags):
-    return flags.get("online") and not flags.get("standby") and not flags.get("maintenance")
+def _can_run(flags: Data) -> bool:
+    return bool(flags.get("online") and not flags.get("standby") and not flags.get("maintenance"))
 
 
-def deliberate(status, wanted, stopped=False):
+def deliberate(status: Data, wanted: Collection[str], stopped: bool = False) -> list[str]:
     """
     What operators have set that keeps the resources ``wanted`` from being managed or running, as sentences.
     """
@@ -81,7 +95,7 @@ def deliberate(status, wanted, stopped=False):
     return sorted(found)
 
 
-def left_running(status, actions):
+def left_running(status: Data, actions: Actions) -> list[str]:
     """
     The ids of resources that are no longer configured and yet would not be stopped.
 

@@ -4,10 +4,14 @@ What the status section of a CIB says of nodes, and of what has become of operat
 ``cib`` is always the root of an element tree.
 """
 
+from __future__ import annotations
+
 import copy
 import re
+from collections.abc import Collection
 
 from saltext.pacemaker.status.resources import base_id
+from saltext.pacemaker.types import Counts, Element
 
 _BARRING = {"2": "invalid parameter", "5": "not installed"}
 """OCF return codes with which a probe is no failure, but keeps the resource off that node (measured)."""
@@ -24,7 +28,7 @@ _LAYERS = ("in_ccm", "crmd")
 _DOWN = ("0", "false", "offline")
 
 
-def under_way(cib):
+def under_way(cib: Element) -> list[str]:
     """
     The operations that nodes are carrying out (first monitors too, whose outcome counts as well), as sentences.
 
@@ -32,7 +36,7 @@ def under_way(cib):
     scheduler takes them for done.
     """
     return [
-        f"finish the {operation.get('operation')} of {base_id(history.get('id'))} on {state.get('uname')}"
+        f"finish the {operation.get('operation')} of {base_id(history.get('id', ''))} on {state.get('uname')}"
         for state in cib.iterfind("status/node_state")
         if not _is_down(state)
         for history in state.iterfind("lrm/lrm_resources/lrm_resource")
@@ -41,7 +45,7 @@ def under_way(cib):
     ]
 
 
-def _outlives(ended, begun):
+def _outlives(ended: Element, begun: Element) -> bool:
     """
     Whether an entry of a resource's history tells that another one, still pending, is over. The first run of a monitor
     leaves its entry pending when it fails, and the failure in an entry of its own (measured).
@@ -54,20 +58,21 @@ def _outlives(ended, begun):
     return ended.get("interval") == "0" and (later > 0 or (later == 0 and ended.get("operation") == "stop"))
 
 
-def fail_counts(cib):
+def fail_counts(cib: Element) -> Counts:
     """
     {(resource id, node name): fail count as text} from the status section of a CIB's element tree.
     """
-    counts = {}
+    counts: Counts = {}
     for state in cib.iterfind("status/node_state"):
         for pair in state.iterfind("transient_attributes//nvpair"):
             match = _FAIL_COUNT.match(pair.get("name") or "")
-            if match and pair.get("value") not in (None, "0"):
-                counts[match.group(1).split(":")[0], state.get("uname")] = pair.get("value")
+            count = pair.get("value", "0")
+            if match and count != "0":
+                counts[base_id(match.group(1)), state.get("uname", "")] = count
     return counts
 
 
-def absent_nodes(cib, expected=()):
+def absent_nodes(cib: Element, expected: Collection[str] = ()) -> list[str]:
     """
     The sorted names of cluster nodes that are not online though nobody shut them down.
 
@@ -80,80 +85,80 @@ def absent_nodes(cib, expected=()):
     return sorted(({*_members(cib), *expected} - online) - left)
 
 
-def pending_nodes(cib):
+def pending_nodes(cib: Element) -> list[str]:
     """
     The sorted names of the cluster nodes that are joining. cib: element tree.
     """
     states = _node_states(cib)
-    return sorted(
-        name for name in _members(cib) if _is_up(states.get(name, {})) and states[name].get("join") != "member"
-    )
+    known = [name for name in _members(cib) if name in states]
+    return sorted(name for name in known if _is_up(states[name]) and states[name].get("join") != "member")
 
 
-def _members(cib):
+def _members(cib: Element) -> set[str]:
     """The names of the nodes that run corosync; remote nodes are no part of the quorum."""
     kinds = ("member", "normal", None)
-    return {node.get("uname") for node in cib.iterfind("configuration/nodes/node") if node.get("type") in kinds}
+    return {node.get("uname", "") for node in cib.iterfind("configuration/nodes/node") if node.get("type") in kinds}
 
 
-def _node_states(cib):
-    return {state.get("uname"): state for state in cib.iterfind("status/node_state")}
+def _node_states(cib: Element) -> dict[str, Element]:
+    return {state.get("uname", ""): state for state in cib.iterfind("status/node_state")}
 
 
-def _is_up(state):
+def _is_up(state: Element) -> bool:
     """Whether corosync and the controller run on a node: a word, or since Pacemaker 2.1.7 the time since when."""
     return all(state.get(layer, "0") not in _DOWN for layer in _LAYERS)
 
 
-def _is_down(state):
+def _is_down(state: Element) -> bool:
     """Whether one of them does not; of a remote node nothing is said of the controller."""
     return any(state.get(layer) in _DOWN for layer in _LAYERS)
 
 
-def nodes_with(cib, provider):
+def nodes_with(cib: Element, provider: str) -> set[str]:
     """
     The names of the nodes on which an agent of a provider has answered, by the history of their resources. cib: element
     tree.
     """
     return {
-        state.get("uname")
+        state.get("uname", "")
         for state in cib.iterfind("status/node_state")
         for history in state.iterfind("lrm/lrm_resources/lrm_resource")
         if history.get("provider") == provider and any(_answered(one) for one in history)
     }
 
 
-def _answered(operation):
+def _answered(operation: Element) -> bool:
     """Whether an agent was there to carry out an operation of a resource's history."""
     return operation.get("rc-code") is not None and operation.get("rc-code") not in (*_BARRING, _UNKNOWN)
 
 
-def failed_probes(cib, not_installed=False):
+def failed_probes(cib: Element, not_installed: bool = False) -> dict[tuple[str, str], str]:
     """
     {(resource id, node name): what its probe there gave} for the probes that keep a resource off a node: its agent, or
     what the agent needs, is not there. cib: element tree. not_installed: leave out those that an agent gave because of
     its parameters. crm_mon does not list these as failures.
     """
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for state in cib.iterfind("status/node_state"):
         for history in state.iterfind("lrm/lrm_resources/lrm_resource"):
             agent = ":".join(filter(None, (history.get(key) for key in ("class", "provider", "type"))))
             for probe in filter(_barring, history):
-                if not_installed and _BARRING[probe.get("rc-code")] != "not installed":
+                meaning = _BARRING[probe.get("rc-code", "")]
+                if not_installed and meaning != "not installed":
                     continue
                 reason = f" ({probe.get('exit-reason')})" if probe.get("exit-reason") else ""
-                text = f"the probe by {agent} gave {_BARRING[probe.get('rc-code')]}{reason}"
-                found[base_id(history.get("id")), state.get("uname")] = text
+                text = f"the probe by {agent} gave {meaning}{reason}"
+                found[base_id(history.get("id", "")), state.get("uname", "")] = text
     return found
 
 
-def _barring(operation):
+def _barring(operation: Element) -> bool:
     """Whether an entry of a resource's history is a probe that keeps the resource off its node."""
     is_probe = operation.get("operation") == "monitor" and operation.get("interval") == "0"
     return is_probe and operation.get("rc-code") in _BARRING
 
 
-def alone(cib, node):
+def alone(cib: Element, node: str) -> Element:
     """
     A copy of a CIB's element tree in which all other nodes have been shut down in good order.
     """
@@ -164,7 +169,7 @@ def alone(cib, node):
     return cib
 
 
-def unprobed(cib):
+def unprobed(cib: Element) -> Element:
     """
     A copy of a CIB's element tree in which nothing is known of the probes that keep a resource off a node.
     """

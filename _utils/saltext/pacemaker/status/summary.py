@@ -2,11 +2,16 @@
 The state of a cluster as ``crm_mon --output-as=xml`` gives it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection
+
 from saltext.pacemaker.status import resources
 from saltext.pacemaker.status.resources import base_id
+from saltext.pacemaker.types import Data, Element
 
 
-def summary(root):
+def summary(root: Element) -> Data:
     """
     The state of a cluster from crm_mon's XML output (its root element), in the form of ``pacemaker.status``.
     """
@@ -39,14 +44,14 @@ def summary(root):
     }
 
 
-def _is_over(root, failure):
+def _is_over(root: Element, failure: Element) -> bool:
     """
     Whether a failure is history: crm_mon lists it until a cleanup, though its resource has gone, or has been found or
     made well on that node since. Operations are numbered as they are asked for; a recurring monitor keeps its number,
     with the outcome that it had last.
     """
     resource, call = failure.get("op_key", failure.get("id", "")).rsplit("_", 2)[0], int(failure.get("call", 0))
-    mine = [one for one in root.iter("resource") if base_id(one.get("id")) == base_id(resource)]
+    mine = [one for one in root.iter("resource") if base_id(one.get("id", "")) == base_id(resource)]
     if all(one.get("orphaned") == "true" for one in mine):
         return True
     return any(
@@ -54,14 +59,14 @@ def _is_over(root, failure):
         for node in root.iterfind("node_history/node")
         if node.get("name") == failure.get("node")
         for history in node
-        if base_id(history.get("id")) == base_id(resource)
+        if base_id(history.get("id", "")) == base_id(resource)
         for one in history
     )
 
 
-def _by_id(instances):
+def _by_id(instances: list[Data]) -> dict[str, Data]:
     """One entry per resource for the instances of all."""
-    result = {}
+    result: dict[str, Data] = {}
     for one in instances:
         entry = result.setdefault(
             base_id(one["id"]),
@@ -85,7 +90,7 @@ def _by_id(instances):
     return result
 
 
-def missing(status, nodes=None):
+def missing(status: Data, nodes: Collection[str] | None = None) -> str:
     """
     What keeps a cluster (in the form of ``pacemaker.status``) from being complete, as text; empty if nothing does.
 
