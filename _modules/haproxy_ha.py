@@ -337,7 +337,13 @@ def stale(saltenv=None):
 def _find_stale(saltenv):
     lines = _formula_text("modules.sha256", saltenv).splitlines()
     wanted = {path: checksum for checksum, _, path in (line.partition("  ") for line in lines)}
-    return [path for path, checksum in wanted.items() if files.checksum(_place(path)) != checksum]
+    return [_with_place(path) for path, checksum in wanted.items() if files.checksum(_place(path)) != checksum]
+
+
+def _with_place(path):
+    """A file of the formula; with its place if an extension has it, because no sync brings another one."""
+    is_synced = _place(path) == os.path.join(_packages(), path.partition("/")[2])
+    return path if is_synced or not path.startswith(_ENGINE) else f"{path} (of an extension, {_place(path)})"
 
 
 def _place(path):
@@ -346,9 +352,14 @@ def _place(path):
     if path.startswith(_ENGINE):  # it may be that of an extension, which precedes what is synced
         return os.path.join(os.path.dirname(saltext.pacemaker.__file__), path[len(_ENGINE) :])
     if folder == "_utils":
-        return os.path.join(os.path.dirname(os.path.dirname(lib_settings.__file__)), name)
+        return os.path.join(_packages(), name)
     above, own = os.path.split(os.path.dirname(os.path.abspath(__file__)))
     return os.path.join(above, own.replace("modules", folder.strip("_")), name)
+
+
+def _packages():
+    """Where a sync puts the formula's packages."""
+    return os.path.dirname(os.path.dirname(lib_settings.__file__))
 
 
 def roles(saltenv=None):

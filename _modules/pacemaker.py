@@ -18,24 +18,25 @@ The form of the data
       web: {agent: "ocf:heartbeat:apache", operations: [{name: monitor, interval: 10s}]}
     primitives:
       ip:
-        agent: "ocf:heartbeat:IPaddr2"            # class:provider:type or class:type; or else template: web
+        agent: "ocf:heartbeat:IPaddr2"            # class:provider:type or class:type
         description: an address
         params: {ip: 192.0.2.1}
         meta: {migration-threshold: 3}
         utilization: {cpu: 1}
         operations:                               # also start-delay, enabled, role, on-fail, params, meta
           - {name: monitor, interval: 10s, timeout: 20s}
+      other: {template: web}
     groups: {g: {members: [ip, other], meta: {}}}
     clones: {c: {resource: haproxy, meta: {interleave: true}}}          # promotable: meta promotable: true
     bundles:
-      b:
+      boxes:
         docker: {image: "app:1", replicas: 3, network: host}            # or podman, rkt
         network: {control-port: 3121, port-mappings: [{port: 80, internal-port: 8080}]}
         storage: [{source-dir: /srv, target-dir: /data, options: rw}]
         primitive: app
     locations:
       l1: {resource: ip, node: primary, score: 50, resource-discovery: exclusive}
-      l2:                                         # resource-pattern instead of resource; role
+      l2:                                         # resource-pattern instead of resource; role, lifetime
         resource: ip
         rules:
           - score: -INFINITY                      # or score-attribute; boolean-op, role
@@ -45,17 +46,17 @@ The form of the data
               - rsc_expression: {class: ocf, provider: heartbeat, type: IPaddr2}
               - op_expression: {name: monitor, interval: 10s}
               - rule: {boolean-op: or, expressions: []}
-    colocations:
-      c1: {resource: ip, with: c, score: INFINITY}                      # role, with-role, node-attribute, influence
+    colocations:                                  # score-attribute, score-attribute-mangle, node-attribute, influence
+      c1: {resource: ip, with: c, score: INFINITY}                      # role, with-role, lifetime
       c2: {score: 10, sets: [{resources: [ip, other], sequential: false}]}
     orders:
-      o1: {first: c, then: ip, kind: Mandatory, symmetrical: false}     # first-action, then-action, require-all
-      o2: {sets: [{resources: [a, b]}, {resources: [c], action: start, require-all: false}]}
+      o1: {first: c, then: ip, kind: Mandatory, symmetrical: false}     # first-action, then-action, lifetime
+      o2: {sets: [{resources: [ip, other]}, {resources: [c], action: start, require-all: false}]}
     tickets: {t1: {ticket: site, resource: ip, role: Started, loss-policy: stop}}
     fencing_levels: {f1: {target: primary, index: 1, devices: [ipmi]}}  # target-pattern; target-attribute, target-value
     node_attributes: {primary: {rack: 1}}
     utilization: {primary: {cpu: 8}}
-    alerts: {a1: {path: /usr/local/bin/alert, params: {}, meta: {}, recipients: {a1-r: {value: ops}}}}
+    alerts: {a1: {path: /usr/local/bin/alert, params: {}, meta: {}, recipients: {a1-r: {value: ops}}}}  # select
     acls:
       roles: {read: {permissions: [{kind: read, xpath: /cib}]}}
       targets: {alice: {roles: [read]}}

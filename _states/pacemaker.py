@@ -25,6 +25,9 @@ The form of the data is that of ``pacemaker.export``; see the execution module `
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from salt.state import STATE_INTERNAL_KEYWORDS
 
+from saltext.pacemaker.cib.kinds import KINDS
+from saltext.pacemaker.cib.settings import SETTINGS
+
 __virtualname__ = "pacemaker"
 
 
@@ -261,32 +264,8 @@ _VALUE_ABSENT = """
 _NODE = """
     node
         The name of the node."""
-_OBJECTS = {
-    "primitive": ("primitives", "agent (or template), params, meta, utilization, operations, description"),
-    "template": ("templates", "agent, params, meta, utilization, operations, description"),
-    "group": ("groups", "members, params, meta, description"),
-    "clone": ("clones", "resource, params, meta, description"),
-    "bundle": ("bundles", "docker (or podman, rkt), network, storage, primitive, params, meta, description"),
-    "location": ("locations", "resource (or resource-pattern, sets), node and score (or rules), role, lifetime"),
-    "colocation": ("colocations", "resource and with (or sets), score, role, with-role, node-attribute, influence"),
-    "order": ("orders", "first and then (or sets), first-action, then-action, kind, symmetrical, require-all"),
-    "ticket": ("tickets", "ticket, resource (or sets), role, loss-policy"),
-    "fencing_level": ("fencing_levels", "target (or target-pattern, target-attribute), index, devices"),
-    "alert": ("alerts", "path, params, meta, select, recipients, description"),
-    "acl_role": ("acls:roles", "permissions, description"),
-    "acl_target": ("acls:targets", "roles"),
-    "acl_group": ("acls:groups", "roles"),
-    "tag": ("tags", "members"),
-}
-_VALUES = {
-    "property": "properties",
-    "resource_default": "resource_defaults",
-    "operation_default": "operation_defaults",
-    "node_attribute": "node_attributes",
-    "node_utilization": "utilization",
-}
-
-
+_OBJECTS = {kind.name: (kind.section, kind.fields_in_words) for kind in KINDS.values()}
+_VALUES = {settings.name: settings.section for settings in SETTINGS.values()}
 _OPTIONS = ("owner", "max_disruption", "take_over", "allow_partition", "timeout")
 # Requisites under which a state may not run at all: it commits on its own then.
 _CONDITIONS = ("onchanges", "onfail", "onlyif", "prereq", "unless", "creates")

@@ -7,9 +7,9 @@ import re
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Problem
 from saltext.pacemaker.cib import desired, switches
-from saltext.pacemaker.cib.fields import Context
 from saltext.pacemaker.cib.kinds import RESOURCE_SECTIONS
 from saltext.pacemaker.cib.nvsets import as_sets, pairs
+from saltext.pacemaker.cib.shapes import Context
 from saltext.pacemaker.errors import CibError
 from saltext.pacemaker.words import did_you_mean
 

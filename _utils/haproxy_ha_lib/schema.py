@@ -11,7 +11,8 @@ import re
 
 from haproxy_ha_lib import corosync_conf, haproxy_line, shape, values
 from haproxy_ha_lib.shape import Either, Items, Keys, Problem, Table, Value
-from saltext.pacemaker.cib import switches
+from saltext.pacemaker.cib import switches, tables
+from saltext.pacemaker.cib.settings import SETTINGS
 
 ROOT = "haproxy_ha"
 
@@ -316,28 +317,11 @@ _HAPROXY = Keys("The load balancer tier.", {
 })
 
 _CONFIGURATION = {
-    "properties": "Cluster properties.",
-    "resource_defaults": "Meta attributes that every resource has unless it says otherwise.",
-    "operation_defaults": "Defaults of operations.",
-    "primitives": "Primitives: {agent, params, meta, operations}.",
-    "templates": "Resource templates.",
-    "groups": "Groups: {members, meta}.",
-    "clones": "Clones: {resource, meta}.",
-    "bundles": "Bundles (containers).",
-    "colocations": "Colocation constraints: {resource, with, score}.",
-    "orders": "Order constraints: {first, then, kind, symmetrical}.",
-    "locations": "Location constraints: {resource, node, score} or a rule.",
-    "tickets": "Ticket constraints.",
-    "fencing_levels": "Fencing topology.",
-    "node_attributes": "Permanent attributes of nodes.",
-    "utilization": "Utilization of nodes.",
-    "alerts": "Alerts.",
-    "acls": "ACL roles, users and groups.",
-    "tags": "Tags.",
+    **tables.sections(),
     "switches": "What operators have set, as an export shows it. It says nothing.",
     "observed": "What agents may have set, as an export shows it. It says nothing.",
 }
-_SETS = ("properties", "resource_defaults", "operation_defaults")
+_SETS = tuple(section for section, one in SETTINGS.items() if not one.per_node)
 CONFIGURATION_SECTIONS = tuple(_CONFIGURATION)
 """Keys of ``cluster`` that hold Pacemaker's objects, in the form of pacemaker.export."""
 

@@ -7,6 +7,8 @@ import modules
 import pytest
 from pillars import EXAMPLE
 
+import saltext.pacemaker
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ("_modules", "_states", "_utils", "haproxy_ha")
 either = pytest.mark.parametrize("test", [True, False])
@@ -69,6 +71,18 @@ def test_states_that_are_older_than_the_modules_are_a_failure(minions, formula, 
         [state] = minion.apply(sls, EXAMPLE, test=test).values()
         assert state["result"] is False
         assert "salt://haproxy_ha/modules.sha256 is not on Salt's file server" in state["comment"]
+
+
+def test_an_engine_of_another_version_in_an_extension_is_named_with_its_place(minions, formula, tmp_path, monkeypatch):
+    """It precedes what is synced, so that a sync does not help."""
+    installed = tmp_path / "site-packages" / "saltext" / "pacemaker"
+    shutil.copytree(REPOSITORY / "_utils" / "saltext" / "pacemaker", installed)
+    monkeypatch.setattr(saltext.pacemaker, "__file__", str(installed / "__init__.py"))
+    assert minions("primary", (formula,)).modules.haproxy_ha.stale("base") == []
+    with open(installed / "words.py", "a", encoding="utf-8") as handle:
+        handle.write("# another version\n")
+    said = only_failure(minions("secondary", (formula,)).apply("haproxy_ha.guard", EXAMPLE), "secondary")
+    assert f"_utils/saltext/pacemaker/words.py (of an extension, {installed / 'words.py'})" in said
 
 
 def test_functions_say_it_too(minions, formula):

@@ -333,7 +333,7 @@ WRONG = [
     ({"properties": [1]}, "properties"),
     ({"clones": {"ip": {"resource": "web"}}}, "clones:ip: the id is in use by a primitive"),
     ({"acls": {"rolls": {}}}, "acls:rolls"),
-    ({"acls": {"targets": {"a": {"roles": ["r"]}}}}, "acls:targets:a:role: there is no role r"),
+    ({"acls": {"targets": {"a": {"roles": ["r"]}}}}, "acls:targets:a:roles: there is no role r"),
     ({"primitives": {"x": {"agent": None}}}, "primitives:x: needs an agent"),
     ({"primitives": {"x": {"agent": "ocf:a:\0"}}}, "primitives:x:agent: holds a character that XML cannot hold"),
     ({"primitives": {"x": {"agent": "ocf:a:b", "operations": {"operations": []}}}}, "primitives:x:operations"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from saltext.pacemaker.cib import nvsets, switches, values
 from saltext.pacemaker.cib.document import MARKER
-from saltext.pacemaker.cib.fields import Context, Shape
+from saltext.pacemaker.cib.shapes import Context, Shape
 from saltext.pacemaker.types import Data, Path
 
 

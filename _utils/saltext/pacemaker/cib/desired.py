@@ -5,33 +5,19 @@ Desired data: check it, and bring it into one form.
 from __future__ import annotations
 
 import datetime
+import functools
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from saltext.pacemaker.cib import kinds, nvsets, switches, values
-from saltext.pacemaker.cib.document import AUTOMATIC, SECTIONS, Document, named
-from saltext.pacemaker.cib.fields import Context
+from saltext.pacemaker.cib import kinds, nvsets, switches, tables, values
+from saltext.pacemaker.cib.document import AUTOMATIC, Document, named
 from saltext.pacemaker.cib.settings import SETTINGS
+from saltext.pacemaker.cib.shapes import Context, Target
 from saltext.pacemaker.errors import CibError, DanglingError, Problem
 from saltext.pacemaker.types import Data, Key, Objects, Path, Report
 from saltext.pacemaker.words import describe, did_you_mean
-
-_PLACES = {
-    "locations": ("resource", "resource-pattern", "sets"),
-    "colocations": ("resource", "sets"),
-    "orders": ("first", "sets"),
-    "tickets": ("resource", "sets"),
-}
-_REFERENCES = {
-    "clones": ("resource",),
-    "bundles": ("primitive",),
-    "locations": ("resource",),
-    "colocations": ("resource", "with"),
-    "orders": ("first", "then"),
-    "tickets": ("resource",),
-}
 
 
 @dataclass
@@ -45,6 +31,13 @@ class Desired:
     objects: Objects = field(default_factory=dict)
     settings: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict)
     doubts: dict[tuple[str, str | None], list[Problem]] = field(default_factory=dict)
+
+    @property
+    def there(self) -> set[Key]:
+        """
+        The keys of the objects that have to be there.
+        """
+        return {key for key, content in self.objects.items() if content is not None}
 
     def context(self, document: Document) -> Context:
         """
@@ -71,9 +64,7 @@ def read(data: Any, document: Document) -> Desired:
     for key, content in desired.objects.items():
         if content is not None:
             path = (*key[0].split(":"), key[1])
-            kinds.KINDS[key[0]].shape.check(content, path, report)
-            if isinstance(content, dict):
-                _check_object(key[0], content, path, report)
+            kinds.KINDS[key[0]].check(content, path, report)
             desired.doubts[key], doubts = doubts, []
     for (section, node), sets in desired.settings.items():
         path = (section,) if node is None else (section, node)
@@ -81,7 +72,7 @@ def read(data: Any, document: Document) -> Desired:
         desired.doubts[section, node], doubts = doubts, []
     if not problems:
         _check_ids(desired, document, report)
-        _doubt_devices(desired, document)
+        _doubt_references(desired, document)
     if problems:
         raise CibError(*sorted(problems, key=str))
     return desired
@@ -97,14 +88,14 @@ def read_alone(data: Any) -> Desired:
     return desired
 
 
-def _doubt_devices(desired: Desired, document: Document) -> None:
+def _doubt_references(desired: Desired, document: Document) -> None:
     """A fencing level may name a device that is not there; it then fails when it is needed."""
-    known = document.resources() | {name for (_, name), content in desired.objects.items() if content is not None}
-    for (section, name), content in desired.objects.items():
-        for device in content["devices"] if section == "fencing_levels" and content is not None else ():
-            if device not in known and device != "watchdog":
-                text = f"there is no fence device {device}{did_you_mean(device, known)}"
-                desired.doubts[section, name].append(Problem((section, name, "devices"), text))
+    allowed = _allowed({*document.objects, *desired.there})
+    for key in desired.there:
+        for path, name, target in _references(key, desired.objects[key]):
+            if target.doubtful and name not in allowed(target):
+                text = f"there is no {target.word} {name}{did_you_mean(name, allowed(target))}"
+                desired.doubts[key].append(Problem(path, text))
 
 
 def check_references(
@@ -116,22 +107,19 @@ def check_references(
     context: that of the desired data. written: the keys (section, id) of the objects that change. present: those of the
     live configuration. doomed: those of it that go.
     """
-    there = _There({key for key, content in desired.objects.items() if content is not None} | (present - doomed))
+    allowed = _allowed(desired.there | (present - doomed))
     going = {name for _, name in doomed}
     problems: list[Problem] = []
 
     def report(path: Path, text: str) -> None:
         problems.append(Problem(path, text))
 
-    for key, content in desired.objects.items():
-        if content is None:
-            continue
-        for path, name, allowed in _references(key, content, there):
-            if name not in allowed and (key in written or name in going):
-                report(path, f"there is no {_referred(path)} {name}{did_you_mean(name, allowed)}")
-        for device in content.get("devices", ()) if key[0] == "fencing_levels" else ():
-            if device in going:
-                report((*key, "devices"), f"there is no resource {device}")
+    for key in desired.there:
+        content = desired.objects[key]
+        for path, name, target in _references(key, content):
+            matters = name in going or (key in written and not target.doubtful)
+            if matters and name not in allowed(target):
+                report(path, f"there is no {target.word} {name}{did_you_mean(name, allowed(target))}")
         if key in written:
             for name in _id_refs(content):
                 if name not in context.named and name not in context.ids:
@@ -148,11 +136,11 @@ def normalised(data: Any, report: Report = lambda path, text: None) -> Desired:
     desired = Desired()
     data = _plain(data, (), report)
     if not isinstance(data, dict):
-        report(("configuration",), f"found {describe(data)}, allowed: a mapping of {', '.join(SECTIONS)}")
+        report(("configuration",), f"found {describe(data)}, allowed: a mapping of {', '.join(tables.SECTIONS)}")
         return desired
     for section, content in data.items():
-        if section not in (*SECTIONS, *switches.SECTIONS):
-            report((section,), f"is not a section{did_you_mean(section, SECTIONS)}")
+        if section not in (*tables.SECTIONS, *switches.SECTIONS):
+            report((section,), f"is not a section{did_you_mean(section, tables.SECTIONS)}")
         elif content is None:
             continue
         elif section in switches.SECTIONS:
@@ -166,8 +154,8 @@ def normalised(data: Any, report: Report = lambda path, text: None) -> Desired:
             _add_acls(desired, content, report)
         else:
             for name, one in content.items():
-                if section == "tags" and isinstance(one, list):
-                    one = {"members": one}
+                if kinds.KINDS[section].alone and isinstance(one, list):
+                    one = {kinds.KINDS[section].alone: one}
                 desired.objects[section, name] = one
     return desired
 
@@ -223,23 +211,6 @@ def _sets(content: Any) -> list[Any]:
     return nvsets.as_sets(content) if isinstance(content, (dict, list)) else [content]
 
 
-def _check_object(section: str, content: Data, path: Path, report: Report) -> None:
-    stated = {key for key, value in content.items() if value not in (None, [], {})}
-    if section in ("primitives", "templates") and ("agent" in stated) == ("template" in stated):
-        report(path, "needs an agent" + ("" if section == "templates" else ", or else a template"))
-    if section in _PLACES and len(stated.intersection(_PLACES[section])) != 1:
-        report(path, f"needs one of {', '.join(_PLACES[section])}")
-    for first, second in (("colocations", "with"), ("orders", "then")):
-        if section == first and not stated & {"sets", second}:
-            report((*path, second), "is missing")
-    if section == "locations" and ("node" in stated) == ("rules" in stated):
-        report(path, "needs a node with a score, or else rules")
-    if section == "bundles" and len(stated & {"docker", "podman", "rkt"}) != 1:
-        report(path, "needs one of docker, podman, rkt")
-    if section == "fencing_levels" and len(stated & {"target", "target-pattern", "target-attribute"}) != 1:
-        report(path, "needs one of target, target-pattern, target-attribute")
-
-
 def _check_settings(
     section: str, node: str | None, sets: list[Any], path: Path, document: Document, report: Report
 ) -> None:
@@ -257,37 +228,20 @@ def _check_settings(
         report(path, f"the cluster has no node of this name{did_you_mean(node, document.nodes())}")
 
 
-class _There:
-    """The ids of what is there, by what may refer to it."""
-
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self.templates = {name for section, name in keys if section == "templates"}
-        self.roles = {name for section, name in keys if section == "acls:roles"}
-        self.resources = {name for section, name in keys if section in kinds.RESOURCE_SECTIONS}
-        self.constrainable = self.resources | self.templates | {name for section, name in keys if section == "tags"}
+def _references(key: Key, content: Data) -> Iterator[tuple[Path, str, Target]]:
+    """Yield (path, id, what it has to be) of everything that an object refers to, and has to be there."""
+    found = kinds.KINDS[key[0]].shape.references(content, (*key[0].split(":"), key[1]))
+    return (one for one in found if one[2].sections)
 
 
-def _references(key: Key, content: Data, there: _There) -> Iterator[tuple[Path, Any, set[str]]]:
-    """Yield (path, name, names that it may be) of everything that an object refers to."""
-    section, path = key[0], (*key[0].split(":"), key[1])
-    for field_ in _REFERENCES.get(section, ()):
-        if content.get(field_) is not None:
-            yield (*path, field_), content[field_], there.constrainable
-    for number, one in enumerate(content.get("sets") or ()):
-        for resource in one.get("resources") or ():
-            yield (*path, "sets", number, "resource"), resource, there.constrainable
-    if section == "primitives" and content.get("template") is not None:
-        yield (*path, "template"), content["template"], there.templates
-    if section in ("acls:targets", "acls:groups"):
-        for role in content.get("roles") or ():
-            yield (*path, "role"), role, there.roles
-    for member in members(section, content):
-        yield (*path, "members" if section == "groups" else "resource"), member, there.resources
+def _allowed(keys: Collection[Key]) -> Callable[[Target], set[str]]:
+    """A function that tells which of the ids among ``keys`` may be meant."""
 
+    @functools.cache
+    def allowed(target: Target) -> set[str]:
+        return {*target.known, *(name for section, name in keys if section in target.sections)}
 
-def _referred(path: Path) -> str:
-    """What the last part of a path refers to, in words."""
-    return path[-1] if path[-1] in ("template", "role") else "resource"
+    return allowed
 
 
 def _id_refs(data: Any) -> Iterator[str]:
@@ -330,7 +284,5 @@ def members(section: str, content: Data) -> list[str]:
     """
     The ids of the resources inside a group, clone or bundle.
     """
-    if section == "groups":
-        return list(content.get("members") or ())
-    key = {"clones": "resource", "bundles": "primitive"}.get(section)
-    return [content[key]] if key and content.get(key) else []
+    field_ = kinds.KINDS[section].members
+    return field_.names(content) if field_ else []

@@ -13,9 +13,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from saltext.pacemaker.cib import kinds, nvsets, switches, values
-from saltext.pacemaker.cib.fields import Context, children
+from saltext.pacemaker.cib import kinds, nvsets, switches, tables, values
 from saltext.pacemaker.cib.settings import SETTINGS
+from saltext.pacemaker.cib.shapes import Context, children
 from saltext.pacemaker.errors import CibError, Problem
 from saltext.pacemaker.types import Data, Element, Key, Parents
 
@@ -24,25 +24,6 @@ AUTOMATIC = frozenset((
     "last-lrm-refresh",
 ))  # fmt: skip
 """Properties that the cluster itself sets, or has set: never exported, compared or removed."""
-
-_REFERRING = {
-    "rsc_location": ("rsc",),
-    "rsc_colocation": ("rsc", "with-rsc"),
-    "rsc_order": ("first", "then"),
-    "rsc_ticket": ("rsc",),
-    "resource_ref": ("id",),
-    "acl_permission": ("reference",),
-}
-NOT_IDS = ("node", "acl_target", "resource_ref", "obj_ref", "role")
-"""Elements whose ``id`` is no id of the document."""
-
-
-SECTIONS = (
-    "properties resource_defaults operation_defaults primitives groups clones bundles templates locations colocations "
-    "orders tickets fencing_levels node_attributes utilization alerts acls tags"
-).split()
-"""The sections of exported data, in order."""
-
 
 EVERYTHING = "everything"
 
@@ -89,7 +70,7 @@ class Document:
         self._index()
         everything = list(self.configuration.iter())
         self.context = Context(
-            ids={one.get("id", "") for one in everything if one.tag not in NOT_IDS} - {""},
+            ids={one.get("id", "") for one in everything if one.tag not in tables.NOT_IDS} - {""},
             referenced=_referenced(everything),
             schema=self.schema,
         )
@@ -348,7 +329,7 @@ class Document:
             key = kind.section, name
             self.objects[key] = element
             if parent == "resources":
-                for child in children(element, "primitive", "group"):
+                for child in children(element, *tables.RESOURCE_TAGS):
                     self._index_element(parent, child)
         elif parent == "nodes" and element.tag == "node":
             for settings in SETTINGS.values():
@@ -370,8 +351,9 @@ def _referenced(elements: list[Element]) -> set[str]:
     """The ids that something refers to."""
     found: set[str] = set()
     for element in elements:
-        referring = _REFERRING.get(element.tag, ()) if isinstance(element.tag, str) else ()
-        found.update(element.get(attribute, "") for attribute in ("id-ref", *referring))
+        found.add(element.get("id-ref", ""))
+        if element.tag in tables.SHOWING:
+            found.update(element.get(attribute, "") for attribute in tables.SHOWING[element.tag])
     return found - {""}
 
 
@@ -411,7 +393,7 @@ def export(document: Document, owner: str | None = None, secrets: bool = True) -
     result: Data = {}
     for apart, content in found.items():
         target = result if apart is None else result.setdefault(apart, {})
-        target.update({section: copy.deepcopy(content[section]) for section in SECTIONS if content.get(section)})
+        target.update({section: copy.deepcopy(content[section]) for section in tables.SECTIONS if content.get(section)})
     result = {section: content for section, content in result.items() if content}
     if not secrets:
         hide(result)
@@ -424,7 +406,7 @@ def _export_object(
     data = document.data((section, name))
     if section == "tags":
         if not document.is_owner_tag(name, owner):
-            _place(found[None], section, name, data["members"])
+            _place(found[None], section, name, data[kinds.KINDS[section].alone])
         return
     apart = switches.constraint_section(section, name)
     if apart:

@@ -9,16 +9,11 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from saltext.pacemaker.cib import desired as wanted
-from saltext.pacemaker.cib import kinds, nvsets, values
-from saltext.pacemaker.cib.document import NOT_IDS, Document
-from saltext.pacemaker.cib.fields import Context, children
+from saltext.pacemaker.cib import kinds, nvsets, tables, values
+from saltext.pacemaker.cib.document import Document
 from saltext.pacemaker.cib.settings import SETTINGS, Settings
+from saltext.pacemaker.cib.shapes import Context, children
 from saltext.pacemaker.types import Data, Element, Key, Objects, Parents
-
-_CONTAINERS = ("group", "clone", "master", "bundle")
-_RESOURCES = ("primitive", *_CONTAINERS)
-_NAMING = ("rsc", "with-rsc", "first", "then")
-_CONSTRAINTS = ("rsc_location", "rsc_colocation", "rsc_order", "rsc_ticket")
 
 
 def write_objects(document: Document, objects: Objects, context: Context) -> None:
@@ -39,12 +34,11 @@ def write_objects(document: Document, objects: Objects, context: Context) -> Non
 def _arrange(document: Document, objects: Objects) -> None:
     """Put the members of groups, clones and bundles into them, in order; what is no longer a member, outside."""
     resources = {name: element for (section, name), element in document.objects.items() if _is_resource(section)}
-    order = {"groups": 0, "clones": 1, "bundles": 2}
-    containers = [key for key in objects if key[0] in order]
-    for section, name in sorted(containers, key=lambda key: order[key[0]]):
+    containers = [key for key in objects if key[0] in tables.CONTAINERS]
+    for section, name in sorted(containers, key=lambda key: tables.CONTAINERS.index(key[0])):
         container = resources[name]
         members = [resources[member] for member in wanted.members(section, objects[section, name])]
-        present = children(container, *_RESOURCES)
+        present = children(container, *tables.RESOURCE_TAGS)
         if present == members:
             continue
         parents = document.parents()
@@ -78,7 +72,7 @@ def remove_objects(document: Document, keys: Collection[Key], replaced: bool = F
         for element in leaving:
             parents[element].remove(element)
             touched.add(parents[element])
-            gone.update(one.get("id") for one in element.iter() if one.get("id") and one.tag not in NOT_IDS)
+            gone.update(one.get("id") for one in element.iter() if one.get("id") and one.tag not in tables.NOT_IDS)
         there = list(document.configuration.iter())
         leaving = [one for one in there if one in touched and _is_empty(one)]
         if not replaced:
@@ -87,7 +81,7 @@ def remove_objects(document: Document, keys: Collection[Key], replaced: bool = F
 
 def _hoist(container: Element, parents: Parents, document: Document, leaving: list[Element]) -> None:
     """Before a container goes, its members move out, unless they go too."""
-    for child in children(container, *_RESOURCES) if container.tag in _CONTAINERS else ():
+    for child in children(container, *tables.RESOURCE_TAGS) if container.tag in tables.CONTAINER_TAGS else ():
         if child not in leaving:
             container.remove(child)
             document.section("resources").append(child)
@@ -96,28 +90,19 @@ def _hoist(container: Element, parents: Parents, document: Document, leaving: li
 
 def _is_empty(element: Element) -> bool:
     """Whether an element has lost all that it was there for."""
-    if element.tag in _CONSTRAINTS:
-        return not any(element.get(name) for name in (*_NAMING, "rsc-pattern")) and not children(
-            element, "resource_set"
-        )
-    needed = {"resource_set": ["resource_ref"], "group": ["primitive"], "tag": ["obj_ref"]}
-    needed.update(dict.fromkeys(("clone", "master"), ["primitive", "group"]))
-    return element.tag in needed and not children(element, *needed[element.tag])
+    return element.tag in tables.ESSENTIAL and tables.ESSENTIAL[element.tag].is_hollow(element)
 
 
 def _refers(element: Element, gone: Collection[str | None]) -> bool:
     """Whether an element is about something in ``gone``. A fencing level only loses the device, while it has others."""
-    if element.tag == "fencing-level":
-        devices = (element.get("devices") or "").split(",")
-        left = [device for device in devices if device.strip() not in gone]
-        if left and left != devices:
-            element.set("devices", ",".join(left))
+    if element.tag in tables.LISTING:
+        field = tables.LISTING[element.tag]
+        names = field.read(element, Context(), "") or []
+        left = [name for name in names if name not in gone]
+        if left and left != names:
+            field.write(element, left, Context())
         return not left
-    if element.tag in ("resource_ref", "obj_ref", "role"):
-        return element.get("id") in gone
-    if element.tag == "acl_permission":
-        return element.get("reference") in gone
-    return element.tag in _CONSTRAINTS and any(element.get(name) in gone for name in _NAMING)
+    return any(element.get(name) in gone for name in tables.BINDING.get(element.tag, ()))
 
 
 def assign(document: Document, section: str, node: str | None, sets: list[Data], context: Context) -> list[list[str]]:
@@ -287,7 +272,7 @@ def remove_dangling_settings(document: Document) -> None:
     leaves empty.
     """
     parents = document.parents()
-    there = {one.get("id") for one in document.configuration.iter() if one.tag not in NOT_IDS}
+    there = {one.get("id") for one in document.configuration.iter() if one.tag not in tables.NOT_IDS}
     for found in document.settings.values():
         for element in list(found):
             pairs = children(element, "nvpair")

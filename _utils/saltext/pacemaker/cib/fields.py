@@ -1,207 +1,23 @@
 """
-How one XML element of a CIB is laid out as data: a ``Shape`` is a list of fields, and a field can read its part of an
-element, say what the data means, check it, and write it back into the element, touching nothing else.
-
-``meaning`` returns text and tuples of text: equal exactly when Pacemaker cannot tell the difference. ``write`` edits
-in place: what already means the same keeps its XML, its inner ids included.
+The fields that elements of a CIB are made of: each lays out a part of an element as data (shapes.py).
 """
 
 from __future__ import annotations
 
-import functools
-import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from saltext.pacemaker.cib import values
+from saltext.pacemaker.cib.shapes import Context, Field, Shape, Shapes, Target, children
 from saltext.pacemaker.types import Data, Element, Path, Report
-from saltext.pacemaker.words import describe, did_you_mean
-
-_NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.-]")
+from saltext.pacemaker.words import describe
 
 
-def children(element: Element, *tags: str) -> list[Element]:
-    """
-    The child elements with one of ``tags`` (all if none is given), comments left out.
-    """
-    return [child for child in element if isinstance(child.tag, str) and (not tags or child.tag in tags)]
-
-
-class Context:
-    """
-    What lies outside the element at hand.
-
-    ids: every XML id in the document, so that a new one is unique.
-    referenced: the ids that something refers to; only these are part of the data of inner elements.
-    named: data by such an id, to resolve ``id-ref``.
-    unknown: what was met and is not understood, as text; it is kept as it is.
-    schema: the version of the CIB's schema, (major, minor); by default one in which everything has its present name.
-    """
-
-    def __init__(
-        self,
-        ids: Iterable[str] = (),
-        referenced: Iterable[str] = (),
-        named: dict[str, Data] | None = None,
-        schema: tuple[int, int] = (3, 9),
-    ) -> None:
-        self.ids = set(ids)
-        self.referenced = frozenset(referenced)
-        self.named = dict(named or {})
-        self.unknown: list[str] = []
-        self.schema = schema
-
-    @property
-    def old_roles(self) -> bool:
-        """
-        Whether the schema still has Master and Slave instead of Promoted and Unpromoted.
-        """
-        return self.schema < (3, 7)
-
-    def new_id(self, *parts: str) -> str:
-        """
-        Reserve and return an XML id made of ``parts`` that is not in use.
-        """
-        base = _NOT_IN_ID.sub("_", "-".join(parts))
-        base = base if base[:1].isalpha() or base[:1] == "_" else "_" + base
-        new, number = base, 1
-        while new in self.ids:
-            number += 1
-            new = f"{base}-{number}"
-        self.ids.add(new)
-        return new
-
-    def resolve(self, data: Any) -> Any:
-        """
-        The data that an ``id-ref`` stands for; any other data stands for itself.
-        """
-        seen = set()
-        while isinstance(data, dict) and "id-ref" in data and data["id-ref"] not in seen:
-            seen.add(data["id-ref"])
-            data = self.named.get(data["id-ref"], data)
-            if isinstance(data, dict) and data.get("id-ref") in seen:
-                break
-        return data
-
-
-class Field(Protocol):
-    """
-    A part of an element. ``attributes`` and ``tags`` are those of the XML that it knows.
-    """
-
-    key: str
-
-    @property
-    def attributes(self) -> Collection[str]: ...
-
-    @property
-    def tags(self) -> tuple[str, ...]: ...
-
-    def read(self, element: Element, context: Context, where: str) -> Any: ...
-
-    def meaning(self, value: Any, context: Context) -> Any: ...
-
-    def write(self, element: Element, value: Any, context: Context) -> None: ...
-
-    def check(self, value: Any, path: Path, report: Report) -> None: ...
-
-
-class Shape:
-    """
-    One element: its fields, in the order in which the schema wants their children.
-    """
-
-    def __init__(self, *fields: Field, suffix: str | Callable[[Data], str] = "", ordered: bool = False) -> None:
-        self.fields = fields
-        self.suffix = suffix
-        self.ordered = ordered
-        self.by_key = {field.key: field for field in fields}
-        self._attributes = {"id"}.union(*(field.attributes for field in fields))
-
-    @functools.cached_property
-    def _order(self) -> dict[str, int]:
-        return {tag: number for number, field in enumerate(self.fields) for tag in field.tags}
-
-    def suffix_for(self, data: Data) -> str:
-        """
-        The last part of the id of an element that holds ``data``; empty if it is called after its tag.
-        """
-        return self.suffix(data) if callable(self.suffix) else self.suffix
-
-    def read(self, element: Element, context: Context, where: str) -> Data:
-        """
-        The element's data; what no field knows goes to ``context.unknown``.
-        """
-        data = {}
-        for field in self.fields:
-            value = field.read(element, context, where)
-            if value is not None:
-                data[field.key] = value
-        context.unknown += [f"{where}: attribute {name}" for name in element.attrib if name not in self._attributes]
-        context.unknown += [f"{where}: element {child.tag}" for child in children(element) if not self._knows(child)]
-        return data
-
-    def _knows(self, child: Element) -> bool:
-        return child.tag in self._order
-
-    def meaning(self, data: Data, context: Context) -> tuple[tuple[str, Any], ...]:
-        """
-        What the data means, as a tuple of (key, meaning) of the fields that are there.
-        """
-        pairs = ((field.key, field.meaning(data.get(field.key), context)) for field in self.fields)
-        return tuple(pair for pair in pairs if pair[1] is not None)
-
-    def differing(self, old: Data, new: Data, context: Context) -> list[str]:
-        """
-        The keys of the fields in which two data differ in meaning.
-        """
-        return [
-            field.key
-            for field in self.fields
-            if field.meaning(old.get(field.key), context) != field.meaning(new.get(field.key), context)
-        ]
-
-    def write(self, element: Element, data: Data, context: Context) -> None:
-        """
-        Edit the element so that it means ``data``.
-        """
-        old = self.read(element, Context(referenced=context.referenced), "")
-        for key in self.differing(old, data, context):
-            self.by_key[key].write(element, data.get(key), context)
-        if self.ordered:
-            wanted = sorted(element, key=lambda child: self._order.get(child.tag, len(self._order)))
-            if wanted != list(element):
-                element[:] = wanted
-
-    def check(self, data: Any, path: Path, report: Report) -> None:
-        """
-        Report (path, text) for everything in ``data`` that this element cannot hold.
-        """
-        if not isinstance(data, dict):
-            report(path, f"found {describe(data)}, allowed: a mapping with {', '.join(self.by_key)}")
-            return
-        for key in data:
-            if key not in self.by_key:
-                report((*path, key), f"is not known here{did_you_mean(key, self.by_key)}")
-        for field in self.fields:
-            if data.get(field.key) is None:
-                if getattr(field, "required", False):
-                    report((*path, field.key), "is missing")
-            else:
-                field.check(data[field.key], (*path, field.key), report)
-
-
-Shapes = dict[str, Shape]
-"""Shapes by the tags of their elements."""
-
-
-class Attribute:
+class Attribute(Field):
     """
     An XML attribute with a typed value.
     """
-
-    tags = ()
 
     def __init__(
         self,
@@ -210,6 +26,7 @@ class Attribute:
         kind: str = "text",
         required: bool = False,
         choices: tuple[str, ...] = (),
+        refers: Target | None = None,
     ) -> None:
         self.key = key
         self.xml = xml or key
@@ -217,6 +34,7 @@ class Attribute:
         self.kind = kind
         self.required = required
         self.choices = choices
+        self.refers = refers
 
     def read(self, element: Element, context: Context, where: str) -> Any:
         value = element.get(self.xml)
@@ -286,13 +104,12 @@ class Words(Attribute):
         _check_words(value, path, report)
 
 
-class Agent:
+class Agent(Field):
     """
     The class, provider and type of an agent, as ``class:provider:type`` or ``class:type``.
     """
 
     key = "agent"
-    tags = ()
     attributes = frozenset(("class", "provider", "type"))
 
     def read(self, element: Element, context: Context, where: str) -> Any:
@@ -325,19 +142,21 @@ def _agent_parts(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ("class", "type"), tuple(values.text(value).split(":", 1))
 
 
-class References:
+class References(Field):
     """
     Child elements that only carry the id of something else: ``resource_ref``, ``obj_ref``, ``role``.
     """
 
-    attributes: frozenset[str] = frozenset()
-
-    def __init__(self, key: str, tag: str, ordered: bool, required: bool = True) -> None:
+    def __init__(self, key: str, tag: str, ordered: bool, refers: Target, required: bool = True) -> None:
         self.required = required
         self.key = key
         self.tag = tag
-        self.tags = (tag,)
         self.ordered = ordered
+        self.refers = refers
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag,)
 
     def read(self, element: Element, context: Context, where: str) -> Any:
         found = list(dict.fromkeys(child.get("id") for child in children(element, self.tag)))
@@ -359,18 +178,30 @@ class References:
         _check_words(value, path, report)
 
 
-class Members:
+class Members(Field):
     """
     The ids of the resources inside a group, clone or bundle. The tree itself is arranged in edit.py.
     """
 
-    attributes: frozenset[str] = frozenset()
-
-    def __init__(self, key: str, *tags: str, many: bool = False, required: bool = True) -> None:
+    def __init__(self, key: str, *tags: str, refers: Target, many: bool = False, required: bool = True) -> None:
         self.key = key
-        self.tags = tags
+        self._tags = tags
         self.many = many
         self.required = required
+        self.refers = refers
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self._tags
+
+    def names(self, data: Data) -> list[str]:
+        """
+        The ids in the data of an object.
+        """
+        value = data.get(self.key)
+        if not value:
+            return []
+        return list(value) if self.many else [value]
 
     def read(self, element: Element, context: Context, where: str) -> Any:
         names = [child.get("id") for child in children(element, *self.tags)]
@@ -391,19 +222,26 @@ class Members:
             report(path, f"found {describe(value)}, allowed: the name of a resource")
 
 
-class Single:
+class Single(Field):
     """
     One child element, as a mapping.
     """
 
-    attributes: frozenset[str] = frozenset()
-
     def __init__(self, key: str, shape: Shape, tag: str | None = None, empty: bool = False) -> None:
         self.key = key
         self.tag = tag or key
-        self.tags = (self.tag,)
         self.shape = shape
         self.needs_id = not empty
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag,)
+
+    def inner(self) -> Shapes:
+        return {self.tag: self.shape}
+
+    def items(self, value: Any) -> Iterator[tuple[Path, str, Data]]:
+        yield (), self.tag, value
 
     def read(self, element: Element, context: Context, where: str) -> Any:
         child = element.find(self.tag)
@@ -428,13 +266,11 @@ class Single:
         self.shape.check(value, path, report)
 
 
-class Many:
+class Many(Field):
     """
     Child elements of one tag, or of one of several (then each item is ``{tag: data}``), as a list; with ``keyed``, as a
     mapping by their ids. They may lie in an element of their own (``inside``). An item may be an ``id-ref``.
     """
-
-    attributes: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -451,11 +287,18 @@ class Many:
         self.ordered = ordered
         self.keyed = keyed
         self.same = same
-        self._tags = None
 
     @property
     def tags(self) -> tuple[str, ...]:
         return (self.inside,) if self.inside else tuple(self.shapes())
+
+    def inner(self) -> Shapes:
+        return self.shapes()
+
+    def items(self, value: Any) -> Iterator[tuple[Path, str, Data]]:
+        for place, item in value.items() if isinstance(value, dict) else enumerate(value):
+            tag, data = self._split(item)
+            yield (place,), tag, data
 
     def _children(self, element: Element) -> list[Element]:
         parent = element.find(self.inside) if self.inside else element

@@ -1,5 +1,6 @@
 """
-Every kind of object in the configuration section: where it lies in the CIB and how it is laid out as data.
+Every kind of object in the configuration section, one entry each: where it lies in the CIB, how it is laid out as data,
+what it refers to, what people are told of it. What other parts need of all kinds derives from these in tables.py.
 
 The sections ``properties``, ``resource_defaults``, ``operation_defaults``, ``node_attributes`` and ``utilization`` hold
 name-value sets and are described in settings.py.
@@ -8,42 +9,87 @@ name-value sets and are described in settings.py.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from saltext.pacemaker.cib import values
-from saltext.pacemaker.cib.fields import (
-    Agent,
-    Alias,
-    Attribute,
-    Context,
-    Many,
-    Members,
-    References,
-    Shape,
-    Single,
-    Words,
-    is_reference,
-)
+from saltext.pacemaker.cib.fields import Agent, Alias, Attribute, Many, Members, References, Single, Words, is_reference
 from saltext.pacemaker.cib.nvsets import NVSets
 from saltext.pacemaker.cib.rules import RULE
+from saltext.pacemaker.cib.shapes import Context, Shape, Target
 from saltext.pacemaker.types import Data, Element, Path, Report
+
+RESOURCE_SECTIONS = ("primitives", "groups", "clones", "bundles")
+_RESOURCE = Target("resource", RESOURCE_SECTIONS)
+_CONSTRAINED = Target("resource", (*RESOURCE_SECTIONS, "templates", "tags"))
+_TEMPLATE = Target("template", ("templates",), binds=False, shown=False)
+_ROLE = Target("role", ("acls:roles",), shown=False)
+_DEVICE = Target("fence device", RESOURCE_SECTIONS, shown=False, doubtful=True, known=frozenset({"watchdog"}))
+_ANY_ELEMENT = Target("element")
+_LISTED = Target("element", shown=False)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Exactly one of these fields has to be stated. ``text`` says so in better words."""
+
+    keys: tuple[str, ...]
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Kind:
     """
-    One kind of object.
+    One kind of object: all that the engine, the states and the documents know of it.
 
-    section: its key in the data. name: how one is called in messages. tags: its XML elements, the first for new ones.
-    parent: the path of the element that holds them, below ``configuration``. shape: its fields.
+    section: its key in the data. name: how one is called in messages, and the first part of the names of its states.
+    doc: what its section holds, for people. tags: its XML elements, the first for new ones. parent: the path of the
+    element that holds them, below ``configuration``. shape: its fields. one_of: fields of which one is needed. unless:
+    (a field that is needed, the one in whose place it is not). alone: the field that stands for the whole in data.
     """
 
     section: str
     name: str
+    doc: str
     tags: tuple[str, ...]
     parent: str
     shape: Shape
+    one_of: tuple[OneOf, ...] = ()
+    unless: tuple[tuple[str, str], ...] = ()
+    alone: str = ""
+
+    @property
+    def members(self) -> Members | None:
+        """
+        The field with the resources that are in it; None if it is no group, clone or bundle.
+        """
+        return next((field for field in self.shape.fields if isinstance(field, Members)), None)
+
+    @property
+    def fields_in_words(self) -> str:
+        """
+        The names of its fields, those that stand for each other together.
+        """
+        instead = {one.keys[0]: one.keys[1:] for one in self.one_of}
+        later = {key for keys in instead.values() for key in keys}
+        found = [key for key in self.shape.by_key if key not in later]
+        return ", ".join(f"{key} (or {', '.join(instead[key])})" if instead.get(key) else key for key in found)
+
+    def check(self, content: Any, path: Path, report: Report) -> None:
+        """
+        Report what is wrong with the data of one.
+        """
+        self.shape.check(content, path, report)
+        if not isinstance(content, dict):
+            return
+        stated = {key for key, value in content.items() if value not in (None, [], {})}
+        for one in self.one_of:
+            if len(stated.intersection(one.keys)) != 1:
+                report(path, one.text or f"needs one of {', '.join(one.keys)}")
+        for key, other in self.unless:
+            if not stated & {key, other}:
+                report((*path, key), "is missing")
 
 
 _DESCRIPTION = Attribute("description")
@@ -90,10 +136,12 @@ class Operations(Many):
     The operations of a primitive or template. Pacemaker needs an interval on each; one left out means 0.
     """
 
-    attributes = frozenset()
-
     def __init__(self) -> None:
         super().__init__("operations", {"op": _OPERATION}, inside="operations", same=_operation_key)
+
+    def items(self, value: Any) -> Iterator[tuple[Path, str, Data]]:
+        """Nothing: what refers to operations is an ``id-ref``, and they refer to nothing else."""
+        yield from ()
 
     def read(self, element: Element, context: Context, where: str) -> Any:
         parent = element.find("operations")
@@ -189,15 +237,16 @@ _SET = Shape(
     Attribute("role", kind="role"),
     Attribute("score", kind="score"),
     Attribute("kind", kind="word"),
-    References("resources", "resource_ref", ordered=True),
+    References("resources", "resource_ref", ordered=True, refers=_CONSTRAINED),
     suffix="set",
+    essential=("resources",),
 )
 _SETS = Many("sets", {"resource_set": _SET}, ordered=True)
 _LIFETIME = Single("lifetime", Shape(Many("rules", {"rule": RULE})), empty=True)
 _PERMISSION = Shape(
     Attribute("kind", required=True, kind="word", choices=("read", "write", "deny")),
     Attribute("xpath"),
-    Attribute("reference"),
+    Attribute("reference", refers=_ANY_ELEMENT),
     Attribute("object-type"),
     Attribute("attribute"),
     _DESCRIPTION,
@@ -253,57 +302,79 @@ class Promotable(NVSets):
         super().write(element, value, context)
 
 
+_TECHNOLOGIES = ("docker", "podman", "rkt")
 _KINDS = (
-    Kind(
-        "templates",
-        "template",
-        ("template",),
-        "resources",
-        Shape(Agent(), *_COMMON, Operations()),
-    ),
     Kind(
         "primitives",
         "primitive",
+        "Primitives: {agent, params, meta, operations}.",
         ("primitive",),
         "resources",
-        Shape(Agent(), Attribute("template"), *_COMMON, Operations()),
+        Shape(Agent(), Attribute("template", refers=_TEMPLATE), *_COMMON, Operations()),
+        one_of=(OneOf(("agent", "template"), "needs an agent, or else a template"),),
     ),
     Kind(
         "groups",
         "group",
+        "Groups: {members, meta}.",
         ("group",),
         "resources",
-        Shape(_DESCRIPTION, Members("members", "primitive", many=True), _PARAMS, _META),
+        Shape(
+            _DESCRIPTION,
+            Members("members", "primitive", many=True, refers=_RESOURCE),
+            _PARAMS,
+            _META,
+            essential=("members",),
+        ),
     ),
     Kind(
         "clones",
         "clone",
+        "Clones: {resource, meta}.",
         ("clone", "master"),
         "resources",
-        Shape(_DESCRIPTION, Members("resource", "primitive", "group"), _PARAMS, Promotable()),
+        Shape(
+            _DESCRIPTION,
+            Members("resource", "primitive", "group", refers=_RESOURCE),
+            _PARAMS,
+            Promotable(),
+            essential=("resource",),
+        ),
     ),
     Kind(
         "bundles",
         "bundle",
+        "Bundles (containers).",
         ("bundle",),
         "resources",
         Shape(
             _DESCRIPTION,
             _PARAMS,
             _META,
-            *(Single(name, _CONTAINER, empty=True) for name in ("docker", "podman", "rkt")),
+            *(Single(name, _CONTAINER, empty=True) for name in _TECHNOLOGIES),
             Single("network", _NETWORK, empty=True),
             Many("storage", {"storage-mapping": _STORAGE}, inside="storage"),
-            Members("primitive", "primitive", required=False),
+            Members("primitive", "primitive", refers=_RESOURCE, required=False),
         ),
+        one_of=(OneOf(_TECHNOLOGIES),),
+    ),
+    Kind(
+        "templates",
+        "template",
+        "Resource templates.",
+        ("template",),
+        "resources",
+        Shape(Agent(), *_COMMON, Operations()),
+        one_of=(OneOf(("agent",), "needs an agent"),),
     ),
     Kind(
         "locations",
         "location",
+        "Location constraints: {resource, node, score} or a rule.",
         ("rsc_location",),
         "constraints",
         Shape(
-            Attribute("resource", "rsc"),
+            Attribute("resource", "rsc", refers=_CONSTRAINED),
             Attribute("resource-pattern", "rsc-pattern"),
             Attribute("role", kind="role"),
             Attribute("node"),
@@ -313,16 +384,22 @@ _KINDS = (
             Many("rules", {"rule": RULE}),
             _LIFETIME,
             ordered=True,
+            essential=("resource", "resource-pattern", "sets"),
+        ),
+        one_of=(
+            OneOf(("resource", "resource-pattern", "sets")),
+            OneOf(("node", "rules"), "needs a node with a score, or else rules"),
         ),
     ),
     Kind(
         "colocations",
         "colocation",
+        "Colocation constraints: {resource, with, score}.",
         ("rsc_colocation",),
         "constraints",
         Shape(
-            Attribute("resource", "rsc"),
-            Attribute("with", "with-rsc"),
+            Attribute("resource", "rsc", refers=_CONSTRAINED),
+            Attribute("with", "with-rsc", refers=_CONSTRAINED),
             Attribute("score", kind="score"),
             Attribute("score-attribute"),
             Attribute("score-attribute-mangle"),
@@ -333,16 +410,20 @@ _KINDS = (
             _LIFETIME,
             _SETS,
             ordered=True,
+            essential=("resource", "with", "sets"),
         ),
+        one_of=(OneOf(("resource", "sets")),),
+        unless=(("with", "sets"),),
     ),
     Kind(
         "orders",
         "order",
+        "Order constraints: {first, then, kind, symmetrical}.",
         ("rsc_order",),
         "constraints",
         Shape(
-            Attribute("first"),
-            Attribute("then"),
+            Attribute("first", refers=_CONSTRAINED),
+            Attribute("then", refers=_CONSTRAINED),
             Attribute("first-action", kind="word"),
             Attribute("then-action", kind="word"),
             OrderKind(),
@@ -351,24 +432,31 @@ _KINDS = (
             _LIFETIME,
             _SETS,
             ordered=True,
+            essential=("first", "then", "sets"),
         ),
+        one_of=(OneOf(("first", "sets")),),
+        unless=(("then", "sets"),),
     ),
     Kind(
         "tickets",
         "ticket",
+        "Ticket constraints.",
         ("rsc_ticket",),
         "constraints",
         Shape(
             Attribute("ticket", required=True),
-            Attribute("resource", "rsc"),
+            Attribute("resource", "rsc", refers=_CONSTRAINED),
             Attribute("role", "rsc-role", kind="role"),
             Attribute("loss-policy", kind="word", choices=("stop", "demote", "fence", "freeze")),
             _SETS,
+            essential=("resource", "sets"),
         ),
+        one_of=(OneOf(("resource", "sets")),),
     ),
     Kind(
         "fencing_levels",
         "fencing_level",
+        "Fencing topology.",
         ("fencing-level",),
         "fencing-topology",
         Shape(
@@ -377,12 +465,15 @@ _KINDS = (
             Attribute("target-attribute"),
             Attribute("target-value"),
             Attribute("index", kind="integer", required=True),
-            Words("devices", required=True),
+            Words("devices", required=True, refers=_DEVICE),
+            essential=("devices",),
         ),
+        one_of=(OneOf(("target", "target-pattern", "target-attribute")),),
     ),
     Kind(
         "alerts",
         "alert",
+        "Alerts.",
         ("alert",),
         "alerts",
         Shape(
@@ -398,6 +489,7 @@ _KINDS = (
     Kind(
         "acls:roles",
         "acl_role",
+        "ACL roles, users and groups.",
         ("acl_role",),
         "acls",
         Shape(_DESCRIPTION, Many("permissions", {"acl_permission": _PERMISSION})),
@@ -405,19 +497,28 @@ _KINDS = (
     Kind(
         "acls:targets",
         "acl_target",
+        "",
         ("acl_target",),
         "acls",
-        Shape(Attribute("name"), References("roles", "role", ordered=False, required=False)),
+        Shape(Attribute("name"), References("roles", "role", ordered=False, refers=_ROLE, required=False)),
     ),
     Kind(
         "acls:groups",
         "acl_group",
+        "",
         ("acl_group",),
         "acls",
-        Shape(Attribute("name"), References("roles", "role", ordered=False, required=False)),
+        Shape(Attribute("name"), References("roles", "role", ordered=False, refers=_ROLE, required=False)),
     ),
-    Kind("tags", "tag", ("tag",), "tags", Shape(References("members", "obj_ref", ordered=False))),
+    Kind(
+        "tags",
+        "tag",
+        "Tags.",
+        ("tag",),
+        "tags",
+        Shape(References("members", "obj_ref", ordered=False, refers=_LISTED), essential=("members",)),
+        alone="members",
+    ),
 )
 KINDS = {kind.section: kind for kind in _KINDS}
 BY_TAG = {(kind.parent, tag): kind for kind in _KINDS for tag in kind.tags}
-RESOURCE_SECTIONS = ("primitives", "groups", "clones", "bundles")

@@ -14,8 +14,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from saltext.pacemaker.cib import values
-from saltext.pacemaker.cib.fields import Attribute, Context, Many, Shape, children, is_reference
+from saltext.pacemaker.cib.fields import Attribute, Many, is_reference
 from saltext.pacemaker.cib.rules import RULE
+from saltext.pacemaker.cib.shapes import Context, Field, Shape, children
 from saltext.pacemaker.types import Data, Element, Path, Report
 from saltext.pacemaker.words import describe, did_you_mean
 
@@ -76,18 +77,19 @@ def rank(one: Data) -> int:
     return -score if isinstance(score, int) else 0
 
 
-class NVSets:
+class NVSets(Field):
     """
     The field for all sets of one tag in an element. ``table`` says which options have which type (values.py).
     """
-
-    attributes: frozenset[str] = frozenset()
 
     def __init__(self, key: str, table: str, tag: str) -> None:
         self.key = key
         self.table = table
         self.tag = tag
-        self.tags = (tag,)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return (self.tag,)
 
     def read(self, element: Element, context: Context, where: str) -> Any:
         sets = [read_set(child, context, f"{where} {self.tag}") for child in children(element, self.tag)]

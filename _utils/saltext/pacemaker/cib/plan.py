@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saltext.pacemaker.cib import desired as wanted
-from saltext.pacemaker.cib import edit, kinds, nvsets, switches, values
+from saltext.pacemaker.cib import edit, kinds, nvsets, switches, tables, values
 from saltext.pacemaker.cib.completion import Completion
-from saltext.pacemaker.cib.document import AUTOMATIC, NOT_IDS, Document, hide
-from saltext.pacemaker.cib.fields import Context, children
+from saltext.pacemaker.cib.document import AUTOMATIC, Document, hide
 from saltext.pacemaker.cib.settings import SETTINGS, Settings
+from saltext.pacemaker.cib.shapes import Context, children
 from saltext.pacemaker.errors import CibError, DanglingError, Problem
 from saltext.pacemaker.types import Data, Element, Key, Objects
 
@@ -200,7 +200,7 @@ class _Planner:
             if live is None or shape.meaning(live, self.before.context) != shape.meaning(content, self.context):
                 self.objects[section, name] = content
                 self._reject_if_anothers(name, label(section, name))
-                if section in ("primitives", "templates") and content.get("agent"):
+                if content.get("agent"):
                     self.result.agents[name] = content["agent"], self._params(content)
             elif name not in self.owned and name not in self.others:
                 self.result.adoptable.append(label(section, name))
@@ -338,7 +338,7 @@ class _Planner:
 
     def _write_tag(self, after: Document, refs: set[Key]) -> None:
         """Record what is the owner's now, as far as it is there: a reference to nothing breaks older schemas."""
-        present = {one.get("id", "") for one in after.configuration.iter() if one.tag not in NOT_IDS}
+        present = {one.get("id", "") for one in after.configuration.iter() if one.tag not in tables.NOT_IDS}
         if after.schema >= (3, 3):  # before, only what has an id of the document can be referred to
             present |= {name for section, name in after.objects if section == "acls:targets"}
         mine = {name for _, name in refs} | (self.owned if self.terms.partial else set())

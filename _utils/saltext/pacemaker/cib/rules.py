@@ -6,7 +6,8 @@ Rules and their expressions. As data, a rule has Pacemaker's own names: ``score`
 
 from __future__ import annotations
 
-from saltext.pacemaker.cib.fields import Attribute, Many, Shape, Shapes, Single
+from saltext.pacemaker.cib.fields import Attribute, Many, Single
+from saltext.pacemaker.cib.shapes import Shape, Shapes
 
 _NODE = Shape(
     Attribute("attribute", required=True),

@@ -18,8 +18,8 @@ from collections.abc import Collection
 from typing import Any
 
 from saltext.pacemaker.cib import nvsets, values
-from saltext.pacemaker.cib.fields import Shape
 from saltext.pacemaker.cib.settings import Settings
+from saltext.pacemaker.cib.shapes import Shape
 from saltext.pacemaker.types import Data, Element
 
 SECTIONS = ("switches", "observed")
