@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -10,6 +11,8 @@ from lab import audit, lab, network, salt, snapshot
 from lab.machine import machine
 from lab.shell import LabError
 from lab.topology import BALANCERS
+
+ANSWERED = re.compile(r' haproxy\[\d+\]: .* 200 \d+ .*"GET ')
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -22,10 +25,12 @@ def pytest_runtest_makereport(item, call):
 
 
 def _journal(name: str, since: float) -> str:
+    """What a balancer has logged since then, without the requests that were answered."""
     since_then = f"--since=@{int(since)}"
-    argv = ["journalctl", since_then, "--output=short-precise", "--no-hostname", "--no-pager", "--lines=300"]
+    argv = ["journalctl", since_then, "--output=short-precise", "--no-hostname", "--no-pager"]
     try:
-        return machine(name).run(*argv, timeout=20).stdout
+        said = machine(name).run(*argv, timeout=20).stdout.splitlines()
+        return "\n".join([line for line in said if not ANSWERED.search(line)][-200:])
     except LabError as error:
         return str(error)
 

@@ -368,8 +368,10 @@ def pillar(active):
         return converge()
 
     yield apply
-    salt.set_pillar(EXAMPLE)
     control.tokens(str(CONTROL), [api_token()])
+    if control.state(str(CONTROL))["owners"][SECOND_FLOATING_IP]:  # a test that failed has left it there
+        apply(lambda tree: tree["floating_ip"].update(replaces=SECOND_FLOATING_IP))
+    salt.set_pillar(EXAMPLE)
     converge()
     audit.settle()
 
