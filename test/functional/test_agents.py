@@ -392,6 +392,31 @@ def test_an_address_that_is_replaced_goes_as_the_new_one_comes(renumbered, owner
     assert renumbered.monitor(replaces=FORMER).code == OK
 
 
+def test_another_address_comes_by_a_reload(renumbered):
+    """No stop before it, after which the cluster could start the resource on another node."""
+    assert renumbered("start", timeout=60, address=FORMER).code == OK
+    run = renumbered("reload-agent", replaces=FORMER)
+    assert (run.code, renumbered.cloud.state()["owners"]) == (OK, {FORMER: None, ADDRESS: PRIMARY}), run.output
+    assert renumbered.monitor(replaces=FORMER).code == OK
+    writes = renumbered.cloud.counts()["writes"]
+    assert renumbered("reload-agent", replaces=FORMER).code == OK
+    assert renumbered.cloud.counts()["writes"] == writes
+
+
+def test_another_address_that_cannot_come_is_a_failed_reload(renumbered):
+    assert renumbered("start", timeout=60, address=FORMER).code == OK
+    run = renumbered("reload-agent")
+    assert (run.code, f"droplet {PRIMARY} holds {FORMER}" in run.reason) == (GENERIC, True)
+    assert renumbered.monitor().code == NOT_RUNNING
+    assert (renumbered("stop").code, renumbered.state) == (OK, ["haproxy_ha-droplet"])
+    assert renumbered.cloud.state()["owners"] == {FORMER: PRIMARY, ADDRESS: None}
+
+
+def test_a_reload_where_the_resource_is_not_started_takes_nothing(renumbered):
+    assert renumbered("reload-agent", replaces=FORMER).code == OK
+    assert renumbered.cloud.counts()["writes"] == 0
+
+
 def test_an_address_of_another_region_says_so_soon(installed, tmp_path):
     with simulator(tmp_path, reserved_ips=[{"ip": ADDRESS, "region": "ams3"}]) as cloud:
         run = FloatIP(installed, cloud, tmp_path)("start", timeout=60)
@@ -744,7 +769,7 @@ def test_interface(installed, name):
 
 @pytest.mark.parametrize(
     ("name", "required", "unique", "fixed"),
-    [("floatip", ["address"], {"address": "address"}, ["address"]), ("haproxy", [], {"unit": "unit"}, ["unit"])],
+    [("floatip", ["address"], {"address": "address"}, []), ("haproxy", [], {"unit": "unit"}, ["unit"])],
 )
 def test_which_parameters_are_required_unique_or_need_a_restart(installed, name, required, unique, fixed):
     """A change of what is reloadable restarts nothing; two resources cannot have the same address, or unit."""
