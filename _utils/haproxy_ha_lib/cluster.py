@@ -26,6 +26,9 @@ FENCE_AGENT = "stonith:fence_haproxy_ha_digitalocean"
 HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
 """A node with this attribute gives the address to one without it."""
 
+PATIENT_START = "20s"
+"""Pacemaker's own `dc-deadtime`: one that decides sooner has a node fenced that boots five seconds later than it."""
+
 AGENTS_ATTRIBUTE = "haproxy_ha-agents"
 """A node with this attribute has the agents."""
 
@@ -46,6 +49,8 @@ def configuration(floating_ip, given, fencing, replaces=()):
         _add_fencing(built_in, floating_ip, fencing)
     elif _fences(given):
         del built_in["properties"]["stonith-enabled"]
+    if fencing["enabled"] or _fences(given) or _turns_fencing_on(given["properties"]):
+        built_in["properties"]["dc-deadtime"] = PATIENT_START
     merged = {section: _laid_over(built_in.get(section, {}), objects) for section, objects in given.items()}
     merged = {section: objects for section, objects in merged.items() if objects}
     _tell_the_agent(merged)
@@ -60,8 +65,11 @@ def _built_in(floating_ip):
         # A start that fails once is tried again; with fencing absent, nothing else may wait for it.
         # On a node that is busy (80 % by default) Pacemaker does one thing after the other: that would keep the address
         # from leaving a HAProxy that stops only when it has left.
+        # transition-delay: if CIB updates are pending when the scheduler is to be asked, it is asked a second later, and
+        # after a loss of power they often are. The delay lets them end.
+        # dc-deadtime: balancers that boot together wait no longer for one that decides already.
         "properties": {"no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
-                       "load-threshold": "1000%"},
+                       "load-threshold": "1000%", "transition-delay": "30ms", "dc-deadtime": "2s"},
         # Above 0, so that the address never moves back by itself.
         "resource_defaults": {"resource-stickiness": 100},
         "primitives": {
@@ -177,6 +185,12 @@ def _fences(given):
     primitives = given["primitives"].values()
     agents = [str(primitive.get("agent")) for primitive in primitives if isinstance(primitive, dict)]
     return any(agent.startswith("stonith:") for agent in agents)
+
+
+def _turns_fencing_on(properties):
+    """Whether pillar's properties do that, as for a device that the cluster has already."""
+    said = properties.get("stonith-enabled") if isinstance(properties, dict) else None
+    return str(said).lower() in ("true", "on", "yes", "y", "1")
 
 
 def _take_away_what_is_not_there(built_in, given):

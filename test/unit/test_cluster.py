@@ -22,7 +22,7 @@ def test_the_built_in_objects():
     }
     assert built_in["properties"] == {
         "no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
-        "load-threshold": "1000%",
+        "load-threshold": "1000%", "transition-delay": "30ms", "dc-deadtime": "2s",
     }
     assert built_in["resource_defaults"] == {"resource-stickiness": 100}
     assert built_in["clones"] == {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}}
@@ -113,6 +113,7 @@ def test_pillar_s_objects_are_merged_over_the_built_in_ones():
     })
     assert changed["properties"] == {
         "no-quorum-policy": "freeze", "stonith-enabled": False, "load-threshold": "1000%", "cluster-delay": "30s",
+        "transition-delay": "30ms", "dc-deadtime": "2s",
     }
     assert changed["primitives"]["haproxy"] == {
         "agent": "ocf:haproxy_ha:haproxy",
@@ -136,6 +137,15 @@ def test_null_takes_a_built_in_away():
 def test_with_a_fence_device_fencing_is_left_on():
     fence = {"cluster:primitives": {"fence": {"agent": "stonith:fence_xvm"}}}
     assert "stonith-enabled" not in configuration(fence)["properties"]
+
+
+@pytest.mark.parametrize("given", [
+    {"cluster:fencing": {"enabled": True}},
+    {"cluster:primitives": {"fence": {"agent": "stonith:fence_xvm"}}},
+    {"cluster:properties": {"stonith-enabled": "yes"}},
+])
+def test_with_fencing_a_node_that_boots_more_slowly_is_waited_for(given):
+    assert configuration(given)["properties"]["dc-deadtime"] == "20s"
 
 
 def test_the_fence_agent_knows_the_droplets_of_other_names():
