@@ -65,7 +65,7 @@ def _built_in(floating_ip):
         # A start that fails once is tried again; with fencing absent, nothing else may wait for it.
         # On a node that is busy (80 % by default) Pacemaker does one thing after the other: that would keep the address
         # from leaving a HAProxy that stops only when it has left.
-        # transition-delay: if CIB updates are pending when the scheduler is to be asked, it is asked a second later, and
+        # transition-delay: if CIB updates are pending when the scheduler is to be asked, it is asked a second later;
         # after a loss of power they often are. The delay lets them end.
         # dc-deadtime: balancers that boot together wait no longer for one that decides already.
         "properties": {"no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,

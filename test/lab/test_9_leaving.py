@@ -1,4 +1,4 @@
-"""A load balancer is taken out of pillar while clients ask: in the wrong order nothing is done, in the right one all."""
+"""A load balancer is taken out of pillar while clients ask: in the wrong order nothing is done, in the right, all."""
 
 from __future__ import annotations
 
