@@ -1033,6 +1033,56 @@ def repository(saltenv=None):
     return entries
 
 
+def upgrades(saltenv=None):
+    """
+    Return the files that have packages upgraded on one machine of a tier after the other: ``{path: entry}`` as
+    :func:`daemon_files`; each is None where pillar wants none of it (``haproxy_ha:upgrades``).
+
+    A file of somebody else's that is in the place of one of them is left out, and so left alone.
+
+    saltenv : ``None``
+        The environment whose templates are used (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.upgrades
+    """
+    entries = {
+        entry["path"]: _rendered(entry, _environment(saltenv)) for entry in layout.upgrades(_valid_settings(saltenv))
+    }
+    return {path: entry for path, entry in entries.items() if not fileset.foreign(files.read(path))}
+
+
+def install_upgrades(saltenv=None):
+    """
+    Install what :func:`upgrades` returns, have systemd read it, and return what changed.
+
+    saltenv : ``None``
+        The environment whose templates are used (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.install_upgrades
+    """
+    entries = upgrades(saltenv)
+    changes = install_entries(entries)
+    ours = _valid_settings(saltenv)
+    drop_in = ours["paths"]["apt_upgrade_drop_in"]
+    # A directory of drop-ins that is new is unknown to systemd: it does not even say that it should read it.
+    if system.systemd() and (changes or _is_read(drop_in, ours) != bool(entries.get(drop_in))):
+        system.systemctl("daemon-reload")
+    return changes
+
+
+def _is_read(drop_in, ours):
+    """Whether systemd has read a drop-in of apt's daily upgrade."""
+    return drop_in in system.unit_property(ours["services"]["upgrades"], "DropInPaths").split()
+
+
 def _fetch(url):
     try:
         answer = requests.get(url, timeout=20)
@@ -1246,6 +1296,39 @@ def held_units():
         salt primary haproxy_ha.held_units
     """
     return system.held()
+
+
+def upgrade_enables(unit):
+    """
+    Whether the next upgrade of its package would have a service started at boot, though nobody has enabled it.
+
+    unit
+        Its name (str), without ``.service``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.upgrade_enables haproxy
+    """
+    return system.upgrade_enables(unit)
+
+
+def keep_off(unit):
+    """
+    Have a service not started at boot, now and after an upgrade of its package.
+
+    unit
+        Its name (str), without ``.service``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.keep_off haproxy
+    """
+    system.systemctl("disable", f"{unit}.service")
+    system.keep_off(unit)
 
 
 def unit_running(unit):
@@ -1958,10 +2041,11 @@ def _trace_app_server(ours):
     if not any(map(os.path.lexists, own)):
         return {}
     index = layout.page_path(ours)
-    page_of_ours = [index] if nginx_conf.is_page(files.text(index) or "") else []
+    of_ours = [index] if nginx_conf.is_page(files.text(index) or "") else []
+    of_ours += _own_upgrades(paths, "apt_upgrade_drop_in", "needrestart_nginx")
     if any(_others(os.path.dirname(path), *own) for path in (paths["nginx_site_enabled"], paths["nginx_http"])):
-        return {"taken": own, "deleted": page_of_ours}
-    return {**_trace_nginx(ours), "deleted": page_of_ours}
+        return {"taken": own, "deleted": of_ours}
+    return {**_trace_nginx(ours), "deleted": of_ours}
 
 
 def _trace_load_balancer(ours):
@@ -1992,9 +2076,14 @@ def _trace_cluster(ours):
             *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK),
             *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
             *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
+            *_own_upgrades(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
             f"/etc/systemd/system/multi-user.target.wants/{ours['services']['pacemaker_watch']}.service",
         ],
     }
+
+
+def _own_upgrades(paths, *keys):
+    return [paths[key] for key in keys if fileset.MARK in (files.text(paths[key]) or "")]
 
 
 def _trace_quorum_helper(ours):
@@ -2062,7 +2151,12 @@ def remove(part, saltenv=None):
             raise CommandExecutionError(f"could not be purged: {', '.join(left)}; its configuration is kept in {kept}")
     for path in found["deleted"]:
         files.delete(path)
+    if any(path.startswith(_UNITS) for path in found["deleted"]) and system.systemd():
+        system.systemctl("daemon-reload")  # a drop-in that is gone counts until then
     return {"changes": found["changes"], "kept": kept}
+
+
+_UNITS = "/etc/systemd/system/"
 
 
 def _take_from_nginx(paths, saltenv):

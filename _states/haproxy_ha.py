@@ -322,7 +322,7 @@ def _seen(unit):
 @_state
 def disabled(name):
     """
-    A service is not started at boot, because the cluster starts it.
+    A service is not started at boot, because the cluster starts it; an upgrade of its package does not change that.
 
     name
         The service (str), without ``.service``.
@@ -335,20 +335,21 @@ def disabled(name):
           haproxy_ha.disabled:
             - name: haproxy
     """
-    changes = {name: {"old": "enabled", "new": "disabled"}}
     now = __salt__["haproxy_ha.unit"](name)
     if not now:
         if __opts__["test"]:
             # A package that is installed while its unit is held (packages_installed) does not enable it.
             return _done(f"{name} is not installed yet, and will not start at boot: the cluster starts it")
         return {"result": False, "comment": f"The service {name} is not installed"}
-    if now["at_boot"] not in _AT_BOOT:
+    old = "enabled" if now["at_boot"] in _AT_BOOT else "enabled by its next upgrade"
+    if old != "enabled" and not __salt__["haproxy_ha.upgrade_enables"](name):
         return _done(f"{name} does not start at boot: the cluster starts it")
+    changes = {name: {"old": old, "new": "disabled"}}
     if __opts__["test"]:
         return _would(f"{name} would be disabled", changes)
-    __salt__["service.disable"](name)
-    if __salt__["haproxy_ha.unit"](name)["at_boot"] in _AT_BOOT:
-        return {"result": False, "comment": f"{name} still starts at boot"}
+    __salt__["haproxy_ha.keep_off"](name)
+    if __salt__["haproxy_ha.unit"](name)["at_boot"] in _AT_BOOT or __salt__["haproxy_ha.upgrade_enables"](name):
+        return {"result": False, "comment": f"{name} still starts at boot, now or after its next upgrade"}
     return _done(f"{name} no longer starts at boot: the cluster starts it", changes)
 
 
@@ -588,6 +589,22 @@ def repository(name):
           haproxy_ha.repository
     """
     return _entries(__salt__["haproxy_ha.repository"](__env__), "The repository is in place")
+
+
+@_state
+def upgrades(name):
+    """
+    Packages are upgraded on one machine of a tier after the other, as ``haproxy_ha:upgrades`` says: the files of
+    unattended-upgrades, apt and needrestart, and systemd has read them.
+
+    .. code-block:: yaml
+
+        haproxy_ha-upgrades:
+          haproxy_ha.upgrades
+    """
+    if not __opts__["test"]:
+        return _done("Packages are upgraded as pillar says", __salt__["haproxy_ha.install_upgrades"](__env__))
+    return _entries(__salt__["haproxy_ha.upgrades"](__env__), "Packages are upgraded as pillar says")
 
 
 @_state

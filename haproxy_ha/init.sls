@@ -9,6 +9,9 @@ include:
 {% if "load_balancer" in settings.roles %}
   - haproxy_ha.load_balancer
 {% endif %}
+{% if "load_balancer" in settings.roles or "app_server" in settings.roles %}
+  - haproxy_ha.upgrades
+{% endif %}
 {% if settings.roles and settings.firewall.enabled %}
   - haproxy_ha.firewall
 {% endif %}

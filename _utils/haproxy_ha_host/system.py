@@ -211,8 +211,28 @@ def release():
     if units:
         systemctl("unmask", "--runtime", *(f"{unit}.service" for unit in units))
         for unit in units:
+            keep_off(unit)
             os.unlink(os.path.join(_HELD, unit))
     return units
+
+
+_HELPER = "/usr/bin/deb-systemd-helper"
+_KNOWN = "/var/lib/systemd/deb-systemd-helper-enabled"
+
+
+def upgrade_enables(unit):
+    """
+    Whether the next upgrade of its package would have a service started at boot: Debian's scripts enable what they have
+    not seen yet, and see nothing of a service that is held while it is installed.
+    """
+    return os.path.exists(_HELPER) and not os.path.exists(f"{_KNOWN}/{unit}.service.dsh-also")
+
+
+def keep_off(unit):
+    """Have upgrades leave it as it is whether a service is started at boot."""
+    if upgrade_enables(unit):
+        # As the package's own script calls it; it does nothing for anybody else.
+        run([_HELPER, "update-state", f"{unit}.service"], env={"DPKG_MAINTSCRIPT_PACKAGE": unit})
 
 
 def held():

@@ -50,6 +50,38 @@ def page(settings):
     return model and _file(page_path(settings), "index.html.jinja", model)
 
 
+def upgrades(settings):
+    """
+    Return the entries, in the same form, that have packages upgraded on one machine of a tier after the other; all
+    absent where pillar wants none of them.
+    """
+    paths, roles = settings["paths"], settings["roles"]
+    wanted = {}
+    if "app_server" in roles:
+        wanted[paths["apt_upgrade_drop_in"]] = ("upgrades_app.service.conf.jinja", "0644")
+        wanted[paths["needrestart_nginx"]] = ("needrestart_nginx", "0755")
+    if "load_balancer" in roles:
+        wanted[paths["apt_upgrade_drop_in"]] = ("upgrades.service.conf.jinja", "0644")
+        wanted[paths["apt_hooks"]] = ("apt_hooks.jinja", "0644")
+        wanted[paths["needrestart"]] = ("needrestart.conf", "0644")
+        wanted[paths["needrestart_haproxy"]] = ("needrestart_haproxy", "0755")
+    if settings["upgrades"] != "in_turn":
+        return [_absent(path) for path in wanted]
+    model = _turns(settings)
+    return [_file(path, template, model, mode) for path, (template, mode) in wanted.items()]
+
+
+def _turns(settings):
+    """An app server asks nobody: its day is by its place among those that the formula configures."""
+    managed = sorted(name for name, server in settings["app_servers"].items() if server["managed"])
+    me = settings["minion_id"]
+    return {
+        "program": f"{settings['paths']['agents_dir']}/upgrades.py",
+        "count": max(1, len(managed)),
+        "turn": managed.index(me) if me in managed else 0,
+    }
+
+
 def page_path(settings):
     """Where the page is."""
     return settings["nginx"]["page"]["document_root"].rstrip("/") + "/index.html"

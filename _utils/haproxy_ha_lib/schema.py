@@ -425,6 +425,11 @@ SCHEMA = Keys("The whole system.", {
     "verify": Value("true: every run ends with the proof that the tiers work together.", values.flag),
     "allow_untested_os": Value("true: also on a release of the system that nobody has tested the formula on.",
                                values.flag),
+    "upgrades": Value(
+        "How packages are upgraded. in_turn: unattended-upgrades begins on one machine of a tier each day; apt waits "
+        "before it stops Corosync or Pacemaker until all other load balancers are well; needrestart reloads HAProxy "
+        "and nginx, and leaves Corosync and Pacemaker alone. as_they_come: none of that is installed.",
+        values.choice("in_turn", "as_they_come")),
     "nginx": _NGINX,
     "haproxy": _HAPROXY,
     "cluster": _CLUSTER,

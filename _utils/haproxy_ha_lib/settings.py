@@ -65,6 +65,7 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         "mine": read["mine"],
         "verify": read["verify"],
         "allow_untested_os": read["allow_untested_os"],
+        "upgrades": read["upgrades"],
         "nginx": read["nginx"],
         "haproxy": haproxy,
         "cluster": {

@@ -1,6 +1,7 @@
 """The engine on a live cluster of two nodes: what was predicted is what the cluster does, and no commit is lost."""
 
 import copy
+import functools
 import json
 import re
 import subprocess
@@ -420,3 +421,32 @@ def test_the_mark_of_a_killed_failover_is_found_in_the_clusters_own_store_and_go
     run(MARKED, "n2")
     assert sorted(run(TIDIED).split()) == ["n1", "n2"]
     assert run(TIDIED) == "\n"
+
+
+UPGRADES = ("/usr/bin/python3", "-BIS", str(ROOT / "haproxy_ha" / "files" / "agents" / "upgrades.py"))
+
+
+def ask_to_stop(node):
+    """What apt asks on a node before it stops Pacemaker there."""
+    asking = subprocess.Popen(node.command(*UPGRADES, "wait"), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    asking.stdin.write("/var/cache/apt/archives/pacemaker_2_amd64.deb\n")
+    asking.stdin.close()
+    return asking
+
+
+def test_of_two_that_ask_at_once_one_may_stop_and_the_other_one_after_it(live):
+    for _ in range(5):
+        asking = {name: ask_to_stop(node) for name, node in live.items()}
+        [first] = twonodes.wait_for("one that may stop", functools.partial(may_stop, asking))
+        [other] = set(asking) - {first}
+        shown = live[other].run("attrd_updater", "--name", "haproxy_ha-upgrading", "--all", "--query").stdout
+        assert f'host="{first}" value="1' in shown
+        assert asking[other].poll() is None
+        live[first].run(*UPGRADES, "done")
+        assert asking[other].wait(30) == 0
+        live[other].run(*UPGRADES, "done")
+
+
+def may_stop(asking):
+    """Who was told so."""
+    return [name for name, process in asking.items() if process.poll() == 0]

@@ -34,16 +34,17 @@ def functions(chunks):
 def test_a_load_balancer_gets_the_cluster_and_no_app_tier(primary):
     assert [chunk["__id__"].removeprefix("haproxy_ha-") for chunk in primary.low("haproxy_ha", EXAMPLE)] == [
         "settings", "tidied", "preflight", "load-balancer-package", "cluster-agents-package",
-        "cluster-agents", "load-balancer-config", "load-balancer-service", "cluster-package", "cluster-time",
-        "cluster-authkey", "cluster-quorum-device", "cluster-config", "cluster-token", "cluster-restart",
-        "cluster-watch-unit", "cluster-watch", "cluster-corosync", "cluster-pacemaker", "cluster-membership",
-        "cluster-ready", "cluster-resources", "verified",
+        "cluster-agents", "load-balancer-config", "load-balancer-service", "upgrades", "cluster-package",
+        "cluster-time", "cluster-authkey", "cluster-quorum-device", "cluster-config", "cluster-token",
+        "cluster-restart", "cluster-watch-unit", "cluster-watch", "cluster-corosync", "cluster-pacemaker",
+        "cluster-membership", "cluster-ready", "cluster-resources", "verified",
     ]  # fmt: skip
 
 
 def test_an_app_server_gets_nginx_and_no_cluster(app_1):
     assert [chunk["__id__"].removeprefix("haproxy_ha-") for chunk in app_1.low("haproxy_ha", EXAMPLE)] == [
-        "settings", "tidied", "preflight", "app-package", "app-page", "app-config", "app-service", "verified",
+        "settings", "tidied", "preflight", "app-package", "app-page", "app-config", "app-service", "upgrades",
+        "verified",
     ]  # fmt: skip
 
 

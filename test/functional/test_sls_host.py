@@ -17,7 +17,7 @@ from place import addresses, in_container, requires_tools
 from salt.exceptions import CommandExecutionError
 from simulated import ADDRESS, PRIMARY, simulator
 
-from haproxy_ha_host import lock
+from haproxy_ha_host import lock, system
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "ufw", "nft", "ip"),
@@ -529,6 +529,68 @@ def test_what_is_there_is_known_by_our_own_files(single, files):
 
 LINK, VERSIONS = "/usr/lib/ocf/resource.d/haproxy_ha", "/usr/lib/haproxy_ha"
 FENCE = "/usr/sbin/fence_haproxy_ha_digitalocean"
+
+
+UPGRADES = {
+    "primary": {
+        "/etc/systemd/system/apt-daily-upgrade.service.d/haproxy_ha.conf", "/etc/apt/apt.conf.d/60haproxy_ha",
+        "/etc/needrestart/conf.d/haproxy_ha.conf", "/etc/needrestart/restart.d/haproxy.service",
+    },
+    "app-1": {
+        "/etc/systemd/system/apt-daily-upgrade.service.d/haproxy_ha.conf", "/etc/needrestart/restart.d/nginx.service",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("minion", UPGRADES)
+def test_upgrades_in_turn_dry_live_again_and_as_they_come(single, minion):
+    def run(test=False, **changes):
+        return single("haproxy_ha.upgrades", "x", changed(changes), minion, test=test)
+
+    dry = run(test=True)
+    assert (dry["result"], set(dry["changes"])) == (None, UPGRADES[minion])
+    assert not any(map(os.path.exists, UPGRADES[minion]))
+    assert run()["changes"] == dry["changes"]
+    for test in (True, False):
+        assert (run(test)["result"], run(test)["changes"]) == (True, {})
+    part = {"primary": "cluster", "app-1": "app_server"}[minion]
+    beside = LINK if minion == "primary" else "/etc/nginx/conf.d/haproxy_ha.conf"
+    os.path.lexists(beside) or os.makedirs(beside)  # what a part is known by
+    assert UPGRADES[minion] <= set(single("haproxy_ha.removed", part, test=True)["changes"])
+    os.rmdir(beside)
+    off = run(test=True, upgrades="as_they_come")
+    assert (off["result"], set(off["changes"])) == (None, UPGRADES[minion])
+    assert set(run(upgrades="as_they_come")["changes"]) == UPGRADES[minion]
+    assert not any(map(os.path.exists, UPGRADES[minion]))
+
+
+def test_a_procedure_of_ones_own_for_needrestart_is_left_alone(single):
+    theirs = Path("/etc/needrestart/restart.d/haproxy.service")
+    theirs.parent.mkdir(parents=True, exist_ok=True)
+    theirs.write_text("#!/bin/sh\n", encoding="ascii")
+    try:
+        for upgrades in ("in_turn", "as_they_come"):
+            live = single("haproxy_ha.upgrades", "x", changed({"upgrades": upgrades}))
+            assert set(live["changes"]) == UPGRADES["primary"] - {str(theirs)}
+        assert theirs.read_text(encoding="ascii") == "#!/bin/sh\n"
+    finally:
+        theirs.unlink()
+
+
+def test_a_service_that_was_held_while_it_was_installed_is_not_enabled_by_an_upgrade():
+    """Debian's scripts enable what they have not seen; the link is recorded, and not made."""
+    known = Path("/var/lib/systemd/deb-systemd-helper-enabled/haproxy.service.dsh-also")
+    known.unlink(missing_ok=True)
+    link = Path("/etc/systemd/system/multi-user.target.wants/haproxy.service")
+    link.unlink(missing_ok=True)
+    asked = ["deb-systemd-helper", "--quiet", "was-enabled", "haproxy.service"]
+    asked = ["env", "DPKG_MAINTSCRIPT_PACKAGE=haproxy", *asked]
+    assert system.upgrade_enables("haproxy")
+    assert subprocess.run(asked, check=False).returncode == 0
+    system.keep_off("haproxy")
+    assert not system.upgrade_enables("haproxy")
+    assert subprocess.run(asked, check=False).returncode == 1
+    assert not link.is_symlink()
 
 
 def test_the_agents_dry_live_and_again_and_what_clean_takes_away(single):

@@ -39,6 +39,8 @@ nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chron
 corosync-qdevice corosync-qnetd
 """.split()
 PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
+UPGRADING_PACKAGES = ["unattended-upgrades", "needrestart"]  # what upgrades a host by itself
+AGAIN_PACKAGES = ["libc6"]  # what every host has, to be installed again
 TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck", "wrk"]
 CLOCK = "/usr/local/lib/clock.so"  # preloaded, a program has another time (clock.c)
 CLOCK_SOURCE = Path(__file__).with_name("clock.c").read_text(encoding="utf-8")
@@ -54,7 +56,18 @@ gpg --batch --clearsign --output InRelease Release
 gpg --armor --export lab > key.asc
 gpgconf --kill all
 """
-ARCHIVE_RECIPE = (ARCHIVE_PACKAGES, PEER_PACKAGES, INDEX, NEWER)
+# A newer version of what the maintainer scripts restart or stop: an upgrade as a distribution brings it.
+UPGRADES = """
+mkdir /srv/upgrades
+for name in haproxy corosync pacemaker nginx; do
+    dpkg-deb -R /srv/"$name"_*.deb /tmp/upgrade
+    sed -i 's/^Version: .*/&+99.upgrade/' /tmp/upgrade/DEBIAN/control
+    dpkg-deb -b /tmp/upgrade /srv/upgrades/$name.deb
+    rm -r /tmp/upgrade
+done
+cd /srv/upgrades && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release
+"""
+ARCHIVE_RECIPE = (ARCHIVE_PACKAGES, PEER_PACKAGES, UPGRADING_PACKAGES, AGAIN_PACKAGES, INDEX, NEWER, UPGRADES)
 DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
 SALT_RELEASES = {"3006": ">=3006,<3007", "3007": ">=3007,<3008", "3008": ">=3008,<3009"}
 
@@ -257,13 +270,16 @@ def _install_salt(path: Path, base: Path, salt: str) -> None:
 def _make_archive(path: Path, base: Path) -> None:
     workshop = Workshop(path, [base])
     workshop.run("apt-get", "-qq", "update")
-    packages = [*ARCHIVE_PACKAGES, *PEER_PACKAGES]
-    workshop.run("apt-get", "-qq", "install", "--download-only", "--no-install-recommends", *packages)
+    packages = [*ARCHIVE_PACKAGES, *PEER_PACKAGES, *UPGRADING_PACKAGES]
+    download = ("apt-get", "-qq", "install", "--download-only", "--no-install-recommends")
+    workshop.run(*download, *packages)
+    workshop.run(*download, "--reinstall", *AGAIN_PACKAGES)
     for package in (workshop.upper / "var/cache/apt/archives").glob("*.deb"):
         shutil.move(package, workshop.served / package.name)
     _apt_install(workshop, "apt-utils", "gnupg")
     workshop.run("sh", "-ec", INDEX)
     workshop.run("sh", "-ec", NEWER)
+    workshop.run("sh", "-ec", UPGRADES)
     for file in list(workshop.served.iterdir()):
         shutil.move(file, path / file.name)
 
