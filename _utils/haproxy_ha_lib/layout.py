@@ -72,13 +72,14 @@ def upgrades(settings):
 
 
 def _turns(settings):
-    """An app server asks nobody: its day is by its place among those that the formula configures."""
+    """An app server asks nobody: its day is by its place among those that the formula configures, one a week at least."""
     managed = sorted(name for name, server in settings["app_servers"].items() if server["managed"])
     me = settings["minion_id"]
+    count = min(7, max(1, len(managed)))
     return {
         "program": f"{settings['paths']['agents_dir']}/upgrades.py",
-        "count": max(1, len(managed)),
-        "turn": managed.index(me) if me in managed else 0,
+        "count": count,
+        "turn": managed.index(me) % count if me in managed else 0,
     }
 
 

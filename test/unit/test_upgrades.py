@@ -310,3 +310,10 @@ def test_each_app_server_has_another_day():
         for path, entry in paths(minion_id).items() if path.endswith("haproxy_ha.conf")
     ]  # fmt: skip
     assert [(model["turn"], model["count"]) for model in models] == [(0, 2), (1, 2)]
+
+
+def test_many_app_servers_have_a_day_of_the_week():
+    many = {f"app-{number}": {"private_ip": f"10.132.21.{number}"} for number in range(10, 30)}
+    files = paths("app-19", {"app_servers": many})
+    model = next(entry["model"] for path, entry in files.items() if path.endswith("haproxy_ha.conf"))
+    assert (model["turn"], model["count"]) == (2, 7)

@@ -139,7 +139,7 @@ def _socket_inode(path):
         target = os.readlink(path)
     except OSError:
         return None
-    return int(target[8:-1]) if target.startswith("socket:[") else None
+    return agent.number(target[8:-1], None) if target.startswith("socket:[") else None
 
 
 def holders(wanted):
@@ -211,9 +211,16 @@ def _is_tentative(address):
     for line in (agent.read_file("/proc/net/if_inet6") or "").splitlines():
         fields = line.split()
         if len(fields) > 4 and fields[0] == wanted:
-            flags = int(fields[4], 16)
+            flags = _flags(fields[4])
             return bool(flags & 0x40) and not flags & 0x08  # IFA_F_TENTATIVE, IFA_F_DADFAILED
     return False
+
+
+def _flags(text):
+    try:
+        return int(text, 16)
+    except ValueError:
+        return 0
 
 
 def is_loopback(address):

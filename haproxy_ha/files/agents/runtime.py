@@ -115,13 +115,13 @@ def _endpoint(address):
     if at and kind == "abnsz":
         return socket.AF_UNIX, "\0" + rest
     host, colon, port = rest.rpartition(":")
-    if kind not in ("", "ipv4", "ipv6", "tcp", "tcp4", "tcp6") or not colon or not port.isdigit():
+    if kind not in ("", "ipv4", "ipv6", "tcp", "tcp4", "tcp6") or not colon or not agent.number(port):
         return None
     host = host.strip("[]")
     six = ":" in host or kind.endswith("6")
     if host in ("", "*", "::", "0.0.0.0"):
         host = "::1" if six else "127.0.0.1"
-    return (socket.AF_INET6 if six else socket.AF_INET), (host, int(port))
+    return (socket.AF_INET6 if six else socket.AF_INET), (host, agent.number(port))
 
 
 def _connect(address, deadline):
@@ -228,8 +228,8 @@ def current_worker(text):
             section = line.strip("# ").strip()
         elif len(words) > 2 and words[0].isdigit() and words[1] == "master":
             failed = "[failed:" in line and "[failed: 0]" not in line
-        elif len(words) > 2 and words[0].isdigit() and words[1] == "worker" and words[2].isdigit():
-            (old if section == "old workers" else current).append((int(words[2]), int(words[0])))
+        elif len(words) > 2 and words[1] == "worker" and words[2].isdigit() and (pid := agent.number(words[0])):
+            (old if section == "old workers" else current).append((agent.number(words[2]), pid))
     serving = current or (old if failed else [])
     return min(serving)[1] if serving else 0
 

@@ -176,7 +176,7 @@ def cgroup_processes(group):
     for root in CGROUPS:
         text = agent.read_file(f"{root}{group}/cgroup.procs") if group else None
         if text:
-            return [int(line) for line in text.split() if line.isdigit()]
+            return [pid for pid in map(agent.number, text.split()) if pid]
     return []
 
 
