@@ -72,7 +72,7 @@ def upgrades(settings):
 
 
 def _turns(settings):
-    """An app server asks nobody: its day is by its place among those that the formula configures, one a week or more."""
+    """An app server asks nobody: its day is by its place among those that are managed; one a week at least."""
     managed = sorted(name for name, server in settings["app_servers"].items() if server["managed"])
     me = settings["minion_id"]
     count = min(7, max(1, len(managed)))
