@@ -101,27 +101,27 @@ def configured(
         "adopt": adopt,
         "take_over": take_over,
     }
-    ret = _configured(name, configuration or {}, options, timeout, timeout if forming is None else forming)
-    return {**ret, "changes": _said(ret["changes"])}
+    ret = _configure(name, configuration or {}, options, timeout, timeout if forming is None else forming)
+    return {**ret, "changes": _changes_in_words(ret["changes"])}
 
 
-def _configured(name, desired, options, timeout, forming):
+def _configure(name, desired, options, timeout, forming):
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
     try:
         if __opts__["test"]:
-            return _predicted(ret, desired, options, timeout)
+            return _predict(ret, desired, options, timeout)
         done = __salt__["pacemaker.apply"](desired, timeout=forming, **options)
         ret["changes"] = done["changes"]
         if not done["changes"] and not done["resources"]:
-            return {**ret, "comment": _unchanged(done)}
+            return {**ret, "comment": _nothing_to_do(done)}
         _probe_again(ret, done["stale_probes"], timeout)
         settled = __salt__["pacemaker.settle"](done["resources"], timeout=timeout)
     except (CommandExecutionError, SaltInvocationError) as problem:
-        return _false(ret, problem)
-    return _judged(ret, done, settled, timeout)
+        return _failure(ret, problem)
+    return _verdict(ret, done, settled, timeout)
 
 
-def _said(changes):
+def _changes_in_words(changes):
     """The changes of a plan, one line an object; those of probes are words already."""
     objects = {name: change for name, change in changes.items() if not name.startswith("probe of ")}
     return {**changes, **__salt__["pacemaker.in_words"](objects)}
@@ -131,19 +131,19 @@ def _probe_again(ret, stale, timeout):
     """Repeat the probes on this node that found no agent, which has been installed since."""
     for name in stale:
         __salt__["pacemaker.cleanup"](name, __salt__["pacemaker.node_name"](), timeout)
-    ret["changes"] = {**ret["changes"], **_probed(stale)}
+    ret["changes"] = {**ret["changes"], **_repeated_probes(stale)}
 
 
-def _probed(names):
+def _repeated_probes(names):
     return {f"probe of {name}": {"old": "not installed", "new": "repeated"} for name in names}
 
 
-def _false(ret, problem):
+def _failure(ret, problem):
     written = "The configuration was written, but: " if ret["changes"] else ""
     return {**ret, "result": False, "comment": f"{written}{problem}"}
 
 
-def _predicted(ret, desired, options, timeout):
+def _predict(ret, desired, options, timeout):
     """What a live run would do. It waits for the cluster too: only then can it say how things will stand."""
     try:
         plan = __salt__["pacemaker.plan"](desired, **options)
@@ -159,38 +159,38 @@ def _predicted(ret, desired, options, timeout):
         return ret
     ret["changes"] = plan["changes"]
     if plan["refused"]:
-        return {**ret, "result": False, "changes": {}, "comment": f"Would be refused: {_list(plan['refused'])}"}
+        return {**ret, "result": False, "changes": {}, "comment": f"Would be refused: {_enumerate(plan['refused'])}"}
     stale = plan["stale_probes"]
     if plan["changes"]:
-        ret["changes"] = {**plan["changes"], **_probed(stale)}
-        return {**ret, **_foreseen(plan)}
+        ret["changes"] = {**plan["changes"], **_repeated_probes(stale)}
+        return {**ret, **_outlook(plan)}
     if not plan["resources"]:
-        return {**ret, "comment": _unchanged(plan)}
+        return {**ret, "comment": _nothing_to_do(plan)}
     if stale:
         said = f"The agents of {', '.join(stale)} are installed by now: their probes here would be repeated."
-        return {**ret, "result": None, "changes": _probed(stale), "comment": f"{said} {_unchanged(plan)}"}
-    return _judged(ret, plan, __salt__["pacemaker.settle"](plan["resources"], timeout=timeout), timeout)
+        return {**ret, "result": None, "changes": _repeated_probes(stale), "comment": f"{said} {_nothing_to_do(plan)}"}
+    return _verdict(ret, plan, __salt__["pacemaker.settle"](plan["resources"], timeout=timeout), timeout)
 
 
-def _foreseen(plan):
+def _outlook(plan):
     """Result and comment of a dry run that has found changes."""
     comment = [_effects("Would change", plan), f"Digest of this plan: {plan['digest']}."]
     if plan["lacking"]:
-        comment.append(f"It would be refused if this still holds by then: {_list(plan['lacking'])}.")
+        comment.append(f"It would be refused if this still holds by then: {_enumerate(plan['lacking'])}.")
     if plan["waiting"]:
-        comment.append(f"It would first wait for the cluster, which is not ready: {_list(plan['waiting'])}.")
+        comment.append(f"It would first wait for the cluster, which is not ready: {_enumerate(plan['waiting'])}.")
     elif plan["problems"]:
-        comment.append(f"The change itself does not mend this: {_list(plan['problems'])}.")
+        comment.append(f"The change itself does not mend this: {_enumerate(plan['problems'])}.")
     # With nothing set in motion nothing else can mend it.
     hopeless = plan["problems"] and not plan["impact"] and not plan["waiting"]
     return {"result": False if hopeless else None, "comment": " ".join(comment)}
 
 
-def _judged(ret, done, settled, timeout):
+def _verdict(ret, done, settled, timeout):
     wrong = [*settled["problems"]]
     if settled["pending"]:
         wrong.append(f"after {timeout} s the cluster still has to {', '.join(settled['pending'])}")
-    said = _effects("Changed", done) if done["changes"] else _unchanged(done)
+    said = _effects("Changed", done) if done["changes"] else _nothing_to_do(done)
     if settled["deliberate"]:
         said += f" Left as operators set it: {', '.join(settled['deliberate'])}."
     if wrong:
@@ -207,11 +207,11 @@ def _effects(verb, plan):
     return " ".join(lines)
 
 
-def _list(texts):
+def _enumerate(texts):
     return "; ".join(texts)
 
 
-def _unchanged(plan):
+def _nothing_to_do(plan):
     text = "The cluster has this configuration."
     if plan["adoptable"]:
         text += f" Not recorded as this owner's: {', '.join(plan['adoptable'])} (adopt: true does it)."
@@ -286,11 +286,11 @@ def _desired(function, name, given):
     return content
 
 
-def _merged(one, other):
+def _merge(one, other):
     """Two desired data as one."""
     both = dict(one)
     for key, value in other.items():
-        both[key] = _merged(both[key], value) if isinstance(value, dict) and isinstance(both.get(key), dict) else value
+        both[key] = _merge(both[key], value) if isinstance(value, dict) and isinstance(both.get(key), dict) else value
     return both
 
 
@@ -306,7 +306,7 @@ def mod_aggregate(low, chunks, running):
         tag = "_|-".join(chunk[key] for key in ("state", "__id__", "name", "fun"))
         alike = all(chunk.get(option) == low.get(option) for option in _OPTIONS)
         if tag not in running and alike and _can_aggregate(chunk):
-            together = _merged(together, _desired(chunk["fun"], chunk["name"], _arguments(chunk)))
+            together = _merge(together, _desired(chunk["fun"], chunk["name"], _arguments(chunk)))
             chunk["__agg__"] = True
     low["aggregated"] = together
     return low
@@ -371,7 +371,7 @@ def _states_of(thing):
     node = _NODE if thing.startswith("node_") else ""
     words = {"thing": thing.replace("_", " "), "node": node, "arguments": _OBJECTS.get(thing, ("", ""))[1]}
     docs = (_PRESENT, _ABSENT) if thing in _OBJECTS else (_VALUE_PRESENT, _VALUE_ABSENT)
-    return _titled(thing, present, absent, *(text.format(**words) for text in docs))
+    return _named_pair(thing, present, absent, *(text.format(**words) for text in docs))
 
 
 def _options(owner, max_disruption, take_over, allow_partition):
@@ -389,11 +389,11 @@ def _single(function, name, description, aggregated, options, timeout):
     wrong = _wrong_arguments(function, given)
     if wrong:
         return {"name": name, "changes": {}, "result": False, "comment": wrong}
-    desired = _merged(aggregated or {}, _desired(function, name, given))
-    return _configured(name, desired, options, timeout, timeout)
+    desired = _merge(aggregated or {}, _desired(function, name, given))
+    return _configure(name, desired, options, timeout, timeout)
 
 
-def _titled(thing, present, absent, present_doc, absent_doc):
+def _named_pair(thing, present, absent, present_doc, absent_doc):
     present.__name__, absent.__name__ = f"{thing}_present", f"{thing}_absent"
     present.__doc__, absent.__doc__ = present_doc + _COMMON, absent_doc + _COMMON
     return {function.__name__: function for function in (present, absent)}

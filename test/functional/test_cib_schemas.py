@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from place import requires_tools
-from unit.test_cib_laws import LAWS
+from support.laws import LAWS
 
 from saltext.pacemaker.cib.document import Document
 

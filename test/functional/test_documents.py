@@ -152,7 +152,7 @@ def test_the_daemons_take_what_an_example_makes(place, secrets, single):
 
 @pytest.mark.parametrize("place", PILLARS)
 def test_the_cluster_takes_what_an_example_makes(place, secrets, minions, tmp_path):
-    from functional.test_pacemaker import CIB
+    from support.cibs import TWO_NODES as CIB
 
     cib = tmp_path / "cib.xml"
     cib.write_text(CIB.replace('"n1"', '"primary"').replace('"n2"', '"secondary"'), encoding="utf-8")
@@ -268,7 +268,7 @@ def test_the_pillar_that_keeps_a_corosync_built_by_hand_takes_no_restart(example
 
 @shows("docs/adopt.md, 3. Go on to the formula, 2")
 def test_what_is_replaced_goes_in_the_commit_that_brings_what_replaces_it(example, secrets, minions, tmp_path):
-    from functional.test_pacemaker import CIB
+    from support.cibs import TWO_NODES as CIB
 
     (tmp_path / "cib.xml").write_text(CIB, encoding="utf-8")
     modules, cib = minions("primary").modules, str(tmp_path / "cib.xml")

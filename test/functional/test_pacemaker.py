@@ -11,7 +11,9 @@ import pytest
 from corpus import every_state, recorded, told
 from place import requires_tools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
-from unit.test_cib_laws import configuration, emptied
+from support.cibs import SYSTEM
+from support.cibs import TWO_NODES as CIB
+from support.laws import configuration, emptied
 
 from _modules import pacemaker
 from saltext.pacemaker.cib.document import MARKER, Document
@@ -21,34 +23,6 @@ from saltext.pacemaker.live import machine
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin")
 
 ROOT = Path(__file__).resolve().parents[2]
-STATUS = "".join(
-    f'<node_state id="{number}" uname="n{number}" in_ccm="true" crmd="online" join="member" expected="member"/>'
-    for number in (1, 2)
-)
-CIB = f"""<cib crm_feature_set="3.15.0" validate-with="pacemaker-3.9" epoch="7" num_updates="3" admin_epoch="0"
-have-quorum="1" dc-uuid="1"><configuration><crm_config/>
-<nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes>
-<resources/><constraints/></configuration><status>{STATUS}</status></cib>"""
-SYSTEM = {
-    "properties": {"no-quorum-policy": "stop", "stonith-enabled": False},
-    "resource_defaults": {"resource-stickiness": 100},
-    "primitives": {
-        "haproxy": {"agent": "ocf:haproxy_ha:haproxy", "operations": [{"name": "monitor", "interval": "5s"}]},
-        "FloatIP": {"agent": "ocf:haproxy_ha:floatip", "params": {"address": "203.0.113.10"}},
-    },
-    "clones": {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}},
-    "colocations": {"FloatIP-haproxy": {"resource": "FloatIP", "with": "haproxy-clone", "score": "INFINITY"}},
-    "orders": {
-        "haproxy-before-FloatIP": {
-            "first": "haproxy-clone",
-            "then": "FloatIP",
-            "kind": "Mandatory",
-            "symmetrical": False,
-        }
-    },
-}
-
-
 @pytest.fixture
 def cib(tmp_path):
     path = tmp_path / "cib.xml"

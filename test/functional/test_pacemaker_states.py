@@ -1,22 +1,19 @@
-"""The states on a cluster that is a file: Pacemaker's own cibadmin, crm_mon and scheduler work on it, and where a real
-cluster would carry out the scheduler's actions, crm_simulate does."""
+"""The states of the Pacemaker engine on a cluster that is a file."""
 
-import contextlib
 import copy
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from functional.test_pacemaker import CIB, SYSTEM
 from place import requires_tools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+from support.cibs import SYSTEM
+from support.cibs import TWO_NODES as CIB
+from support.saved_cluster import machine_of
 
-from _modules import pacemaker as execution
-from _states import pacemaker as states
 from saltext.pacemaker.errors import NoEnd
-from saltext.pacemaker.live import commit, machine, reading
+from saltext.pacemaker.live import commit, reading
 
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin", "crm_mon")
 
@@ -24,50 +21,6 @@ DUMMY = copy.deepcopy(SYSTEM)
 for _primitive in DUMMY["primitives"].values():
     _primitive["agent"] = "ocf:pacemaker:Dummy"
     _primitive.pop("params", None)
-
-
-class Cluster(machine.Machine):
-    """A machine whose cluster is a CIB in a file, and the two modules on it, wired to each other."""
-
-    def __init__(self, path):
-        self.path = path
-        self.module, self.states = execution, states
-        self.commands = []
-        self.before_patch = []
-
-    def start(self, command, stdin=None):
-        self.commands.append(command)
-        if command[0] == "crm_diff" and self.before_patch:
-            self.before_patch.pop()()
-        return super().start(("env", f"CIB_file={self.path}", *command), stdin)
-
-    def sleep(self, seconds=0.0):
-        """Do what the scheduler wants done, while the engine waits."""
-        command = ("crm_simulate", "-Q", "--in-place", "--xml-file", self.path)
-        subprocess.run(command, check=True, timeout=60, capture_output=True)
-        time.sleep(seconds)
-
-    def count(self, name):
-        """How often a command was started."""
-        return [command[0] for command in self.commands].count(name)
-
-    def text(self):
-        return Path(self.path).read_text(encoding="utf-8")
-
-    def test(self, enabled=True):
-        self.states.__opts__ = {"test": enabled}
-
-
-@contextlib.contextmanager
-def machine_of(path):
-    """The engine, and the modules, on a saved CIB as if it were a live one."""
-    with pytest.MonkeyPatch.context() as patch:
-        cluster = Cluster(str(path))
-        patch.setattr(machine, "HERE", cluster)
-        functions = {f"pacemaker.{name}": getattr(execution, name) for name in dir(execution)}
-        patch.setattr(states, "__salt__", functions, raising=False)
-        patch.setattr(states, "__opts__", {"test": False}, raising=False)
-        yield cluster
 
 
 @pytest.fixture

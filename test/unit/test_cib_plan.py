@@ -4,7 +4,7 @@ import copy
 import random
 
 import pytest
-from unit.test_cib_document import EMPTY, WIDE, empty, made, unowned
+from support.cibs import EMPTY, WIDE, empty, made, unowned
 
 from saltext.pacemaker.cib import parameters, plan
 from saltext.pacemaker.cib.document import Document, export

@@ -3,15 +3,14 @@
 import copy
 import datetime
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.test_cib_document import WIDE, empty
+from support.cibs import SOME, WIDE, empty
 
 from saltext.pacemaker.cib import plan, switches
 from saltext.pacemaker.cib.document import Document, export
 from saltext.pacemaker.errors import CibError
 
-SOME = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 NAMES = ("a", "b", "c", "d", "e", "f")
 WORDS = st.text(alphabet="abcXYZ019 <>&\"'./:-_é", min_size=1, max_size=12)
 BOOLEANS = st.sampled_from([("true", "yes", "on", "1"), ("false", "no", "off", "0")])

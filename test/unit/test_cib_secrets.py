@@ -6,8 +6,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.test_cib_document import empty, made
-from unit.test_cib_properties import SOME
+from support.cibs import SOME, empty, made
 
 from saltext.pacemaker.cib import plan
 from saltext.pacemaker.cib.document import MARKER, export

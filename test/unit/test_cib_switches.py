@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from unit.test_cib_document import empty, made
+from support.cibs import empty, made
 
 from saltext.pacemaker.cib import nvsets, plan
 from saltext.pacemaker.cib.document import Document, export

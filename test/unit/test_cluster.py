@@ -1,6 +1,6 @@
 import pytest
 from pillars import DEFAULTS, valid
-from unit.test_cib_document import made
+from support.cibs import made
 
 from haproxy_ha_lib import cluster
 from saltext.pacemaker.cib import plan

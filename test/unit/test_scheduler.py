@@ -116,5 +116,5 @@ def test_an_unknown_degree_is_refused(degree):
 
 
 def test_what_arrives_at_a_node_is_what_starts_there_or_moves_there():
-    found = simulation.arriving(simulation.parse(SIMULATED)[1])
+    found = simulation.arrivals(simulation.parse(SIMULATED)[1])
     assert found == {("ip", "n2"), ("db", "n1")}

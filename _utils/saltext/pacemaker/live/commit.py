@@ -12,7 +12,7 @@ from saltext.pacemaker.cib import plan as plans
 from saltext.pacemaker.cib.document import Document
 from saltext.pacemaker.errors import DanglingError, Failed, NoEnd
 from saltext.pacemaker.live import files, reading
-from saltext.pacemaker.live.judge import impossible, judge
+from saltext.pacemaker.live.judge import impossible_error, judge
 from saltext.pacemaker.live.machine import INTERNAL, OLD_DATA, REFUSALS, TIMEOUT, Machine, failed, meaning
 from saltext.pacemaker.live.waiting import POLL_SECONDS, Waiting
 from saltext.pacemaker.request import Judgement, Request, not_ready
@@ -35,7 +35,7 @@ def apply(machine: Machine, request: Request, cib_file: str | None = None, timeo
     deadline = machine.monotonic() + timeout
     judgement = None
     for _ in range(ATTEMPTS):
-        text, judgement = _judged_when_ready(machine, request, cib_file, deadline, judgement)
+        text, judgement = _judge_when_ready(machine, request, cib_file, deadline, judgement)
         against = judgement.refused + judgement.lacking + judgement.waiting
         if against:
             raise Failed("Nothing was written: " + "; ".join(against))
@@ -47,7 +47,7 @@ def apply(machine: Machine, request: Request, cib_file: str | None = None, timeo
     )
 
 
-def _judged_when_ready(
+def _judge_when_ready(
     machine: Machine, request: Request, cib_file: str | None, deadline: float, lost: Judgement | None = None
 ) -> tuple[str, Judgement]:
     """The CIB and its Judgement, as soon as the cluster can take a commit or the deadline has passed."""
@@ -61,7 +61,7 @@ def _judged_when_ready(
                 return text, judgement
             say("; ".join(judgement.waiting))
         except DanglingError as problem:
-            raise impossible(problem) from None
+            raise impossible_error(problem) from None
         except Failed:
             starting = cib_file is None and machine.has("cibadmin") and not reading.running(machine)
             if not starting or machine.monotonic() >= deadline:
@@ -93,22 +93,22 @@ def _commit(machine: Machine, text: str, after: Document, request: Request) -> b
         if request.binds_effects:
             return False
         now = reading.tree(reading.text(machine))
-        if _but_updates(now) != _but_updates(before.root) or not_ready(now, request):
+        if _without_updates(now) != _without_updates(before.root) or not_ready(now, request):
             return False
         code = send(machine, for_any_status(changes))
         if code in (OLD_DATA, INTERNAL):
             return False
     if code in REFUSALS:
         raise failed("Nothing was written", code)
-    return code == 0 or _arrived(machine, before, after, request.owner, code)
+    return code == 0 or _has_arrived(machine, before, after, request.owner, code)
 
 
-def _but_updates(root: Element) -> dict[str, str]:
+def _without_updates(root: Element) -> dict[str, str]:
     """All that the CIB says of itself but how often its status has changed. A patch writes these attributes too."""
     return {name: value for name, value in root.items() if name != "num_updates"}
 
 
-def _arrived(machine: Machine, before: Document, after: Document, owner: str | None, code: int) -> bool:
+def _has_arrived(machine: Machine, before: Document, after: Document, owner: str | None, code: int) -> bool:
     """
     Whether a change is in the configuration though the cluster has not confirmed it; False: others have changed the
     configuration, plan again. Failed if it cannot be told, or the change is not there (yet).
@@ -158,12 +158,12 @@ def upgrade_schema(machine: Machine, cib_file: str | None = None) -> dict[str, s
     if cib_file is None:
         machine.do("Nothing was upgraded", *_UPGRADE)
     else:
-        files.write(cib_file, _upgraded(machine, text))
+        files.write(cib_file, _upgrade_text(machine, text))
     old, new = (reading.tree(one).get("validate-with") for one in (text, reading.text(machine, cib_file)))
     return {"old": old, "new": new}
 
 
-def _upgraded(machine: Machine, text: str) -> str:
+def _upgrade_text(machine: Machine, text: str) -> str:
     """The text of a CIB with the newest schema."""
     with files.handed(text) as [path]:
         machine.do("Nothing was upgraded", "env", f"CIB_file={path}", *_UPGRADE)

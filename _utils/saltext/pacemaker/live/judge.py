@@ -33,11 +33,11 @@ def plan(machine: Machine, request: Request, cib_file: str | None = None, from_n
     """What a commit would change, and what the cluster would then do: the result of ``pacemaker.plan``."""
     try:
         if from_nothing:
-            return Judgement(planned(cib.Document.empty(nodes_in(request.desired)), request)).result()
+            return Judgement(make_plan(cib.Document.empty(nodes_in(request.desired)), request)).result()
         return judge(machine, reading.text(machine, cib_file), request, live=cib_file is None).result()
     except DanglingError as problem:
         if not request.partial:
-            raise impossible(problem) from None
+            raise impossible_error(problem) from None
         nothing = plans.Plan(before=None, changes=plans.given(request.desired))
         return Judgement(nothing, lacking=[str(problem)]).result()
 
@@ -45,31 +45,31 @@ def plan(machine: Machine, request: Request, cib_file: str | None = None, from_n
 def foreign(machine: Machine, request: Request, cib_file: str | None = None) -> Data:
     """What others have made and the request would leave there, in the form of an export."""
     document = reading.document(reading.text(machine, cib_file))
-    left = set(planned(document, request).foreign)
+    left = set(make_plan(document, request).foreign)
     exported = cib.export(document, owner=request.owner, secrets=False)
     return {
         section: kept
         for section, content in exported.items()
-        if (kept := {name: one for name, one in content.items() if _labelled(section, name) in left})
+        if (kept := {name: one for name, one in content.items() if _label_of(section, name) in left})
     }
 
 
-def _labelled(section: str, name: str) -> str | None:
+def _label_of(section: str, name: str) -> str | None:
     """What an object of an exported section is called in lists; None for what is no object."""
     return plans.label(section, name) if section in kinds.KINDS else None
 
 
-def planned(document: Document, request: Request) -> plans.Plan:
+def make_plan(document: Document, request: Request) -> plans.Plan:
     """The Plan for a request. DanglingError if it refers to what is not there; Invalid if it cannot be."""
     try:
         return plans.fulfil(document, request)
     except DanglingError:
         raise
     except CibError as problem:
-        raise impossible(problem) from None
+        raise impossible_error(problem) from None
 
 
-def impossible(problem: CibError) -> Invalid:
+def impossible_error(problem: CibError) -> Invalid:
     """The error for desired data that cannot be."""
     return Invalid(f"The desired configuration cannot be:\n{problem}")
 
@@ -83,20 +83,20 @@ def judge(machine: Machine, text: str, request: Request, live: bool, lost: Judge
     next commit would lose for ever.
     """
     document = reading.document(text)
-    made = planned(document, request)
+    made = make_plan(document, request)
     after = made.after
     if after is None:
         stale = _stale_probes(machine, document, made.resources) if live else []
         return Judgement(made, refused=list(made.conflicts), stale_probes=stale)
     if plans.lacks_tags(after):
-        raise _outdated(document)
+        raise _outdated_error(document)
     if lost is not None and lost.plan.digest == made.digest and not request.binds_effects:
         return Judgement(made, lost.impact, waiting=not_ready(document.root, request))
     check_ids_of_limits(request.max_disruption, document, made)
-    return _tried(machine, text, request, document, made, after, live)
+    return _try_out(machine, text, request, document, made, after, live)
 
 
-def _tried(
+def _try_out(
     machine: Machine, text: str, request: Request, document: Document, made: plans.Plan, after: Document, live: bool
 ) -> Judgement:
     """The Judgement by what Pacemaker's own tools say of the new CIB."""
@@ -104,25 +104,25 @@ def _tried(
         (reading.VERIFY, after.judged_text()), (reading.SIMULATE, text), (reading.SIMULATE, after.text())
     )
     breaches, errors = _new_errors(machine, document, verified[2])
-    now, current = reading.foretold(*simulated[0][:2])
+    now, current = reading.read_scheduler(*simulated[0][:2])
     if document.is_outdated and (breaches or simulated[1][0]):
-        raise _outdated(document)
+        raise _outdated_error(document)
     if breaches:
         raise Failed(f"Pacemaker would refuse the configuration: {'; '.join(breaches)}")
-    then, proposed = reading.foretold(*simulated[1][:2], "that it would have")
+    then, proposed = reading.read_scheduler(*simulated[1][:2], "that it would have")
     judgement = Judgement(made, simulation.difference(proposed, current))
     judgement.refused += made.conflicts + unknown_secrets(made)
     if live:
         judgement.waiting = not_ready(document.root, request)
         judgement.lacking = errors + _agent_problems(machine, made, after)
         judgement.refused += unsafe(made, then, proposed)
-        judgement.problems = wrong(machine, after, then, made.resources, simulation.busy(proposed))
+        judgement.problems = problems_of(machine, after, then, made.resources, simulation.busy(proposed))
         judgement.stale_probes = _stale_probes(machine, document, made.resources)
-    judgement.refused += _beyond_bounds(judgement, request, resources.containers(now, then))
+    judgement.refused += _broken_bounds(judgement, request, resources.containers(now, then))
     return judgement
 
 
-def _beyond_bounds(judgement: Judgement, request: Request, containers: Containers) -> list[str]:
+def _broken_bounds(judgement: Judgement, request: Request, containers: Containers) -> list[str]:
     """Why a plan is refused that does more, or something else, than the request allows."""
     reasons = []
     worse = limits.too_much(judgement.impact, request.max_disruption, containers)
@@ -133,7 +133,7 @@ def _beyond_bounds(judgement: Judgement, request: Request, containers: Container
     return reasons
 
 
-def _outdated(document: Document) -> Failed:
+def _outdated_error(document: Document) -> Failed:
     """An error for a change that the schema of an older Pacemaker does not allow."""
     return Failed(
         f"The CIB has still the schema {document.root.get('validate-with')} of an older Pacemaker, in which this "
@@ -167,7 +167,7 @@ def _agent_problems(machine: Machine, made: plans.Plan, after: Document) -> list
     return found
 
 
-def wrong(
+def problems_of(
     machine: Machine, document: Document, state: Data, wanted: Collection[str], busy: Collection[str] = ()
 ) -> list[str]:
     """What is wrong with resources, with what the agents said."""
@@ -176,7 +176,7 @@ def wrong(
     found = health.problems(state, counts, wanted, stopped=stopped, busy=busy)
     if found:
         found = health.problems(state, counts, wanted, reading.status(machine)["failures"], stopped, busy)
-    return found + _barred(machine, document, state, wanted)
+    return found + _barred_by_probes(machine, document, state, wanted)
 
 
 def _stale_probes(machine: Machine, document: Document, wanted: Collection[str]) -> list[str]:
@@ -188,7 +188,7 @@ def _stale_probes(machine: Machine, document: Document, wanted: Collection[str])
     return sorted(name for name in inside if reading.metadata(machine, agents[name]) is not None)
 
 
-def _barred(machine: Machine, document: Document, state: Data, wanted: Collection[str]) -> list[str]:
+def _barred_by_probes(machine: Machine, document: Document, state: Data, wanted: Collection[str]) -> list[str]:
     """
     The resources that a failed probe, and nothing else, keeps off a node if that is the only one left, as sentences.
     """
@@ -197,7 +197,7 @@ def _barred(machine: Machine, document: Document, state: Data, wanted: Collectio
     barred = set()
     for node in {node for _, node in probes}:
         alone = history.alone(document.root, node)
-        could, does = (_arriving(machine, root) for root in (history.unprobed(alone), alone))
+        could, does = (_arrivals(machine, root) for root in (history.unprobed(alone), alone))
         barred |= could - does
     return [
         f"{name} cannot run on {node}: {text}, which counts until pacemaker.cleanup"
@@ -206,5 +206,5 @@ def _barred(machine: Machine, document: Document, state: Data, wanted: Collectio
     ]
 
 
-def _arriving(machine: Machine, root: Element) -> set[tuple[str, str]]:
-    return simulation.arriving(reading.simulated(machine, ET.tostring(root, encoding="unicode"))[1])
+def _arrivals(machine: Machine, root: Element) -> set[tuple[str, str]]:
+    return simulation.arrivals(reading.run_scheduler(machine, ET.tostring(root, encoding="unicode"))[1])

@@ -22,25 +22,25 @@ from saltext.pacemaker.types import Data
 def set_standby(machine: Machine, node: str | None, wanted: bool, timeout: float) -> bool:
     """Put a node into standby, or out of it; whether that changed something."""
     node = node or reading.node_name(machine)
-    if _known_node(machine, node)["standby"] == wanted:
+    if _find_node(machine, node)["standby"] == wanted:
         return False
     change = ["--update", "on"] if wanted else ["--delete"]
     attribute = ("crm_attribute", "--node", node, "--name", "standby", "--lifetime", "forever")
     machine.do(f"The node {node}", *attribute, *change)
-    _settled(machine, timeout)
+    _await_idle(machine, timeout)
     if reading.status(machine)["nodes"][node]["standby"] != wanted:
         raise Failed(f"The node {node} is {'not' if wanted else 'still'} in standby")
     return True
 
 
-def _known_node(machine: Machine, name: str) -> Data:
+def _find_node(machine: Machine, name: str) -> Data:
     nodes: dict[str, Data] = reading.status(machine)["nodes"]
     if name not in nodes:
         raise Invalid(f"The cluster has no node {name}; it has {', '.join(sorted(nodes)) or 'none'}")
     return nodes[name]
 
 
-def _known_resource(machine: Machine, name: str) -> Document:
+def _find_resource(machine: Machine, name: str) -> Document:
     """The CIB, in which there is a resource of this name."""
     document = reading.document(reading.text(machine))
     known = {key[1] for key in document.objects if key[0] in RESOURCE_SECTIONS}
@@ -49,7 +49,7 @@ def _known_resource(machine: Machine, name: str) -> Document:
     return document
 
 
-def _settled(machine: Machine, timeout: float) -> None:
+def _await_idle(machine: Machine, timeout: float) -> None:
     """Wait until the cluster is idle; Failed if it is not in time."""
     pending = settle(machine, names=[], timeout=timeout)["pending"]
     if pending:
@@ -58,13 +58,13 @@ def _settled(machine: Machine, timeout: float) -> None:
 
 def move(machine: Machine, resource: str, node: str, timeout: float) -> bool:
     """Move a resource to a node and keep it there; whether that changed something."""
-    _known_node(machine, node)
-    preferred = _known_resource(machine, resource).objects.get(("locations", f"cli-prefer-{resource}"))
+    _find_node(machine, node)
+    preferred = _find_resource(machine, resource).objects.get(("locations", f"cli-prefer-{resource}"))
     changed = preferred is None or preferred.get("node") != node
     if changed:
         command = ("crm_resource", "--resource", resource, "--move", "--node", node)
         machine.do(f"The resource {resource}", *command)
-    _settled(machine, timeout)
+    _await_idle(machine, timeout)
     where = _running_on(machine, resource)
     if node not in where:
         raise Failed(f"{resource} does not run on {node}; it runs on {', '.join(where) or 'no node'}")
@@ -85,7 +85,7 @@ def _running_on(machine: Machine, resource: str) -> list[str]:
 
 def clear(machine: Machine, resource: str, timeout: float) -> bool:
     """Forget where a resource was moved to, or banned from; whether there was something to forget."""
-    document = _known_resource(machine, resource)
+    document = _find_resource(machine, resource)
     made = [
         name
         for section, name in document.objects
@@ -96,16 +96,16 @@ def clear(machine: Machine, resource: str, timeout: float) -> bool:
     if not made:
         return False
     machine.do(f"The resource {resource}", "crm_resource", "--resource", resource, "--clear")
-    _settled(machine, timeout)
+    _await_idle(machine, timeout)
     return True
 
 
 def cleanup(machine: Machine, resource: str | None, node: str | None, timeout: float) -> bool:
     """Forget failures, those of probes too; whether there were any."""
     if node is not None:
-        _known_node(machine, node)
+        _find_node(machine, node)
     if resource is not None:
-        _known_resource(machine, resource)
+        _find_resource(machine, resource)
     failures, probes = _failures(machine, resource, node)
     if failures:
         command = ["crm_resource", "--cleanup"]
@@ -118,7 +118,7 @@ def cleanup(machine: Machine, resource: str | None, node: str | None, timeout: f
         with contextlib.suppress(NoEnd):
             machine.run("crm_resource", "--wait", f"--timeout={max(1, int(timeout))}s", timeout=timeout + 5)
     if failures or probes:
-        _settled(machine, timeout)
+        _await_idle(machine, timeout)
     return bool(failures or probes)
 
 
@@ -154,10 +154,10 @@ def set_maintenance(machine: Machine, enabled: Any, node: str | None, timeout: f
         now = plans.flag(reading.document(reading.text(machine)), "maintenance-mode") is True
     else:
         command = ["crm_attribute", "--node", node, "--name", "maintenance", "--lifetime", "forever"]
-        now = _known_node(machine, node)["maintenance"]
+        now = _find_node(machine, node)["maintenance"]
     if now == bool(enabled):
         return False
     machine.do("Maintenance", *command, *(["--update", "true"] if enabled else ["--delete"]))
     if not enabled:
-        _settled(machine, timeout)
+        _await_idle(machine, timeout)
     return True

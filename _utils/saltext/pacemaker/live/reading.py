@@ -43,15 +43,15 @@ def text(machine: Machine, cib_file: str | None = None) -> str:
 
 def document(text_of_cib: str) -> Document:
     """A CIB's text as a Document."""
-    return _parsed(cib.Document.parse, text_of_cib)
+    return _parse(cib.Document.parse, text_of_cib)
 
 
 def tree(text_of_cib: str) -> Element:
     """A CIB's text as an element tree."""
-    return _parsed(cib.tree, text_of_cib)
+    return _parse(cib.tree, text_of_cib)
 
 
-def _parsed(parse: Callable[[str], T], text_of_cib: str) -> T:
+def _parse(parse: Callable[[str], T], text_of_cib: str) -> T:
     try:
         return parse(text_of_cib)
     except CibError as problem:
@@ -65,15 +65,15 @@ def export(machine: Machine, cib_file: str | None, owner: str, secrets: bool = F
 
 def simulate(machine: Machine, cib_file: str | None = None) -> Actions:
     """What the scheduler would do with the configuration as it is."""
-    return simulated(machine, text(machine, cib_file))[1]
+    return run_scheduler(machine, text(machine, cib_file))[1]
 
 
-def simulated(machine: Machine, text_of_cib: str) -> tuple[Data, Actions]:
+def run_scheduler(machine: Machine, text_of_cib: str) -> tuple[Data, Actions]:
     """(status, actions) of the scheduler for a CIB."""
-    return foretold(*machine.run(*SIMULATE, stdin=text_of_cib)[:2])
+    return read_scheduler(*machine.run(*SIMULATE, stdin=text_of_cib)[:2])
 
 
-def foretold(code: int, output: str, which: str = "that the cluster has") -> tuple[Data, Actions]:
+def read_scheduler(code: int, output: str, which: str = "that the cluster has") -> tuple[Data, Actions]:
     """(status, actions) of what crm_simulate has returned for a configuration."""
     if code == 0:
         with contextlib.suppress(ValueError):

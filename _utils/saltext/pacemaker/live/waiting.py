@@ -10,7 +10,7 @@ from collections.abc import Collection
 from saltext.pacemaker.cib import plan as plans
 from saltext.pacemaker.errors import Failed
 from saltext.pacemaker.live import reading
-from saltext.pacemaker.live.judge import wrong
+from saltext.pacemaker.live.judge import problems_of
 from saltext.pacemaker.live.machine import Machine
 from saltext.pacemaker.scheduler import simulation
 from saltext.pacemaker.status import health, history, summary
@@ -59,7 +59,7 @@ def settle(machine: Machine, names: Collection[str] | None = None, timeout: floa
     while True:
         looked = machine.monotonic()
         text = reading.text(machine)
-        state, actions = reading.simulated(machine, text)
+        state, actions = reading.run_scheduler(machine, text)
         document = reading.document(text)
         pending = [*simulation.sentences(simulation.executable(actions)), *history.under_way(document.root)]
         now = machine.monotonic()
@@ -74,6 +74,6 @@ def settle(machine: Machine, names: Collection[str] | None = None, timeout: floa
     stopped = plans.flag(document, "stop-all-resources") is True
     return {
         "pending": pending,
-        "problems": wrong(machine, document, state, wanted),
+        "problems": problems_of(machine, document, state, wanted),
         "deliberate": health.deliberate(state, wanted, stopped),
     }

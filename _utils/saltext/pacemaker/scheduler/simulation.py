@@ -51,7 +51,7 @@ def _actions(root: Element) -> Actions:
             action.update({key: element.get(key) for key in _DETAILS if element.get(key) is not None})
             if element.get("blocked") == "true":
                 action["blocked"] = True
-            found["resources"].setdefault(element.get("resource", ""), []).append(_tidied(action))
+            found["resources"].setdefault(element.get("resource", ""), []).append(_with_one_place(action))
         elif element.tag == "node_action":
             action = {"action": element.get("task", "").split(" ")[0].lower(), "task": element.get("task")}
             if element.get("reason"):
@@ -61,7 +61,7 @@ def _actions(root: Element) -> Actions:
     return {part: content for part, content in found.items() if content}
 
 
-def _tidied(action: Data) -> Data:
+def _with_one_place(action: Data) -> Data:
     """One place instead of two that are the same, and ``node`` for a place that is the only one."""
     source, dest = action.get("source"), action.get("dest")
     if (source is None) != (dest is None):
@@ -90,7 +90,7 @@ def _key(action: Data) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((key, str(value)) for key, value in action.items() if key != "reason"))
 
 
-def arriving(actions: Actions) -> set[tuple[str, str]]:
+def arrivals(actions: Actions) -> set[tuple[str, str]]:
     """
     {(resource id, node name)} of the resources that the scheduler would bring to a node.
     """

@@ -34,7 +34,7 @@ def problems(
             found.update(_states_of(primitive, mine))
             if not stopped:
                 found.update(_failures_of(primitive, mine, status["nodes"], counts))
-    return sorted(text + _said(failures, name, node) for name, node, text in found)
+    return sorted(text + _agents_words(failures, name, node) for name, node, text in found)
 
 
 def _states_of(name: str, instances: list[Data]) -> Iterator[tuple[str, str | None, str]]:
@@ -66,7 +66,7 @@ def _failures_of(
                 yield name, node, f"{name} does not run on {node}, its fail count there is {count}"
 
 
-def _said(failures: Collection[Data], name: str, node: str | None) -> str:
+def _agents_words(failures: Collection[Data], name: str, node: str | None) -> str:
     """What the agent said when it failed on a node, or on any, in brackets."""
     said = [
         f"{one['operation']} on {one['node']}: {one['status']}" + (f", {one['reason']}" if one["reason"] else "")
