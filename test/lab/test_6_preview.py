@@ -48,7 +48,8 @@ def test_what_was_predicted_is_what_the_cluster_then_does(nodes):
         balancer = next(turns)
         planned = call(balancer, "pacemaker.plan", json.dumps(data), f"owner={OWNER}")
         state = configured(balancer, data, f"expect={json.dumps(planned['digest'])}")
-        assert state["changes"] == planned["changes"] != {}, (name, state["comment"])
+        said = call(balancer, "pacemaker.in_words", json.dumps(planned["changes"]))
+        assert state["changes"] == said != {}, (name, state["comment"])
         assert state["result"] is (name not in NOT_RUNNING), (name, state["comment"])
         return planned["impact"]
 
