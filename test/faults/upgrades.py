@@ -178,19 +178,30 @@ def _restart_outdated(*hosts: str):
     def inject(scene: Scene) -> None:
         _equip(hosts, "needrestart")
         _each(_again("libc6"), hosts, at_once=True)
+        before = {host: _started(host) for host in hosts}
         _each(lambda host: machine(host).run("needrestart", "-q", "-r", "a"), hosts, at_once=True)
         for host in hosts:
-            _require_current(host)
+            _require_executed_anew(host, before[host])
 
     return inject
 
 
-def _require_current(host: str) -> None:
-    """What clients talk to has the new library; a restart that is due would be named."""
+SERVING = ("haproxy", "nginx")
+
+
+def _started(host: str) -> str:
+    """Which starts of what serves systemd knows; a restart is another one, and refuses clients meanwhile."""
+    return machine(host).run("systemctl", "show", "--property=InvocationID", *SERVING).stdout
+
+
+def _require_executed_anew(host: str, before: str) -> None:
+    """What serves has the new library, and was not restarted for it."""
     due = machine(host).run("needrestart", "-b").stdout
-    stale = [unit for unit in ("haproxy.service", "nginx.service") if f"NEEDRESTART-SVC: {unit}" in due]
+    stale = [unit for unit in SERVING if f"NEEDRESTART-SVC: {unit}.service" in due]
     if stale:
         raise LabError(f"{', '.join(stale)} has the old libc on {host}")
+    if _started(host) != before:
+        raise LabError(f"what serves was restarted on {host}")
 
 
 def _unequip(*hosts: str):

@@ -7,7 +7,7 @@ import pytest
 from faults import fault, inspection
 from faults.catalogue import FAULTS
 
-CHOSEN = ("haproxy-worker-kill-active", "pacemaker-execd-kill-active", "api-reset", "app-stop")
+CHOSEN = ("haproxy-worker-kill-active", "pacemaker-execd-kill-active", "api-reset", "reinstall-pacemaker-both", "app-stop")
 
 
 @pytest.fixture(scope="module")
