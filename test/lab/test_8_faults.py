@@ -7,7 +7,9 @@ import pytest
 from faults import fault, inspection
 from faults.catalogue import FAULTS
 
-CHOSEN = ("haproxy-worker-kill-active", "pacemaker-execd-kill-active", "api-reset", "reinstall-pacemaker-both", "app-stop")
+CHOSEN = (
+    "haproxy-worker-kill-active", "pacemaker-execd-kill-active", "api-reset", "reinstall-pacemaker-both", "app-stop",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
