@@ -5,7 +5,7 @@
     upgrades.py done        apt has ended
 
 Debian's pacemaker is stopped before it is unpacked, and started when all is configured; corosync restarts both. On one
-load balancer that is a planned move of the address. On all at once it is an outage of half a minute.
+load balancer that is a planned move of the address. On all at once it is an outage of many seconds.
 
 What apt is about to stop, it stops with a claim: a transient attribute of the node, which ends with Pacemaker. Such
 attributes reach all nodes in the same order, so of two that claim, one at least sees the other when it sees itself.
