@@ -30,12 +30,15 @@ def _parse_stat(text):
     """proc(5), /proc/PID/stat."""
     head, _, tail = (text or "").rpartition(")")
     fields = tail.split()
-    try:
-        pid, state, parent = int(head.split(" ", 1)[0]), fields[0], int(fields[1])
-        user, system, started = int(fields[11]), int(fields[12]), int(fields[19])
-    except (IndexError, ValueError):
+    if len(fields) < 20:
         return None
-    return None if state in "ZX" else Process(pid, started, state, parent, user + system, system)
+    said = head.split(" ", 1)[0], fields[1], fields[11], fields[12], fields[19]
+    numbers = [agent.number(one, None) for one in said]
+    state = fields[0]
+    if None in numbers or state in "ZX":
+        return None
+    pid, parent, user, system, started = numbers
+    return Process(pid, started, state, parent, user + system, system)
 
 
 def is_stopped(found):
