@@ -247,17 +247,27 @@ def test_an_api_that_fails_moves_and_stops_nothing_and_is_shown(active, name):
     fault, reason = API_FAULTS[name]
     other = audit.passive_of(active)
     with watch(f"API: {name}, and a failover") as seen:
-        with api_fails(fault, other):
-            try:
-                machine(active).run("attrd_updater", "--name=haproxy_ha-handover", "--update=1", f"--node={active}")
+        try:
+            with api_fails(fault, other), handed_over(active):
                 wait_for("the reason in crm_mon", lambda: shown(reason, other), 80, 0.5)
-            finally:
-                machine(active).run("attrd_updater", "--name=haproxy_ha-handover", "--delete", f"--node={active}")
-        machine(active).run("crm_resource", "--cleanup")
+        finally:
+            machine(active).run("crm_resource", "--wait", "--timeout=60s")  # what a cleanup interrupts may move
+            machine(active).run("crm_resource", "--cleanup")
         audit.settle(150)
     assert seen.failed == [] or len(seen.moves) > 0
     assert seen.lost == []
     assert len(seen.moves) <= 1
+
+
+@contextlib.contextmanager
+def handed_over(host: str):
+    """A node is to give the address away, whether it can or not."""
+    attribute = "--name=haproxy_ha-handover", f"--node={host}"
+    machine(host).run("attrd_updater", *attribute, "--update=1")
+    try:
+        yield
+    finally:
+        machine(host).run("attrd_updater", *attribute, "--delete")
 
 
 API_SAYS_LITTLE = ["done", "action_404", "owner_null", "owner_absent"]  # kinds of the simulator's faults

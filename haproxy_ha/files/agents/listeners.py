@@ -159,6 +159,24 @@ def holders(wanted):
     return found or ["another process"]
 
 
+def recalled(inode, address, port, device, floats):
+    """A listener by the words in which it is remembered.
+
+    Raises:
+        ValueError: They make no sense.
+    """
+    import socket
+
+    numbers = [agent.number(one, None) for one in (inode, port, device)]
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except OSError as error:
+        raise ValueError(f"{address}: {error}") from None
+    if None in numbers or numbers[2] >= 1 << 31:
+        raise ValueError(f"{inode}, {port}, {device}")
+    return Listener(numbers[0], address, numbers[1], numbers[2], floats == "True", 0)
+
+
 def gone(listeners):
     """The listeners whose address has left this machine: the socket stays, and no client comes to it."""
     kept = {}

@@ -147,13 +147,11 @@ class Known:
                 if kind == "worker":
                     self.pid, self.started, self.settled, self.main = (int(field) for field in fields)
                 elif kind == "listens":
-                    inode, address, port, device, floats = fields
-                    self.listeners[int(inode)] = listeners.Listener(
-                        int(inode), address, int(port), int(device), floats == "True", 0
-                    )
+                    known = listeners.recalled(*fields)
+                    self.listeners[known.inode] = known
                 elif kind == "closed":
                     self.closed.append(" ".join(fields))
-        except ValueError:
+        except (TypeError, ValueError):
             self.pid, self.started, self.listeners, self.closed = 0, 0, {}, []
 
     def is_of(self, found):
