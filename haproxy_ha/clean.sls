@@ -1,5 +1,5 @@
 # Takes this machine out again, the cluster first: the floating IP goes to another load balancer before anything stops. What is there counts, not pillar.
-{% set settings = salt["haproxy_ha.rendered"](saltenv, preflighted=false) if "haproxy_ha.rendered" in salt else {"missing": ["haproxy_ha.rendered"]} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 {% if settings.missing %}
 include:

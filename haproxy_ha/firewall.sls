@@ -1,5 +1,5 @@
 # The host's firewall opens exactly what this minion serves (off by default).
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.preflight

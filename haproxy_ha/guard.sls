@@ -1,5 +1,5 @@
 # The one state of a minion that is not ready or has no part: every other file includes this one and adds its own states only when all is well.
-{% set settings = salt["haproxy_ha.rendered"](saltenv, preflighted=false) if "haproxy_ha.rendered" in salt else {"missing": ["haproxy_ha.rendered"]} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 haproxy_ha-settings:
 {% if settings.missing %}

@@ -1,5 +1,5 @@
 # What runs that were killed have left goes first. What would stop the run later is found before anything is touched, and then this is all that is rendered: one cause, one failure.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": [], "problems": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.guard

@@ -1,5 +1,5 @@
 # corosync-qnetd on a third machine, whose vote decides which half of a cluster goes on when it is split (off unless pillar names one).
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.preflight

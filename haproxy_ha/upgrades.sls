@@ -1,5 +1,5 @@
 # Packages are upgraded on one machine of a tier after the other, by whatever upgrades them (pillar's upgrades: as_they_come takes that away).
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.preflight

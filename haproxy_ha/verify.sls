@@ -1,5 +1,5 @@
 # Proof that the tiers work together: the tutorial's own probes, from where it makes them.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
 {% if "app_server" in settings.roles %}

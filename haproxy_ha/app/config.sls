@@ -1,5 +1,5 @@
 # nginx's site and log format: checked by nginx before they are installed, reloaded, confirmed.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.app.package

@@ -1,5 +1,5 @@
 # The tutorial's page, which names the host and its public address (optional).
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.app.package

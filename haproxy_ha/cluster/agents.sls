@@ -1,5 +1,5 @@
 # The resource agents and what they need, which run without Salt. They come before HAProxy's configuration: what a run installs is judged by what it brings.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.preflight

@@ -1,5 +1,5 @@
 # corosync.conf: checked by corosync before it is installed, reloaded if corosync runs.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.cluster.authkey

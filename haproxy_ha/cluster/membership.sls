@@ -1,5 +1,5 @@
 # Every load balancer is online in the cluster (a bounded wait, which names who is waited for).
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.cluster.service

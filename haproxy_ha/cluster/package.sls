@@ -1,5 +1,5 @@
 # Corosync, Pacemaker and crmsh (for people), and a clock that is kept: installed without starting the package's one-node cluster.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.preflight

@@ -1,5 +1,5 @@
 # Corosync and Pacemaker run, now and after a boot. They start last of all that is local: a node that is online in the cluster is ready to run everything.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.load_balancer

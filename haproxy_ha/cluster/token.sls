@@ -1,5 +1,5 @@
 # The API token of the floating IP, in a file that only root reads: it is in no cluster configuration.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.preflight

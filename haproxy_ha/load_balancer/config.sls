@@ -1,5 +1,5 @@
 # HAProxy's configuration: checked by HAProxy before it is installed, reloaded if it runs here, confirmed.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.load_balancer.package

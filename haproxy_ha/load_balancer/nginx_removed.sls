@@ -1,5 +1,5 @@
 # A previous nginx goes as the tutorial removes it (only if haproxy:remove_nginx): from the cluster, then service, package and configuration, which is kept as a backup.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.preflight

@@ -1,5 +1,5 @@
 # Another load balancer holds the floating IP, so that this one can be changed: whatever preflight says, it may be the reason.
-{% set settings = salt["haproxy_ha.rendered"](saltenv, preflighted=false) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.guard

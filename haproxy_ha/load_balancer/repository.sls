@@ -1,5 +1,5 @@
 # The package repository that HAProxy comes from (optional; else the distribution's own). A HAProxy that is installed is not upgraded.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.preflight

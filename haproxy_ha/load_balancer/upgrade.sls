@@ -1,5 +1,5 @@
 # HAProxy's newest package. It is restarted, so another load balancer takes the floating IP first.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.load_balancer.repository

@@ -1,5 +1,5 @@
 # Proof that this load balancer serves, by requests through it, whoever holds the floating IP.
-{% set settings = salt["haproxy_ha.rendered"](saltenv) if "haproxy_ha.rendered" in salt else {"roles": []} %}
+{% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
   - haproxy_ha.load_balancer.config

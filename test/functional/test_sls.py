@@ -27,6 +27,33 @@ def app_1(minions):
     return minions("app-1")
 
 
+MAP = '{% from "haproxy_ha/map.jinja" import settings with context %}'
+
+
+def test_every_file_with_states_begins_with_the_map_and_names_it_once():
+    """The others are lists of files."""
+    for path in FORMULA.rglob("*.sls"):
+        if "orchestrate" not in path.parts:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            code = [line for line in lines if line and not line.startswith("#")]
+            if code[0] == "include:":
+                assert all(line.startswith("  - haproxy_ha.") for line in code[1:]), path
+            else:
+                assert code[0] == MAP, path
+                assert not any("map.jinja" in line or "haproxy_ha.rendered" in line for line in code[1:]), path
+
+
+@pytest.mark.parametrize("sls", ["haproxy_ha.guard", "haproxy_ha.clean", "haproxy_ha.load_balancer.passive"])
+def test_what_comes_before_preflight_does_not_ask_it(primary, api, sls):
+    """These files may mend what it finds: they are rendered whatever the API says, which is not asked."""
+    refused = changed({"floating_ip:api_token": "dop_v1_" + "0" * 64})
+    usual, before = primary.low(sls, EXAMPLE), api.counts()["calls"]
+    assert [chunk["__id__"] for chunk in primary.low(sls, refused)] == [chunk["__id__"] for chunk in usual]
+    assert api.counts()["calls"] == before
+    assert primary.low("haproxy_ha.preflight", refused)[-1]["rendered"]
+    assert api.counts()["calls"] > before
+
+
 def functions(chunks):
     return {f"{chunk['__id__']}: {chunk['state']}.{chunk['fun']}" for chunk in chunks}
 
