@@ -134,12 +134,12 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, action, text: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(action=action)
-        sub.add_argument("--documents", type=Path, help="write failure-modes.md and .json there")
+        sub.add_argument("--documents", type=Path, help="write failure-modes.md there, its data to ../measurements")
         sub.add_argument("--no-apply", action="store_true", help="leave the new state.apply out of the audits")
         return sub
 
     command("list", _list, "list the faults")
-    command("page", _page, "write failure-modes.md anew from failure-modes.json").set_defaults(documents=Path("docs"))
+    command("page", _page, "write failure-modes.md anew from its data").set_defaults(documents=Path("docs"))
     sub = command("all", _all, "every fault once")
     sub.add_argument("--group", help="only the classes with this in their name")
     sub.add_argument("--start", type=_named, metavar="FAULT", help="begin with this one")

@@ -1,4 +1,7 @@
-"""docs/failure-modes.md and .json, from what the faults did; what other runs have found about other faults stays."""
+"""
+docs/failure-modes.md, and its data in measurements/, from what the faults did; what other runs have found about other
+faults stays.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ TEXT = Path(__file__).with_name("failure-modes.md")
 MEASURED = ("gap", "failed", "requests", "moves", "calls", "load", "problems")
 
 
-def write(outcomes: list[Outcome], directory: Path) -> None:
-    """Write both; what these runs found of a fault replaces what was known of it."""
-    data = directory / "failure-modes.json"
+def write(outcomes: list[Outcome], documents: Path) -> None:
+    """Write the page, and its data beside its folder; what these runs found of a fault replaces what was known."""
+    data = documents.parent / "measurements" / "failure-modes.json"
+    data.parent.mkdir(exist_ok=True)
     known = json.loads(data.read_text(encoding="utf-8")) if data.exists() else {}
     found: dict[str, list[dict]] = {}
     for outcome in outcomes:
@@ -24,7 +28,7 @@ def write(outcomes: list[Outcome], directory: Path) -> None:
     known |= found
     known = {name: known[name] for name in FAULTS if name in known}
     data.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    (directory / TEXT.name).write_text(page(known), encoding="utf-8")
+    (documents / TEXT.name).write_text(page(known), encoding="utf-8")
 
 
 def page(known: dict[str, list[dict]]) -> str:

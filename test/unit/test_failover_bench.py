@@ -89,14 +89,19 @@ def test_the_page_names_the_events_that_it_lacks():
 def test_a_run_replaces_all_rows_of_its_events_and_no_others(tmp_path):
     peer = trial(sample(0), sample(2.0), system="tutorial")
     stays = trial(sample(0), sample(1.0), event="kill")
-    report.write([ONE_SECOND, peer, stays], tmp_path, tmp_path)
-    report.write([trial(sample(0), sample(3.0))], tmp_path, tmp_path)
-    found = json.loads((tmp_path / "failover.json").read_text(encoding="utf-8"))
+    build, docs = tmp_path / "build", tmp_path / "docs"
+    for directory in (build, docs):
+        directory.mkdir()
+    report.write([ONE_SECOND, peer, stays], build, docs)
+    report.write([trial(sample(0), sample(3.0))], build, docs)
+    text = (tmp_path / "measurements" / "failover.json").read_text(encoding="utf-8")
+    assert text == (build / "failover.json").read_text(encoding="utf-8")
+    found = json.loads(text)
     assert [(row["event"], row["system"], row["gaps"]) for row in found] == [
         ("power-loss", "haproxy_ha", [3.0]),
         ("kill", "haproxy_ha", [1.0]),
     ]
-    assert (tmp_path / "failover.svg").read_text(encoding="utf-8") == timeline.picture(found)
+    assert (docs / "failover.svg").read_text(encoding="utf-8") == timeline.picture(found)
 
 
 def test_trials_are_kept_with_every_sample(tmp_path):

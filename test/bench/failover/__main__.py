@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, default=REPOSITORY / "build/failover",
         help="where every sample goes; trials that are there already are not done again (default: build/failover)",
     )  # fmt: skip
-    parser.add_argument("--documents", type=Path, help="write table, figures and picture there too")
+    parser.add_argument("--documents", type=Path, help="write table and picture there too, figures to ../measurements")
     return parser
 
 

@@ -117,11 +117,20 @@ def _parts_line(row: dict) -> str:
 
 
 def write(trials: list[Trial], directory: Path, documents: Path | None) -> None:
-    """Write table, figures and picture beside the samples and where else they are wanted; other events keep theirs."""
-    for place in filter(None, (directory, documents)):
-        path = place / "failover.json"
-        old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        measured = merged(old, rows(trials))
-        (place / "failover.md").write_text(document(measured), encoding="utf-8")
-        (place / "failover.svg").write_text(picture(measured), encoding="utf-8")
-        path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    """
+    Write table, figures and picture beside the samples, and the documents' with the figures beside their folder; other
+    events keep theirs.
+    """
+    _write(trials, directory, directory)
+    if documents:
+        _write(trials, documents, documents.parent / "measurements")
+
+
+def _write(trials: list[Trial], pages: Path, data: Path) -> None:
+    path = data / "failover.json"
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    measured = merged(old, rows(trials))
+    data.mkdir(exist_ok=True)
+    (pages / "failover.md").write_text(document(measured), encoding="utf-8")
+    (pages / "failover.svg").write_text(picture(measured), encoding="utf-8")
+    path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
