@@ -125,6 +125,14 @@ def steps(home, other):
     ]  # fmt: skip
 
 
+def without_switches(nodes):
+    """What takes away the switches that the steps leave: nobody's are removed because they are no longer stated."""
+    return {
+        "properties": {"maintenance-mode": None, "stop-all-resources": None},
+        "node_attributes": {node: {"standby": None} for node in nodes},
+    }
+
+
 # Enough to see one of each action; all of them take a minute more.
 SOME = {
     "three resources", "a reloadable parameter", "a parameter that needs a restart", "another home",

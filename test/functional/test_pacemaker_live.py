@@ -50,8 +50,10 @@ def nodes():
 @pytest.fixture
 def live(nodes):
     """The cluster without any configuration."""
+    desired = changes.without_switches(nodes)
+    desired["properties"]["stonith-enabled"] = False
     emptied = nodes.calls(
-        ["apply", {"desired": {"properties": {"stonith-enabled": False}}, "purge": True}],
+        ["apply", {"desired": desired, "purge": True}],
         ["settle", {}],
         ["apply", {"desired": {}, "purge": True}],
     )

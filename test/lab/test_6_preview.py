@@ -36,7 +36,7 @@ def configured(balancer: str, configuration: dict, *options: str) -> dict:
 def nodes(active):
     """The passive and the active balancer; what the test has made is removed."""
     yield audit.passive(), active
-    removed = configured(active, {})
+    removed = configured(active, changes.without_switches(BALANCERS))
     assert removed["result"] is True, removed
     audit.settle()
 
