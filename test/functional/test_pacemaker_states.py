@@ -76,6 +76,16 @@ def test_a_change_of_somebody_else_in_between_is_kept(cluster):
     assert configured(cluster)["changes"] == {}
 
 
+@pytest.mark.parametrize(("delay", "waits"), [(None, [0.0]), ("30ms", [0.03]), ("1h", [2.0])])
+def test_a_commit_waits_as_long_as_the_cluster_does_before_it_reacts(cluster, delay, waits):
+    slept = []
+    cluster.sleep = slept.append
+    given = {} if delay is None else {"transition-delay": delay}
+    properties = {"properties": {**DUMMY["properties"], **given}}
+    cluster.module.apply({**DUMMY, **properties})
+    assert slept == waits
+
+
 def lose_node_two(cluster):
     """The cluster notices that n2 is gone: its state changes, the configuration does not."""
     text = cluster.text()

@@ -526,9 +526,16 @@ def flag(document: Document, name: str) -> bool | None:
     """
     Whether the boolean cluster property ``name`` is set; None if it is not there, or is no boolean.
     """
-    ids = edit.assign(document, "properties", None, [{}], document.context)[0]
-    pair = edit.find_pair(edit.set_elements(document, "properties", None, ids), "properties", name)
     try:
-        return None if pair is None else values.boolean(pair.get("value") or "")
+        return values.boolean(cluster_property(document, name))
     except ValueError:
         return None
+
+
+def cluster_property(document: Document, name: str) -> str:
+    """
+    The value of a cluster property; empty if it is not there.
+    """
+    ids = edit.assign(document, "properties", None, [{}], document.context)[0]
+    pair = edit.find_pair(edit.set_elements(document, "properties", None, ids), "properties", name)
+    return "" if pair is None else pair.get("value") or ""

@@ -9,6 +9,7 @@ import random
 import re
 
 from saltext.pacemaker.cib import plan as plans
+from saltext.pacemaker.cib import values
 from saltext.pacemaker.cib.document import Document
 from saltext.pacemaker.errors import DanglingError, Failed, NoEnd
 from saltext.pacemaker.live import files, reading
@@ -23,6 +24,8 @@ ATTEMPTS = 20
 _JITTER_SECONDS = 0.05
 # How long to look for a change that the cluster has not confirmed.
 UNCONFIRMED_SECONDS = 30
+# 30 ms is usual, 0 the default; the sense of waiting ends somewhere.
+_LONGEST_DELAY = 2.0
 _UPGRADE = ("cibadmin", "--upgrade", "--force")
 
 # Where a patch names the digest of the CIB that it makes, and how often the status of its source has changed.
@@ -72,10 +75,21 @@ def _judge_when_ready(
 
 def _write(machine: Machine, text: str, after: Document, request: Request, cib_file: str | None) -> bool:
     """Commit ``after`` to the cluster, or save it; False if others were first."""
-    if cib_file is None:
-        return _commit(machine, text, after, request)
-    files.write(cib_file, after.text())
-    return True
+    if cib_file is not None:
+        files.write(cib_file, after.text())
+        return True
+    written = _commit(machine, text, after, request)
+    if written:  # who looks sooner finds the cluster idle
+        machine.sleep(_transition_delay(after))
+    return written
+
+
+def _transition_delay(document: Document) -> float:
+    """The seconds that the cluster lets pass after a change before it reacts, as far as it is worth waiting for."""
+    try:
+        return min(values.duration(plans.cluster_property(document, "transition-delay")) / 1000, _LONGEST_DELAY)
+    except ValueError:
+        return 0.0
 
 
 def _commit(machine: Machine, text: str, after: Document, request: Request) -> bool:
