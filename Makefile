@@ -29,9 +29,10 @@ bench:
 	$(LAB) tools python3 -m pytest -q -p no:cacheprovider --show-capture=no test/bench
 	PYTHONPATH=test /usr/bin/python3 -m pytest -q -p no:cacheprovider -m bench test/lab
 
-# Writes docs/pillar.md, and the comments of pillar.example.
+# Writes docs/pillar.md, the comments of pillar.example, and docs/reference/.
 docs:
 	python3 test/pillar_reference.py
+	python3 test/api_reference.py
 
 # Tells minions which modules belong to the states: after each change of a module.
 modules:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+REFERENCE = sorted((REPOSITORY / "docs" / "reference").glob("*.md"))
+"""The pages from docstrings, whose commands and names of functions are read, too."""
+EVERY_PAGE = [*DOCUMENTS, *REFERENCE]
 GENERATED = ("docs/pillar.md", "docs/failover.md", "docs/failure-detection.md")
 """Pages that a program writes from what is tested or measured elsewhere: they show commands, and no examples."""
 
@@ -59,9 +62,9 @@ class Line(NamedTuple):
     text: str
 
 
-def lines() -> Iterator[Line]:
-    """Every line of every document but the fences."""
-    for path in DOCUMENTS:
+def lines(paths: Iterable[Path] = DOCUMENTS) -> Iterator[Line]:
+    """Every line of these documents but the fences."""
+    for path in paths:
         yield from _lines(str(path.relative_to(REPOSITORY)), path.read_text(encoding="utf-8").splitlines())
 
 
@@ -108,21 +111,23 @@ def commands() -> list[Command]:
     """Every command: each line of a block of code, and what in running text begins with a program's name."""
     blocks = [
         Command(line.document, line.text, _words(line.text))
-        for line in lines()
-        if line.block == "code" and line.text.strip() and not line.text.startswith("#")
+        for line in lines(EVERY_PAGE)
+        if line.block in ("code", "bash") and line.text.strip() and not line.text.startswith("#")
     ]
-    return blocks + [Command(document, span, _words(span)) for document, span in _spans() if _is_command(span)]
+    running = [(document, span) for document, span in _spans(EVERY_PAGE) if _is_command(span)]
+    return blocks + [Command(document, span, _words(span)) for document, span in running]
 
 
-def names() -> list[tuple[str, str]]:
+def names(paths: Iterable[Path] = DOCUMENTS) -> list[tuple[str, str]]:
     """(document, text) of what stands as code in running text, and is no command."""
-    return [(document, span) for document, span in _spans() if not _is_command(span)]
+    return [(document, span) for document, span in _spans(paths) if not _is_command(span)]
 
 
-def _spans() -> Iterator[tuple[str, str]]:
+def _spans(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
     """(document, text) of all that stands as code in running text, also where a line breaks within."""
-    for (document, running), part in itertools.groupby(lines(), lambda one: (one.document, bool(one.text.strip())
-                                                                             and one.block == "text")):
+    for (document, running), part in itertools.groupby(
+        lines(paths), lambda one: (one.document, bool(one.text.strip()) and one.block == "text")
+    ):
         if running:
             text = " ".join(line.text.strip() for line in part)
             yield from ((document, span) for span in _SPAN.findall(text))
