@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(REPOSITORY / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING")),
+    *sorted((REPOSITORY / "docs").glob("*.md")),
+]
 REFERENCE = sorted((REPOSITORY / "docs" / "reference").glob("*.md"))
 """The pages from docstrings, whose commands and names of functions are read, too."""
 EVERY_PAGE = [*DOCUMENTS, *REFERENCE]

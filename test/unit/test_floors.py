@@ -1,0 +1,54 @@
+"""The floors of the house: what each may import. The Pacemaker engine has tests of its own (test_engine.py)."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+UTILS = REPOSITORY / "_utils"
+LIB = sorted((UTILS / "haproxy_ha_lib").rglob("*.py"))
+HOST = sorted((UTILS / "haproxy_ha_host").rglob("*.py"))
+STATES = sorted((REPOSITORY / "_states").glob("*.py"))
+# What a part that only decides does not need.
+OUTSIDE = {"haproxy_ha_host", "http", "os", "requests", "salt", "shutil", "socket", "subprocess", "tempfile"}
+# What pillar means is decided before a host is asked for anything.
+OF_PILLAR = {"checks", "schema", "settings", "shape"}
+
+
+def imported(path):
+    """The names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def ids(path):
+    return path.stem
+
+
+@pytest.mark.parametrize("path", LIB, ids=ids)
+def test_what_only_decides_touches_nothing(path):
+    assert not {name.split(".")[0] for name in imported(path)} & OUTSIDE
+    assert not [name for name in imported(path) if name.startswith("saltext.pacemaker.live")]
+
+
+@pytest.mark.parametrize("path", HOST, ids=ids)
+def test_what_acts_on_a_host_knows_no_pillar_and_none_of_salts_modules(path):
+    assert not {name for name in imported(path) if name.removeprefix("haproxy_ha_lib.") in OF_PILLAR}
+    assert "__salt__" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", STATES, ids=ids)
+def test_a_state_asks_the_execution_modules(path):
+    assert not [name for name in imported(path) if name.startswith(("haproxy_ha_host", "saltext.pacemaker.live"))]
+
+
+def test_no_import_goes_round():
+    modules = {".".join(path.relative_to(UTILS).with_suffix("").parts): path for path in (*LIB, *HOST)}
+    TopologicalSorter({name: set(imported(path)) & set(modules) for name, path in modules.items()}).prepare()
