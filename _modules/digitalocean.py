@@ -16,13 +16,12 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_lib import digitalocean as rules
 from haproxy_ha_lib import values
+from haproxy_ha_lib.provider.digitalocean import DEFAULTS
 
 log = logging.getLogger(__name__)
 
 __virtualname__ = "digitalocean"
 
-TOKEN_FILE = "/etc/haproxy_ha/token"
-SYSTEM_CA_FILE = "/etc/ssl/certs/ca-certificates.crt"
 _CONTEXT_KEY = "digitalocean.metadata"
 _SESSIONS_KEY = "digitalocean.sessions"
 # Seconds after which a metadata service that did not answer is asked again: a run asks once, the next run anew.
@@ -59,7 +58,7 @@ def metadata(url=None, timeout=2.0):
 
         salt-call digitalocean.metadata
     """
-    url = (url or _configured("metadata_url") or rules.METADATA_URL).rstrip("/")
+    url = (url or _configured("metadata_url") or DEFAULTS["metadata_url"]).rstrip("/")
     cache = __context__.setdefault(_CONTEXT_KEY, {})
     found, until = cache.get(url, (None, 0.0))
     if time.monotonic() >= until:
@@ -322,12 +321,12 @@ def _whole(raw):
 
 def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
     """Run a procedure of the rules with requests."""
-    url = (api_url or _configured("api_url") or rules.API_URL).rstrip("/")
+    url = (api_url or _configured("api_url") or DEFAULTS["api_url"]).rstrip("/")
     if not url.startswith("https://"):
         raise SaltInvocationError(f"api_url: found {url!r}, allowed: a URL with https://")
     token = _token(token_file)
     # certifi, the default of requests, knows nothing of an authority that this machine's owner trusts.
-    verify = ca_file or _configured("ca_file") or (SYSTEM_CA_FILE if os.path.exists(SYSTEM_CA_FILE) else True)
+    verify = ca_file or _configured("ca_file") or (DEFAULTS["ca_file"] if os.path.exists(DEFAULTS["ca_file"]) else True)
     if verify is not True and not os.path.exists(verify):
         raise CommandExecutionError(f"ca_file: {verify} is missing")
     # Kept for the run: a TLS handshake costs more than what is asked.
@@ -377,7 +376,7 @@ def _token(token_file):
     token = _configured("api_token")
     source = "pillar haproxy_ha:floating_ip:api_token"
     if not token or token_file:
-        source = token_file or _configured("token_file") or TOKEN_FILE
+        source = token_file or _configured("token_file") or DEFAULTS["token_file"]
         try:
             with open(source, encoding="ascii", errors="replace") as file:
                 token = file.read(4096)
@@ -423,7 +422,7 @@ def _droplet_id(droplet, options):
 
 def _metadata_hint(address, target):
     """What this machine's metadata service, asked anew, says; None when it is about another droplet."""
-    found = _read_metadata((_configured("metadata_url") or rules.METADATA_URL).rstrip("/"), 2.0)
+    found = _read_metadata((_configured("metadata_url") or DEFAULTS["metadata_url"]).rstrip("/"), 2.0)
     if isinstance(found, str) or found["droplet_id"] != target:
         return None
     return found["reserved_ip"]["active"] and found["reserved_ip"]["ip"] == address

@@ -47,7 +47,7 @@ from haproxy_ha_lib import addresses as lib_addresses
 from haproxy_ha_lib import agents as lib_agents
 from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
-from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf, standing, values
+from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf, provider, standing, values
 from haproxy_ha_lib import minion as lib_minion
 from haproxy_ha_lib import settings as lib_settings
 
@@ -595,14 +595,19 @@ def _online_members(own):
 
 
 def _uses_api(ours):
-    return "load_balancer" in ours["roles"] and ours["floating_ip"]["provider"] == "digitalocean"
+    return "load_balancer" in ours["roles"] and bool(provider.of(ours["floating_ip"]).module)
+
+
+def _ask(ours, function, *args, **kwargs):
+    """What a function of the module that asks the provider's API returns."""
+    return __salt__[f"{provider.of(ours['floating_ip']).module}.{function}"](*args, **kwargs)
 
 
 def _floating_ip_problems(ours, saltenv):
     """What the API says against the address coming here, and against fencing."""
     address, problems = ours["floating_ip"]["address"], []
     try:
-        against = __salt__["digitalocean.obstacles"](address, ours["floating_ip"]["replaces"], timeout=10)
+        against = _ask(ours, "obstacles", address, ours["floating_ip"]["replaces"], timeout=10)
         problems += [f"floating IP {address}: {text}" for text in against]
         problems += _fencing(ours)["problems"]
     except CommandExecutionError as exc:
@@ -623,7 +628,7 @@ def _fencing(ours):
 
 
 def _ask_about_fencing(ours, nodes):
-    found = __salt__["digitalocean.fencing"](nodes, timeout=20)
+    found = _ask(ours, "fencing", nodes, timeout=20)
     this, own = found["droplets"].get(ours["minion_id"]), _own_droplet(ours)
     if this and own and this["id"] != own:
         text = f"is droplet {own}, and fencing would power off droplet {this['id']} for it"
@@ -640,7 +645,7 @@ _FENCING_HELP = "; see docs/digitalocean.md"
 def _own_droplet(ours):
     """This machine's droplet id; None where no metadata service tells."""
     try:
-        return __salt__["digitalocean.metadata"](ours["floating_ip"]["metadata_url"])["droplet_id"]
+        return _ask(ours, "metadata", ours["floating_ip"]["metadata_url"])["droplet_id"]
     except CommandExecutionError:
         return None
 
@@ -666,13 +671,13 @@ def preflight_notes(saltenv=None):
     if not _uses_api(ours) or _floating_ip_mark(ours, saltenv) == files.text(_MARK):
         return []
     try:
-        address = __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"], timeout=10)
+        address = _ask(ours, "reserved_ip", ours["floating_ip"]["address"], timeout=10)
         unknown = _fencing(ours)["unknown"]
         notes = [unknown] if unknown else []
         if address["locked"]:
             notes.append(f"{address['address']} has a pending action")
         if address["droplet_id"] not in (None, _own_droplet(ours)):
-            holder = __salt__["digitalocean.droplet"](address["droplet_id"], timeout=10)
+            holder = _ask(ours, "droplet", address["droplet_id"], timeout=10)
             members = {one["private_ip"] for one in ours["load_balancers"].values()}
             if holder["name"] not in ours["load_balancers"] and holder["private_ip"] not in members:
                 who = f"droplet {holder['id']} ({holder['name']}), which is none of the load balancers"
@@ -994,10 +999,10 @@ def page(saltenv=None):
 
 def _droplet_name(ours):
     """What the metadata service calls this machine; None where there is no such service."""
-    if ours["floating_ip"]["provider"] != "digitalocean":
+    if not provider.of(ours["floating_ip"]).module:
         return None
     try:
-        return __salt__["digitalocean.metadata"](ours["floating_ip"]["metadata_url"]).get("hostname")
+        return _ask(ours, "metadata", ours["floating_ip"]["metadata_url"]).get("hostname")
     except CommandExecutionError as exc:
         log.info("haproxy_ha: the page names the minion id: %s", exc)
         return None
@@ -1631,13 +1636,13 @@ def _verify_cluster(ours):
             (standing.HAPROXY, now["haproxy"]), (standing.ADDRESS, now["active"])
         ) if ours["minion_id"] in nodes and _agent(resource, ours)]  # fmt: skip
         if _uses_api(ours):
-            owner = __salt__["digitalocean.reserved_ip"](ours["floating_ip"]["address"])["droplet_id"]
-            mine = __salt__["digitalocean.metadata"](ours["floating_ip"]["metadata_url"])["droplet_id"]
+            owner = _ask(ours, "reserved_ip", ours["floating_ip"]["address"])["droplet_id"]
+            mine = _ask(ours, "metadata", ours["floating_ip"]["metadata_url"])["droplet_id"]
             said = f"droplet {owner}, {'this' if owner == mine else 'another'} machine; active: {now['active']}"
             agree = (owner == mine) == (ours["minion_id"] in now["active"])
             checks.append(probes.probe("owner of the floating IP", "the active node", said, agree))
             wanted = [ours["floating_ip"][key] for key in ("address", "replaces")]
-            ask = functools.partial(__salt__["digitalocean.obstacles"], *wanted)
+            ask = functools.partial(_ask, ours, "obstacles", *wanted)
             against = [] if owner == mine else _once("obstacles", wanted, ask)
             said = "; ".join(against) or "nothing is in the way"
             checks.append(probes.probe("the floating IP", "can come to this machine", said, not against))

@@ -24,6 +24,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 import digitalocean_facts as facts  # noqa: E402
 
 from haproxy_ha_lib import digitalocean as rules  # noqa: E402
+from haproxy_ha_lib.provider.digitalocean import DEFAULTS  # noqa: E402
 
 
 class Asker:
@@ -88,7 +89,7 @@ def main() -> int:
     parser.add_argument("address", help="a reserved IP of the account")
     parser.add_argument("droplet", nargs="*", help="names of the load balancers' droplets")
     parser.add_argument("--power", action="store_true", help="ask whether the token may switch droplets, without harm")
-    parser.add_argument("--url", default=rules.API_URL, help="where the API is; default %(default)s")
+    parser.add_argument("--url", default=DEFAULTS["api_url"], help="where the API is; default %(default)s")
     parser.add_argument("--ca-file", help="certificate authorities to trust; the system's by default")
     options = parser.parse_args()
     token = os.environ.get("DIGITALOCEAN_TOKEN", "").strip()

@@ -4,7 +4,7 @@ Which address belongs to which machine: pillar says, or this machine's metadata 
 Pure: what the metadata service and the mine say is handed in.
 """
 
-from haproxy_ha_lib import values
+from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
 from saltext.pacemaker import words
@@ -13,11 +13,6 @@ TABLES = {"load_balancers": "a load balancer", "app_servers": "an app server", "
 """The tables of machines in pillar, and what a machine of each is called."""
 
 NAMES = ("private_ip", "public_ip", "anchor_ip", "private_ipv6", "public_ipv6")
-
-
-def on_digitalocean(floating_ip):
-    """Return whether DigitalOcean's API moves the address, so that a load balancer has an anchor IP."""
-    return floating_ip["provider"] == "digitalocean"
 
 
 def share(read):
@@ -88,7 +83,7 @@ def _needed(read, table, is_own, roles):
         return ["private_ip", *linked] if table == "load_balancers" or "load_balancer" in roles else []
     if table == "quorum_helper":
         return ["private_ip"]
-    anchor = table == "load_balancers" and on_digitalocean(read["floating_ip"])
+    anchor = table == "load_balancers" and provider.of(read["floating_ip"]).needs_anchor
     return ["private_ip", "anchor_ip", "public_ip"] if anchor else ["private_ip", "public_ip"]
 
 

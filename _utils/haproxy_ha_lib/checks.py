@@ -6,7 +6,7 @@ Each check takes the tree that schema.read returned and this minion's roles, and
 
 import ipaddress
 
-from haproxy_ha_lib import addresses, haproxy_cfg, nginx_conf, values
+from haproxy_ha_lib import addresses, haproxy_cfg, nginx_conf, provider, values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
 from saltext.pacemaker import words
@@ -23,9 +23,9 @@ def secrets(read, roles):
     """The secrets are for load balancers: other minions' pillar need not have them."""
     if "load_balancer" not in roles:
         return
-    if addresses.on_digitalocean(read["floating_ip"]) and not read["floating_ip"]["api_token"]:
-        text = "missing: a token of DigitalOcean's API that may read and write reserved IPs"
-        yield Missing((ROOT, "floating_ip", "api_token"), text)
+    token = provider.of(read["floating_ip"]).token
+    if token and not read["floating_ip"]["api_token"]:
+        yield Missing((ROOT, "floating_ip", "api_token"), f"missing: {token}")
     if not read["cluster"]["authkey"]:
         text = "missing: run `salt-call haproxy_ha.generate_authkey` and put what it prints here"
         yield Missing((ROOT, "cluster", "authkey"), text)
@@ -34,20 +34,22 @@ def secrets(read, roles):
 def floating_ip(read, roles):
     """There is an address to move, of a kind that the provider can move."""
     floating, path = read["floating_ip"], (ROOT, "floating_ip", "address")
+    mover = provider.of(floating)
     if not floating["address"]:
-        if not floating["agent"]:
+        if mover.needs_address:
             yield Missing(path, "missing: the address that moves")
-    elif addresses.on_digitalocean(floating) and ":" in floating["address"]:
-        yield Problem(path, f"found {floating['address']}, allowed: an IPv4 address (DigitalOcean's reserved IPs)")
+    elif allowed := mover.allowed(floating["address"]):
+        yield Problem(path, f"found {floating['address']}, allowed: {allowed}")
     if floating["replaces"] and (floating["replaces"] == floating["address"] or ":" in floating["replaces"]):
         text = f"found {floating['replaces']}, allowed: the IPv4 address that {floating['address']} comes in place of"
         yield Problem((ROOT, "floating_ip", "replaces"), text)
 
 
 def fencing(read, roles):
-    """Only DigitalOcean's API powers load balancers off for us."""
-    if read["cluster"]["fencing"]["enabled"] and not addresses.on_digitalocean(read["floating_ip"]):
-        text = "found true, allowed with provider digitalocean; else bring a fence device in cluster:primitives"
+    """Not everyone who moves the address powers load balancers off as well."""
+    if read["cluster"]["fencing"]["enabled"] and not provider.of(read["floating_ip"]).fence:
+        able = " or ".join(name for name, one in provider.NAMED.items() if one.fence)
+        text = f"found true, allowed with provider {able}; else bring a fence device in cluster:primitives"
         yield Problem((ROOT, "cluster", "fencing", "enabled"), text)
     for node in read["cluster"]["fencing"]["droplets"]:
         if node not in read["load_balancers"]:

@@ -4,6 +4,7 @@ The Pacemaker objects that make the system, as data in the form of `pacemaker.ex
 
 import re
 
+from haproxy_ha_lib import provider
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Problem
 from saltext.pacemaker.cib import desired, switches
@@ -12,16 +13,6 @@ from saltext.pacemaker.cib.nvsets import as_sets, pairs
 from saltext.pacemaker.cib.shapes import Context
 from saltext.pacemaker.errors import CibError
 from saltext.pacemaker.words import did_you_mean
-
-AGENT_DEFAULTS = {
-    "api_url": "https://api.digitalocean.com",
-    "metadata_url": "http://169.254.169.254",
-    "ca_file": "/etc/ssl/certs/ca-certificates.crt",
-    "token_file": "/etc/haproxy_ha/token",
-}
-"""Defaults of the agent floatip's parameters; only what differs goes into the CIB."""
-
-FENCE_AGENT = "stonith:fence_haproxy_ha_digitalocean"
 
 HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
 """A node with this attribute gives the address to one without it."""
@@ -121,12 +112,12 @@ def _by_attribute(attribute, operation, score):
 
 def _add_fencing(objects, floating_ip, fencing):
     """One device for all nodes. Of two that shoot at each other, the one with the address is spared for a while."""
-    params = {key: floating_ip[key] for key in ("api_url", "token_file") if floating_ip[key] != AGENT_DEFAULTS[key]}
-    if fencing["droplets"]:
-        params["droplets"] = ";".join(f"{node}:{plug}" for node, plug in fencing["droplets"].items())
+    fence = provider.of(floating_ip).fence
+    if not fence:
+        return  # checks.fencing tells
     objects["primitives"]["fencing"] = {
-        "agent": FENCE_AGENT,
-        "params": {"ca_file": floating_ip["ca_file"], **params},
+        "agent": fence.agent,
+        "params": fence.params(floating_ip, fencing["droplets"]),
         # A device whose monitor fails is started again every few seconds, and each look is some calls of the API, whose
         # limit it shares with the address. One that rests fences all the same: the fencer asks no resource's state.
         "meta": {"migration-threshold": 3, "failure-timeout": "120s"},
@@ -138,29 +129,28 @@ def _add_fencing(objects, floating_ip, fencing):
 
 def fenced_by_api(configured, nodes):
     """
-    Return the droplet that our fence agent would power off for each of ``nodes``: {node: name or id}; empty where
-    another agent fences, or none. ``configured`` is the cluster's configuration.
+    Return what a fence agent of ours would power off for each of ``nodes``: {node: name or id}; empty where another
+    agent fences, or none. ``configured`` is the cluster's configuration.
     """
-    for primitive in configured.get("primitives", {}).values():
-        if isinstance(primitive, dict) and primitive.get("agent") == FENCE_AGENT:
-            named = _pairs((primitive.get("params") or {}).get("droplets"))
-            return {node: named.get(node, node) for node in nodes}
+    for fence, primitive in _fences_of_ours(configured):
+        named = fence.plugs(primitive.get("params") or {})
+        return {node: named.get(node, node) for node in nodes}
     return {}
 
 
-def _pairs(text):
-    """What `node:droplet;node:droplet` says, in Pacemaker's way to write it."""
-    pairs = [pair.partition(":") for pair in str(text or "").replace(";", " ").split()]
-    return {node: plug for node, colon, plug in pairs if colon}
+def _fences_of_ours(configured):
+    for primitive in configured.get("primitives", {}).values():
+        agent = primitive.get("agent") if isinstance(primitive, dict) else None
+        if isinstance(agent, str) and agent in provider.FENCES:
+            yield provider.FENCES[agent], primitive
 
 
 def _tell_the_agent(merged):
-    """Pacemaker keeps `pcmk_host_map` to itself; the agent, which looks for each node's droplet, has to know it too."""
-    for primitive in merged.get("primitives", {}).values():
-        params = primitive.get("params") if isinstance(primitive, dict) else None
-        if isinstance(params, dict) and primitive.get("agent") == FENCE_AGENT and _pairs(params.get("pcmk_host_map")):
-            pairs = _pairs(params["pcmk_host_map"]).items()
-            params.setdefault("droplets", ";".join(f"{node}:{plug}" for node, plug in pairs))
+    """What pillar tells Pacemaker of the nodes alone, the agent has to know too."""
+    for fence, primitive in _fences_of_ours(merged):
+        params = primitive.get("params")
+        if isinstance(params, dict):
+            params |= fence.told(params)
 
 
 def _operation(name, interval, timeout):
@@ -169,14 +159,7 @@ def _operation(name, interval, timeout):
 
 def _address_agent(floating_ip):
     """The agent that moves the address, and its parameters."""
-    if floating_ip["agent"]:
-        agent, params = floating_ip["agent"], {}
-    elif floating_ip["provider"] == "ipaddr2":
-        agent, params = "ocf:heartbeat:IPaddr2", {"ip": floating_ip["address"]}
-    else:
-        agent, params = "ocf:haproxy_ha:floatip", {"address": floating_ip["address"]}
-        params |= {key: floating_ip[key] for key, usual in AGENT_DEFAULTS.items() if floating_ip[key] != usual}
-        params |= {"replaces": floating_ip["replaces"]} if floating_ip["replaces"] else {}
+    agent, params = provider.of(floating_ip).agent(floating_ip)
     return {"agent": agent, "params": {**params, **floating_ip["params"]}}
 
 

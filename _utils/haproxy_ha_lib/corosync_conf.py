@@ -3,8 +3,9 @@ corosync.conf (corosync.conf(5), votequorum(5)) as data, and what a running coro
 Words from pillar were checked in schema.py.
 """
 
-import ipaddress
 import re
+
+from haproxy_ha_lib import provider
 
 
 def model(settings):
@@ -104,7 +105,8 @@ def _device(settings):
     chosen = settings["cluster"]["quorum_device"]
     nodes = len(settings["load_balancers"])
     algorithm = chosen["algorithm"] or ("lms" if nodes % 2 else "ffsplit")
-    holds = _holds_address(settings["floating_ip"])
+    floating_ip = settings["floating_ip"]
+    holds = provider.of(floating_ip).holds_address(floating_ip)
     heuristics = [_section("heuristics", [("mode", "sync"), ("exec_holds_address", holds)])] if holds else []
     return [
         _section("device", [
@@ -122,22 +124,6 @@ def _device(settings):
         ])
         for helper in settings["quorum_helper"].values()
     ]
-
-
-def _holds_address(floating_ip):
-    """
-    A command that succeeds where the floating IP is: of two halves of a cluster, the helper prefers the one that has
-    it. None for an agent that nothing is known of.
-    """
-    if floating_ip["provider"] == "digitalocean":
-        # The claim of the agent floatip, unless it stands by.
-        return '/bin/grep -qs "^checked " /run/resource-agents/haproxy_ha-floatip-FloatIP'
-    if floating_ip["provider"] != "ipaddr2":
-        return None
-    address = ipaddress.ip_address(floating_ip["address"])
-    if address.version == 6:
-        return f"/bin/grep -qs ^{int(address):032x} /proc/net/if_inet6"
-    return f"/bin/grep -qsFw {address} /proc/net/fib_trie"
 
 
 def _logging():

@@ -19,8 +19,6 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, NamedTuple
 
-API_URL = "https://api.digitalocean.com"
-METADATA_URL = "http://169.254.169.254"
 SPELLINGS = {"reserved_ips": "reserved_ip", "floating_ips": "floating_ip"}
 
 # Seconds between two looks at an address that is being assigned, and between two tries after a failure.

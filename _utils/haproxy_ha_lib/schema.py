@@ -9,7 +9,7 @@ how many there are.
 import ipaddress
 import re
 
-from haproxy_ha_lib import corosync_conf, haproxy_line, shape, values
+from haproxy_ha_lib import corosync_conf, haproxy_line, provider, shape, values
 from haproxy_ha_lib.shape import Either, Items, Keys, Problem, Table, Value
 from saltext.pacemaker.cib import switches, tables
 from saltext.pacemaker.cib.settings import SETTINGS
@@ -177,7 +177,7 @@ _FLOATING_IP = Keys("The address that moves.", {
     "address": Value("The floating IP (the API calls it reserved IP).", values.address),
     "replaces": Value("Another floating IP, which a load balancer gives up when `address` comes to it: a droplet can "
                       "hold one. For a change of the address; see docs/digitalocean.md.", values.address),
-    "provider": Value("digitalocean, or ipaddr2: a virtual IP on a LAN.", values.choice("digitalocean", "ipaddr2")),
+    "provider": Value(f"{provider.documentation()}.", values.choice(*provider.NAMED)),
     "agent": Value("Any other resource agent; then provider does not count.", values.agent),
     "params": Table("Further parameters of the agent.", "parameter", Value("Its value.", plain_data),
                     key=values.identifier),

@@ -7,7 +7,7 @@ is part of the result.
 
 import zlib
 
-from haproxy_ha_lib import addresses, checks, cluster, corosync_conf, firewall, haproxy_cfg, schema, values
+from haproxy_ha_lib import addresses, checks, cluster, corosync_conf, firewall, haproxy_cfg, provider, schema, values
 from haproxy_ha_lib.schema import ROOT
 from haproxy_ha_lib.shape import Missing, Problem
 
@@ -61,7 +61,7 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         "load_balancers": read["load_balancers"],
         "app_servers": read["app_servers"],
         "quorum_helper": read["quorum_helper"],
-        "floating_ip": _without(read["floating_ip"], "api_token"),
+        "floating_ip": _floating_ip(read["floating_ip"]),
         "mine": read["mine"],
         "verify": read["verify"],
         "allow_untested_os": read["allow_untested_os"],
@@ -102,6 +102,11 @@ def secrets(pillar):
 
 def _without(mapping, key):
     return {name: inner for name, inner in mapping.items() if name != key}
+
+
+def _floating_ip(read):
+    """With what the SLS files have to know of whoever moves it."""
+    return {**_without(read, "api_token"), "needs_token": bool(provider.of(read).token)}
 
 
 def _errors(problems):
@@ -195,7 +200,7 @@ def _unknown(word):
 
 def _told(bind, floating_ip):
     """Whether an address that is unknown is told by addresses.fill_in already."""
-    return bind["address"] == "private" or (bind["address"] == "anchor" and addresses.on_digitalocean(floating_ip))
+    return bind["address"] == "private" or (bind["address"] == "anchor" and provider.of(floating_ip).needs_anchor)
 
 
 def _resolved(bind, me, floating_ip):
@@ -207,8 +212,7 @@ def _resolved(bind, me, floating_ip):
     """
     word, options = bind["address"], bind["options"]
     address = me[schema.OWN_ADDRESSES[word]] if word in schema.OWN_ADDRESSES else word
-    itself = floating_ip["provider"] == "ipaddr2" or (not address and not addresses.on_digitalocean(floating_ip))
-    if word == "anchor" and itself and floating_ip["address"]:
+    if word == "anchor" and floating_ip["address"] and provider.of(floating_ip).binds_address(address):
         address = floating_ip["address"]
         options = " ".join(dict.fromkeys(["transparent", *options.split()]))
     return {"address": address, "port": bind["port"], "options": options}

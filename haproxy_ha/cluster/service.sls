@@ -48,7 +48,7 @@ haproxy_ha-cluster-corosync:
       - haproxy_ha: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-restart
       - haproxy_ha: haproxy_ha-cluster-watch
-{% if settings.floating_ip.provider == "digitalocean" %}
+{% if settings.floating_ip.needs_token %}
       - haproxy_ha: haproxy_ha-cluster-token
 {% endif %}
 

@@ -4,7 +4,7 @@
 include:
   - haproxy_ha.preflight
 
-{% if "load_balancer" in settings.roles and settings.floating_ip.provider == "digitalocean" %}
+{% if "load_balancer" in settings.roles and settings.floating_ip.needs_token %}
 haproxy_ha-cluster-token:
   haproxy_ha.secret_file:
     - name: {{ settings.floating_ip.token_file | json }}

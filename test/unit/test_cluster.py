@@ -1,5 +1,5 @@
 import pytest
-from pillars import DEFAULTS, valid
+from pillars import valid
 from support.cibs import made
 
 from haproxy_ha_lib import cluster
@@ -84,10 +84,6 @@ def test_only_parameters_that_differ_from_the_agent_s_defaults_are_given():
     assert configuration(changes)["primitives"]["FloatIP"]["params"] == {
         "address": "203.0.113.10", "api_url": "https://10.0.0.1:8443", "extra": 5,
     }
-
-
-def test_the_agent_s_defaults_are_pillar_s_defaults():
-    assert {key: DEFAULTS["floating_ip"][key] for key in cluster.AGENT_DEFAULTS} == cluster.AGENT_DEFAULTS
 
 
 @pytest.mark.parametrize("floating_ip, agent, params", [

@@ -1,0 +1,84 @@
+"""
+DigitalOcean: a reserved IP, which the agent floatip assigns to a droplet. How its API is asked and what its answers
+mean is in ``haproxy_ha_lib.digitalocean``, which the agents share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from haproxy_ha_lib.provider.interface import RESOURCE, Fence, FloatingIP, Params, Provider
+
+DEFAULTS = {
+    "api_url": "https://api.digitalocean.com",
+    "metadata_url": "http://169.254.169.254",
+    "ca_file": "/etc/ssl/certs/ca-certificates.crt",
+    "token_file": "/etc/haproxy_ha/token",
+}
+"""What the agents take where they are told nothing; only what differs goes into the CIB."""
+
+CLAIM = f"/run/resource-agents/haproxy_ha-floatip-{RESOURCE}"
+"""Where floatip keeps its claim on the address."""
+HELD = "checked "
+"""How a line of it begins unless the resource only stands by."""
+
+
+class Droplets(Fence):
+    """Power through the API: a node is the droplet of its name, or the one that ``droplets`` has for it."""
+
+    agent = "stonith:fence_haproxy_ha_digitalocean"
+
+    def params(self, floating_ip: FloatingIP, plugs: Mapping[str, Any]) -> Params:
+        named = {"droplets": _written(plugs)} if plugs else {}
+        return {"ca_file": floating_ip["ca_file"], **_differing(floating_ip, "api_url", "token_file"), **named}
+
+    def plugs(self, params: Mapping[str, Any]) -> dict[str, str]:
+        return _pairs(params.get("droplets"))
+
+    def told(self, params: Mapping[str, Any]) -> Params:
+        """Pacemaker keeps `pcmk_host_map` to itself; the agent, which looks for each node's droplet, needs it too."""
+        pairs = _pairs(params.get("pcmk_host_map"))
+        return {"droplets": _written(pairs)} if pairs and "droplets" not in params else {}
+
+
+class DigitalOcean(Provider):
+    """The address is routed to a droplet's anchor IP, by the API alone."""
+
+    def agent(self, floating_ip: FloatingIP) -> tuple[str, Params]:
+        replaces = {"replaces": floating_ip["replaces"]} if floating_ip["replaces"] else {}
+        return "ocf:haproxy_ha:floatip", {
+            "address": floating_ip["address"], **_differing(floating_ip, *DEFAULTS), **replaces,
+        }  # fmt: skip
+
+    def binds_address(self, anchor_ip: str | None) -> bool:
+        return False
+
+    def allowed(self, address: str) -> str:
+        return "an IPv4 address (DigitalOcean's reserved IPs)" if ":" in address else ""
+
+    def holds_address(self, floating_ip: FloatingIP) -> str | None:
+        return f'/bin/grep -qs "^{HELD}" {CLAIM}'
+
+
+def _differing(floating_ip: FloatingIP, *keys: str) -> Params:
+    return {key: floating_ip[key] for key in keys if floating_ip[key] != DEFAULTS[key]}
+
+
+def _written(plugs: Mapping[str, Any]) -> str:
+    return ";".join(f"{node}:{plug}" for node, plug in plugs.items())
+
+
+def _pairs(text: object) -> dict[str, str]:
+    """What `node:droplet;node:droplet` says, in Pacemaker's way to write it."""
+    pairs = [pair.partition(":") for pair in str(text or "").replace(";", " ").split()]
+    return {node: plug for node, colon, plug in pairs if colon}
+
+
+DIGITALOCEAN = DigitalOcean(
+    name="digitalocean",
+    needs_anchor=True,
+    token="a token of DigitalOcean's API that may read and write reserved IPs",
+    module="digitalocean",
+    fence=Droplets(),
+)

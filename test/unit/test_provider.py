@@ -1,0 +1,171 @@
+"""Whoever moves the address: that nothing else depends on who it is, and that what two sides must both know agrees."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import agentset
+import pytest
+from pillars import DEFAULTS, REPOSITORY, valid
+
+from haproxy_ha_lib import agents, provider, standing
+from haproxy_ha_lib.provider import digitalocean
+
+HOME = REPOSITORY / "_utils" / "haproxy_ha_lib" / "provider"
+ENGINE = REPOSITORY / "_utils" / "saltext"
+PYTHON = [
+    path for part in ("_modules", "_states", "_utils") for path in sorted((REPOSITORY / part).rglob("*.py"))
+    if HOME not in path.parents and ENGINE not in path.parents
+]  # fmt: skip
+TEMPLATES = sorted(path for end in ("sls", "jinja") for path in (REPOSITORY / "haproxy_ha").rglob(f"*.{end}"))
+# What is pure, and needs nothing else of the formula.
+IMPORTED = {"__future__", "abc", "collections", "dataclasses", "haproxy_ha_lib", "ipaddress", "typing"}
+
+
+def ids(path):
+    return str(path.relative_to(REPOSITORY))
+
+
+# Nobody else decides by provider
+
+
+def words(node):
+    """What a side of a comparison names: variables, attributes, keys and texts; not the package that is asked."""
+    packages = [part.value for part in ast.walk(node) if isinstance(part, ast.Attribute)]
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and part not in packages:
+            yield part.id
+        elif isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
+
+
+def compared(text):
+    """The lines on which a program compares a provider's name, or matches it."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Compare):
+            found = [word for side in (node.left, *node.comparators) for word in words(side)]
+        else:
+            found = words(node.pattern) if isinstance(node, ast.match_case) else []
+        if {"provider", *provider.NAMED}.intersection(found):
+            yield getattr(node, "lineno", 0)
+
+
+def test_a_comparison_is_recognised():
+    for text in ('x["provider"] == "a"', "x.provider != y", '"ipaddr2" in x', "if not provider == 1: pass"):
+        assert list(compared(text)), text
+    assert not list(compared("provider.of(x).module and x in provider.FENCES"))
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=ids)
+def test_no_other_module_decides_by_provider(path):
+    assert not list(compared(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=ids)
+def test_no_sls_file_decides_by_provider(path):
+    assert not re.findall(r"\bprovider\b|digitalocean|ipaddr2", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", sorted(HOME.glob("*.py")), ids=ids)
+def test_providers_are_facts_that_need_nothing_else(path):
+    imports = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+               if isinstance(node, (ast.Import, ast.ImportFrom))]
+    modules = [name.name for node in imports if isinstance(node, ast.Import) for name in node.names]
+    modules += [node.module for node in imports if isinstance(node, ast.ImportFrom)]
+    assert {name.split(".")[0] for name in modules} <= IMPORTED
+    assert all(name.startswith("haproxy_ha_lib.provider") for name in modules if name.startswith("haproxy_ha_lib"))
+
+
+def test_pillar_names_one_or_an_agent_which_counts_more():
+    given = DEFAULTS["floating_ip"]
+    assert [provider.of({**given, "provider": name}).name for name in provider.NAMED] == list(provider.NAMED)
+    assert provider.of({**given, "agent": "ocf:example:elastic"}).name is None
+
+
+def test_each_has_what_the_rest_asks_for():
+    for one in provider.ALL:
+        floating_ip = {**DEFAULTS["floating_ip"], "address": "203.0.113.10", "agent": "ocf:example:elastic"}
+        agent, params = one.agent(floating_ip)
+        assert agent.startswith("ocf:") and isinstance(params, dict)
+        assert one.binds_address("10.17.0.5") in (True, False)
+        assert one.allowed("203.0.113.10") == ""
+        assert not (one.needs_anchor and one.binds_address(None))
+
+
+# What two sides must both know
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    return Path(agentset.install(tmp_path_factory.mktemp("agents")).link).resolve()
+
+
+@pytest.fixture
+def floatip(installed, monkeypatch):
+    """The agent as a module, which asks no cluster."""
+    module = agentset.load(installed, "floatip")
+    monkeypatch.setattr(module, "mark", lambda *asked: True)
+    return module
+
+
+def environment(floatip, directory=None):
+    """What Pacemaker hands to the agent of the address."""
+    given = {"OCF_RESOURCE_INSTANCE": provider.RESOURCE, **({"HA_RSCTMP": str(directory)} if directory else {})}
+    return floatip.agent.Environment(floatip.DESCRIPTION, given, "monitor")
+
+
+def test_the_quorum_helper_s_command_knows_the_claim_of_the_agent(floatip, tmp_path):
+    """The agent's own code writes the claim, and the command of corosync.conf looks for it."""
+    env, told = environment(floatip, tmp_path), provider.NAMED["digitalocean"].holds_address(DEFAULTS["floating_ip"])
+    told = told.replace(f"{environment(floatip).state_directory}/", f"{tmp_path}/")
+    claim = floatip.Claim(env)
+
+    def is_held():
+        return subprocess.run(told, shell=True, check=False, timeout=10).returncode == 0
+
+    assert str(tmp_path) in told and not is_held()
+    claim.write("203.0.113.10", 4711.5)
+    assert is_held()
+    claim.stand_by("203.0.113.10")
+    assert not is_held()
+    claim.write("203.0.113.10", 4712.5)
+    claim.release()
+    assert not is_held() and list(tmp_path.iterdir()) == []
+
+
+def test_the_claim_is_where_the_agent_s_own_directory_is(floatip):
+    assert digitalocean.CLAIM.startswith(f"{environment(floatip).state_directory}/")
+
+
+def test_the_resource_has_one_name_and_the_provider_s_agent():
+    primitive = valid()["cluster"]["configuration"]["primitives"][provider.RESOURCE]
+    assert primitive["agent"] == provider.NAMED["digitalocean"].agent(valid()["floating_ip"])[0]
+    assert standing.ADDRESS == provider.RESOURCE
+
+
+def test_the_agents_defaults_are_those_that_are_left_out(floatip, installed):
+    """A certificate authority apart: the agents' default is the system's, which the product's names."""
+    own = {one.name: one.default for one in floatip.DESCRIPTION.parameters if one.name in digitalocean.DEFAULTS}
+    assert own == {**digitalocean.DEFAULTS, "ca_file": ""}
+    fence = agentset.load(installed, "fence_haproxy_ha_digitalocean")
+    options = {name: default for name, (_, default, _) in fence.OPTIONS.items() if name in own}
+    assert options == {name: own[name] for name in options} and set(own) - set(options) == {"metadata_url"}
+
+
+def test_pillar_s_defaults_are_the_agents():
+    assert {key: DEFAULTS["floating_ip"][key] for key in digitalocean.DEFAULTS} == digitalocean.DEFAULTS
+
+
+@pytest.mark.parametrize("key", sorted(digitalocean.DEFAULTS))
+def test_each_default_stands_once_on_each_side(key):
+    """Beside defaults.yaml, which is for people."""
+    value = digitalocean.DEFAULTS[key]
+    product = [path for path in (*PYTHON, *sorted(HOME.glob("*.py"))) if f'"{value}"' in path.read_text("utf-8")]
+    assert product == [HOME / "digitalocean.py"]
+    folder = REPOSITORY / agents.FOLDER
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    theirs = [path.name for path in files if f'"{value}"' in path.read_text("utf-8")]
+    assert theirs == ([] if key == "ca_file" else ["usual.py"])
