@@ -229,7 +229,7 @@ API_FAULTS = {  # what the simulator is told to do, or which file is away; the r
     "502 with HTML": ({"kind": "html"}, "HTTP 502"),
     "hang": ({"kind": "hang"}, "no answer within"),
     "reset": ({"kind": "reset"}, "reset|closed|Connection"),
-    "truncated JSON": ({"kind": "truncated"}, "IncompleteRead|no JSON|HTTP 200"),
+    "truncated JSON": ({"kind": "truncated"}, "bytes early|no JSON"),
     "stuck action": ({"kind": "stuck"}, "is being assigned"),
     "errored action": ({"kind": "errored"}, "had no effect"),
     "owner unchanged": ({"kind": "unchanged"}, "is being assigned|had no effect"),
