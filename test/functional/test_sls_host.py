@@ -4,6 +4,7 @@ States that change a host for real: only in the container that has the daemons, 
 The last tests purge HAProxy and nginx: no file that needs them may come after this one.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -542,6 +543,19 @@ UPGRADES = {
 }  # fmt: skip
 
 
+@contextlib.contextmanager
+def there(path):
+    """Something is at a path; what was not there before is taken away."""
+    made = not os.path.lexists(path)
+    if made:
+        os.makedirs(path)
+    try:
+        yield
+    finally:
+        if made:
+            os.rmdir(path)
+
+
 @pytest.mark.parametrize("minion", UPGRADES)
 def test_upgrades_in_turn_dry_live_again_and_as_they_come(single, minion):
     def run(test=False, **changes):
@@ -555,9 +569,8 @@ def test_upgrades_in_turn_dry_live_again_and_as_they_come(single, minion):
         assert (run(test)["result"], run(test)["changes"]) == (True, {})
     part = {"primary": "cluster", "app-1": "app_server"}[minion]
     beside = LINK if minion == "primary" else "/etc/nginx/conf.d/haproxy_ha.conf"
-    os.path.lexists(beside) or os.makedirs(beside)  # what a part is known by
-    assert UPGRADES[minion] <= set(single("haproxy_ha.removed", part, test=True)["changes"])
-    os.rmdir(beside)
+    with there(beside):  # what a part is known by
+        assert UPGRADES[minion] <= set(single("haproxy_ha.removed", part, test=True)["changes"])
     off = run(test=True, upgrades="as_they_come")
     assert (off["result"], set(off["changes"])) == (None, UPGRADES[minion])
     assert set(run(upgrades="as_they_come")["changes"]) == UPGRADES[minion]
