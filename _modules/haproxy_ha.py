@@ -595,20 +595,24 @@ def _online_members(own):
 
 
 def _uses_api(ours):
-    return "load_balancer" in ours["roles"] and bool(provider.of(ours["floating_ip"]).module)
+    return "load_balancer" in ours["roles"] and bool(provider.of(ours["floating_ip"]).api)
 
 
-def _ask(ours, function, *args, **kwargs):
-    """What a function of the module that asks the provider's API returns."""
-    return __salt__[f"{provider.of(ours['floating_ip']).module}.{function}"](*args, **kwargs)
+def _api(ours):
+    """The API of whoever moves the address, to be asked; None where there is none."""
+    kind = provider.of(ours["floating_ip"]).api
+
+    def ask(function, *args, **options):
+        return __salt__[f"{kind.module}.{function}"](*args, **options)
+
+    return kind and kind(ask, ours["floating_ip"])
 
 
 def _floating_ip_problems(ours, saltenv):
     """What the API says against the address coming here, and against fencing."""
     address, problems = ours["floating_ip"]["address"], []
     try:
-        against = _ask(ours, "obstacles", address, ours["floating_ip"]["replaces"], timeout=10)
-        problems += [f"floating IP {address}: {text}" for text in against]
+        problems += [f"floating IP {address}: {text}" for text in _api(ours).obstacles(timeout=10)]
         problems += _fencing(ours)["problems"]
     except CommandExecutionError as exc:
         outage = isinstance(exc.__context__, rules.Unavailable)  # no answer, in contrast to a no
@@ -628,24 +632,14 @@ def _fencing(ours):
 
 
 def _ask_about_fencing(ours, nodes):
-    found = _ask(ours, "fencing", nodes, timeout=20)
-    this, own = found["droplets"].get(ours["minion_id"]), _own_droplet(ours)
-    if this and own and this["id"] != own:
-        text = f"is droplet {own}, and fencing would power off droplet {this['id']} for it"
-        found["problems"].append(f"{ours['minion_id']} {text}")
-    return {
-        "problems": [f"cluster:fencing: {text}{_FENCING_HELP}" for text in found["problems"]],
-        "unknown": found["unknown"],
-    }
+    problems, unknown = _api(ours).fencing(nodes, ours["minion_id"], _own_machine(ours))
+    return {"problems": [f"cluster:fencing: {text}" for text in problems], "unknown": unknown}
 
 
-_FENCING_HELP = "; see docs/digitalocean.md"
-
-
-def _own_droplet(ours):
-    """This machine's droplet id; None where no metadata service tells."""
+def _own_machine(ours):
+    """What the API calls this machine; None where nothing tells."""
     try:
-        return _ask(ours, "metadata", ours["floating_ip"]["metadata_url"])["droplet_id"]
+        return _api(ours).machine()
     except CommandExecutionError:
         return None
 
@@ -671,20 +665,10 @@ def preflight_notes(saltenv=None):
     if not _uses_api(ours) or _floating_ip_mark(ours, saltenv) == files.text(_MARK):
         return []
     try:
-        address = _ask(ours, "reserved_ip", ours["floating_ip"]["address"], timeout=10)
-        unknown = _fencing(ours)["unknown"]
-        notes = [unknown] if unknown else []
-        if address["locked"]:
-            notes.append(f"{address['address']} has a pending action")
-        if address["droplet_id"] not in (None, _own_droplet(ours)):
-            holder = _ask(ours, "droplet", address["droplet_id"], timeout=10)
-            members = {one["private_ip"] for one in ours["load_balancers"].values()}
-            if holder["name"] not in ours["load_balancers"] and holder["private_ip"] not in members:
-                who = f"droplet {holder['id']} ({holder['name']}), which is none of the load balancers"
-                notes.append(f"{address['address']} is taken from {who}")
+        notes = _api(ours).notes(ours["load_balancers"], _own_machine(ours))
+        return [text for text in (_fencing(ours)["unknown"], *notes) if text]
     except CommandExecutionError as exc:
         return [f"floating IP: {exc}"]
-    return notes
 
 
 _MARK = f"{system.STATE}/floating_ip_checked"
@@ -693,7 +677,7 @@ _MARK = f"{system.STATE}/floating_ip_checked"
 def _floating_ip_mark(ours, saltenv):
     """Stands for the address, token and URL, and tells none of them."""
     token = lib_settings.secrets(_pillar(saltenv))["api_token"]
-    parts = [ours["floating_ip"][key] for key in ("address", "api_url", "ca_file")]
+    parts = [ours["floating_ip"][key] for key in _api(ours).settings]
     return hashlib.sha256(json.dumps([*parts, token]).encode()).hexdigest()
 
 
@@ -999,10 +983,9 @@ def page(saltenv=None):
 
 def _droplet_name(ours):
     """What the metadata service calls this machine; None where there is no such service."""
-    if not provider.of(ours["floating_ip"]).module:
-        return None
+    api = _api(ours)
     try:
-        return _ask(ours, "metadata", ours["floating_ip"]["metadata_url"]).get("hostname")
+        return api and api.hostname()
     except CommandExecutionError as exc:
         log.info("haproxy_ha: the page names the minion id: %s", exc)
         return None
@@ -1636,14 +1619,13 @@ def _verify_cluster(ours):
             (standing.HAPROXY, now["haproxy"]), (standing.ADDRESS, now["active"])
         ) if ours["minion_id"] in nodes and _agent(resource, ours)]  # fmt: skip
         if _uses_api(ours):
-            owner = _ask(ours, "reserved_ip", ours["floating_ip"]["address"])["droplet_id"]
-            mine = _ask(ours, "metadata", ours["floating_ip"]["metadata_url"])["droplet_id"]
-            said = f"droplet {owner}, {'this' if owner == mine else 'another'} machine; active: {now['active']}"
-            agree = (owner == mine) == (ours["minion_id"] in now["active"])
+            api = _api(ours)
+            is_here, owner = api.owner()
+            said = f"{owner}; active: {now['active']}"
+            agree = is_here == (ours["minion_id"] in now["active"])
             checks.append(probes.probe("owner of the floating IP", "the active node", said, agree))
             wanted = [ours["floating_ip"][key] for key in ("address", "replaces")]
-            ask = functools.partial(_ask, ours, "obstacles", *wanted)
-            against = [] if owner == mine else _once("obstacles", wanted, ask)
+            against = [] if is_here else _once("obstacles", wanted, functools.partial(api.obstacles, timeout=20))
             said = "; ".join(against) or "nothing is in the way"
             checks.append(probes.probe("the floating IP", "can come to this machine", said, not against))
     except CommandExecutionError as exc:

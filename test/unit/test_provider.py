@@ -95,6 +95,51 @@ def test_each_has_what_the_rest_asks_for():
         assert not (one.needs_anchor and one.binds_address(None))
 
 
+# What DigitalOcean's API is asked
+
+BALANCERS = {"primary": {"private_ip": "10.132.20.10"}, "secondary": {"private_ip": "10.132.20.11"}}
+
+
+def api(**answers):
+    """The API whose execution module gives these answers."""
+    asked = {"metadata": {"droplet_id": 1001, "hostname": "lb1"}, **answers}
+    kind = provider.NAMED["digitalocean"].api
+    floating_ip = {**DEFAULTS["floating_ip"], "address": "203.0.113.10"}
+    return kind(lambda function, *args, **options: asked[function], floating_ip)
+
+
+@pytest.mark.parametrize("droplet, found", [
+    (1001, (True, "droplet 1001, this machine")),
+    (1002, (False, "droplet 1002, another machine")),
+    (None, (False, "droplet None, another machine")),
+])
+def test_the_owner_of_the_address(droplet, found):
+    assert api(reserved_ip={"droplet_id": droplet}).owner() == found
+
+
+@pytest.mark.parametrize("held, holder, notes", [
+    ({"droplet_id": None, "locked": False}, None, []),
+    ({"droplet_id": 1001, "locked": True}, None, ["203.0.113.10 has a pending action"]),
+    ({"droplet_id": 7, "locked": False}, {"id": 7, "name": "secondary", "private_ip": None}, []),
+    ({"droplet_id": 7, "locked": False}, {"id": 7, "name": "other", "private_ip": "10.132.20.11"}, []),
+    ({"droplet_id": 7, "locked": False}, {"id": 7, "name": "other", "private_ip": "10.132.20.9"},
+     ["203.0.113.10 is taken from droplet 7 (other), which is none of the load balancers"]),
+])  # fmt: skip
+def test_what_people_should_know_before_the_first_run(held, holder, notes):
+    asked = api(reserved_ip={"address": "203.0.113.10", **held}, droplet=holder)
+    assert asked.notes(BALANCERS, asked.machine()) == notes
+
+
+def test_fencing_that_would_power_off_another_droplet_for_this_node():
+    found = {"problems": ["x"], "unknown": "y", "droplets": {"primary": {"id": 1002}}}
+    assert api(fencing=found).fencing({"primary": "primary"}, "primary", 1001) == ([
+        "x; see docs/digitalocean.md",
+        "primary is droplet 1001, and fencing would power off droplet 1002 for it; see docs/digitalocean.md",
+    ], "y")
+    assert api(fencing=found).fencing({"primary": "primary"}, "primary", None)[0] == ["x; see docs/digitalocean.md"]
+    assert found["problems"] == ["x"]
+
+
 # What two sides must both know
 
 

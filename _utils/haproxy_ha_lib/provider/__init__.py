@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from haproxy_ha_lib.provider.custom import CUSTOM
 from haproxy_ha_lib.provider.digitalocean import DIGITALOCEAN
-from haproxy_ha_lib.provider.interface import RESOURCE, Fence, FloatingIP, Provider
+from haproxy_ha_lib.provider.interface import API, RESOURCE, Fence, FloatingIP, Provider
 from haproxy_ha_lib.provider.ipaddr2 import IPADDR2
 
-__all__ = ["ALL", "FENCES", "NAMED", "RESOURCE", "Fence", "FloatingIP", "Provider", "documentation", "of"]
+__all__ = ["ALL", "API", "FENCES", "NAMED", "RESOURCE", "Fence", "FloatingIP", "Provider", "documentation", "of"]
 
 NAMED: dict[str, Provider] = {one.name: one for one in (DIGITALOCEAN, IPADDR2) if one.name}
 """Those that pillar names."""

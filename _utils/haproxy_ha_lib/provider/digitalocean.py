@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from haproxy_ha_lib.provider.interface import RESOURCE, Fence, FloatingIP, Params, Provider
+from haproxy_ha_lib.provider.interface import API, RESOURCE, Fence, FloatingIP, Params, Provider
 
 DEFAULTS = {
     "api_url": "https://api.digitalocean.com",
@@ -40,6 +40,50 @@ class Droplets(Fence):
         """Pacemaker keeps `pcmk_host_map` to itself; the agent, which looks for each node's droplet, needs it too."""
         pairs = _pairs(params.get("pcmk_host_map"))
         return {"droplets": _written(pairs)} if pairs and "droplets" not in params else {}
+
+
+class ReservedIPs(API):
+    """The API, and the metadata service, which knows this droplet."""
+
+    module = "digitalocean"
+    settings = ("address", "api_url", "ca_file")
+
+    def machine(self) -> int:
+        return int(self._metadata()["droplet_id"])
+
+    def hostname(self) -> str | None:
+        return self._metadata().get("hostname")
+
+    def _metadata(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._ask("metadata", self._floating_ip["metadata_url"])
+        return found
+
+    def obstacles(self, timeout: float) -> list[str]:
+        wanted = [self._floating_ip[key] for key in ("address", "replaces")]
+        return list(self._ask("obstacles", *wanted, timeout=timeout))
+
+    def owner(self) -> tuple[bool, str]:
+        owner = self._ask("reserved_ip", self._floating_ip["address"])["droplet_id"]
+        is_here = owner == self.machine()
+        return is_here, f"droplet {owner}, {'this' if is_here else 'another'} machine"
+
+    def notes(self, balancers: Mapping[str, Mapping[str, Any]], machine: int | None) -> list[str]:
+        address = self._ask("reserved_ip", self._floating_ip["address"], timeout=10)
+        notes = [f"{address['address']} has a pending action"] if address["locked"] else []
+        if address["droplet_id"] not in (None, machine):
+            holder = self._ask("droplet", address["droplet_id"], timeout=10)
+            members = {one["private_ip"] for one in balancers.values()}
+            if holder["name"] not in balancers and holder["private_ip"] not in members:
+                who = f"droplet {holder['id']} ({holder['name']}), which is none of the load balancers"
+                notes.append(f"{address['address']} is taken from {who}")
+        return notes
+
+    def fencing(self, plugs: Mapping[str, str], name: str, machine: int | None) -> tuple[list[str], str]:
+        found = self._ask("fencing", plugs, timeout=20)
+        problems, this = list(found["problems"]), found["droplets"].get(name)
+        if this and machine and this["id"] != machine:
+            problems.append(f"{name} is droplet {machine}, and fencing would power off droplet {this['id']} for it")
+        return [f"{text}; see docs/digitalocean.md" for text in problems], found["unknown"]
 
 
 class DigitalOcean(Provider):
@@ -79,6 +123,6 @@ DIGITALOCEAN = DigitalOcean(
     name="digitalocean",
     needs_anchor=True,
     token="a token of DigitalOcean's API that may read and write reserved IPs",
-    module="digitalocean",
+    api=ReservedIPs,
     fence=Droplets(),
 )

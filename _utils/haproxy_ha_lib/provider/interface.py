@@ -7,7 +7,7 @@ Pure, and free of the rest of the formula: an implementation is its facts, and t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ FloatingIP = Mapping[str, Any]
 """Pillar's ``floating_ip`` over the defaults."""
 Params = dict[str, Any]
 """Parameters of an agent."""
+
+Ask = Callable[..., Any]
+"""Calls a function of an execution module: its name without the module's, then its arguments."""
 
 RESOURCE = "FloatIP"
 """The resource that is the address."""
@@ -39,6 +42,48 @@ class Fence(ABC):
         """The parameters that the agent needs besides, of what these tell Pacemaker alone."""
 
 
+class API(ABC):
+    """
+    An API that says, before a run and in verification, where the address is and what is in its way. It is asked through
+    an execution module; what that raises ends the question.
+    """
+
+    module: str
+    """The execution module."""
+    settings: tuple[str, ...]
+    """What of pillar's ``floating_ip`` its answers depend on, beside the token."""
+
+    def __init__(self, ask: Ask, floating_ip: FloatingIP) -> None:
+        self._ask, self._floating_ip = ask, floating_ip
+
+    @abstractmethod
+    def machine(self) -> int:
+        """What it calls this machine."""
+
+    @abstractmethod
+    def hostname(self) -> str | None:
+        """The name that it has for this machine."""
+
+    @abstractmethod
+    def obstacles(self, timeout: float) -> list[str]:
+        """Why the address would never come to this machine."""
+
+    @abstractmethod
+    def owner(self) -> tuple[bool, str]:
+        """Whether this machine has the address, and who has it, in words."""
+
+    @abstractmethod
+    def notes(self, balancers: Mapping[str, Mapping[str, Any]], machine: int | None) -> list[str]:
+        """What people should know before the first run. machine: this one; None where that is unknown."""
+
+    @abstractmethod
+    def fencing(self, plugs: Mapping[str, str], name: str, machine: int | None) -> tuple[list[str], str]:
+        """
+        (what is wrong with powering nodes off, what nobody knows of it). plugs: what is switched for each node; name,
+        machine: this node, and what the API calls it.
+        """
+
+
 @dataclass(frozen=True)
 class Provider(ABC):
     """Whoever moves the address."""
@@ -53,9 +98,8 @@ class Provider(ABC):
     """Whether a load balancer has an anchor IP of it, which HAProxy binds in place of the address."""
     token: str = ""
     """What the token in pillar must be, which each load balancer then has in a file; empty: it needs none."""
-    module: str | None = None
-    """The execution module that asks its API: ``metadata``, ``reserved_ip``, ``obstacles``, ``droplet``, ``fencing``.
-    None: there is nobody to ask before a run whether the address can come, and in verification where it is."""
+    api: type[API] | None = None
+    """Whom to ask whether the address can come, and where it is; None: nobody knows."""
     fence: Fence | None = None
     """How it powers load balancers off; None: it does not."""
 
