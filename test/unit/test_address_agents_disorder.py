@@ -152,7 +152,7 @@ class World:
         )  # fmt: skip
 
     def spoilt(self, body):
-        cut = self.random.randrange(len(body) + 1)
+        cut = self.random.randrange(max(1, len(body)))  # a whole one is not spoilt
         return self.pick(
             b"", body[:cut], body + body, b"[" * 100_000, b'{"droplet":' * 3000, b"<html>", b"\x1f\x8b\x08",
             body[:cut] + b"\xff", b" " * self.pick(1, 1, 1, 9_000_000), self.random.randbytes(50), b"9" * 5000,
