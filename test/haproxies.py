@@ -101,8 +101,9 @@ class HAProxy:
 
     @property
     def worker(self):
-        """The id of the process that serves."""
-        return self.module.worker.serving(self.process.pid).pid
+        """The id of the process that serves; None in a moment of a reload in which the kernel names no child."""
+        found = self.module.worker.serving(self.process.pid)
+        return found and found.pid
 
     def ask(self, command):
         """The stats socket's answer."""
