@@ -1,10 +1,10 @@
 """The Pacemaker engine stands alone: what it imports."""
 
-import ast
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from support.imports import imported
 
 UTILS = Path(__file__).resolve().parents[2] / "_utils"
 ENGINE = UTILS / "saltext" / "pacemaker"
@@ -20,17 +20,6 @@ def module(path):
 
 
 MODULES = {module(path): path for path in FILES}
-
-
-def imported(path):
-    """The names of the modules that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            inner = [f"{node.module}.{name.name}" for name in node.names]
-            yield from (name if name in MODULES else node.module for name in inner)
 
 
 def first_words(path):

@@ -1,10 +1,10 @@
 """The floors of the house: what each may import. The Pacemaker engine has tests of its own (test_engine.py)."""
 
-import ast
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from support.imports import imported
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 UTILS = REPOSITORY / "_utils"
@@ -15,17 +15,6 @@ STATES = sorted((REPOSITORY / "_states").glob("*.py"))
 OUTSIDE = {"haproxy_ha_host", "http", "os", "requests", "salt", "shutil", "socket", "subprocess", "tempfile"}
 # What pillar means is decided before a host is asked for anything.
 OF_PILLAR = {"checks", "schema", "settings", "shape"}
-
-
-def imported(path):
-    """The names of the modules that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            yield node.module
-            yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
 def ids(path):
