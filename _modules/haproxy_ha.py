@@ -30,26 +30,29 @@ from haproxy_ha_host import (
     corosync,
     daemons,
     files,
-    handover,
     leftovers,
     lock,
     net,
     nss,
-    packet_filter,
-    pool,
     probes,
-    runtime,
     system,
     verdicts,
     waiting,
 )
-from haproxy_ha_lib import addresses as lib_addresses
+from haproxy_ha_host import firewall as host_firewall
+from haproxy_ha_host.cluster import handover
+from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_lib import agents as lib_agents
-from haproxy_ha_lib import cluster as lib_cluster
 from haproxy_ha_lib import digitalocean as rules
-from haproxy_ha_lib import fileset, haproxy_cfg, layout, nginx_conf, provider, standing, values
-from haproxy_ha_lib import minion as lib_minion
-from haproxy_ha_lib import settings as lib_settings
+from haproxy_ha_lib import nginx as nginx_conf
+from haproxy_ha_lib import provider, values
+from haproxy_ha_lib.cluster import objects as lib_cluster
+from haproxy_ha_lib.cluster import standing
+from haproxy_ha_lib.files import fileset, layout
+from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.settings import addresses as lib_addresses
+from haproxy_ha_lib.settings import build as lib_settings
+from haproxy_ha_lib.settings import minion as lib_minion
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +163,7 @@ def _build_settings(pillar, saltenv):
         families = _formula_data("os_family.yaml", saltenv)
         family = families.get(__grains__.get("os_family"), {})
         other = stale(saltenv)
-        whole = lib_settings.build(
+        whole = lib_settings.settings(
             tree, __opts__["id"], {**defaults, **family}, __salt__["digitalocean.metadata"], _mine(tree),
         )
         grains = [__grains__.get(name) for name in ("os_family", "osfinger")]
@@ -502,7 +505,7 @@ def port_holders(binds):
 def _listeners_of(name, ours):
     """Where a daemon has to listen by the settings: ((address, port), ...)."""
     if name == "haproxy" and "load_balancer" in ours["roles"]:
-        binds = [bind for _, _, proxy in haproxy_cfg.listening(ours["haproxy"]) for bind in proxy["bind"]]
+        binds = [bind for _, _, proxy in cfg.listening(ours["haproxy"]) for bind in proxy["bind"]]
         return tuple(("0.0.0.0" if bind["address"] == "*" else bind["address"], bind["port"]) for bind in binds)
     if name == "nginx" and "app_server" in ours["roles"] and nginx_conf.has_sites(ours["nginx"]):
         return tuple((ours["me"]["private_ip"], port) for port in nginx_conf.ports(ours))
@@ -703,7 +706,7 @@ def mark_floating_ip(saltenv=None):
 
 
 def _rendered(entry, saltenv):
-    """An entry of haproxy_ha_lib.layout as one of haproxy_ha_lib.fileset."""
+    """An entry of haproxy_ha_lib.files.layout as one of haproxy_ha_lib.fileset."""
     if entry["kind"] == "absent":
         return None
     if entry["kind"] == "symlink":
@@ -1457,7 +1460,7 @@ def _firewalls(wanted, saltenv):
     ours = _readable_settings(saltenv)["firewall"]
     return [
         (backend, backend.named(ours["rules"]) if wanted and name == ours["backend"] else {})
-        for name, backend in packet_filter.BACKENDS.items()
+        for name, backend in host_firewall.BACKENDS.items()
     ]
 
 

@@ -10,7 +10,7 @@ import functools
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_lib import settings
+from haproxy_ha_lib.settings import build
 
 __virtualname__ = "haproxy_ha"
 
@@ -483,7 +483,7 @@ def _replaces_key_in_use(name, entry):
 
 
 def _secret(which):
-    secrets = settings.secrets(__pillar__["haproxy_ha"])
+    secrets = build.secrets(__pillar__["haproxy_ha"])
     if which == "api_token":
         return secrets["api_token"] + "\n"
     if which == "authkey":

@@ -7,8 +7,9 @@ import time
 
 from service import Service, free_port
 
-from haproxy_ha_host import daemons, files, net, pool, runtime, system
-from haproxy_ha_lib import runtime as lib_runtime
+from haproxy_ha_host import daemons, files, net, system
+from haproxy_ha_host.haproxy import pool, runtime
+from haproxy_ha_lib.haproxy import runtime as lib_runtime
 
 CFG = """\
 global

@@ -18,16 +18,17 @@ sys.path[:0] = [str(REPOSITORY / "_utils"), str(REPOSITORY / "test")]
 import yaml  # noqa: E402
 from pillars import DEFAULTS  # noqa: E402
 
-from haproxy_ha_lib import schema, values  # noqa: E402
-from haproxy_ha_lib.shape import Either, Items, Keys, Table, Value  # noqa: E402
+from haproxy_ha_lib import values  # noqa: E402
+from haproxy_ha_lib.pillar import schema  # noqa: E402
+from haproxy_ha_lib.pillar.shape import Either, Items, Keys, Table, Value  # noqa: E402
 
 PAGE = REPOSITORY / "docs" / "pillar.md"
 EXAMPLE = REPOSITORY / "pillar.example"
 HEAD = """\
 # Pillar
 
-Every key of the tree `haproxy_ha`, from the schema that pillar is checked against (`_utils/haproxy_ha_lib/schema.py`);
-written by `make docs`. `pillar.example` shows them in use.
+Every key of the tree `haproxy_ha`, from the schema that pillar is checked against
+(`_utils/haproxy_ha_lib/pillar/schema.py`); written by `make docs`. `pillar.example` shows them in use.
 
 Mappings merge with the defaults, lists replace them, `null` means the default. `<...>` is a name of your choice.
 """

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from haproxy_ha_lib import layout, settings
+from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.settings.build import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FORMULA = REPOSITORY / "haproxy_ha"
@@ -33,7 +34,7 @@ def changed(changes):
 
 def build(changes=None, minion_id="primary", **sources):
     """The settings of a minion by pillar.example with ``changes``."""
-    return settings.build(changed(changes or {}), minion_id, DEFAULTS, **sources)
+    return settings(changed(changes or {}), minion_id, DEFAULTS, **sources)
 
 
 def valid(changes=None, minion_id="primary", **sources):

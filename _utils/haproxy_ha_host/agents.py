@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import files, system
-from haproxy_ha_lib import agents, fileset
+from haproxy_ha_lib import agents
+from haproxy_ha_lib.files import fileset
 
 PYTHON = "/usr/bin/python3"
 # Longer than any operation may take: one that has begun still imports from the version that it began with.

@@ -9,7 +9,7 @@ import socket
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import files, system
-from haproxy_ha_lib import corosync_conf
+from haproxy_ha_lib import corosync
 
 DEVICE_UNIT = "corosync-qdevice"
 CIB = "/var/lib/pacemaker/cib"
@@ -27,11 +27,11 @@ def obstacle(text):
 
     One that is alone and has no resources, as the package starts it, is no obstacle: it is started anew.
     """
-    loaded, wanted, hostname = _loaded(), corosync_conf.keys(text), socket.gethostname()
-    fixed = corosync_conf.fixed_differences(loaded, wanted, hostname)
-    if not fixed or (corosync_conf.is_alone(loaded) and not _has_resources()):
+    loaded, wanted, hostname = _loaded(), corosync.keys(text), socket.gethostname()
+    fixed = corosync.fixed_differences(loaded, wanted, hostname)
+    if not fixed or (corosync.is_alone(loaded) and not _has_resources()):
         return None
-    kept, more = corosync_conf.keeping(loaded, wanted, hostname)
+    kept, more = corosync.keeping(loaded, wanted, hostname)
     return " ".join([
         f"A running corosync cannot change {', '.join(fixed)}, and nodes that differ in it do not find each other: "
         "both would take the floating IP.",
@@ -45,7 +45,7 @@ def obstacle(text):
 
 def as_pillar():
     """The part of pillar that keeps what the running corosync has; see :func:`corosync_conf.as_pillar`."""
-    return corosync_conf.as_pillar(_loaded(), socket.gethostname())
+    return corosync.as_pillar(_loaded(), socket.gethostname())
 
 
 def key():
@@ -63,20 +63,20 @@ def take(text):
 
     Raises CommandExecutionError if corosync does not have it afterwards.
     """
-    wanted, before = corosync_conf.keys(text), _loaded()
-    if corosync_conf.fixed_differences(before, wanted, socket.gethostname()):
+    wanted, before = corosync.keys(text), _loaded()
+    if corosync.fixed_differences(before, wanted, socket.gethostname()):
         return _begin_anew()
     system.succeed("corosync-cfgtool", "-R")
     missing = []
 
     def taken():
-        missing[:] = corosync_conf.not_loaded(_loaded(), wanted)
+        missing[:] = corosync.not_loaded(_loaded(), wanted)
         return not missing
 
     if not system.wait_for(taken, _RELOAD_SECONDS):
         raise CommandExecutionError(f"corosync has not taken {', '.join(missing)} {_RELOAD_SECONDS} s after the reload")
     done = ["corosync was reloaded"]
-    if corosync_conf.device(before) != corosync_conf.device(wanted) and system.running(DEVICE_UNIT):
+    if corosync.device(before) != corosync.device(wanted) and system.running(DEVICE_UNIT):
         system.systemctl("restart", DEVICE_UNIT)  # it reads its own settings at its start alone
         done.append(f"{DEVICE_UNIT} was restarted")
     if before.get(_LINK_MODE) != wanted.get(_LINK_MODE):
@@ -86,11 +86,11 @@ def take(text):
 
 def votes():
     """Return (present, expected) votes of the quorum, as corosync-quorumtool(8) tells; its exit code is the quorum."""
-    return corosync_conf.votes(system.run(["corosync-quorumtool", "-s"])[1])
+    return corosync.votes(system.run(["corosync-quorumtool", "-s"])[1])
 
 
 def _loaded():
-    return corosync_conf.parse_cmap(system.succeed("corosync-cmapctl"))
+    return corosync.parse_cmap(system.succeed("corosync-cmapctl"))
 
 
 def _has_resources():

@@ -1,7 +1,7 @@
 """
 A daemon takes its files: checked by itself before they are installed, reloaded, confirmed, or put back.
 
-The files of one daemon are one set (``haproxy_ha_lib.fileset``).
+The files of one daemon are one set (``haproxy_ha_lib.files.fileset``).
 """
 
 import contextlib
@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import corosync, files, net, pool, system, verdicts
-from haproxy_ha_host.runtime import HAProxy
-from haproxy_ha_lib import fileset, sockets
+from haproxy_ha_host import corosync, files, net, system, verdicts
+from haproxy_ha_host.haproxy import pool
+from haproxy_ha_host.haproxy.runtime import HAProxy
+from haproxy_ha_lib import net as sockets
+from haproxy_ha_lib.files import fileset
 
 # Where production's daemon gets its environment from, and this check too.
 _DEFAULTS = "/etc/default"

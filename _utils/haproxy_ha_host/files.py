@@ -1,4 +1,4 @@
-"""Files as entries (``haproxy_ha_lib.fileset``): read, and replaced in one step."""
+"""Files as entries (``haproxy_ha_lib.files.fileset``): read, and replaced in one step."""
 
 import contextlib
 import ctypes
@@ -18,7 +18,7 @@ from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import system
 from haproxy_ha_host.system import STATE
-from haproxy_ha_lib import fileset
+from haproxy_ha_lib.files import fileset
 
 # Any bytes come back as they were read.
 _AS_IT_IS = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}

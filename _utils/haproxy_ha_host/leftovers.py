@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from haproxy_ha_host import daemons, files, handover, nss, system
+from haproxy_ha_host import daemons, files, nss, system
+from haproxy_ha_host.cluster import handover
 
 _MARK = r"(\d+-\d+)-\w+"
 

@@ -6,7 +6,7 @@ import socket
 
 from haproxy_ha_host import system
 from haproxy_ha_host.system import socket_owners
-from haproxy_ha_lib import sockets
+from haproxy_ha_lib import net
 
 
 def listeners():
@@ -14,7 +14,7 @@ def listeners():
     found = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(FileNotFoundError), open(table, encoding="ascii") as handle:
-            found += sockets.parse(handle.read())
+            found += net.parse(handle.read())
     return found
 
 
@@ -30,7 +30,7 @@ def holders(binds):
         (address, port, listener)
         for listener in (listeners() if binds else ())
         for address, port in binds
-        if listener["port"] == port and sockets.overlap(address, listener["address"])
+        if listener["port"] == port and net.overlap(address, listener["address"])
     ]
     owners = socket_owners({listener["inode"] for _, _, listener in held}) if held else {}
     found = []

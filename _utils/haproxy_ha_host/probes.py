@@ -1,7 +1,7 @@
 """
 The tutorial's probes, each made from the machine where the tutorial makes it.
 
-A probe is ``{"check", "expected", "found", "result"}``. Settings are those of ``haproxy_ha_lib.settings``.
+A probe is ``{"check", "expected", "found", "result"}``. Settings are those of ``haproxy_ha_lib.settings.build``.
 """
 
 import time
@@ -10,8 +10,11 @@ from functools import partial
 from typing import NamedTuple
 
 from haproxy_ha_host import net, verdicts
-from haproxy_ha_host.runtime import HAProxy
-from haproxy_ha_lib import haproxy_cfg, nginx_conf, runtime, sockets, standing
+from haproxy_ha_host.haproxy.runtime import HAProxy
+from haproxy_ha_lib import net as sockets
+from haproxy_ha_lib import nginx
+from haproxy_ha_lib.cluster import standing
+from haproxy_ha_lib.haproxy import cfg, runtime
 
 _MOST_REQUESTS = 500
 _COUNTING_SECONDS = 30
@@ -64,11 +67,11 @@ def _turned_away(address, port, proxied):
 def app_server(ours):
     """Loopback and the public address refuse; the private address answers load balancers only, and this is none."""
     private, public = ours["me"]["private_ip"], ours["me"]["public_ip"]
-    if not nginx_conf.has_sites(ours["nginx"]):
+    if not nginx.has_sites(ours["nginx"]):
         port = ours["app_servers"][ours["minion_id"]]["port"]
         return [_answers(private, port, web=False)]
     probes, proxied = [], _proxied(ours)
-    for port in nginx_conf.ports(ours):
+    for port in nginx.ports(ours):
         probes += [partial(_closed, address, port) for address in ("127.0.0.1", public) if address]
         private_probe = _answers if "load_balancer" in ours["roles"] else _turned_away
         probes.append(partial(private_probe, private, port, proxied=proxied))
@@ -100,8 +103,8 @@ def balancer_addresses(ours, listening, serves=True):
 
 def _binds(ours):
     """HAProxy's binds that can be asked from here: (address, port, speaks HTTP, (name, proxy))."""
-    for _, name, proxy in haproxy_cfg.listening(ours["haproxy"]):
-        http = haproxy_cfg.mode(ours["haproxy"], proxy) == "http"
+    for _, name, proxy in cfg.listening(ours["haproxy"]):
+        http = cfg.mode(ours["haproxy"], proxy) == "http"
         for bind in proxy["bind"]:
             words = set(bind["options"].split())
             if "transparent" not in words:
@@ -168,8 +171,8 @@ def _places(ours):
     haproxy = ours["haproxy"]
     return [
         _Place(name, server, ours["app_servers"][server]["private_ip"],
-               proxy["port"] or ours["app_servers"][server]["port"], haproxy_cfg.mode(haproxy, proxy) == "http")
-        for kind, name, proxy in haproxy_cfg.proxies(haproxy)
+               proxy["port"] or ours["app_servers"][server]["port"], cfg.mode(haproxy, proxy) == "http")
+        for kind, name, proxy in cfg.proxies(haproxy)
         if kind != "frontend"
         for server in proxy["servers"]
     ]  # fmt: skip
@@ -179,8 +182,8 @@ def _of_servers(ours, places):
     """The probes (functions) of app servers, made from a load balancer; one place is asked once."""
     for server, address, port, http in dict.fromkeys(place[1:] for place in places):
         machine = ours["app_servers"][server]
-        yield partial(_answers, address, port, http, proxied=haproxy_cfg.sends_proxy(machine, ours))
-        if machine["managed"] and machine["public_ip"] and nginx_conf.has_sites(ours["nginx"]):
+        yield partial(_answers, address, port, http, proxied=cfg.sends_proxy(machine, ours))
+        if machine["managed"] and machine["public_ip"] and nginx.has_sites(ours["nginx"]):
             yield partial(_closed, machine["public_ip"], port)
 
 

@@ -47,7 +47,7 @@ def names(listing: list[str]) -> list[str]:
 
 def version(sources: dict[str, str]) -> dict[str, dict]:
     """
-    The files of a version as a set (``haproxy_ha_lib.fileset``), by their path below its directory.
+    The files of a version as a set (``haproxy_ha_lib.files.fileset``), by their path below its directory.
 
     sources
         The text of each file of the formula by its name: programs have no ending, modules and shell scripts have one.

@@ -17,7 +17,8 @@ from pillars import DEFAULTS, changed, rendered, valid
 from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import daemons, net, system
-from haproxy_ha_lib import layout, settings
+from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.settings import build
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "wrk"),
@@ -146,9 +147,9 @@ def test_a_pool_of_a_thousand_servers_is_rendered_and_checked(capsys):
     daemon = daemons.Daemon("haproxy", "haproxy", "/etc/haproxy", ("-c", "-f", CFG))
 
     def ours():
-        built = settings.build(tree, "primary", DEFAULTS)
+        built = build.settings(tree, "primary", DEFAULTS)
         assert built["errors"] == []
-        entries = layout.daemon_files(built, settings.secrets(tree))["haproxy"]
+        entries = layout.daemon_files(built, build.secrets(tree))["haproxy"]
         wanted = {entry["path"]: {"content": rendered(entry), "mode": "0644"} for entry in entries}
         assert daemons.refusal(daemon, wanted) is None
         return wanted

@@ -11,7 +11,7 @@ from pillars import REMOVED, rendered, valid
 from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import net, system
-from haproxy_ha_lib import layout
+from haproxy_ha_lib.files import layout
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "ip"),

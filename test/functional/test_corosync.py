@@ -12,7 +12,7 @@ from place import addresses, in_container, requires_tools
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import corosync, system
-from haproxy_ha_lib import corosync_conf
+from haproxy_ha_lib import corosync as corosync_conf
 
 pytestmark = [
     requires_tools("corosync", "corosync-cfgtool", "corosync-cmapctl", "ip"),

@@ -27,7 +27,10 @@ from pillars import DEFAULTS, EXAMPLE, text_of
 from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import net, nss, system
-from haproxy_ha_lib import cluster, corosync_conf, schema, settings
+from haproxy_ha_lib import corosync
+from haproxy_ha_lib.cluster import objects
+from haproxy_ha_lib.pillar import schema
+from haproxy_ha_lib.settings import build
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "crm_verify", "openssl", "ip"),
@@ -118,7 +121,7 @@ def pillar_of(example, secrets):
 
 
 def built(pillar, minion):
-    made = settings.build(pillar, minion, DEFAULTS)
+    made = build.settings(pillar, minion, DEFAULTS)
     assert made["errors"] == [], made["errors"]
     return made
 
@@ -249,19 +252,19 @@ def test_the_mine_function_gives_the_addresses_that_pillar_leaves_out(example, m
     tree = copy.deepcopy(EXAMPLE) | {"mine": True, "load_balancers": {"primary": None, "secondary": None}}
     sent = {one: {"private_ip": f"10.132.20.{number}", "anchor_ip": f"10.17.1.{number}", "public_ip": "203.0.113.9"}
             for number, one in enumerate(("primary", "secondary"), 20)}
-    made = settings.build(tree, "primary", DEFAULTS, sent["primary"], sent)
+    made = build.settings(tree, "primary", DEFAULTS, sent["primary"], sent)
     assert (made["errors"], made["load_balancers"]["secondary"]["private_ip"]) == ([], "10.132.20.21")
 
 
 @shows("docs/adopt.md, 3. Go on to the formula")
 def test_the_pillar_that_keeps_a_corosync_built_by_hand_takes_no_restart(example, secrets):
-    wanted = corosync_conf.keys(text_of(built(pillar_of(example, secrets), "primary"), "corosync", COROSYNC_CONF))
+    wanted = corosync.keys(text_of(built(pillar_of(example, secrets), "primary"), "corosync", COROSYNC_CONF))
     by_hand = {**wanted, "nodelist.local_node_pos": "0", "totem.token": "3000"}
     assert [by_hand[f"nodelist.node.{at}.nodeid"] for at in (0, 1)] == ["1", "2"]
     assert by_hand["totem.cluster_name"] == "lbcluster"
-    assert corosync_conf.fixed_differences(by_hand, wanted) == []
-    usual = corosync_conf.keys(text_of(built(EXAMPLE, "primary"), "corosync", COROSYNC_CONF))
-    assert corosync_conf.keeping(by_hand, usual, "primary") == (
+    assert corosync.fixed_differences(by_hand, wanted) == []
+    usual = corosync.keys(text_of(built(EXAMPLE, "primary"), "corosync", COROSYNC_CONF))
+    assert corosync.keeping(by_hand, usual, "primary") == (
         {"cluster": {"name": "lbcluster"}, "load_balancers": given(example, secrets)["load_balancers"]}, False
     )
 
@@ -276,9 +279,9 @@ def test_what_is_replaced_goes_in_the_commit_that_brings_what_replaces_it(exampl
     modules.pacemaker.apply(by_hand, cib_file=cib, owner="somebody")
     wanted = built(pillar_of(example, secrets), "primary")["cluster"]["configuration"]
     usual = built(EXAMPLE, "primary")["cluster"]["configuration"]
-    [text] = cluster.twins(usual, modules.pacemaker.foreign(usual, cib_file=cib), "203.0.113.10")
+    [text] = objects.twins(usual, modules.pacemaker.foreign(usual, cib_file=cib), "203.0.113.10")
     assert "primitive lb (systemd:haproxy) runs HAProxy" in text
-    assert list(cluster.twins(wanted, modules.pacemaker.foreign(wanted, cib_file=cib), "203.0.113.10")) == []
+    assert list(objects.twins(wanted, modules.pacemaker.foreign(wanted, cib_file=cib), "203.0.113.10")) == []
     assert "belongs to the owner somebody" in modules.pacemaker.plan(wanted, cib_file=cib)["refused"][0]
     done = modules.pacemaker.apply(wanted, cib_file=cib, take_over=True)
     assert {"primitive lb", "clone lb-clone", "primitive haproxy"} <= set(done["changes"])
@@ -352,7 +355,7 @@ def test_the_page_and_the_metrics_are_there_on_the_private_address(example, secr
         assert "haproxy_process_" in ask(8404, "/metrics", address=PRIVATE)[2]
         assert net.connect(ANCHOR, 8404) == "refused"
     open_to_all = laid_over(pillar, {"haproxy": {"stats": {"bind": ["anchor:8404"]}}})
-    assert any("password" in error for error in settings.build(open_to_all, "primary", DEFAULTS)["errors"])
+    assert any("password" in error for error in build.settings(open_to_all, "primary", DEFAULTS)["errors"])
 
 
 @shows("docs/http.md, TCP")

@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from pillars import DEFAULTS, changed, rendered
 from place import requires_tools
 
-from haproxy_ha_lib import haproxy_cfg, layout, nginx_conf, settings
+from haproxy_ha_lib import nginx as nginx_conf
+from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.settings import build
 
 pytestmark = requires_tools("haproxy", "nginx", "openssl")
 CFG = "/etc/haproxy/haproxy.cfg"
@@ -149,13 +152,13 @@ def test_any_pillar_is_refused_with_words_or_taken_by_the_daemons(pem, tmp_path,
     @examples(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck))
     @given(pillars(pem))
     def one(tree):
-        built = settings.build(tree, minion, DEFAULTS)
+        built = build.settings(tree, minion, DEFAULTS)
         if built["errors"]:
             assert all(error.startswith("haproxy_ha") and error.isprintable() for error in built["errors"])
             return
         accepted.append(tree)
         if minion == "primary":
-            check_haproxy(built, settings.secrets(tree), tmp_path)
+            check_haproxy(built, build.secrets(tree), tmp_path)
         else:
             check_nginx(built, tmp_path)
 
@@ -172,11 +175,11 @@ RENDERED = {
 def check_haproxy(built, secrets, directory):
     """HAProxy takes the file without a warning; beyond raw lines there are only directives that we render."""
     haproxy = built["haproxy"]
-    sections = haproxy_cfg.model(built, secrets)
+    sections = cfg.model(built, secrets)
     raw = [*haproxy["global"], *haproxy["defaults"]]
     tables = ("userlists", "resolvers", "caches", "sections")
     raw += [line for table in tables for lines in haproxy[table].values() for line in lines]
-    proxies = [proxy for _, _, proxy in haproxy_cfg.proxies(haproxy)] + list(haproxy["peers"].values())
+    proxies = [proxy for _, _, proxy in cfg.proxies(haproxy)] + list(haproxy["peers"].values())
     raw += [line for proxy in proxies for line in proxy["options"]]
     for section in sections:
         for line in section["lines"]:

@@ -8,7 +8,8 @@ from certificates import self_signed
 from pillars import DEFAULTS, changed, rendered, valid
 from place import requires_tools
 
-from haproxy_ha_lib import layout, settings
+from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.settings import build
 
 pytestmark = requires_tools("haproxy", "nginx", "openssl")
 
@@ -32,9 +33,9 @@ def haproxy(pem, tmp_path):
         for certificate in (tree.get("haproxy", {}).get("certificates") or {}).values():
             if certificate.get("pem") == "PEM":
                 certificate["pem"] = "".join(path.read_text() for path in pem)
-        built = settings.build(tree, minion, DEFAULTS)
+        built = build.settings(tree, minion, DEFAULTS)
         assert built["errors"] == []
-        entries = layout.daemon_files(built, settings.secrets(tree))["haproxy"]
+        entries = layout.daemon_files(built, build.secrets(tree))["haproxy"]
         text = next(rendered(entry) for entry in entries if entry["path"] == CFG)
         for entry in entries:
             if entry["path"] != CFG and entry["kind"] != "absent":

@@ -14,8 +14,9 @@ from place import requires_tools
 from salt.exceptions import CommandExecutionError
 from service import free_port
 
-from haproxy_ha_host import net, pool, system
-from haproxy_ha_lib import runtime
+from haproxy_ha_host import net, system
+from haproxy_ha_host.haproxy import pool
+from haproxy_ha_lib.haproxy import runtime
 
 pytestmark = requires_tools("haproxy")
 

@@ -21,7 +21,8 @@ from pillars import DEFAULTS, rendered
 from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import system
-from haproxy_ha_lib import layout, settings
+from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.settings import build
 
 OK, GENERIC, DEGRADED = 0, 1, 190
 
@@ -194,10 +195,10 @@ def name(request, pem):
     tree = posted.pillar(request.param, pem)
     for app in ("app-1", "app-2"):  # a listener on every address would be in their way
         tree["app_servers"][app]["port"] = APP_PORT
-    made = settings.build(tree, "primary", DEFAULTS)
+    made = build.settings(tree, "primary", DEFAULTS)
     assert made["errors"] == []
     texts = posted.files(request.param)
-    for entry in layout.daemon_files(made, settings.secrets(tree))["haproxy"]:
+    for entry in layout.daemon_files(made, build.secrets(tree))["haproxy"]:
         if entry["kind"] != "absent":
             texts = {**texts, entry["path"]: rendered(entry)}
     for path, text in texts.items():

@@ -10,7 +10,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pillars import DEFAULTS, EXAMPLE, REMOVED, changed, text_of, valid
 
-from haproxy_ha_lib import layout, settings
+from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.settings import build
 
 CFG = "/etc/haproxy/haproxy.cfg"
 VALID = "Configuration file is valid\n"  # HAProxy 2.6 says so; 3.0 is silent
@@ -109,7 +110,7 @@ def test_haproxy_takes_every_file_whose_pillar_is_accepted(servers, backends, fr
             name: {"bind": binds, "default_backend": "app_pool"} for name, binds in frontends.items()
         },
     })
-    built = settings.build(tree, "primary", DEFAULTS)
+    built = build.settings(tree, "primary", DEFAULTS)
     if not built["errors"]:
         assert check_haproxy(built, tmp_path) == (0, "")
 

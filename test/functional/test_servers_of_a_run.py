@@ -14,7 +14,7 @@ from place import addresses, in_container, requires_tools
 from service import Service
 
 from haproxy_ha_host import net, system
-from haproxy_ha_lib import runtime
+from haproxy_ha_lib.haproxy import runtime
 
 pytestmark = [
     requires_tools("haproxy", "ip"),

@@ -11,7 +11,7 @@ from conftest import NO_TREE
 from pillars import EXAMPLE, REMOVED, changed
 from place import in_container, requires_tools
 
-from haproxy_ha_lib import fileset
+from haproxy_ha_lib.files import fileset
 
 AGENTS = Path("/usr/lib/ocf/resource.d/haproxy_ha")
 OTHERS = {"another formula's": {"test.succeed_without_changes": [{"name": "theirs"}]}}

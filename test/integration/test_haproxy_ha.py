@@ -40,7 +40,8 @@ def test_the_modules_and_their_packages_are_synced_and_load(synced, salt):
     done = synced[1]
     assert {"modules.haproxy_ha", "modules.pacemaker", "modules.digitalocean"} <= set(done["modules"])
     assert {"states.haproxy_ha", "states.pacemaker"} <= set(done["states"])
-    packages = {"utils.haproxy_ha_lib.settings", "utils.haproxy_ha_host.daemons", "utils.saltext.pacemaker.cib.plan"}
+    packages = {f"utils.{name}" for name in ("haproxy_ha_lib.settings.build", "haproxy_ha_host.daemons",
+                                             "saltext.pacemaker.cib.plan")}
     assert packages <= set(done["utils"])
     assert len(salt("haproxy_ha.generate_authkey")) == 344
     assert salt("sys.list_state_functions", "pacemaker")

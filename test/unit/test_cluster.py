@@ -2,7 +2,7 @@ import pytest
 from pillars import valid
 from support.cibs import made
 
-from haproxy_ha_lib import cluster
+from haproxy_ha_lib.cluster import objects
 from saltext.pacemaker.cib import plan
 from saltext.pacemaker.cib.document import export
 
@@ -147,7 +147,7 @@ def test_with_fencing_a_node_that_boots_more_slowly_is_waited_for(given):
 def test_the_fence_agent_knows_the_droplets_of_other_names():
     named = configuration({"cluster:fencing": {"enabled": True, "droplets": {"primary": "lb1", "secondary": 77}}})
     assert named["primitives"]["fencing"]["params"]["droplets"] == "primary:lb1;secondary:77"
-    assert cluster.fenced_by_api(named, ["primary", "secondary", "third"]) == {
+    assert objects.fenced_by_api(named, ["primary", "secondary", "third"]) == {
         "primary": "lb1", "secondary": "77", "third": "third",
     }  # fmt: skip
 
@@ -160,8 +160,8 @@ def test_what_pacemaker_s_own_map_says_is_told_to_the_agent_too():
 
 def test_another_fence_agent_is_not_looked_into():
     other = {"cluster:primitives": {"fence": {"agent": "stonith:fence_xvm"}}}
-    assert cluster.fenced_by_api(configuration(other), ["primary"]) == {}
-    assert cluster.fenced_by_api(configuration({}), ["primary"]) == {}
+    assert objects.fenced_by_api(configuration(other), ["primary"]) == {}
+    assert objects.fenced_by_api(configuration({}), ["primary"]) == {}
 
 
 def test_fencing_is_one_pillar_line():
@@ -203,7 +203,7 @@ OTHERS = [
 
 @pytest.mark.parametrize(("others", "said"), OTHERS, ids=[said for _, said in OTHERS])
 def test_a_second_one_of_what_there_is_once_is_told_with_the_way_out(others, said):
-    [text] = cluster.twins(configuration(), others, "203.0.113.10")
+    [text] = objects.twins(configuration(), others, "203.0.113.10")
     assert said in text
     assert "haproxy_ha:cluster:replaces: [lb] in pillar takes it away" in text
 
@@ -214,14 +214,14 @@ def test_a_second_one_of_what_there_is_once_is_told_with_the_way_out(others, sai
     {"clones": {"c": {"resource": "web"}}, "groups": {"g": {"members": ["web"]}}},
 ])
 def test_what_others_have_besides_is_theirs(others):
-    assert list(cluster.twins(configuration(), others, "203.0.113.10")) == []
+    assert list(objects.twins(configuration(), others, "203.0.113.10")) == []
 
 
 def test_who_has_no_haproxy_in_the_cluster_may_have_one_of_his_own():
     without = configuration({"cluster:primitives": {"haproxy": None}, "cluster:clones": {"haproxy-clone": None},
                              "cluster:colocations": {"FloatIP-haproxy": None},
                              "cluster:orders": {"haproxy-before-FloatIP": None}})  # fmt: skip
-    assert list(cluster.twins(without, {"primitives": {"lb": {"agent": "systemd:haproxy"}}}, None)) == []
+    assert list(objects.twins(without, {"primitives": {"lb": {"agent": "systemd:haproxy"}}}, None)) == []
 
 
 def test_what_is_replaced_must_not_be_there_whatever_it_is():

@@ -1,7 +1,7 @@
 import pytest
 from pillars import REMOVED, build, text_of, valid
 
-from haproxy_ha_lib import corosync_conf
+from haproxy_ha_lib import corosync
 
 THIRD = {"load_balancers:third": {"private_ip": "10.132.20.12", "node_id": 3}}
 ALONE = {"load_balancers:secondary": REMOVED}
@@ -9,7 +9,7 @@ ALONE = {"load_balancers:secondary": REMOVED}
 
 def section(built, name):
     """One section of corosync.conf as (lines, sections below)."""
-    [found] = [one for one in corosync_conf.model(built) if one["name"] == name]
+    [found] = [one for one in corosync.model(built) if one["name"] == name]
     return dict(found["lines"]), [dict(inner["lines"]) for inner in found["sections"]]
 
 
@@ -77,7 +77,7 @@ HELPED = {"quorum_helper": {"helper": {"private_ip": "10.132.20.50"}}, "cluster:
 
 def device(changes):
     """The section of the quorum device: its lines, and those of the sections in it by their names."""
-    [quorum] = [one for one in corosync_conf.model(valid({**HELPED, **changes}, "app-1")) if one["name"] == "quorum"]
+    [quorum] = [one for one in corosync.model(valid({**HELPED, **changes}, "app-1")) if one["name"] == "quorum"]
     [found] = quorum["sections"]
     return dict(found["lines"]), {inner["name"]: dict(inner["lines"]) for inner in found["sections"]}
 
@@ -123,14 +123,14 @@ def test_of_another_agent_nobody_knows_who_has_the_address():
 
 
 def test_what_a_reload_has_to_take_away():
-    before, after = (corosync_conf.keys(text_of(built, "corosync", "/etc/corosync/corosync.conf"))
+    before, after = (corosync.keys(text_of(built, "corosync", "/etc/corosync/corosync.conf"))
                      for built in (valid(), valid({**HELPED, "cluster:quorum_device:tls": False})))
-    assert corosync_conf.not_loaded(before, before) == corosync_conf.not_loaded(after, after) == []
-    assert "quorum.two_node" in corosync_conf.not_loaded(before, after)
-    assert {"quorum.device.model", "quorum.device.net.host"} < set(corosync_conf.not_loaded(after, before))
-    assert corosync_conf.fixed_differences(before, after) == corosync_conf.fixed_differences(after, before) == []
-    assert corosync_conf.device(before) == {}
-    assert corosync_conf.device(after)["quorum.device.net.host"] == "10.132.20.50"
+    assert corosync.not_loaded(before, before) == corosync.not_loaded(after, after) == []
+    assert "quorum.two_node" in corosync.not_loaded(before, after)
+    assert {"quorum.device.model", "quorum.device.net.host"} < set(corosync.not_loaded(after, before))
+    assert corosync.fixed_differences(before, after) == corosync.fixed_differences(after, before) == []
+    assert corosync.device(before) == {}
+    assert corosync.device(after)["quorum.device.net.host"] == "10.132.20.50"
 
 
 QUORUM = """\
@@ -151,7 +151,7 @@ Flags:            Quorate Qdevice
 
 @pytest.mark.parametrize("text, votes", [(QUORUM, (2, 3)), ("Cannot initialize QUORUM service\n", (None, None))])
 def test_votes_are_read(text, votes):
-    assert corosync_conf.votes(text) == votes
+    assert corosync.votes(text) == votes
 
 
 @pytest.mark.parametrize("changes, token, consensus", [
@@ -171,7 +171,7 @@ def test_timeouts_follow_failure_detection_and_consensus_is_below_token_with_two
 
 
 def test_the_system_section_is_there_only_when_pillar_says_so():
-    assert "system" not in [one["name"] for one in corosync_conf.model(valid())]
+    assert "system" not in [one["name"] for one in corosync.model(valid())]
     built = valid({"cluster:system": {"sched_rr": False, "move_to_root_cgroup": "auto", "priority": 5}})
     assert section(built, "system")[0] == {"sched_rr": "no", "move_to_root_cgroup": "auto", "priority": "5"}
 
@@ -202,11 +202,11 @@ totem.crypto_hash (str) = {hash}
 
 
 def by_hand(cipher="aes256", hash="sha256"):
-    return corosync_conf.parse_cmap(BY_HAND.format(cipher=cipher, hash=hash))
+    return corosync.parse_cmap(BY_HAND.format(cipher=cipher, hash=hash))
 
 
 def wanted(changes=None):
-    return corosync_conf.keys(text_of(valid(changes), "corosync", "/etc/corosync/corosync.conf"))
+    return corosync.keys(text_of(valid(changes), "corosync", "/etc/corosync/corosync.conf"))
 
 
 KEPT = {"cluster": {"name": "lbcluster"},
@@ -215,24 +215,24 @@ KEPT = {"cluster": {"name": "lbcluster"},
 
 def test_what_pillar_can_keep_of_a_cluster_built_by_hand_is_all_it_takes():
     ids = {name: one["node_id"] for name, one in valid()["load_balancers"].items()}
-    assert corosync_conf.fixed_differences(by_hand(), wanted()) == [
+    assert corosync.fixed_differences(by_hand(), wanted()) == [
         f"the node id of primary from 1 to {ids['primary']}",
         f"the node id of secondary from 2 to {ids['secondary']}",
         "totem.cluster_name from lbcluster to haproxy_ha",
     ]
-    assert corosync_conf.keeping(by_hand(), wanted(), None) == (KEPT, False)
+    assert corosync.keeping(by_hand(), wanted(), None) == (KEPT, False)
     kept = wanted({"cluster:name": "lbcluster", "load_balancers:primary:node_id": 1,
                    "load_balancers:secondary:node_id": 2})  # fmt: skip
-    assert corosync_conf.fixed_differences(by_hand(), kept) == []
-    assert corosync_conf.keeping(by_hand(), kept, None) == ({}, False)
+    assert corosync.fixed_differences(by_hand(), kept) == []
+    assert corosync.keeping(by_hand(), kept, None) == ({}, False)
 
 
 def test_what_pillar_cannot_keep_is_told_apart():
-    assert corosync_conf.keeping(by_hand("none", "none"), wanted(), None) == (KEPT, True)
+    assert corosync.keeping(by_hand("none", "none"), wanted(), None) == (KEPT, True)
 
 
 def test_a_cluster_built_by_hand_as_pillar():
-    assert corosync_conf.as_pillar(by_hand(), None) == {
+    assert corosync.as_pillar(by_hand(), None) == {
         "cluster": {"name": "lbcluster", "port": 5405},
         "load_balancers": {
             "primary": {"node_id": 1, "private_ip": "10.132.20.10"},
@@ -243,9 +243,9 @@ def test_a_cluster_built_by_hand_as_pillar():
 
 def test_a_node_without_a_name_has_that_of_its_machine():
     unnamed = {key: value for key, value in by_hand().items() if not key.endswith(".name")}
-    assert list(corosync_conf.as_pillar(unnamed, "primary")["load_balancers"]) == ["primary"]
+    assert list(corosync.as_pillar(unnamed, "primary")["load_balancers"]) == ["primary"]
     kept = wanted({"cluster:name": "lbcluster", "load_balancers:primary:node_id": 1})
-    assert corosync_conf.fixed_differences(unnamed, kept, "primary") == []
-    assert corosync_conf.fixed_differences(unnamed, kept, "other") == [
+    assert corosync.fixed_differences(unnamed, kept, "primary") == []
+    assert corosync.fixed_differences(unnamed, kept, "other") == [
         "this machine's name in the cluster, which is other: no load balancer of pillar has it"
     ]

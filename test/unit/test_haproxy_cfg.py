@@ -4,14 +4,15 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pillars import DEFAULTS, changed, text_of, valid
 
-from haproxy_ha_lib import haproxy_cfg, settings
+from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.settings import build
 
 CFG = "/etc/haproxy/haproxy.cfg"
 
 
 def section(built, kind, name=None):
     """The lines of one section of haproxy.cfg."""
-    [found] = [one for one in haproxy_cfg.model(built) if (one["type"], one["name"]) == (kind, name)]
+    [found] = [one for one in cfg.model(built) if (one["type"], one["name"]) == (kind, name)]
     return found["lines"]
 
 
@@ -74,8 +75,8 @@ def test_the_line_of_a_bind(bind, line):
 ])
 def test_who_is_sent_the_proxy_protocol(how, server, sent):
     built = valid({"nginx:client_address": how, "app_servers:theirs": {"private_ip": "10.0.0.9", **server}})
-    assert haproxy_cfg.sends_proxy(built["app_servers"]["theirs"], built) is sent
-    assert ("send-proxy-v2" in haproxy_cfg.server_line("theirs", {"port": None}, built)) is sent
+    assert cfg.sends_proxy(built["app_servers"]["theirs"], built) is sent
+    assert ("send-proxy-v2" in cfg.server_line("theirs", {"port": None}, built)) is sent
 
 
 def test_sections_servers_and_raw_lines_keep_their_order():
@@ -88,7 +89,7 @@ def test_sections_servers_and_raw_lines_keep_their_order():
         "haproxy:backends": {"main": {"servers": ["a", "z"], "options": ["balance leastconn"]}, "all": {}},
     }
     built = valid({**changes, "haproxy:backends:all": {"servers": "app_servers"}})
-    assert [(one["type"], one["name"]) for one in haproxy_cfg.model(built)] == [
+    assert [(one["type"], one["name"]) for one in cfg.model(built)] == [
         ("global", None), ("defaults", None), ("frontend", "zulu"), ("frontend", "http"),
         ("backend", "main"), ("backend", "all"), ("backend", "app_pool"),
     ]
@@ -102,7 +103,7 @@ def test_sections_servers_and_raw_lines_keep_their_order():
 def test_the_servers_of_a_file_are_found_in_its_text():
     built = valid({"haproxy:listens": {"x": {"bind": ["anchor:1"], "servers": ["app-2"], "port": 9}},
                    "haproxy:backends:app_pool": {"servers": "app_servers"}})
-    assert haproxy_cfg.servers(text_of(built, "haproxy", CFG)) == {
+    assert cfg.servers(text_of(built, "haproxy", CFG)) == {
         ("x", "app-2"): "10.132.20.237:9", ("app_pool", "app-1"): "10.132.20.236:80",
         ("app_pool", "app-2"): "10.132.20.237:80",
     }
@@ -133,7 +134,7 @@ backend two
 
 
 def test_servers_in_every_way_that_they_are_written():
-    assert haproxy_cfg.servers(TEXT) == {
+    assert cfg.servers(TEXT) == {
         ("one", "a"): "10.0.0.1:80", ("one", "c"): "10.0.0.3:${PORT}",
         ("one", "t2"): "app.example.com:80", ("one", "t3"): "app.example.com:80",
         ("two", "u1"): "_app._tcp.example.com", ("two", "u2"): "_app._tcp.example.com",
@@ -142,7 +143,7 @@ def test_servers_in_every_way_that_they_are_written():
 
 
 def test_the_stats_sockets_of_a_file():
-    assert haproxy_cfg.stats_sockets(TEXT) == ["/run/own.sock", "ipv4@127.0.0.1:9999"]
+    assert cfg.stats_sockets(TEXT) == ["/run/own.sock", "ipv4@127.0.0.1:9999"]
 
 
 def test_the_mode_of_a_proxy_is_its_own_or_that_of_its_defaults():
@@ -152,7 +153,7 @@ def test_the_mode_of_a_proxy_is_its_own_or_that_of_its_defaults():
                              "e": {"from": "none"}, "f": {"from": "tcp", "mode": "http"}},
     })  # fmt: skip
     backends = built["haproxy"]["backends"]
-    assert {name: haproxy_cfg.mode(built["haproxy"], backends[name]) for name in "abcdef"} == {
+    assert {name: cfg.mode(built["haproxy"], backends[name]) for name in "abcdef"} == {
         "a": "http", "b": "tcp", "c": "tcp", "d": "tcp", "e": "tcp", "f": "http",
     }
 
@@ -174,12 +175,12 @@ def test_the_mode_of_a_proxy_is_its_own_or_that_of_its_defaults():
     ("default-server check cookie x inter 3s", ["default-server check inter 3s"]),
 ])  # fmt: skip
 def test_what_of_http_s_defaults_counts_in_tcp_mode(line, kept):
-    assert haproxy_cfg.in_tcp_mode(["mode http", line]) == kept
+    assert cfg.in_tcp_mode(["mode http", line]) == kept
 
 
 def test_a_log_of_tcp_of_one_s_own_is_not_replaced():
     lines = ["option httplog", 'log-format "%ci %ts"']
-    assert haproxy_cfg.in_tcp_mode(lines) == lines[1:]
+    assert cfg.in_tcp_mode(lines) == lines[1:]
 
 
 def test_raw_global_lines_of_one_s_own_keep_their_state_file():
@@ -207,7 +208,7 @@ WORDS = st.text(st.sampled_from("ab1.-_:* \t\r\n\0#'\"\\${}|;") | st.characters(
 
 def layout_of(place, word):
     """How many words each line of haproxy.cfg has with ``word`` in a place, and the lines; None if it is refused."""
-    built = settings.build(changed(PLACES[place](word)), "primary", DEFAULTS)
+    built = build.settings(changed(PLACES[place](word)), "primary", DEFAULTS)
     if built["errors"]:
         return None
     lines = text_of(built, "haproxy", CFG).split("\n")

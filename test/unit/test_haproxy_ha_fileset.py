@@ -2,7 +2,7 @@
 
 import pytest
 
-from haproxy_ha_lib import fileset
+from haproxy_ha_lib.files import fileset
 
 
 def file(content="a\n", mode="0644", **more):

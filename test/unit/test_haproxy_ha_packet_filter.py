@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from haproxy_ha_lib import packet_filter
+from haproxy_ha_lib.firewall import packet_filter
 
 COROSYNC = {"port": 5405, "protocol": "udp", "from": ["10.0.0.2", "10.0.0.3"], "to": "10.0.0.1",
             "comment": "haproxy_ha: corosync"}

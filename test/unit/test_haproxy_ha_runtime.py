@@ -2,7 +2,7 @@
 
 import pytest
 
-from haproxy_ha_lib import runtime
+from haproxy_ha_lib.haproxy import runtime
 
 STARTED = """\
 #<PID>          <type>          <reloads>       <uptime>        <version>

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from haproxy_ha_lib import sockets
+from haproxy_ha_lib import net
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 little_endian = pytest.mark.skipif(sys.byteorder != "little", reason="the tables below are a little-endian machine's")
@@ -27,11 +27,11 @@ def row(local, state="0A", inode=4711):
     ],
 )
 def test_a_listening_socket(local, address, port):
-    assert sockets.parse(HEADER + row(local)) == [{"address": address, "port": port, "inode": 4711}]
+    assert net.parse(HEADER + row(local)) == [{"address": address, "port": port, "inode": 4711}]
 
 
 def test_what_does_not_listen_is_left_out():
-    assert sockets.parse(HEADER + row("1201110A:0050", state="01") + "\n") == []
+    assert net.parse(HEADER + row("1201110A:0050", state="01") + "\n") == []
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ def test_what_does_not_listen_is_left_out():
     ],
 )
 def test_listeners_in_each_others_way(one, other, expected):
-    assert sockets.overlap(one, other) is expected
-    assert sockets.overlap(other, one) is expected
+    assert net.overlap(one, other) is expected
+    assert net.overlap(other, one) is expected
 
 
 def test_missing_listeners():
     listening = [{"address": "0.0.0.0", "port": 80, "inode": 1}, {"address": "fd00::1", "port": 80, "inode": 2}]
-    assert sockets.missing([("10.0.0.1", 80), ("fd00:0::1", 80)], listening) == [("10.0.0.1", 80)]
+    assert net.missing([("10.0.0.1", 80), ("fd00:0::1", 80)], listening) == [("10.0.0.1", 80)]

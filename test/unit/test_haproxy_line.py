@@ -2,7 +2,7 @@
 
 import pytest
 
-from haproxy_ha_lib import haproxy_line
+from haproxy_ha_lib.haproxy import line as haproxy_line
 
 TIDY = {
     "Debian's own": ("log\t/dev/log\tlocal0", "log /dev/log local0"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from haproxy_ha_lib import schema
+from haproxy_ha_lib.pillar import schema
 from saltext.pacemaker.cib import desired, plan, tables
 from saltext.pacemaker.cib.document import Document, export
 from saltext.pacemaker.cib.kinds import BY_TAG, KINDS, RESOURCE_SECTIONS

@@ -2,7 +2,7 @@ import jinja2
 import pytest
 from pillars import rendered, valid
 
-from haproxy_ha_lib import layout
+from haproxy_ha_lib.files import layout
 
 NONE = {"nginx": [], "haproxy": [], "corosync": []}
 

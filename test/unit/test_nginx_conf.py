@@ -4,7 +4,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pillars import DEFAULTS, REMOVED, changed, rendered, text_of, valid
 
-from haproxy_ha_lib import layout, nginx_conf, settings
+from haproxy_ha_lib import nginx
+from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.settings import build
 
 BALANCERS = ("primary", "secondary")
 SITE = "/etc/nginx/sites-available/haproxy_ha"
@@ -85,7 +87,7 @@ def test_the_client_address_is_believed_from_load_balancers_alone(how, header, l
     (["return 200 '\\'}';", "}"], "line 1 closes a block that none of these lines opens"),
 ])
 def test_the_braces_of_raw_lines(lines, problem):
-    assert nginx_conf.unbalanced(lines) == problem
+    assert nginx.unbalanced(lines) == problem
 
 
 @pytest.mark.parametrize("changes, text", [
@@ -114,7 +116,7 @@ def test_the_page_names_the_droplet_where_the_metadata_service_does():
        | st.sampled_from(["/srv/www", "/a;deny all", "/a}", "/a\n", "10.0.0.9;allow all", "fd00::9", "/$a", "/a b"]))
 def test_no_value_leaves_its_directive(place, word, hostile):
     def shape(value):
-        built = settings.build(changed({place: value}), "app-1", DEFAULTS)
+        built = build.settings(changed({place: value}), "app-1", DEFAULTS)
         return None if built["errors"] else [
             line.split()[0] for line in text_of(built, "nginx", SITE).split("\n") if line.strip()
         ]

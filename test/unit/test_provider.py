@@ -9,7 +9,8 @@ import agentset
 import pytest
 from pillars import DEFAULTS, REPOSITORY, valid
 
-from haproxy_ha_lib import agents, provider, standing
+from haproxy_ha_lib import agents, provider
+from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.provider import digitalocean
 
 HOME = REPOSITORY / "_utils" / "haproxy_ha_lib" / "provider"

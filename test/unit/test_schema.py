@@ -5,8 +5,8 @@ import pytest
 import yaml
 from pillars import DEFAULTS, REPOSITORY, build, changed
 
-from haproxy_ha_lib import schema
-from haproxy_ha_lib.shape import Either, Items, Keys, Table, Value
+from haproxy_ha_lib.pillar import schema
+from haproxy_ha_lib.pillar.shape import Either, Items, Keys, Table, Value
 
 ALL_KEYS = [path for path, node in schema.every_key() if not path[-1].startswith("<")]
 

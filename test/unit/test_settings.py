@@ -7,7 +7,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pillars import DEFAULTS, EXAMPLE, REMOVED, build, changed, text_of, valid
 
-from haproxy_ha_lib import settings, shape
+from haproxy_ha_lib.pillar import shape
+from haproxy_ha_lib.settings.build import secrets, settings
 
 NODES = "haproxy_ha:load_balancers"
 APPS = "haproxy_ha:app_servers"
@@ -536,14 +537,14 @@ def test_pillar_example_is_right_for_every_machine():
 
 
 def test_no_pillar_is_one_error():
-    built = settings.build(None, "primary", DEFAULTS)
+    built = settings(None, "primary", DEFAULTS)
     assert built["errors"] == ["haproxy_ha: this minion's pillar has no such tree; pillar.example shows one"]
     assert built["roles"] == []
 
 
 @pytest.mark.parametrize("tree", ["text", ["list"], 5, True])
 def test_a_pillar_that_is_no_mapping_is_an_error(tree):
-    assert "haproxy_ha: found" in "\n".join(settings.build(tree, "primary", DEFAULTS)["errors"])
+    assert "haproxy_ha: found" in "\n".join(settings(tree, "primary", DEFAULTS)["errors"])
 
 
 def test_all_errors_at_once_sorted_by_path_with_list_entries_in_order():
@@ -561,7 +562,7 @@ def test_all_errors_at_once_sorted_by_path_with_list_entries_in_order():
 
 def test_the_pillar_and_the_defaults_are_left_as_they_were():
     tree, defaults = copy.deepcopy(EXAMPLE), copy.deepcopy(DEFAULTS)
-    settings.build(tree, "primary", defaults)
+    settings(tree, "primary", defaults)
     assert (tree, defaults) == (EXAMPLE, DEFAULTS)
 
 
@@ -850,7 +851,7 @@ def branches(tree, path=()):
 @given(st.sampled_from([path for path in branches(DEFAULTS | EXAMPLE) if path and path[0] not in
                         ("packages", "services", "paths")]), ANYTHING, st.sampled_from(["primary", "app-1", "other"]))
 def test_anything_anywhere_gives_messages_and_never_a_traceback(path, value, minion):
-    built = settings.build(changed_at(path, value), minion, DEFAULTS)
+    built = settings(changed_at(path, value), minion, DEFAULTS)
     assert all(error.startswith("haproxy_ha") and error.isprintable() for error in built["errors"])
 
 
@@ -975,16 +976,16 @@ def ended(tree, end):
 @pytest.mark.parametrize("minion", ["primary", "app-1", "app-2"])
 def test_a_line_break_behind_each_value_of_pillar_changes_nothing(minion, end):
     tree = changed(SECRETS)
-    built = settings.build(tree, minion, DEFAULTS)
+    built = settings(tree, minion, DEFAULTS)
     assert built["errors"] == []
-    assert settings.build(ended(tree, end), minion, DEFAULTS) == built
-    assert settings.secrets(ended(tree, end)) == settings.secrets(tree)
+    assert settings(ended(tree, end), minion, DEFAULTS) == built
+    assert secrets(ended(tree, end)) == secrets(tree)
 
 
 def test_a_password_with_a_dollar_is_plain_and_a_hash_is_a_hash():
     for password, how in (("$ecret-word12", "insecure-password"), ("$5$salt$" + "a" * 43, "password")):
         pillar = {"haproxy:stats": {"page": True, "password": password + "\n"}}
-        text = text_of(valid(pillar), "haproxy", "/etc/haproxy/haproxy.cfg", settings.secrets(changed(pillar)))
+        text = text_of(valid(pillar), "haproxy", "/etc/haproxy/haproxy.cfg", secrets(changed(pillar)))
         assert f"    user admin {how} {password}\n" in text
 
 

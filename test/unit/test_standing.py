@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from haproxy_ha_lib import standing
+from haproxy_ha_lib.cluster import standing
 
 NODE = {"online": True, "standby": False, "standby_onfail": False, "maintenance": False, "pending": False,
         "expected_up": True}  # fmt: skip

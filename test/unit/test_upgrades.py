@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from pillars import FORMULA, valid
 
-from haproxy_ha_lib import layout
+from haproxy_ha_lib.files import layout
 
 AGENTS = FORMULA / "files" / "agents"
 NAMES = ("primary", "secondary")

@@ -9,8 +9,10 @@ how many there are.
 import ipaddress
 import re
 
-from haproxy_ha_lib import corosync_conf, haproxy_line, provider, shape, values
-from haproxy_ha_lib.shape import Either, Items, Keys, Problem, Table, Value
+from haproxy_ha_lib import corosync, provider, values
+from haproxy_ha_lib.haproxy import line
+from haproxy_ha_lib.pillar import shape
+from haproxy_ha_lib.pillar.shape import Either, Items, Keys, Problem, Table, Value
 from saltext.pacemaker.cib import switches, tables
 from saltext.pacemaker.cib.settings import SETTINGS
 
@@ -52,13 +54,13 @@ SECTION_KEYWORDS = frozenset({
 
 def raw_words(value):
     """Words of haproxy.cfg as they are, one blank between them."""
-    return haproxy_line.tidy(values.line(value))
+    return line.tidy(values.line(value))
 
 
 def raw_line(value):
     """One line of haproxy.cfg as it is; it may not begin another section, because sections are ours to order."""
     text = raw_words(value)
-    if haproxy_line.keyword(text) in SECTION_KEYWORDS:  # HAProxy reads "listen" as listen
+    if line.keyword(text) in SECTION_KEYWORDS:  # HAProxy reads "listen" as listen
         raise values.Invalid("a line within its section, not one that begins a section")
     return text
 
@@ -342,7 +344,7 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
                      "balancers need it.", values.authkey, secret=True),
     "port": Value("Corosync's UDP port.", values.port),
     "failure_detection": Value("How soon a silent load balancer is given up: fast, balanced or conservative.",
-                               values.choice(*corosync_conf.TOKENS)),
+                               values.choice(*corosync.TOKENS)),
     "token": Value("Milliseconds without the token after which a node is suspected lost. Default: by "
                    "failure_detection.", _milliseconds(200, 60_000)),
     "consensus": Value("Milliseconds to agree on a new membership. Default: half of token with exactly two nodes, else "

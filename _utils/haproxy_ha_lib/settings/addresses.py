@@ -5,8 +5,8 @@ Pure: what the metadata service and the mine say is handed in.
 """
 
 from haproxy_ha_lib import provider, values
-from haproxy_ha_lib.schema import ROOT
-from haproxy_ha_lib.shape import Missing, Problem
+from haproxy_ha_lib.pillar.schema import ROOT
+from haproxy_ha_lib.pillar.shape import Missing, Problem
 from saltext.pacemaker import words
 
 TABLES = {"load_balancers": "a load balancer", "app_servers": "an app server", "quorum_helper": "the quorum helper"}

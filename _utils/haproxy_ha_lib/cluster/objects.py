@@ -5,8 +5,8 @@ The Pacemaker objects that make the system, as data in the form of `pacemaker.ex
 import re
 
 from haproxy_ha_lib import provider
-from haproxy_ha_lib.schema import ROOT
-from haproxy_ha_lib.shape import Problem
+from haproxy_ha_lib.pillar.schema import ROOT
+from haproxy_ha_lib.pillar.shape import Problem
 from saltext.pacemaker.cib import desired, switches
 from saltext.pacemaker.cib.kinds import RESOURCE_SECTIONS
 from saltext.pacemaker.cib.nvsets import as_sets, pairs

@@ -6,9 +6,12 @@ Each check takes the tree that schema.read returned and this minion's roles, and
 
 import ipaddress
 
-from haproxy_ha_lib import addresses, haproxy_cfg, nginx_conf, provider, values
-from haproxy_ha_lib.schema import ROOT
-from haproxy_ha_lib.shape import Missing, Problem
+from haproxy_ha_lib import nginx as nginx_conf
+from haproxy_ha_lib import provider, values
+from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.pillar.schema import ROOT
+from haproxy_ha_lib.pillar.shape import Missing, Problem
+from haproxy_ha_lib.settings import addresses
 from saltext.pacemaker import words
 
 EVERY_ADDRESS = ("*", "0.0.0.0", "::")
@@ -175,8 +178,8 @@ def reachable(read, roles):
 def proxy_names(read, roles):
     """Names of proxies are unique: HAProxy refuses two of one name from 3.3 on."""
     haproxy = read["haproxy"]
-    owners = {haproxy_cfg.STATS: "the frontend of the statistics"} if haproxy_cfg.stats_on(haproxy["stats"]) else {}
-    for kind, name, _ in haproxy_cfg.proxies(haproxy):
+    owners = {cfg.STATS: "the frontend of the statistics"} if cfg.stats_on(haproxy["stats"]) else {}
+    for kind, name, _ in cfg.proxies(haproxy):
         first = owners.setdefault(name, f"a {kind}")
         if first != f"a {kind}":
             text = f"{first} has this name too; names are unique across listens, frontends and backends"
@@ -185,7 +188,7 @@ def proxy_names(read, roles):
 
 def own_names(read, roles):
     """Sections of the formula's own have names of their own."""
-    taken = {("userlists", haproxy_cfg.STATS), ("sections", f"defaults {haproxy_cfg.TCP}")}
+    taken = {("userlists", cfg.STATS), ("sections", f"defaults {cfg.TCP}")}
     for table, name in sorted(taken):
         if name in read["haproxy"][table]:
             yield Problem((ROOT, "haproxy", table, name), "the formula has one of this name itself")
@@ -201,14 +204,14 @@ def peers(read, roles):
 def modes(read, roles):
     """What is of HTTP alone stands where HTTP is spoken."""
     haproxy = read["haproxy"]
-    for kind, name, proxy in haproxy_cfg.proxies(haproxy):
-        path, is_tcp = (ROOT, "haproxy", f"{kind}s", name), haproxy_cfg.mode(haproxy, proxy) == "tcp"
+    for kind, name, proxy in cfg.proxies(haproxy):
+        path, is_tcp = (ROOT, "haproxy", f"{kind}s", name), cfg.mode(haproxy, proxy) == "tcp"
         if is_tcp and proxy.get("redirect_to_https"):
             yield Problem((*path, "redirect_to_https"), "found true, but the mode is tcp, allowed: false")
         if is_tcp and (proxy.get("balance") or "").startswith(("uri", "url_param", "hdr(")):
             yield Problem((*path, "balance"), f"found {proxy['balance']}, but the mode is tcp: it looks at HTTP")
         backend = haproxy["backends"].get(proxy.get("default_backend"))
-        if backend and not is_tcp and haproxy_cfg.mode(haproxy, backend) == "tcp":
+        if backend and not is_tcp and cfg.mode(haproxy, backend) == "tcp":
             text = f"found {proxy['default_backend']}, whose mode is tcp, but the mode of this frontend is http"
             yield Problem((*path, "default_backend"), text)
 
@@ -216,7 +219,7 @@ def modes(read, roles):
 def references(read, roles):
     """Backends, app servers, certificates and sections `defaults` that are referred to exist."""
     haproxy, apps = read["haproxy"], read["app_servers"]
-    for kind, name, proxy in haproxy_cfg.proxies(haproxy):
+    for kind, name, proxy in cfg.proxies(haproxy):
         path = (ROOT, "haproxy", f"{kind}s", name)
         yield from _unknown("backend", proxy.get("default_backend"), haproxy["backends"], (*path, "default_backend"))
         named = [title.partition(" ")[2] for title in haproxy["sections"] if title.startswith("defaults ")]
@@ -240,10 +243,10 @@ def _unknown(kind, name, known, path):
 def served(read, roles):
     """Who is asked has somebody who answers: a server, or a line of its own. Else every client gets 503."""
     haproxy, apps = read["haproxy"], read["app_servers"]
-    asked = haproxy_cfg.asked(haproxy)
-    for kind, name, proxy in haproxy_cfg.proxies(haproxy):
+    asked = cfg.asked(haproxy)
+    for kind, name, proxy in cfg.proxies(haproxy):
         who = {"listen": "it listens", "backend": asked.get(name)}.get(kind)
-        if not who or not apps or haproxy_cfg.servers_of(proxy, haproxy, apps) or haproxy_cfg.answers(proxy, haproxy):
+        if not who or not apps or cfg.servers_of(proxy, haproxy, apps) or cfg.answers(proxy, haproxy):
             continue
         found = "rest leaves none, because other proxies name them all" if proxy["servers"] == "rest" else "none"
         text = (
@@ -256,7 +259,7 @@ def served(read, roles):
 def binds(read, roles):
     """Every proxy that listens does so somewhere, and no two on one address and port."""
     owners = {}
-    for below, name, proxy in haproxy_cfg.listening(read["haproxy"]):
+    for below, name, proxy in cfg.listening(read["haproxy"]):
         path = (ROOT, "haproxy", *below, "bind")
         if not proxy["bind"] and not any(line.startswith("bind ") for line in proxy["options"]):
             yield Missing(path, "missing or empty, required: at least one <address>:<port>")
@@ -282,11 +285,11 @@ def certificates(read, roles):
 def tls(read, roles):
     """TLS has a certificate."""
     haproxy = read["haproxy"]
-    for below, _, proxy in haproxy_cfg.listening(haproxy):
+    for below, _, proxy in cfg.listening(haproxy):
         path = (ROOT, "haproxy", *below)
         for number, bind in enumerate(proxy["bind"]):
-            lacks = haproxy_cfg.has_tls(bind) and not haproxy_cfg.has_certificate(bind)
-            if lacks and (below == ("stats",) or not haproxy_cfg.certificates(haproxy, proxy)):
+            lacks = cfg.has_tls(bind) and not cfg.has_certificate(bind)
+            if lacks and (below == ("stats",) or not cfg.certificates(haproxy, proxy)):
                 text = "found ssl without a certificate: name one by `crt`" + (
                     "" if below == ("stats",) else ", or put one into haproxy_ha:haproxy:certificates"
                 )
@@ -296,7 +299,7 @@ def tls(read, roles):
 def statistics(read, roles):
     """What everybody can reach has a password."""
     stats = read["haproxy"]["stats"]
-    if not haproxy_cfg.stats_on(stats) or stats["password"] or "load_balancer" not in roles:
+    if not cfg.stats_on(stats) or stats["password"] or "load_balancer" not in roles:
         return
     private = [node[key] for node in read["load_balancers"].values() for key in ("private_ip", "private_ipv6")]
     for bind in stats["bind"]:
@@ -322,7 +325,7 @@ def port_clashes(read, roles):
         if haproxy["remove_nginx"]:
             text = f"found true, but {machine} is an app server with nginx as well, allowed: false"
             yield Problem((ROOT, "haproxy", "remove_nginx"), text)
-        for below, name, proxy in haproxy_cfg.listening(haproxy):
+        for below, name, proxy in cfg.listening(haproxy):
             for bind in proxy["bind"]:
                 overlaps = bind["address"] in ("private", entry["private_ip"], *EVERY_ADDRESS)
                 if overlaps and bind["port"] == entry["port"]:

@@ -7,12 +7,17 @@ is part of the result.
 
 import zlib
 
-from haproxy_ha_lib import addresses, checks, cluster, corosync_conf, firewall, haproxy_cfg, provider, schema, values
-from haproxy_ha_lib.schema import ROOT
-from haproxy_ha_lib.shape import Missing, Problem
+from haproxy_ha_lib import corosync, provider, values
+from haproxy_ha_lib.cluster import objects as cluster
+from haproxy_ha_lib.firewall import rules
+from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.pillar import schema
+from haproxy_ha_lib.pillar.schema import ROOT
+from haproxy_ha_lib.pillar.shape import Missing, Problem
+from haproxy_ha_lib.settings import addresses, checks
 
 
-def build(pillar, minion_id, defaults, metadata=None, mine=None):
+def settings(pillar, minion_id, defaults, metadata=None, mine=None):
     """
     Return the settings of a minion.
 
@@ -38,7 +43,7 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
     roles = _roles(read, minion_id)
     if read["floating_ip"]["agent"]:
         read["floating_ip"]["provider"] = None
-    corosync_conf.fill_in(read["cluster"], len(read["load_balancers"]))
+    corosync.fill_in(read["cluster"], len(read["load_balancers"]))
     problems += addresses.share(read)
     missing, warnings = addresses.fill_in(read, minion_id, roles, metadata, mine)
     _give_node_ids(read["load_balancers"])
@@ -77,7 +82,7 @@ def build(pillar, minion_id, defaults, metadata=None, mine=None):
         "services": defaults.get("services", {}),
         "paths": defaults.get("paths", {}),
     }
-    settings["firewall"] = {**read["firewall"], "rules": [] if settings["errors"] else firewall.rules(settings)}
+    settings["firewall"] = {**read["firewall"], "rules": [] if settings["errors"] else rules.rules(settings)}
     return settings
 
 
@@ -156,11 +161,11 @@ def _alone(balancers):
 def _left_out(read):
     """A server that another proxy names for HTTP, at its own port, might be meant for both pools."""
     haproxy = read["haproxy"]
-    pools = {title: (kind, proxy) for kind, title, proxy in haproxy_cfg.proxies(haproxy) if kind != "frontend"}
+    pools = {title: (kind, proxy) for kind, title, proxy in cfg.proxies(haproxy) if kind != "frontend"}
     rest = ", ".join(title for title, (_, proxy) in pools.items() if proxy["servers"] == "rest")
-    for server, title in haproxy_cfg.others(haproxy, read["app_servers"]).items():
+    for server, title in cfg.others(haproxy, read["app_servers"]).items():
         kind, proxy = pools[title]
-        if rest and haproxy_cfg.mode(haproxy, proxy) == "http" and not proxy["port"]:
+        if rest and cfg.mode(haproxy, proxy) == "http" and not proxy["port"]:
             text = f"{server}, which is not managed, is in no other pool by itself: not in {rest}"
             yield f"{ROOT}:haproxy:{kind}s:{title}:servers: {text}"
 
@@ -168,7 +173,7 @@ def _left_out(read):
 def _haproxy(read, me):
     """HAProxy's part with every name replaced by what it stands for; returns (haproxy, problems)."""
     haproxy, problems = read["haproxy"], []
-    for path, _, proxy in haproxy_cfg.listening(haproxy):
+    for path, _, proxy in cfg.listening(haproxy):
         for number, bind in enumerate(proxy["bind"]):
             if not _resolved(bind, me, read["floating_ip"])["address"] and not _told(bind, read["floating_ip"]):
                 problems.append(Problem((ROOT, "haproxy", *path, "bind", str(number)), _unknown(bind["address"])))
@@ -178,7 +183,7 @@ def _haproxy(read, me):
         if "bind" in proxy:
             parts["bind"] = [_resolved(bind, me, read["floating_ip"]) for bind in proxy["bind"]]
         if "servers" in proxy:
-            parts["servers"] = haproxy_cfg.servers_of(proxy, haproxy, read["app_servers"])
+            parts["servers"] = cfg.servers_of(proxy, haproxy, read["app_servers"])
         return parts
 
     tables = {f"{kind}s": {name: resolved(proxy) for name, proxy in haproxy[f"{kind}s"].items()}

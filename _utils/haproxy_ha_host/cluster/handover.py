@@ -1,6 +1,6 @@
 """
 The mark of a planned failover: a transient attribute of the nodes that give the address away, which a rule of the
-cluster's configuration obeys (``haproxy_ha_lib.cluster``).
+cluster's configuration obeys (``haproxy_ha_lib.cluster.objects``).
 
 Its value says whose it is and until when, so that one which a killed run has left is told from one at work, and from
 that of the agent floatip, which has another value.
@@ -12,7 +12,7 @@ import time
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import files, system
-from haproxy_ha_lib import cluster
+from haproxy_ha_lib.cluster import objects
 
 _OURS = "failover"
 _ROW = re.compile(r'host="([^"]+)" value="([^"]+)"')
@@ -34,7 +34,7 @@ def take(node):
 
 
 def _update(node, change):
-    system.succeed("attrd_updater", f"--name={cluster.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
+    system.succeed("attrd_updater", f"--name={objects.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
 
 
 def stray():
@@ -43,7 +43,7 @@ def stray():
         return []
     try:
         code, output = system.run(
-            ["attrd_updater", f"--name={cluster.HANDOVER_ATTRIBUTE}", "--query", "--all"], timeout=10
+            ["attrd_updater", f"--name={objects.HANDOVER_ATTRIBUTE}", "--query", "--all"], timeout=10
         )
     except CommandExecutionError:  # the cluster does not answer: nothing moves either
         return []

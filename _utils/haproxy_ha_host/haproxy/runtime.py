@@ -8,7 +8,8 @@ import contextlib
 from dataclasses import dataclass
 
 from haproxy_ha_host import files, net, system
-from haproxy_ha_lib import haproxy_cfg, runtime
+from haproxy_ha_lib.haproxy import cfg as haproxy_cfg
+from haproxy_ha_lib.haproxy import runtime
 
 _PATIENCE = 2  # seconds: a master that reads itself in again does not answer for a moment
 _WORKER = "@1 "

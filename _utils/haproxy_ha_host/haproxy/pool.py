@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from haproxy_ha_host import files, net, system
-from haproxy_ha_host.runtime import ADMIN, HAProxy
-from haproxy_ha_lib import haproxy_cfg, runtime
+from haproxy_ha_host.haproxy.runtime import ADMIN, HAProxy
+from haproxy_ha_lib.haproxy import cfg, runtime
 
 _NEW_WORKER_SECONDS = 5
 _AT_ONCE = 32
@@ -119,7 +119,7 @@ def _current(pool):
 
 
 def _servers(pool, wanted):
-    return haproxy_cfg.servers(wanted[pool.haproxy.cfg]["content"])
+    return cfg.servers(wanted[pool.haproxy.cfg]["content"])
 
 
 def _wait_idle(pool, leaving, refusal):

@@ -3,7 +3,7 @@
 import shlex
 
 from haproxy_ha_host import files, system
-from haproxy_ha_lib import packet_filter as rules
+from haproxy_ha_lib.firewall import packet_filter as rules
 
 NFT_CONF = "/etc/nftables.conf"
 NFT_RULES = "/etc/haproxy_ha/firewall.nft"

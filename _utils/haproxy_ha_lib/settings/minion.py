@@ -3,8 +3,8 @@ What the settings mean on this minion: whether its system is one that was tested
 with them, and which of the formula's parts belong on it.
 """
 
-from haproxy_ha_lib import schema, shape
-from haproxy_ha_lib.schema import ROOT
+from haproxy_ha_lib.pillar import schema, shape
+from haproxy_ha_lib.pillar.schema import ROOT
 
 PARTS = {
     "cluster": "load_balancers",

@@ -2,8 +2,9 @@
 
 import ipaddress
 
-from haproxy_ha_lib import corosync_conf, haproxy_cfg, nginx_conf
-from haproxy_ha_lib.checks import EVERY_ADDRESS
+from haproxy_ha_lib import corosync, nginx
+from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.settings.checks import EVERY_ADDRESS
 
 
 def rules(settings):
@@ -33,7 +34,7 @@ def _balancers(settings, but=None, key="private_ip"):
 
 
 def _corosync(settings):
-    for number, key in enumerate(corosync_conf.link_addresses(settings["cluster"])):
+    for number, key in enumerate(corosync.link_addresses(settings["cluster"])):
         peers = _balancers(settings, but=settings["minion_id"], key=key)
         if peers:
             yield _rule(settings["cluster"]["port"] + number, "udp", peers, settings["me"][key], "corosync")
@@ -49,7 +50,7 @@ def _peers(settings):
 def _proxies(settings):
     """What the world may reach: not what is bound to the private network or to loopback."""
     private = (settings["me"]["private_ip"], settings["me"]["private_ipv6"])
-    for path, name, proxy in haproxy_cfg.listening(settings["haproxy"]):
+    for path, name, proxy in cfg.listening(settings["haproxy"]):
         said = f"{path[0].removesuffix('s')} {name}" if name in path else path[0]
         for bind in proxy["bind"]:
             address = bind["address"]
@@ -62,6 +63,6 @@ def _proxies(settings):
 def _application(settings):
     """From the load balancers' addresses of the family that this machine has."""
     me = settings["me"]["private_ip"]
-    sources = [address for address in nginx_conf.balancers(settings) if (":" in address) == (":" in me)]
-    for port in nginx_conf.ports(settings):
+    sources = [address for address in nginx.balancers(settings) if (":" in address) == (":" in me)]
+    for port in nginx.ports(settings):
         yield _rule(port, "tcp", sources, me, "load balancers to the application")

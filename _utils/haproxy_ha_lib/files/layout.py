@@ -2,7 +2,8 @@
 
 import jinja2
 
-from haproxy_ha_lib import corosync_conf, haproxy_cfg, nginx_conf, runtime
+from haproxy_ha_lib import corosync, nginx
+from haproxy_ha_lib.haproxy import cfg, runtime
 
 
 def render(template_text, model):
@@ -46,7 +47,7 @@ def daemon_files(settings, secrets=None, own_log_format=True):
 
 def page(settings):
     """Return the entry of the page of an app server in the same form, or None where it is off."""
-    model = nginx_conf.model(settings)["page"] if "app_server" in settings["roles"] else None
+    model = nginx.model(settings)["page"] if "app_server" in settings["roles"] else None
     return model and _file(page_path(settings), "index.html.jinja", model)
 
 
@@ -94,7 +95,7 @@ def _file(path, template, model, mode="0644", group="root"):
 
 
 def _nginx(settings, own_log_format):
-    paths, model = settings["paths"], nginx_conf.model(settings, own_log_format)
+    paths, model = settings["paths"], nginx.model(settings, own_log_format)
     http = paths["nginx_http"]
     entries = [_file(http, "nginx_http.conf.jinja", model["http"]) if model["http"] else _absent(http)]
     if not model["sites"]:
@@ -116,10 +117,10 @@ def _haproxy(settings, secrets):
     The configuration is not world-readable: it may hold passwords. The certificates are root's: HAProxy reads them
     before it becomes another user.
     """
-    paths, model = settings["paths"], haproxy_cfg.model(settings, secrets)
+    paths, model = settings["paths"], cfg.model(settings, secrets)
     states = {"path": paths["haproxy_server_states"], "kind": "absent"}
     if settings["haproxy"]["keep_server_states"]:
-        # HAProxy checks it with its configuration. It holds states during a reload only: see haproxy_ha_host.pool.
+        # HAProxy checks it with its configuration. It holds states during a reload only (haproxy_ha_host.haproxy.pool).
         states = {**states, "kind": "text", "content": runtime.NO_STATES, "mode": "0644", "user": "root",
                   "group": "root"}
     return [
@@ -130,7 +131,7 @@ def _haproxy(settings, secrets):
 
 
 def _certificate(name, given, settings, secrets):
-    entry = {"path": haproxy_cfg.certificate_path(settings["paths"], name), "mode": "0600", "user": "root",
+    entry = {"path": cfg.certificate_path(settings["paths"], name), "mode": "0600", "user": "root",
              "group": "root", "secret": True}
     if given["certificate"]:
         return {**entry, "kind": "joined", "sources": [path for path in (given["certificate"], given["key"]) if path]}
@@ -138,4 +139,4 @@ def _certificate(name, given, settings, secrets):
 
 
 def _corosync(settings):
-    return [_file(settings["paths"]["corosync_conf"], "corosync.conf.jinja", corosync_conf.model(settings))]
+    return [_file(settings["paths"]["corosync_conf"], "corosync.conf.jinja", corosync.model(settings))]

@@ -1,0 +1,1 @@
+"""The Pacemaker cluster, as this machine acts on it."""

@@ -1,0 +1,1 @@
+"""The Pacemaker cluster of the load balancers: its objects, and how it stands."""

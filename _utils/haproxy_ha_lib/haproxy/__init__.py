@@ -1,0 +1,1 @@
+"""HAProxy: its configuration, a line of it, and what it says while it runs."""
