@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import random
-import re
 import socket
 import struct
 import sys
@@ -16,12 +15,10 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from support.nonsense import CODES, MAIN, SAID, WORKER, mutated
 
 MUTATIONS = int(os.environ.get("AGENT_MUTATIONS", "5000"))
-MAIN, WORKER = 100, 101
 MODULES = ("agent", "cluster", "reach", "runtime", "systemd_unit", "verdict", "worker")
-CODES = {"start": {0, 1, 2, 5, 6}, "stop": {0}, "monitor": {0, 1, 5, 6, 7, 190}, "validate-all": {0, 1, 2, 5, 6},
-         "reload-agent": {0, 6}, "unit-stopped": {0, 1, 5}}  # fmt: skip
 
 
 def stat(pid, parent, state="S"):
@@ -42,17 +39,6 @@ PROC = {
     "/sys/fs/cgroup/system.slice/haproxy.service/cgroup.procs": f"{MAIN}\n{WORKER}\n",
     "/etc/haproxy/haproxy.cfg": "global\n    stats socket /run/haproxy/admin.sock level admin\n",
 }  # fmt: skip
-SAID = {
-    "systemctl show": f"LoadState=loaded\nActiveState=active\nResult=success\nMainPID={MAIN}\n"
-                      "ControlGroup=/system.slice/haproxy.service\nJob=\n",
-    "systemctl list-jobs": "17 haproxy.service stop running\n", "systemctl": "", "crm_node": "one\n",
-    "crm_mon": '<pacemaker-result><nodes><node name="one" online="true" standby="true"/>'
-               '<node name="two" online="true"/></nodes><resources><clone id="haproxy-clone">'
-               '<resource id="haproxy" role="Started" managed="true">'
-               '<node name="one"/></resource></clone><resource id="FloatIP" managed="true" role="Started">'
-               '<node name="two"/></resource></resources></pacemaker-result>',
-    "attrd_updater": "", "journalctl": "[ALERT] x\n", "/usr/sbin/haproxy": "[ALERT] (1) : no\n",
-}  # fmt: skip
 CLI = {
     b"show proc": "#<PID> <type> <reloads> <uptime> <version>\n100 master 1 [failed: 0] 0d00h00m01s 2.6.12\n# workers\n"
                   "101 worker 0 0d00h00m01s 2.6.12\n# old workers\n99 worker 1 0d00h00m09s 2.6.12\n# programs\n\n",
@@ -71,7 +57,6 @@ def listener(inode=7, port=80, address=bytes([10, 17, 1, 18])):
 
 
 KERNEL = listener() + listener(8, 443) + struct.pack("=IHHIIi", 20, 3, 2, 0, 0, 0)
-ODD = [*" \0=:,\n<()/#é", "", "-1", "0", "\u0663", "9" * 5000, "nan", "\udcff", "\n\n"]
 
 
 class World:
@@ -93,33 +78,7 @@ class World:
     # Mutation
 
     def mutate(self, text):
-        if self.random.random() > self.rate:
-            return text
-        if isinstance(text, bytes):
-            return self._mutate_bytes(bytearray(text))
-        for _ in range(self.random.randrange(1, 4)):
-            place = self.random.randrange(len(text) + 1)
-            until = min(len(text), place + self.random.choice([0, 1, 3, 20]))
-            words = re.split(r"(\W)", text)
-            kind = self.random.randrange(5)
-            if kind == 0:
-                text = text[:place] + text[until:]
-            elif kind == 1:
-                text = text[:place] + self.random.choice(ODD) + text[until:]
-            elif kind == 2:
-                words[self.random.randrange(len(words))] = self.random.choice([*ODD, *words])
-                text = "".join(words)
-            elif kind == 3:
-                lines = text.splitlines(keepends=True)
-                text = "".join(self.random.sample(lines * 2, len(lines)))
-            else:
-                text = text[:place]
-        return text
-
-    def _mutate_bytes(self, data):
-        for _ in range(self.random.randrange(1, 6)):
-            data[self.random.randrange(len(data))] = self.random.randrange(256)
-        return bytes(data[: self.random.choice([len(data), self.random.randrange(1, len(data) + 1)])])
+        return mutated(self.random, text, self.rate)
 
     # Those who answer
 
