@@ -15,6 +15,8 @@ import json
 import re
 import sys
 
+from haproxy_ha_lib.types import Tree
+
 FOLDER = "haproxy_ha/files/agents"
 """Where the formula's file server has them."""
 SHARED = "_utils/haproxy_ha_lib/digitalocean.py"
@@ -45,7 +47,7 @@ def names(listing: list[str]) -> list[str]:
     return sorted(name for folder, _, name in found if folder == FOLDER and _NAME.fullmatch(name))
 
 
-def version(sources: dict[str, str]) -> dict[str, dict]:
+def version(sources: dict[str, str]) -> dict[str, Tree]:
     """
     The files of a version as a set (``haproxy_ha_lib.files.fileset``), by their path below its directory.
 
@@ -71,16 +73,16 @@ def is_fence(name: str) -> bool:
     return name.startswith(_FENCE)
 
 
-def programs(files: dict[str, dict]) -> list[str]:
+def programs(files: dict[str, Tree]) -> list[str]:
     """The paths of a version's programs."""
     return [path for path, entry in files.items() if entry["mode"] == "0755"]
 
 
-def _file(text, mode):
+def _file(text: str, mode: str) -> Tree:
     return {"content": text, "mode": mode, "user": "root", "group": "root"}
 
 
-def digest(files: dict[str, dict]) -> str:
+def digest(files: dict[str, Tree]) -> str:
     """The name of a version's directory: 16 hexadecimal digits of its files."""
     facts = [[path, entry["mode"], entry["content"]] for path, entry in sorted(files.items())]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
@@ -99,7 +101,7 @@ def absent(sources: dict[str, str]) -> dict[str, list[str]]:
     return lacking
 
 
-def _imported(text):
+def _imported(text: str) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -109,9 +111,11 @@ def _imported(text):
     return found
 
 
-def summary(entry: dict | None) -> str | None:
+def summary(entry: Tree | None) -> str | None:
     """A file in one line: its mode, and the beginning of its SHA-256; a version's files are too long to be shown."""
-    if entry is None or "link" in entry:
-        return entry and f"link to {entry['link']}"
+    if entry is None:
+        return None
+    if "link" in entry:
+        return f"link to {entry['link']}"
     content = entry["content"].encode("utf-8", "surrogateescape")
     return f"{entry['mode']} sha256:{hashlib.sha256(content).hexdigest()[:12]}"

@@ -3,12 +3,20 @@ corosync.conf (corosync.conf(5), votequorum(5)) as data, and what a running coro
 Words from pillar were checked in schema.py.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from haproxy_ha_lib import provider
+from haproxy_ha_lib.types import Section, Settings, Tree
+
+Words: TypeAlias = Mapping[str, str]
+"""What corosync's map, or a configuration, has: values by key."""
 
 
-def model(settings):
+def model(settings: Settings) -> list[Section]:
     """
     Return the sections of corosync.conf for the cluster of ``settings``.
 
@@ -22,7 +30,7 @@ def model(settings):
     return sections
 
 
-def _section(name, lines, sections=()):
+def _section(name: str, lines: Iterable[tuple[str, Any]], sections: Iterable[Section] = ()) -> Section:
     return {
         "name": name,
         "lines": [[key, _word(value)] for key, value in lines if value is not None],
@@ -30,7 +38,7 @@ def _section(name, lines, sections=()):
     }
 
 
-def _word(value):
+def _word(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
@@ -38,7 +46,7 @@ TOKENS = {"fast": 300, "balanced": 1000, "conservative": 3000}
 """Milliseconds of token for each way of failure detection; docs/failure-detection.md has what was measured."""
 
 
-def fill_in(cluster, nodes):
+def fill_in(cluster: Tree, nodes: int) -> None:
     """
     Fill in the timeouts that pillar leaves to ``failure_detection``. Changes ``cluster``.
 
@@ -50,7 +58,7 @@ def fill_in(cluster, nodes):
         cluster["consensus"] = cluster["token"] // 2
 
 
-def _totem(cluster):
+def _totem(cluster: Tree) -> Section:
     timing = _chosen(cluster, _LINK)
     links = [
         _section("interface", [("linknumber", number), ("mcastport", cluster["port"] + number), *timing])
@@ -70,7 +78,7 @@ def _totem(cluster):
     ], links)
 
 
-def link_addresses(cluster):
+def link_addresses(cluster: Tree) -> list[str]:
     """Return which address of a load balancer each knet link uses: the private one, and the public one if asked for."""
     return ["private_ip", "public_ip"] if cluster["second_link"] else ["private_ip"]
 
@@ -78,21 +86,21 @@ def link_addresses(cluster):
 _LINK = ("knet_ping_interval", "knet_ping_timeout", "knet_pong_count")
 
 
-def _chosen(mapping, keys):
+def _chosen(mapping: Tree, keys: Iterable[str]) -> list[tuple[str, Any]]:
     return [(key, mapping[key]) for key in keys]
 
 
-def _nodelist(cluster, balancers):
-    def node(name, entry):
+def _nodelist(cluster: Tree, balancers: Mapping[str, Tree]) -> Section:
+    def node(name: str, entry: Tree) -> Section:
         rings = [(f"ring{number}_addr", entry[key]) for number, key in enumerate(link_addresses(cluster))]
         return _section("node", [("name", name), ("nodeid", entry["node_id"]), *rings])
 
     return _section("nodelist", [], [node(name, entry) for name, entry in balancers.items()])
 
 
-def _quorum(cluster, nodes, device):
+def _quorum(cluster: Tree, nodes: int, device: list[Section]) -> Section:
     """two_node switches wait_for_all on unless it is set, and does not go with a device (votequorum(5))."""
-    lines = [("provider", "corosync_votequorum")]
+    lines: list[tuple[str, Any]] = [("provider", "corosync_votequorum")]
     if nodes == 2 and not device:
         lines.append(("two_node", 1))
     if nodes == 2 or cluster["wait_for_all"]:
@@ -100,7 +108,7 @@ def _quorum(cluster, nodes, device):
     return _section("quorum", lines, device)
 
 
-def _device(settings):
+def _device(settings: Settings) -> list[Section]:
     """The section of the quorum helper in a list (corosync-qdevice(8)), empty without one."""
     chosen = settings["cluster"]["quorum_device"]
     nodes = len(settings["load_balancers"])
@@ -126,7 +134,7 @@ def _device(settings):
     ]
 
 
-def _logging():
+def _logging() -> Section:
     """To syslog, and so to the journal; to stderr, which its unit throws away, for the reasons of `corosync -t`."""
     return _section("logging", [("to_stderr", True), ("to_logfile", False), ("to_syslog", True), ("timestamp", "off")])
 
@@ -142,44 +150,49 @@ _FIRST_PORT = 5405
 _NODE = "nodelist.node."
 
 
-def parse_cmap(text):
+def parse_cmap(text: str) -> dict[str, str]:
     """Return what ``corosync-cmapctl`` prints as {key: value}."""
-    return dict(match.groups() for match in map(_CMAP.fullmatch, text.splitlines()) if match)
+    return {match[1]: match[2] for match in map(_CMAP.fullmatch, text.splitlines()) if match}
 
 
-def keys(text):
+def keys(text: str) -> dict[str, str]:
     """Return a corosync.conf as the {key: value} that corosync's map has of it once it is loaded."""
-    return {".".join(path): value for path, value in _flat(*_sections(iter(text.splitlines())), ())}
+    return {".".join(path): value for path, value in _flat(_parsed("", iter(text.splitlines())), ())}
 
 
-def _sections(lines):
-    """Return (words, inner sections) of one section, from its lines."""
+_Parsed: TypeAlias = "tuple[str, list[tuple[str, str]], list[_Parsed]]"
+"""A section: its name, its words, the sections in it."""
+
+
+def _parsed(name: str, lines: Iterator[str]) -> _Parsed:
+    """Return one section, from the lines that follow its head."""
     words, inner = [], []
     for line in map(str.strip, lines):
         if line == "}":
             break
         if line.endswith("{"):
-            inner.append((line[:-1].strip(), *_sections(lines)))
+            inner.append(_parsed(line[:-1].strip(), lines))
         elif line and not line.startswith("#"):
             key, _, value = line.partition(":")
             words.append((key.strip(), value.strip()))
-    return words, inner
+    return name, words, inner
 
 
-def _flat(words, inner, path):
+def _flat(section: _Parsed, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield (path, value); links have their number in the path, nodes their position."""
+    _, words, sections = section
     yield from (((*path, key), value) for key, value in words if key != "linknumber")
     nodes = 0
-    for name, its_words, its_inner in inner:
-        step = (name,)
-        if name == "interface":
-            step = (name, dict(its_words).get("linknumber", "0"))
-        elif name == "node":
-            step, nodes = (name, str(nodes)), nodes + 1
-        yield from _flat(its_words, its_inner, (*path, *step))
+    for inner in sections:
+        step: tuple[str, ...] = (inner[0],)
+        if inner[0] == "interface":
+            step = (*step, dict(inner[1]).get("linknumber", "0"))
+        elif inner[0] == "node":
+            step, nodes = (*step, str(nodes)), nodes + 1
+        yield from _flat(inner, (*path, *step))
 
 
-def fixed_differences(loaded, wanted, hostname=None):
+def fixed_differences(loaded: Words, wanted: Words, hostname: str | None = None) -> list[str]:
     """
     Return what no reload can bring from the map ``loaded`` to ``wanted``, in words; an empty list when one can.
 
@@ -199,7 +212,7 @@ def fixed_differences(loaded, wanted, hostname=None):
     return sorted(found)
 
 
-def _differing_nodes(loaded, wanted, hostname):
+def _differing_nodes(loaded: Words, wanted: Words, hostname: str | None) -> list[str]:
     """The nodes that would get another id, and this one if it would get another name, in words."""
     running, ours = _nodes(loaded, hostname), {name: identifier for identifier, name in _nodes(wanted)}
     found = [
@@ -213,22 +226,22 @@ def _differing_nodes(loaded, wanted, hostname):
     return found
 
 
-def _here(loaded, hostname):
+def _here(loaded: Words, hostname: str | None) -> tuple[str, str | None] | None:
     """(id, name) of this node, as corosync has it loaded; None if it has no list of nodes."""
     at = loaded.get("nodelist.local_node_pos")
     identifier = loaded.get(f"nodelist.node.{at}.nodeid")
-    return identifier and (identifier, loaded.get(f"nodelist.node.{at}.name", hostname))
+    return (identifier, loaded.get(f"nodelist.node.{at}.name", hostname)) if identifier else None
 
 
-def _nodes(words, hostname=None):
+def _nodes(words: Words, hostname: str | None = None) -> list[tuple[str, str]]:
     """(id, name) of each node; one without a name is left out, unless it is this machine."""
     positions = [key.split(".")[2] for key in words if key.startswith(_NODE) and key.endswith(".nodeid")]
     here = words.get("nodelist.local_node_pos")
     names = {at: words.get(f"nodelist.node.{at}.name", hostname if at == here else None) for at in positions}
-    return [(words[f"nodelist.node.{at}.nodeid"], names[at]) for at in positions if names[at]]
+    return [(words[f"nodelist.node.{at}.nodeid"], name) for at, name in names.items() if name]
 
 
-def as_pillar(loaded, hostname):
+def as_pillar(loaded: Words, hostname: str | None) -> Tree:
     """
     Return the part of pillar that keeps what a running corosync has loaded: the cluster's name and port, and the id and
     addresses of each node.
@@ -243,11 +256,12 @@ def as_pillar(loaded, hostname):
     return {"cluster": {key: value for key, value in cluster.items() if value}, "load_balancers": balancers}
 
 
-def keeping(loaded, wanted, hostname):
+def keeping(loaded: Words, wanted: Words, hostname: str | None) -> tuple[Tree, bool]:
     """
     Return (the part of pillar that keeps what no reload can change, whether there is more that pillar cannot keep).
     """
-    running, kept = as_pillar(loaded, hostname), {}
+    running = as_pillar(loaded, hostname)
+    kept: Tree = {}
     rest = [text for text in fixed_differences(loaded, wanted, hostname) if not text.startswith("the node id of ")]
     for key, name in (("totem.cluster_name", "name"), ("totem.interface.0.mcastport", "port")):
         found = [text for text in rest if text.startswith(f"{key} ")]
@@ -255,18 +269,19 @@ def keeping(loaded, wanted, hostname):
             kept.setdefault("cluster", {})[name] = running["cluster"][name]
             rest = [text for text in rest if text not in found]
     ids = {name: {"node_id": one["node_id"]} for name, one in running["load_balancers"].items()}
-    if any(str(one["node_id"]) != dict(map(reversed, _nodes(wanted))).get(name) for name, one in ids.items()):
+    ours = {name: identifier for identifier, name in _nodes(wanted)}
+    if any(str(one["node_id"]) != ours.get(name) for name, one in ids.items()):
         kept["load_balancers"] = ids
     return kept, bool(rest)
 
 
-def is_alone(loaded):
+def is_alone(loaded: Words) -> bool:
     """Return whether a running corosync knows no other node, as with the package's own configuration."""
     nodes = [key for key in loaded if key.startswith(_NODE) and key.endswith(".nodeid")]
     return len(nodes) <= 1 and sum(key.endswith(".status") for key in loaded if "members" in key) <= 1
 
 
-def not_loaded(loaded, wanted):
+def not_loaded(loaded: Words, wanted: Words) -> list[str]:
     """
     Return the keys whose value in the map is not yet the one that is wanted, and those of nodes, and of a way to count
     votes, that have to go.
@@ -278,12 +293,12 @@ def not_loaded(loaded, wanted):
 _WHOLE = ("nodelist.node.", "quorum.two_node", "quorum.device.")
 
 
-def device(words):
+def device(words: Words) -> dict[str, str]:
     """Return what corosync's map, or a configuration, has of the quorum device: {key: value}, empty without one."""
     return {key: value for key, value in words.items() if key.startswith("quorum.device.")}
 
 
-def votes(text):
+def votes(text: str) -> tuple[int | None, ...]:
     """Return (present, expected) votes by what ``corosync-quorumtool -s`` prints; None where it does not tell."""
     found = [re.search(rf"^{words} votes: +(\d+)", text, re.MULTILINE) for words in ("Total", "Expected")]
     return tuple(match and int(match[1]) for match in found)

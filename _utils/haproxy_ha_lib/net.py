@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+from typing import Any, TypeAlias
+
+Socket: TypeAlias = dict[str, Any]
+"""A socket as :func:`parse` returns it."""
 
 LISTEN = "0A"
 
 
-def parse(text: str) -> list[dict]:
+def parse(text: str) -> list[Socket]:
     """
     The listening sockets in the text of ``/proc/net/tcp`` or ``/proc/net/tcp6``.
 
@@ -48,7 +52,7 @@ def overlap(one: str, other: str) -> bool:
     return any(address.version == 6 for address in wildcards) or (bool(wildcards) and first.version == second.version)
 
 
-def missing(expected: list[tuple[str, int]], listening: list[dict]) -> list[tuple[str, int]]:
+def missing(expected: list[tuple[str, int]], listening: list[Socket]) -> list[tuple[str, int]]:
     """Those of the expected (address, port) pairs that nobody listens on exactly."""
     present = {(ipaddress.ip_address(s["address"]), s["port"]) for s in listening}
     return [(a, p) for a, p in expected if (ipaddress.ip_address(a), p) not in present]

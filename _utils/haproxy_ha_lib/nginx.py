@@ -1,7 +1,10 @@
 """nginx's files on an app server as data. Words from pillar were checked in schema.py."""
 
+from __future__ import annotations
+
 import re
 
+from haproxy_ha_lib.types import Lines, Settings, Tree
 from haproxy_ha_lib.values import bracketed
 
 LOG_FORMAT = "haproxy_log"
@@ -15,17 +18,17 @@ _FORMAT_DEFINED = re.compile(rf"^\s*log_format\s+{LOG_FORMAT}\b", re.MULTILINE)
 _PAGE = re.compile(r"Droplet: \S+(, IP Address: \S+)?\s*")
 
 
-def defines_log_format(text):
+def defines_log_format(text: str) -> bool:
     """Whether a file of nginx has a log format of our name, as the tutorial's own nginx.conf has."""
     return bool(_FORMAT_DEFINED.search(text))
 
 
-def is_page(text):
+def is_page(text: str) -> bool:
     """Whether this is the tutorial's page, of our making or by hand."""
     return bool(_PAGE.fullmatch(text))
 
 
-def model(settings, own_log_format=True):
+def model(settings: Settings, own_log_format: bool = True) -> Tree:
     """
     Return the model of each file of an app server, None where it is off: {"http", "sites", "page"}.
 
@@ -41,25 +44,25 @@ def model(settings, own_log_format=True):
     }
 
 
-def has_sites(nginx):
+def has_sites(nginx: Tree) -> bool:
     """Whether nginx has a site of ours."""
     return bool(nginx["site"]["enabled"] or nginx["sites"])
 
 
-def balancers(settings):
+def balancers(settings: Settings) -> list[str]:
     """The addresses that load balancers ask from."""
     nodes = settings["load_balancers"].values()
     return [node[key] for node in nodes for key in ("private_ip", "private_ipv6") if node[key]]
 
 
-def ports(settings):
+def ports(settings: Settings) -> list[int]:
     """The ports of an app server's private address that its load balancers ask, in order."""
     own = settings["app_servers"][settings["minion_id"]]["port"]
     further = [site["port"] or own for site in settings["nginx"]["sites"].values()]
     return list(dict.fromkeys([own, *further]))
 
 
-def unbalanced(lines):
+def unbalanced(lines: Lines) -> str | None:
     """Say what is wrong with the braces of raw lines, None where nothing is."""
     depth = 0
     for number, line in enumerate(lines):
@@ -73,7 +76,7 @@ def unbalanced(lines):
     return f"{depth} of the blocks that these lines open stay open" if depth else None
 
 
-def _http(settings, own_log_format):
+def _http(settings: Settings, own_log_format: bool) -> Tree | None:
     """Lines of the section `http`, or None: the log format, who is believed, and raw lines."""
     peer, client = "$remote_addr", "$http_x_forwarded_for"
     if settings["nginx"]["client_address"] != "log":
@@ -94,7 +97,7 @@ def _http(settings, own_log_format):
     return {"lines": lines} if lines else None
 
 
-def _sites(settings):
+def _sites(settings: Settings) -> list[list[str]]:
     nginx, root = settings["nginx"], settings["nginx"]["page"]["document_root"]
     own = settings["app_servers"][settings["minion_id"]]["port"]
     sites = []
@@ -106,7 +109,7 @@ def _sites(settings):
     return sites
 
 
-def _site(settings, port, names, root, options):
+def _site(settings: Settings, port: int, names: list[str], root: str | None, options: Lines) -> list[str]:
     """The lines of one `server` block."""
     address = settings["nginx"]["client_address"]
     suffix = " proxy_protocol" if address == "proxy_protocol" else ""
@@ -120,7 +123,7 @@ def _site(settings, port, names, root, options):
     ]
 
 
-def _guard(settings, address):
+def _guard(settings: Settings, address: str) -> list[str]:
     """Only load balancers are answered. A raw `return` would come before the tutorial's allow and deny, hence `if`."""
     refusal = [f"if ({BALANCER} = 0) {{", "    return 403;", "}"]
     if address == "log":
@@ -129,7 +132,7 @@ def _guard(settings, address):
     return [*trusted, f"real_ip_header {_REAL_IP_HEADERS[address]};", *refusal]
 
 
-def _page(settings):
+def _page(settings: Settings) -> Tree:
     me, page = settings["me"], settings["nginx"]["page"]
     return {
         "hostname": me.get("hostname") or settings["minion_id"],

@@ -6,11 +6,15 @@ boolean, a duration or a score is in saltext.pacemaker.cib.values; how what was 
 saltext.pacemaker.words.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Callable
+from typing import Any
 
 from saltext.pacemaker.words import did_you_mean
 
@@ -22,7 +26,7 @@ class Invalid(ValueError):
 # Checks of pillar values
 
 
-def bare(value):
+def bare(value: Any) -> Any:
     """A text without the blanks and line breaks around it, which gpg and YAML's block scalars leave; else the value."""
     return value.strip(_BLANKS) if isinstance(value, str) else value
 
@@ -30,17 +34,17 @@ def bare(value):
 _BLANKS = " \t\r\n"
 
 
-def flag(value):
+def flag(value: object) -> bool:
     """A YAML boolean."""
     if not isinstance(value, bool):
         raise Invalid("true or false")
     return value
 
 
-def whole_number(low, high):
+def whole_number(low: int, high: int) -> Callable[[object], int]:
     """Return a check for a whole number from ``low`` to ``high``."""
 
-    def check(value):
+    def check(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise Invalid(f"a whole number from {low} to {high}")
         return value
@@ -51,10 +55,10 @@ def whole_number(low, high):
 port = whole_number(1, 65535)
 
 
-def choice(*words):
+def choice(*words: str) -> Callable[[object], str]:
     """Return a check for one of ``words``."""
 
-    def check(value):
+    def check(value: object) -> str:
         found = bare(value)
         if found not in words or not isinstance(found, str):
             raise Invalid("one of " + ", ".join(words) + did_you_mean(value, words).rstrip("?"))
@@ -63,11 +67,11 @@ def choice(*words):
     return check
 
 
-def matching(pattern, allowed):
+def matching(pattern: str, allowed: str) -> Callable[[object], str]:
     """Return a check for a text that matches ``pattern`` as a whole; ``allowed`` describes it."""
     compiled = re.compile(pattern, re.ASCII)
 
-    def check(value):
+    def check(value: object) -> str:
         found = bare(value)
         if not isinstance(found, str) or not compiled.fullmatch(found):
             raise Invalid(allowed)
@@ -94,14 +98,15 @@ repository_uri = matching(
 api_token = matching(r"[A-Za-z0-9_.-]{20,512}", "an API token of 20 to 512 letters, digits and _ . -")
 
 
-def has_control_characters(text, but=""):
+def has_control_characters(text: str, but: str = "") -> bool:
     """Return whether ``text`` has control characters, line separators or what UTF-8 cannot say, other than ``but``."""
     return any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") and char not in but for char in text)
 
 
-def line(value):
+def line(value: object) -> str:
     """One line of text, without what is behind it. Tabs may stand between words, as in distributions' own files."""
-    text = _LINE.fullmatch(value)[1] if isinstance(value, str) else ""
+    match = _LINE.fullmatch(value) if isinstance(value, str) else None
+    text = match[1] if match else ""
     if not text.strip() or has_control_characters(text, but="\t"):
         several = "; of several lines, each is an entry of its own" if len(text.splitlines()) > 1 else ""
         raise Invalid(f"one line of text, without control characters{several}")
@@ -112,7 +117,7 @@ def line(value):
 _LINE = re.compile(r"[\r\n]*(.*?(?:\\[ \t])?)[ \t\r\n]*", re.DOTALL)
 
 
-def text(value):
+def text(value: object) -> str:
     """Text of any number of lines, without control characters but tabs; one line has no line break at its end."""
     found = value.replace("\r\n", "\n") if isinstance(value, str) else "\0"
     if has_control_characters(found, but="\t\n"):
@@ -120,7 +125,7 @@ def text(value):
     return found if "\n" in found.strip() else found.strip("\n")
 
 
-def address(value):
+def address(value: object) -> str:
     """The IPv4 or IPv6 address of a host."""
     text = bare(value)
     try:
@@ -139,14 +144,14 @@ def address(value):
     return str(parsed)
 
 
-def ipv6_address(value):
+def ipv6_address(value: object) -> str:
     """The IPv6 address of a host."""
     if not isinstance(value, str) or ":" not in value:
         raise Invalid("an IPv6 address")
     return address(value)
 
 
-def authkey(value):
+def authkey(value: object) -> str:
     """Corosync's key: base64 of 128 to 4096 bytes (corosync-keygen(8) makes 256, the least is 128)."""
     if not isinstance(value, str):
         raise Invalid("base64 of 128 to 4096 random bytes")
@@ -159,7 +164,7 @@ def authkey(value):
     return "".join(value.split())
 
 
-def public_key(value):
+def public_key(value: object) -> str:
     """An armoured OpenPGP public key."""
     allowed = "an armoured OpenPGP public key (-----BEGIN PGP PUBLIC KEY BLOCK-----)"
     if not isinstance(value, str) or not value.strip().startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----"):
@@ -176,7 +181,7 @@ cluster_name = matching(r"[A-Za-z0-9_-]{1,32}", "a name of 1 to 32 letters, digi
 """Return a cluster's name as corosync and Pacemaker take it."""
 
 
-def certificate(value):
+def certificate(value: object) -> str:
     """Certificate, chain and private key in PEM."""
     allowed = "a certificate and its private key in PEM (-----BEGIN CERTIFICATE----- and -----BEGIN PRIVATE KEY-----)"
     if not isinstance(value, str) or has_control_characters(value, but="\t\r\n"):
@@ -196,7 +201,7 @@ NOT_ENCRYPTED = (
 )
 
 
-def is_encrypted(text):
+def is_encrypted(text: str) -> bool:
     """Whether a text in PEM has a private key with a passphrase: PKCS #8 (RFC 7468), or as RFC 1421 has it."""
     return bool(_ENCRYPTED.search(text))
 
@@ -206,7 +211,7 @@ _ENCRYPTED = re.compile(
 )
 
 
-def quorum_certificate(value):
+def quorum_certificate(value: object) -> str:
     """Certificate, that of its authority, and private key in PEM."""
     try:
         text = certificate(value)
@@ -233,16 +238,16 @@ _HASHES = (
 _HASH = re.compile("|".join(_HASHES))
 
 
-def is_hash(password):
+def is_hash(password: str) -> bool:
     """Whether a text has the form of a hash that crypt(3) makes (crypt(5)); any other text with a `$` is a password."""
     return bool(_HASH.fullmatch(password))
 
 
-def pem_blocks(text):
+def pem_blocks(text: str) -> list[tuple[str, str]]:
     """Return the blocks of a text in PEM: [(kind, block)]."""
     return [(match[1], match[0]) for match in _PEM_BLOCK.finditer(text)]
 
 
-def bracketed(host):
+def bracketed(host: str) -> str:
     """Return ``host`` as it stands before ``:port``: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host

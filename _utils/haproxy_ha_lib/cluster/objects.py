@@ -2,11 +2,18 @@
 The Pacemaker objects that make the system, as data in the form of `pacemaker.export`, with pillar's merged over them.
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from haproxy_ha_lib import provider
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Problem
+from haproxy_ha_lib.provider import FloatingIP
+from haproxy_ha_lib.types import Tree
+from saltext.pacemaker import errors
 from saltext.pacemaker.cib import desired, switches
 from saltext.pacemaker.cib.kinds import RESOURCE_SECTIONS
 from saltext.pacemaker.cib.nvsets import as_sets, pairs
@@ -27,7 +34,9 @@ PROVIDER = "haproxy_ha"
 """The provider of the agents."""
 
 
-def configuration(floating_ip, given, fencing, replaces=()):
+def configuration(
+    floating_ip: FloatingIP, given: Tree, fencing: Tree, replaces: Collection[str] = ()
+) -> tuple[Tree, list[Problem], list[str]]:
     """
     Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
 
@@ -51,7 +60,7 @@ def configuration(floating_ip, given, fencing, replaces=()):
     return merged, [*_take_away_what_is_not_there(built_in, given), *problems], warnings
 
 
-def _built_in(floating_ip):
+def _built_in(floating_ip: FloatingIP) -> Tree:
     return {
         # A start that fails once is tried again; with fencing absent, nothing else may wait for it.
         # On a node that is busy (80 % by default) Pacemaker does one thing after the other: that would keep the address
@@ -104,13 +113,13 @@ def _built_in(floating_ip):
     }
 
 
-def _by_attribute(attribute, operation, score):
+def _by_attribute(attribute: str, operation: str, score: Tree) -> Tree:
     """A location rule on FloatIP."""
     expression = {"attribute": attribute, "operation": operation}
     return {"resource": "FloatIP", "rules": [{**score, "expressions": [{"expression": expression}]}]}
 
 
-def _add_fencing(objects, floating_ip, fencing):
+def _add_fencing(objects: Tree, floating_ip: FloatingIP, fencing: Tree) -> None:
     """One device for all nodes. Of two that shoot at each other, the one with the address is spared for a while."""
     fence = provider.of(floating_ip).fence
     if not fence:
@@ -127,7 +136,7 @@ def _add_fencing(objects, floating_ip, fencing):
     objects["properties"] |= {"stonith-enabled": True, "priority-fencing-delay": f"{fencing['delay']}s"}
 
 
-def fenced_by_api(configured, nodes):
+def fenced_by_api(configured: Tree, nodes: Iterable[str]) -> dict[str, str]:
     """
     Return what a fence agent of ours would power off for each of ``nodes``: {node: name or id}; empty where another
     agent fences, or none. ``configured`` is the cluster's configuration.
@@ -138,14 +147,14 @@ def fenced_by_api(configured, nodes):
     return {}
 
 
-def _fences_of_ours(configured):
+def _fences_of_ours(configured: Tree) -> Iterator[tuple[provider.Fence, Tree]]:
     for primitive in configured.get("primitives", {}).values():
         agent = primitive.get("agent") if isinstance(primitive, dict) else None
         if isinstance(agent, str) and agent in provider.FENCES:
             yield provider.FENCES[agent], primitive
 
 
-def _tell_the_agent(merged):
+def _tell_the_agent(merged: Tree) -> None:
     """What pillar tells Pacemaker of the nodes alone, the agent has to know too."""
     for fence, primitive in _fences_of_ours(merged):
         params = primitive.get("params")
@@ -153,30 +162,30 @@ def _tell_the_agent(merged):
             params |= fence.told(params)
 
 
-def _operation(name, interval, timeout):
+def _operation(name: str, interval: str, timeout: str) -> Tree:
     return {"name": name, "interval": interval, "timeout": timeout}
 
 
-def _address_agent(floating_ip):
+def _address_agent(floating_ip: FloatingIP) -> Tree:
     """The agent that moves the address, and its parameters."""
     agent, params = provider.of(floating_ip).agent(floating_ip)
     return {"agent": agent, "params": {**params, **floating_ip["params"]}}
 
 
-def _fences(given):
+def _fences(given: Tree) -> bool:
     """Whether pillar brings a fence device: then Pacemaker's own default, fencing on, holds."""
     primitives = given["primitives"].values()
     agents = [str(primitive.get("agent")) for primitive in primitives if isinstance(primitive, dict)]
     return any(agent.startswith("stonith:") for agent in agents)
 
 
-def _turns_fencing_on(properties):
+def _turns_fencing_on(properties: Any) -> bool:
     """Whether pillar's properties do that, as for a device that the cluster has already."""
     said = properties.get("stonith-enabled") if isinstance(properties, dict) else None
     return str(said).lower() in ("true", "on", "yes", "y", "1")
 
 
-def _take_away_what_is_not_there(built_in, given):
+def _take_away_what_is_not_there(built_in: Tree, given: Tree) -> Iterator[Problem]:
     """Yield a problem for each null that means no built-in object: somebody's slip of the pen."""
     for section, objects in given.items():
         names = built_in.get(section, {})
@@ -186,7 +195,7 @@ def _take_away_what_is_not_there(built_in, given):
                 yield Problem((ROOT, "cluster", section, name), text)
 
 
-def _laid_over(base, over):
+def _laid_over(base: Any, over: Any) -> Any:
     """``over`` laid over ``base``: mappings merge, null takes away, anything else replaces."""
     if not isinstance(over, dict):
         return over
@@ -199,7 +208,7 @@ def _laid_over(base, over):
     return result
 
 
-def _check(data):
+def _check(data: Tree) -> tuple[list[Problem], list[str]]:
     """
     Return (problems, warnings) of a configuration that has to stand on its own: what it refers to is in it. A value
     that Pacemaker would not understand is a warning, because an adopted cluster may have it.
@@ -211,12 +220,12 @@ def _check(data):
     return [], [str(_in_pillar(doubt)) for found in doubts for doubt in found]
 
 
-def _in_pillar(problem):
+def _in_pillar(problem: errors.Problem) -> Problem:
     """A problem of the engine by its path in pillar."""
     return Problem((ROOT, "cluster", *map(str, problem.path)), problem.text)
 
 
-def needs_agents(wanted):
+def needs_agents(wanted: Tree) -> bool:
     """
     Whether a configuration has primitives with the agents of this formula.
     """
@@ -224,7 +233,7 @@ def needs_agents(wanted):
     return any(str(one.get("agent")).startswith(f"ocf:{PROVIDER}:") for one in primitives)
 
 
-def twins(wanted, others, address):
+def twins(wanted: Tree, others: Tree, address: str | None) -> Iterator[str]:
     """
     What is in the cluster and would be there twice, as texts with the way out: a HAProxy, the floating IP, or a clone
     or group around one of ours.
@@ -249,7 +258,7 @@ def twins(wanted, others, address):
 _HAPROXY = re.compile(r":haproxy(@.*)?(\.service)?\Z")
 
 
-def _twin(kind, name, agent, what):
+def _twin(kind: str, name: str, agent: str | None, what: str) -> str:
     described = f"{kind} {name} ({agent})" if agent else f"{kind} {name}"
     return (
         f"the cluster's {described} {what}. {ROOT}:cluster:replaces: [{name}] in pillar takes it away in the same "
@@ -257,7 +266,7 @@ def _twin(kind, name, agent, what):
     )
 
 
-def _values(params):
+def _values(params: Any) -> set[str]:
     """Every value of params, without the width of a network."""
     found = [pairs(one.get("attributes"), Context()) for one in as_sets(params)]
     return {str(value).partition("/")[0] for one in found for value in one.values()}

@@ -3,7 +3,12 @@ How a cluster stands, in words for people: what operators have set and how it en
 sense to wait, what is wrong. ``status`` is always what ``pacemaker.status`` returns.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+from haproxy_ha_lib.types import Tree
 
 ADDRESS, HAPROXY, CLONE = "FloatIP", "haproxy", "haproxy-clone"
 
@@ -13,7 +18,7 @@ STARTING_SECONDS = 10
 # What operators have set
 
 
-def switches(status):
+def switches(status: Tree) -> list[str]:
     """What operators have set in the cluster, what it means, and how it ends, as sentences."""
     found = [*_cluster_wide(status)]
     for name, node in sorted(status["nodes"].items()):
@@ -23,7 +28,7 @@ def switches(status):
     return list(dict.fromkeys(found))
 
 
-def _cluster_wide(status):
+def _cluster_wide(status: Tree) -> Iterator[str]:
     if status["maintenance"]:
         yield (
             "the cluster is in maintenance: Pacemaker watches and moves nothing, and starts nothing that stops "
@@ -36,7 +41,7 @@ def _cluster_wide(status):
         )
 
 
-def _of_node(name, node):
+def _of_node(name: str, node: Tree) -> Iterator[str]:
     if node.get("standby"):
         yield f"{name} is in standby and runs nothing (salt-call pacemaker.online {name} ends it)"
     if node.get("standby_onfail"):
@@ -48,23 +53,23 @@ def _of_node(name, node):
         )
 
 
-def _of_resource(name, one, unmanaged):
+def _of_resource(name: str, one: Tree, unmanaged: bool) -> Iterator[str]:
     if _is_stopped(one):
         yield f"{name} is stopped on purpose, by target-role (crm resource start {name} ends it)"
     if unmanaged and not one["managed"]:
         yield f"{name} is not managed: Pacemaker starts nothing of it that stops (crm resource manage {name} ends it)"
 
 
-def _is_stopped(one):
+def _is_stopped(one: Tree) -> bool:
     return (one["target_role"] or "").lower() == "stopped"
 
 
-def _all_unmanaged(status):
+def _all_unmanaged(status: Tree) -> bool:
     """Whether resources are unmanaged because something wider is in maintenance."""
     return status["maintenance"] or any(node.get("maintenance") for node in status["nodes"].values())
 
 
-def off(status, node):
+def off(status: Tree, node: str) -> list[str]:
     """Why HAProxy does not run on a node, by the will of an operator, as sentences; empty if it should run there."""
     found = [*_cluster_wide({**status, "maintenance": False})]
     found += _of_node(node, {**status["nodes"].get(node, {}), "maintenance": False})
@@ -72,7 +77,7 @@ def off(status, node):
     return found + ([*_of_resource(CLONE, haproxy, unmanaged=False)] if haproxy else [])
 
 
-def unattended(status, node):
+def unattended(status: Tree, node: str) -> list[str]:
     """Why Pacemaker would not start HAProxy on a node again, by the will of an operator, as sentences."""
     here = status["nodes"].get(node, {})
     found = [*_cluster_wide({**status, "stopped": False}), *_of_node(node, {"maintenance": here.get("maintenance")})]
@@ -82,7 +87,7 @@ def unattended(status, node):
     return found
 
 
-def address_rests(status):
+def address_rests(status: Tree) -> bool:
     """Whether the cluster will not move the floating IP: it is nowhere, or not managed."""
     address = status["resources"].get(ADDRESS)
     return not on(status, ADDRESS) or (address is not None and not address["managed"])
@@ -93,13 +98,13 @@ def address_rests(status):
 OVERVIEW = ("active", "haproxy", "offline", "standby", "maintenance", "failures")
 
 
-def on(status, resource):
+def on(status: Tree, resource: str) -> list[str]:
     """The nodes on which a resource, or one that is in it, runs and has not failed (sorted list)."""
     found = [one for name, one in status["resources"].items() if resource in (name, *one["in"])]
     return sorted({node for one in found if one["active"] and not one["failed"] for node in one["nodes"]})
 
 
-def overview(status, node=None, runs_here=None):
+def overview(status: Tree, node: str | None = None, runs_here: bool | None = None) -> Tree:
     """
     Who is who in the cluster: {"active", "haproxy", "offline", "standby", "maintenance", "failures", "notes"}.
 
@@ -119,15 +124,15 @@ def overview(status, node=None, runs_here=None):
     return {**seen, "notes": [*_wrong(status, seen), *switches(status), *_failures(status)]}
 
 
-def _with_haproxy(status, node, runs_here):
+def _with_haproxy(status: Tree, node: str | None, runs_here: bool | None) -> list[str]:
     """The nodes on which HAProxy runs: as Pacemaker says, and of this one as it is."""
     running = set(on(status, CLONE))
-    if runs_here is not None and node in status["nodes"]:
+    if node and runs_here is not None and node in status["nodes"]:
         running = running | {node} if runs_here else running - {node}
     return sorted(running)
 
 
-def _wrong(status, seen):
+def _wrong(status: Tree, seen: Tree) -> Iterator[str]:
     """What is not as it should be, and what to do."""
     if not status["dc"]:
         yield "the cluster has no DC: it decides nothing (journalctl --unit pacemaker)"
@@ -146,7 +151,7 @@ def _wrong(status, seen):
     yield from _unwell(status)
 
 
-def _unwell(status):
+def _unwell(status: Tree) -> Iterator[str]:
     for name, one in sorted(status["resources"].items()):
         if one["blocked"]:
             yield f"{name} is blocked: after a failed stop Pacemaker touches it no more until pacemaker.cleanup {name}"
@@ -154,7 +159,7 @@ def _unwell(status):
             yield f"{name} has failed on {', '.join(one['nodes']) or 'no node'}"
 
 
-def _failures(status):
+def _failures(status: Tree) -> Iterator[str]:
     """What has failed and is not over, one by one; how many are over, in one sentence."""
     over = [one for one in status["failures"] if one["over"]]
     for one in status["failures"]:
@@ -168,13 +173,13 @@ def _failures(status):
         )
 
 
-def some(texts, most=5):
+def some(texts: Iterable[str], most: int = 5) -> list[str]:
     """The first of many texts, and how many more there are."""
     texts = list(texts)
     return texts if len(texts) <= most else [*texts[:most], f"... and {len(texts) - most} more"]
 
 
-def failure(one):
+def failure(one: Tree) -> str:
     """A failure as a sentence."""
     since = f" at {one['time']}" if one["time"] else ""
     return f"{one['operation']} of {one['resource']} on {one['node']}{since}: {one['reason'] or one['status']}"
@@ -194,7 +199,7 @@ class Absent(NamedTuple):
     left: bool
     answers: bool | None
 
-    def patience(self, timeout, up):
+    def patience(self, timeout: float, up: float) -> float:
         """
         How many seconds it makes sense to wait for it, of ``timeout``. ``up``: for how long this node's own cluster has
         been there: nodes that are set up for the first time come one after the other, and each waits from its start.
@@ -205,7 +210,7 @@ class Absent(NamedTuple):
             return 0
         return max(0, timeout - up)
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.answers:
             why = "its machine answers, and its cluster " + ("was stopped" if self.left else "does not (yet)")
         else:
@@ -213,7 +218,9 @@ class Absent(NamedTuple):
         return f"{self.name} is absent: {why}"
 
 
-def absent(status, nodes, answers, here=None):
+def absent(
+    status: Tree, nodes: Iterable[str], answers: Callable[[str, bool], bool | None], here: str | None = None
+) -> list[Absent]:
     """
     The nodes of ``nodes`` that are not there, as :class:`Absent`. A node that is joining is there.
 
@@ -231,12 +238,12 @@ def absent(status, nodes, answers, here=None):
     return found
 
 
-def _is_there(status, name):
+def _is_there(status: Tree, name: str) -> bool:
     node = status["nodes"].get(name, {})
-    return node.get("online") or node.get("pending")
+    return bool(node.get("online") or node.get("pending"))
 
 
-def missing(status, nodes, gone):
+def missing(status: Tree, nodes: Iterable[str], gone: Iterable[Absent]) -> str:
     """
     What keeps the cluster from being complete, as text, empty if nothing does; ``gone`` as :func:`absent` found it.
     """
@@ -251,11 +258,11 @@ def missing(status, nodes, gone):
     return "; ".join(parts)
 
 
-def _joins(node):
-    return node.get("pending") or not node.get("online")
+def _joins(node: Tree) -> bool:
+    return bool(node.get("pending") or not node.get("online"))
 
 
-def remedy(missing):
+def remedy(missing: Sequence[Absent]) -> str:
     """What to do about nodes that are absent, as text."""
     names = ", ".join(one.name for one in missing)
     ways = [

@@ -10,11 +10,13 @@ import ipaddress
 import json
 import shlex
 
+from haproxy_ha_lib.types import Rule
+
 MARK = "haproxy_ha: "
 NFT_CHAIN = ("inet", "filter", "input")
 
 
-def ufw_rules(entry: dict) -> list[list[str]]:
+def ufw_rules(entry: Rule) -> list[list[str]]:
     """
     The words after ``ufw`` for a rule of the settings (``haproxy_ha_lib.firewall.rules``), one list for each source.
 
@@ -34,7 +36,7 @@ def ufw_present(listing: str) -> list[list[str]]:
     return [rule for rule in rules if len(rule) > 2 and rule[-2] == "comment" and rule[-1].startswith(MARK)]
 
 
-def nft_rules(entry: dict) -> list[list[str]]:
+def nft_rules(entry: Rule) -> list[list[str]]:
     """
     The words of nftables rules for a rule of the settings, one for each source.
 
@@ -67,4 +69,4 @@ def nft_kept(text: str) -> dict[str, None]:
 
 def nft_comment(rule: list[str]) -> str:
     """The comment of a rule of :func:`nft_rules`."""
-    return json.loads(rule[-1])
+    return str(json.loads(rule[-1]))

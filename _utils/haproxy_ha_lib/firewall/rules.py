@@ -1,13 +1,17 @@
 """What a firewall has to let pass to this minion: pure data."""
 
+from __future__ import annotations
+
 import ipaddress
+from collections.abc import Iterator
 
 from haproxy_ha_lib import corosync, nginx
 from haproxy_ha_lib.haproxy import cfg
 from haproxy_ha_lib.settings.checks import EVERY_ADDRESS
+from haproxy_ha_lib.types import Rule, Settings
 
 
-def rules(settings):
+def rules(settings: Settings) -> list[Rule]:
     """
     Return the rules for the minion of ``settings``, in a fixed order.
 
@@ -25,29 +29,29 @@ def rules(settings):
     return result
 
 
-def _rule(port, protocol, sources, to, comment):
+def _rule(port: int, protocol: str, sources: list[str] | None, to: str | None, comment: str) -> Rule:
     return {"port": port, "protocol": protocol, "from": sources, "to": to, "comment": f"haproxy_ha: {comment}"}
 
 
-def _balancers(settings, but=None, key="private_ip"):
+def _balancers(settings: Settings, but: str | None = None, key: str = "private_ip") -> list[str]:
     return [entry[key] for name, entry in settings["load_balancers"].items() if name != but]
 
 
-def _corosync(settings):
+def _corosync(settings: Settings) -> Iterator[Rule]:
     for number, key in enumerate(corosync.link_addresses(settings["cluster"])):
         peers = _balancers(settings, but=settings["minion_id"], key=key)
         if peers:
             yield _rule(settings["cluster"]["port"] + number, "udp", peers, settings["me"][key], "corosync")
 
 
-def _peers(settings):
+def _peers(settings: Settings) -> Iterator[Rule]:
     peers = _balancers(settings, but=settings["minion_id"])
     for name, section in settings["haproxy"]["peers"].items():
         if peers and section["port"]:
             yield _rule(section["port"], "tcp", peers, settings["me"]["private_ip"], f"peers {name}")
 
 
-def _proxies(settings):
+def _proxies(settings: Settings) -> Iterator[Rule]:
     """What the world may reach: not what is bound to the private network or to loopback."""
     private = (settings["me"]["private_ip"], settings["me"]["private_ipv6"])
     for path, name, proxy in cfg.listening(settings["haproxy"]):
@@ -60,7 +64,7 @@ def _proxies(settings):
                 yield _rule(bind["port"], "tcp", None, address, said)
 
 
-def _application(settings):
+def _application(settings: Settings) -> Iterator[Rule]:
     """From the load balancers' addresses of the family that this machine has."""
     me = settings["me"]["private_ip"]
     sources = [address for address in nginx.balancers(settings) if (":" in address) == (":" in me)]

@@ -1,7 +1,11 @@
 """haproxy.cfg as data: sections in order, each with its lines. Words from pillar were checked in schema.py."""
 
-import re
+from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from haproxy_ha_lib.types import Lines, Section, Settings, Tree
 from haproxy_ha_lib.values import bracketed, is_hash
 
 STATS = "haproxy_ha_stats"
@@ -24,7 +28,7 @@ _OF_HTTP = re.compile(r"(?<!%)(%%)*%(\([^)]*\))?(\{[^}]*\})?(C[CS]|H[MPQUV]|HPO|
 _AFTER_HTTP_REQUEST = ("redirect", "use_backend", "use-server")
 
 
-def model(settings, secrets=None):
+def model(settings: Settings, secrets: Tree | None = None) -> list[Section]:
     """
     Return the sections of haproxy.cfg for the minion of ``settings``.
 
@@ -44,7 +48,7 @@ def model(settings, secrets=None):
         *(_section("peers", name, _peers(peers, settings)) for name, peers in haproxy["peers"].items()),
         *(_section("resolvers", name, lines) for name, lines in haproxy["resolvers"].items()),
         *(_section("cache", name, lines) for name, lines in haproxy["caches"].items()),
-        *(_section(*title.split(" "), lines) for title, lines in haproxy["sections"].items()),
+        *_raw_sections(haproxy["sections"]),
         *_tcp_defaults(haproxy),
         _section("defaults", None, _defaults(haproxy)),
         *_stats(haproxy["stats"]),
@@ -55,14 +59,14 @@ def model(settings, secrets=None):
 _KEEP_ALIVE = {"option http-server-close": "option http-keep-alive"}
 
 
-def proxies(haproxy):
+def proxies(haproxy: Tree) -> Iterator[tuple[str, str, Tree]]:
     """Yield (section keyword, name, settings) of every proxy, in the order of haproxy.cfg."""
     for kind in ("listen", "frontend", "backend"):
         for name, proxy in haproxy[f"{kind}s"].items():
             yield kind, name, proxy
 
 
-def servers_of(proxy, haproxy, app_servers):
+def servers_of(proxy: Tree, haproxy: Tree, app_servers: Mapping[str, Tree]) -> list[str]:
     """The names of the app servers behind a proxy: those of its list, all of them, or the rest (:func:`others`)."""
     if proxy["servers"] in ("app_servers", "rest"):
         taken = others(haproxy, app_servers) if proxy["servers"] == "rest" else {}
@@ -70,12 +74,12 @@ def servers_of(proxy, haproxy, app_servers):
     return proxy["servers"] or []
 
 
-def others(haproxy, app_servers):
+def others(haproxy: Tree, app_servers: Mapping[str, Tree]) -> dict[str, str]:
     """
     The app servers that are something else than the site, by the list of a proxy that names them: {name: proxy}. One
     that is named in TCP mode is; one that is named for HTTP is if it is not ours, because ours all have the site.
     """
-    found = {}
+    found: dict[str, str] = {}
     for _, title, proxy in proxies(haproxy):
         for name in proxy["servers"] if isinstance(proxy.get("servers"), list) else ():
             if mode(haproxy, proxy) == "tcp" or not app_servers.get(name, {}).get("managed"):
@@ -97,7 +101,7 @@ _ANSWERS_EVERYBODY = re.compile(
 )
 
 
-def answers(proxy, haproxy):
+def answers(proxy: Tree, haproxy: Tree) -> bool:
     """Whether raw lines of a proxy, or of the `defaults` that it names, answer without app servers."""
     lines = [*haproxy["sections"].get(f"defaults {proxy['from']}", []), *proxy["options"]]
     words = [" ".join(line.split()) for line in lines]
@@ -105,12 +109,12 @@ def answers(proxy, haproxy):
     return bool(redirects) or any(_ANSWERS.fullmatch(line) or _ANSWERS_EVERYBODY.fullmatch(line) for line in words)
 
 
-def asked(haproxy):
+def asked(haproxy: Tree) -> dict[str, str]:
     """
     Who sends requests to which backend: {backend: "frontend http sends requests to it"}, the first for each. A backend
     that a rule chooses such as `use_backend %[...]` cannot be told.
     """
-    found = {}
+    found: dict[str, str] = {}
     for kind, name, proxy in proxies(haproxy):
         named = [proxy["default_backend"]] if proxy.get("default_backend") else []
         words = [line.split() for line in proxy["options"]]
@@ -120,7 +124,7 @@ def asked(haproxy):
     return found
 
 
-def listening(haproxy):
+def listening(haproxy: Tree) -> Iterator[tuple[tuple[str, ...], str, Tree]]:
     """Yield (path below haproxy, name, settings) of everything that has binds; the statistics if they are on."""
     if stats_on(haproxy["stats"]):
         yield ("stats",), STATS, {**haproxy["stats"], "mode": "http", "from": None, "options": []}
@@ -129,48 +133,49 @@ def listening(haproxy):
             yield (f"{kind}s", name), name, proxy
 
 
-def stats_on(stats):
+def stats_on(stats: Tree) -> bool:
     """Whether anybody asked for statistics."""
-    return stats["page"] or stats["prometheus"]
+    return bool(stats["page"] or stats["prometheus"])
 
 
-def mode(haproxy, proxy):
+def mode(haproxy: Tree, proxy: Tree) -> str:
     """Return the mode of a proxy: its own, or that of its `defaults`, or HAProxy's own, which is tcp."""
     defaults = haproxy["sections"].get(f"defaults {proxy['from']}", haproxy["defaults"])
     return proxy["mode"] or _raw_mode([*defaults, *proxy["options"]])
 
 
-def _raw_mode(lines):
+def _raw_mode(lines: Lines) -> str:
     words = [line.split() for line in lines]
     return next((line[1] for line in reversed(words) if line[0] == "mode" and len(line) > 1), "tcp")
 
 
-def has_tls(bind):
+def has_tls(bind: Tree) -> bool:
     """Whether a bind speaks TLS."""
     return "ssl" in bind["options"].split()
 
 
-def has_certificate(bind):
+def has_certificate(bind: Tree) -> bool:
     """Whether a bind names its certificates itself."""
     return bool({"crt", "crt-list", "generate-certificates"} & set(bind["options"].split()))
 
 
-def certificates(haproxy, proxy):
+def certificates(haproxy: Tree, proxy: Tree) -> list[str]:
     """The names of the certificates of a proxy's binds."""
     return proxy["certificates"] or list(haproxy["certificates"])
 
 
-def certificate_path(paths, name):
+def certificate_path(paths: Mapping[str, str], name: str) -> str:
     """Where a certificate of pillar's is installed."""
     return f"{paths['haproxy_certificates']}/{name}.pem"
 
 
-def servers(text):
+def servers(text: str) -> dict[tuple[str, str], str]:
     """
     The servers in the text of a haproxy.cfg: {(proxy, server): its address as it is written}. One that is there twice,
     under conditions, has the address ``$``, which nobody can tell.
     """
-    found, proxy = {}, None
+    found: dict[tuple[str, str], str] = {}
+    proxy = None
     for line, words in _lines(text):
         if line[:1].strip():  # ours are indented
             proxy = words[1] if words[0] in ("backend", "listen") and len(words) > 1 else None
@@ -180,13 +185,13 @@ def servers(text):
     return found
 
 
-def _lines(text):
+def _lines(text: str) -> Iterator[tuple[str, list[str]]]:
     """Each line with its words; HAProxy takes the quotes around them away."""
     lines = ((line, re.sub(r"[\"'\\]", "", line).split()) for line in text.splitlines())
     return ((line, words) for line, words in lines if words and not words[0].startswith("#"))
 
 
-def _servers_of(words):
+def _servers_of(words: list[str]) -> Iterator[tuple[str, str]]:
     if words[0] == "server" and len(words) > 2:
         yield words[1], words[2]
     elif len(words) > 3 and (match := _RANGE.fullmatch(words[2])):
@@ -198,16 +203,22 @@ _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 _MOST = 10_000  # servers that one server-template makes
 
 
-def stats_sockets(text):
+def stats_sockets(text: str) -> list[str]:
     """The addresses of the stats sockets in the text of a haproxy.cfg."""
     return [words[2] for _, words in _lines(text) if words[:2] == ["stats", "socket"] and len(words) > 2]
 
 
-def _section(kind, name, lines, origin=None):
+def _section(kind: str, name: str | None, lines: Lines, origin: str | None = None) -> Section:
     return {"type": kind, "name": name, "from": origin, "lines": list(lines)}
 
 
-def _global(settings):
+def _raw_sections(sections: Mapping[str, Lines]) -> Iterator[Section]:
+    for title, lines in sections.items():
+        kind, name = title.split(" ")
+        yield _section(kind, name, lines)
+
+
+def _global(settings: Settings) -> list[str]:
     haproxy = settings["haproxy"]
     lines = list(haproxy["global"])
     if any(peers["port"] for peers in haproxy["peers"].values()):
@@ -217,7 +228,7 @@ def _global(settings):
     return lines
 
 
-def _defaults(haproxy):
+def _defaults(haproxy: Tree) -> list[str]:
     lines = list(haproxy["defaults"])
     if haproxy["keep_alive"]:
         lines = [_KEEP_ALIVE.get(line, line) for line in lines]
@@ -226,22 +237,23 @@ def _defaults(haproxy):
     return lines
 
 
-def _origin(proxy, haproxy):
+def _origin(proxy: Tree, haproxy: Tree) -> str | None:
     """The named section `defaults` of a proxy, None for the one without a name."""
     apart = mode(haproxy, proxy) == "tcp" and _raw_mode(haproxy["defaults"]) == "http"
     return proxy["from"] or (TCP if apart else None)
 
 
-def _tcp_defaults(haproxy):
+def _tcp_defaults(haproxy: Tree) -> Iterator[Section]:
     if TCP in {_origin(proxy, haproxy) for _, _, proxy in proxies(haproxy)}:
         yield _section("defaults", TCP, ["mode tcp", *in_tcp_mode(_defaults(haproxy))])
 
 
-def in_tcp_mode(lines):
+def in_tcp_mode(lines: Lines) -> list[str]:
     """
     The lines of a section `defaults` of HTTP that count in TCP mode too. A log of HTTP becomes one of TCP.
     """
-    kept, log = [], []
+    kept: list[str] = []
+    log: list[str] = []
     for line in lines:
         words = " ".join(line.split())
         if words.startswith(("log-format", "error-log-format")) and _OF_HTTP.search(words):
@@ -253,27 +265,27 @@ def in_tcp_mode(lines):
     return [*kept, *(log if not any(line.split()[0] == "log-format" for line in kept) else [])]
 
 
-def _has(lines, keyword):
+def _has(lines: Lines, keyword: str) -> bool:
     return any(line.split()[0] == keyword for line in lines)
 
 
-def _peers(peers, settings):
+def _peers(peers: Tree, settings: Settings) -> list[str]:
     where = {name: _host(node["private_ip"], peers["port"]) for name, node in settings["load_balancers"].items()}
     return [*peers["options"], *(f"peer {name} {address}" for name, address in where.items() if peers["port"])]
 
 
-def _host(address, port):
+def _host(address: str, port: int) -> str:
     return f"{bracketed(address)}:{port}"
 
 
-def _stats_users(stats, secrets):
+def _stats_users(stats: Tree, secrets: Tree) -> Iterator[Section]:
     password = secrets.get("stats_password")
     if stats_on(stats) and password:
         how = "password" if is_hash(password) else "insecure-password"
         yield _section("userlist", STATS, [f"user {stats['user']} {how} {password}"])
 
 
-def _stats(stats):
+def _stats(stats: Tree) -> Iterator[Section]:
     if not stats_on(stats):
         return
     lines = [*(_bind(bind) for bind in stats["bind"]), "mode http"]
@@ -285,7 +297,7 @@ def _stats(stats):
     yield _section("frontend", STATS, lines)
 
 
-def _proxy(kind, name, proxy, settings):
+def _proxy(kind: str, name: str, proxy: Tree, settings: Settings) -> Section:
     lines = [f"mode {proxy['mode']}"] if proxy["mode"] else []
     if kind != "backend":
         lines += _listening(proxy, settings)
@@ -299,14 +311,14 @@ def _proxy(kind, name, proxy, settings):
     return _section(kind, name, lines, _origin(proxy, settings["haproxy"]))
 
 
-def _listening(proxy, settings):
+def _listening(proxy: Tree, settings: Settings) -> list[str]:
     haproxy = settings["haproxy"]
     paths = [certificate_path(settings["paths"], name) for name in certificates(haproxy, proxy)]
     http = mode(haproxy, proxy) == "http"
     return [_bind(bind, paths, http) for bind in proxy["bind"]]
 
 
-def _bind(bind, paths=(), http=False):
+def _bind(bind: Tree, paths: Sequence[str] = (), http: bool = False) -> str:
     """HTTP/2 has to be asked for until HAProxy 2.8."""
     more = []
     if has_tls(bind):
@@ -315,7 +327,7 @@ def _bind(bind, paths=(), http=False):
     return _words("bind", _host(bind["address"], bind["port"]), bind["options"], *more)
 
 
-def _rules(proxy, haproxy):
+def _rules(proxy: Tree, haproxy: Tree) -> list[str]:
     """The application learns whether the client came by TLS, and cannot be lied to by the client."""
     rules = []
     if mode(haproxy, proxy) == "http" and any(has_tls(bind) for bind in proxy["bind"]):
@@ -325,13 +337,13 @@ def _rules(proxy, haproxy):
     return rules
 
 
-def _with_rules(lines, rules):
+def _with_rules(lines: list[str], rules: list[str]) -> list[str]:
     """``rules`` behind the raw `http-request` lines, so that those can make exceptions."""
     place = next((at for at, line in enumerate(lines) if line.split()[0] in _AFTER_HTTP_REQUEST), len(lines))
     return [*lines[:place], *rules, *lines[place:]]
 
 
-def _serving(proxy):
+def _serving(proxy: Tree) -> list[str]:
     lines = [f"balance {proxy['balance']}"] if proxy["balance"] else []
     check = proxy["check"]
     if check["path"]:
@@ -344,7 +356,7 @@ def _serving(proxy):
     return lines
 
 
-def server_line(name, proxy, settings):
+def server_line(name: str, proxy: Tree, settings: Settings) -> str:
     """Return the `server` line of an app server in a backend or listen."""
     server = settings["app_servers"][name]
     return _words(
@@ -357,15 +369,15 @@ def server_line(name, proxy, settings):
     )  # fmt: skip
 
 
-def _told_by_proxy(server, settings):
-    return server["managed"] and settings["nginx"]["client_address"] == "proxy_protocol"
+def _told_by_proxy(server: Tree, settings: Settings) -> bool:
+    return bool(server["managed"]) and settings["nginx"]["client_address"] == "proxy_protocol"
 
 
-def sends_proxy(server, settings):
+def sends_proxy(server: Tree, settings: Settings) -> bool:
     """Return whether the load balancers send an app server the PROXY protocol, as ours or by options of its own."""
     words = [word for option in server["options"] for word in option.split()]
     return _told_by_proxy(server, settings) or any(word.startswith("send-proxy") for word in words)
 
 
-def _words(*words):
+def _words(*words: str) -> str:
     return " ".join(word for word in words if word)

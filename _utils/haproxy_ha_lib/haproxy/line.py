@@ -17,7 +17,8 @@ def tidy(line: str) -> str:
     The line with one blank between two words, as all that looks at it expects; quoted text and comments are as they
     were. A line that HAProxy could not take apart stays as it is, for HAProxy to say so.
     """
-    found, place = [], 0
+    found: list[str] = []
+    place = 0
     while place < len(line):
         if line[place] in " \t":
             place += 1

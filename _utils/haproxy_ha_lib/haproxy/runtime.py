@@ -6,6 +6,15 @@ from __future__ import annotations
 import csv
 import ipaddress
 import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeAlias
+
+Row: TypeAlias = dict[str, Any]
+"""A server as :func:`parse_servers_state` returns it."""
+Server: TypeAlias = tuple[str, str]
+"""Backend and name of a server."""
+Wanted: TypeAlias = Mapping[Server, str]
+"""The servers of a configuration: their addresses as they are written there."""
 
 LEVELS = ("user", "operator", "admin")
 """What a control socket can allow (``show cli level``)."""
@@ -14,14 +23,14 @@ _MASTER = re.compile(r"^(\d+)\s+master\s+(\d+)(?:\s+\[failed:\s*(\d+)\])?")
 _WORKER = re.compile(r"^(\d+)\s+worker\s")
 
 
-def parse_show_proc(text: str) -> dict:
+def parse_show_proc(text: str) -> dict[str, Any]:
     """
     Read ``show proc`` of the master CLI.
 
     Returns ``{"master": pid, "reloads": int, "failed": int, "workers": [pid]}``: how often the master was reloaded, how
     many of the last reloads failed in a row, and the workers that serve now (not those that only finish).
     """
-    result = {"master": 0, "reloads": 0, "failed": 0, "workers": []}
+    result: dict[str, Any] = {"master": 0, "reloads": 0, "failed": 0, "workers": []}
     current = False
     for line in text.splitlines():
         if line.startswith("#"):
@@ -33,7 +42,7 @@ def parse_show_proc(text: str) -> dict:
     return result
 
 
-def parse_show_stat(text: str) -> list[dict]:
+def parse_show_stat(text: str) -> list[Row]:
     """
     Read the servers of ``show stat``.
 
@@ -80,7 +89,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def parse_servers_state(text: str, stat: str = "") -> list[dict]:
+def parse_servers_state(text: str, stat: str = "") -> list[Row]:
     """
     Read ``show servers state``: a dict of HAProxy's own column names for each server. ``tracks`` is added to them: the
     (backend, server) that it tracks by ``show stat``, or None.
@@ -95,16 +104,16 @@ def parse_servers_state(text: str, stat: str = "") -> list[dict]:
     return rows
 
 
-def _tracked(stat):
+def _tracked(stat: str) -> dict[Server, tuple[str, ...]]:
     rows = csv.DictReader(stat.lstrip("# ").splitlines())
     return {(row["pxname"], row["svname"]): tuple(row["tracked"].split("/", 1)) for row in rows if row["tracked"]}
 
 
-def _key(row):
+def _key(row: Row) -> Server:
     return row["be_name"], row["srv_name"]
 
 
-def kept_states(rows: list[dict], wanted: dict, resolved: dict) -> str:
+def kept_states(rows: list[Row], wanted: Wanted, resolved: Mapping[str, Collection[str]]) -> str:
     """
     The file of states for the servers that stay where they are: whether they are up, down, drained or in maintenance,
     and a weight set by hand. What else the file can hold is the new configuration's.
@@ -120,14 +129,14 @@ def kept_states(rows: list[dict], wanted: dict, resolved: dict) -> str:
     return NO_STATES + "".join(f"{' '.join(line)}\n" for line in [["#", *_COLUMNS], *lines] if lines)
 
 
-def _can_be_kept(row, wanted):
+def _can_be_kept(row: Row, wanted: Wanted) -> bool:
     """Maintenance by pillar, for want of an address, or of what is tracked, is for the new configuration to find."""
     inherited = _is(row, _BY_TRACKING | _DRAINED_BY_TRACKING | _WITHOUT_ADDRESS)
     by_pillar = _is(row, _BY_HAND) and _is(row, _BY_CONFIGURATION)
     return _stays(row, wanted) and not _unreadable(wanted[_key(row)]) and not inherited and not by_pillar
 
 
-def _kept(row, address, resolved):
+def _kept(row: Row, address: str, resolved: Mapping[str, Collection[str]]) -> list[str]:
     """A row as the new configuration has it, but for its state."""
     if row["srvrecord"] != "-":  # name and port are what was found by DNS
         return [row[column] for column in _COLUMNS]
@@ -145,12 +154,12 @@ def split_address(word: str) -> tuple[str, str]:
     return host.strip("[]").lower(), port.lstrip("+") or "0"
 
 
-def _unreadable(address):
+def _unreadable(address: str) -> bool:
     """Whether the port of an address cannot be told: by a variable, or less than the client's."""
     return "$" in address or ":-" in address
 
 
-def amends(before: list[dict], now: list[dict], wanted: dict) -> list[str]:
+def amends(before: list[Row], now: list[Row], wanted: Wanted) -> list[str]:
     """
     The commands that give the servers of a HAProxy that was started anew the states of before that it did not find, and
     end a state that no longer holds: down without a check that could bring it up, or in spite of what it tracks.
@@ -170,13 +179,13 @@ def amends(before: list[dict], now: list[dict], wanted: dict) -> list[str]:
     return commands
 
 
-def _followed(new, leader):
+def _followed(new: Row, leader: Row | None) -> list[str]:
     """A server that leaves maintenance looks at the one that it tracks."""
     alike = leader is None or (new["srv_op_state"] == _STOPPED) == (leader["srv_op_state"] == _STOPPED)
     return [] if alike or _is(new, _MAINTENANCE) else ["state maint", "state ready"]
 
 
-def _health(row, new, kept):
+def _health(row: Row, new: Row, kept: bool) -> list[str]:
     if new["tracks"] or _is(row, _MAINTENANCE) or _is(new, _MAINTENANCE):
         return []
     if _checked(new):
@@ -184,7 +193,7 @@ def _health(row, new, kept):
     return ["health up"] if new["srv_op_state"] != _RUNNING and (_checked(row) or row["tracks"]) else []
 
 
-def _by_hand(row, new, words):
+def _by_hand(row: Row, new: Row, words: list[str]) -> Iterator[str]:
     maintenance = _is(row, _BY_HAND) and not _is(row, _BY_CONFIGURATION)
     if maintenance and not _is(new, _BY_HAND | _BY_CONFIGURATION):
         yield "state maint"
@@ -195,21 +204,21 @@ def _by_hand(row, new, words):
         yield f"weight {row['srv_uweight']}"
 
 
-def _is(row, bits):
+def _is(row: Row, bits: int) -> bool:
     """Whether one of some bits of srv_admin_state is set."""
     return bool(int(row["srv_admin_state"]) & bits)
 
 
-def _checked(row):
+def _checked(row: Row) -> bool:
     return bool((int(row["srv_check_state"]) | int(row["srv_agent_state"])) & _CHECKED)
 
 
-def drained(rows: list[dict], servers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def drained(rows: list[Row], servers: list[Server]) -> list[Server]:
     """Those of some (backend, server) that get no new requests, because they are drained or in maintenance by hand."""
     return [_key(row) for row in rows if _key(row) in servers and _is(row, _BY_HAND | _DRAINED)]
 
 
-def leaving(states: list[dict], wanted: dict) -> list[tuple[str, str]]:
+def leaving(states: list[Row], wanted: Wanted) -> list[Server]:
     """
     The (backend, server) in rotation that a new configuration no longer has, or has elsewhere; none of a backend of
     which no other server in rotation stays.
@@ -225,7 +234,7 @@ def leaving(states: list[dict], wanted: dict) -> list[tuple[str, str]]:
     ]
 
 
-def down_alone(states: list[dict], wanted: dict) -> list[tuple[str, str]]:
+def down_alone(states: list[Row], wanted: Wanted) -> list[Server]:
     """
     The (backend, server) that are down and stay, while all in rotation leave their backend and none is new: a backend
     that answers now would answer nobody.
@@ -244,34 +253,34 @@ def down_alone(states: list[dict], wanted: dict) -> list[tuple[str, str]]:
     ]
 
 
-def _rotation(states):
+def _rotation(states: list[Row]) -> list[Row]:
     return [row for row in states if row["srv_op_state"] != _STOPPED and row["srv_admin_state"] == "0"]
 
 
-def _served(states, wanted):
+def _served(states: list[Row], wanted: Wanted) -> set[str]:
     """The backends of which a server in rotation stays."""
     return {row["be_name"] for row in _rotation(states) if _stays(row, wanted) and row["srv_uweight"] != "0"}
 
 
-def _stays(row: dict, wanted: dict) -> bool:
+def _stays(row: Row, wanted: Wanted) -> bool:
     """Whether a server is in the new configuration, and where it was as far as can be told."""
     address = wanted.get(_key(row))
     if address is None or _unreadable(address):
         return address is not None
     host, port = split_address(address)
     if row["srvrecord"] != "-":
-        return row["srvrecord"].lower() == host
-    return row["srv_port"] == port and _same_host(row, host)
+        return bool(row["srvrecord"].lower() == host)
+    return bool(row["srv_port"] == port) and _same_host(row, host)
 
 
-def _same_host(row, host):
+def _same_host(row: Row, host: str) -> bool:
     try:
         return ipaddress.ip_address(row["srv_addr"]) == ipaddress.ip_address(host)
     except ValueError:  # a name, or a socket, which HAProxy does not name
-        return row["srv_fqdn"].lower() == host or row["srv_addr"] == row["srv_fqdn"] == "-"
+        return row["srv_fqdn"].lower() == host or bool(row["srv_addr"] == row["srv_fqdn"] == "-")
 
 
-def busy(text: str, servers: list[tuple[str, str]]) -> dict:
+def busy(text: str, servers: list[Server]) -> dict[Server, int]:
     """How many requests each of some (backend, server) has or lets wait, by ``show stat``; none that is idle."""
     rows = {(row["pxname"], row["svname"]): row for row in csv.DictReader(text.lstrip("# ").splitlines())}
     counts = {
@@ -280,6 +289,6 @@ def busy(text: str, servers: list[tuple[str, str]]) -> dict:
     return {server: count for server, count in counts.items() if count}
 
 
-def is_up(server: dict) -> bool:
+def is_up(server: Row) -> bool:
     """Whether HAProxy sends requests to a server: up, or not checked at all."""
-    return server["status"].startswith(("UP", "no check"))
+    return bool(server["status"].startswith(("UP", "no check")))

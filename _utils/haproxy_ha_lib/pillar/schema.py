@@ -6,13 +6,18 @@ Documents are checked against it (:func:`every_key`). The defaults of what stand
 how many there are.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from haproxy_ha_lib import corosync, provider, values
 from haproxy_ha_lib.haproxy import line
 from haproxy_ha_lib.pillar import shape
-from haproxy_ha_lib.pillar.shape import Either, Items, Keys, Problem, Table, Value
+from haproxy_ha_lib.pillar.shape import Check, Either, Items, Keys, Node, Path, Problem, Table, Value
+from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.cib import switches, tables
 from saltext.pacemaker.cib.settings import SETTINGS
 
@@ -32,15 +37,15 @@ OWN_ADDRESSES = {
 _BIND = re.compile(rf"({'|'.join(OWN_ADDRESSES)}|\*|[0-9.]+|\[[0-9A-Fa-f:.]+\]):([0-9]{{1,5}})(?: +(.*))?")
 
 
-def bind(value):
+def bind(value: object) -> Tree:
     """``<address>:<port> [bind options]`` of HAProxy; returns its parts."""
     match = _BIND.fullmatch(raw_words(value))
     try:
-        address, port, options = match.groups()
+        address, port, options = match.groups() if match else ()
         if address not in (*OWN_ADDRESSES, "*"):
             address = str(ipaddress.ip_address(address.strip("[]")))
         return {"address": address, "port": values.port(int(port)), "options": (options or "").strip()}
-    except (AttributeError, ValueError):
+    except ValueError:
         words = ", ".join(OWN_ADDRESSES)
         allowed = f"<address>:<port> with the address {words}, * or an IP address ([...] around IPv6)"
         raise values.Invalid(allowed) from None
@@ -52,12 +57,12 @@ SECTION_KEYWORDS = frozenset({
 })
 
 
-def raw_words(value):
+def raw_words(value: object) -> str:
     """Words of haproxy.cfg as they are, one blank between them."""
     return line.tidy(values.line(value))
 
 
-def raw_line(value):
+def raw_line(value: object) -> str:
     """One line of haproxy.cfg as it is; it may not begin another section, because sections are ours to order."""
     text = raw_words(value)
     if line.keyword(text) in SECTION_KEYWORDS:  # HAProxy reads "listen" as listen
@@ -65,12 +70,12 @@ def raw_line(value):
     return text
 
 
-def raw_line_of_nginx(value):
+def raw_line_of_nginx(value: object) -> str:
     """One line of nginx's configuration as it is, with its indentation; checks.nginx_braces looks at all of them."""
     return values.line(value)
 
 
-def system_option(value):
+def system_option(value: object) -> bool | int | str:
     """A value of corosync.conf's `system` section; YAML 1.1 makes booleans of yes and no."""
     if isinstance(value, (bool, int)):
         return value
@@ -80,12 +85,12 @@ def system_option(value):
 _SYSTEM_WORD = values.matching(r"[A-Za-z0-9/_.-]{1,128}", "true, false, a number or a word")
 
 
-def statuses(value):
+def statuses(value: object) -> str:
     """Statuses of HTTP; one alone is a number in YAML."""
     return _STATUSES(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
-def droplet(value):
+def droplet(value: object) -> str:
     """A droplet's name or id; an id is a number in YAML."""
     return _DROPLET(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
@@ -93,7 +98,7 @@ def droplet(value):
 _DROPLET = values.matching(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", "a droplet's name or id")
 
 
-def plain_data(value):
+def plain_data(value: object) -> Any:
     """Text, numbers, booleans, lists and mappings, with no control character in any text."""
     if isinstance(value, dict):
         return {plain_data(key): plain_data(inner) for key, inner in value.items()}
@@ -229,11 +234,11 @@ _REPOSITORY = Keys("An apt repository to take HAProxy from instead of the distri
     "trusted": Value("true: taken without a signature.", values.flag),
 })
 
-_PROXY = {
+_PROXY: dict[str, Node] = {
     "from": Value("Another `defaults` section, one of haproxy:sections.", values.name),
     "mode": Value("http or tcp. Default: that of the section `defaults`.", values.choice("http", "tcp")),
 }
-_LISTENING = {
+_LISTENING: dict[str, Node] = {
     "bind": Items("Where it listens.", Value(
         f"<address>:<port>, then raw bind options; the address is {', '.join(OWN_ADDRESSES)}, * or an IP address "
         "([...] around IPv6). `ssl` gets the certificates unless it has `crt`, and HTTP/2.", bind)),
@@ -241,7 +246,7 @@ _LISTENING = {
                           Value("Name of a certificate.", values.name)),
     "redirect_to_https": Value("true: requests without TLS are sent to https://.", values.flag, default=False),
 }
-_SERVING = {
+_SERVING: dict[str, Node] = {
     "servers": Either(
         "app_servers: all of them; or a list of their names; or rest: all but those that are something else, that is "
         "named in the list of a proxy in TCP mode, or not managed and named in the list of another proxy.",
@@ -257,7 +262,7 @@ _SERVING = {
         "status": Value("The statuses that are good.", statuses, default="200-399"),
     }),
 }
-_OPTIONS = {"options": Items("Further lines.", _LINES)}
+_OPTIONS: dict[str, Node] = {"options": Items("Further lines.", _LINES)}
 
 _FRONTEND = Keys("One frontend.", {
     **_PROXY, **_LISTENING,
@@ -291,7 +296,7 @@ _PEERS = Keys("One section `peers`: what load balancers tell each other about st
 })
 
 
-def _raw(doc, label, key=values.name):
+def _raw(doc: str, label: str, key: Check = values.name) -> Table:
     return Table(doc, label, Items("Its lines.", _LINES), key=key)
 
 
@@ -328,7 +333,7 @@ CONFIGURATION_SECTIONS = tuple(_CONFIGURATION)
 """Keys of ``cluster`` that hold Pacemaker's objects, in the form of pacemaker.export."""
 
 
-def _objects(section, doc):
+def _objects(section: str, doc: str) -> Either | Table:
     """Pacemaker's options may also be a list of sets, each with its own rule; everything else is named."""
     item = Value(doc, plain_data)
     merged = "" if section in switches.SECTIONS else " Merged over the built-in ones; null takes one away."
@@ -439,7 +444,7 @@ SCHEMA = Keys("The whole system.", {
 })
 
 
-def read(pillar, defaults):
+def read(pillar: Any, defaults: Tree) -> tuple[Tree, list[Problem]]:
     """Return (tree, problems): the tree of ``pillar`` over ``defaults``, checked; every key is there."""
     tree, problems = shape.read(SCHEMA, pillar, defaults, ROOT)
     if pillar is None:
@@ -447,6 +452,6 @@ def read(pillar, defaults):
     return tree, problems
 
 
-def every_key():
+def every_key() -> Iterator[tuple[Path, Node]]:
     """Yield (path, node) of every key; see shape.walk."""
     return shape.walk(SCHEMA, (ROOT,))

@@ -3,22 +3,31 @@ The pieces that a schema of pillar is made of. Each lays what pillar gives over 
 what is wrong: mappings merge, lists replace, null means the default. Where something is wrong, the default stands in.
 """
 
-from collections.abc import Callable, Mapping
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from haproxy_ha_lib import values
+from haproxy_ha_lib.types import Tree
 from saltext.pacemaker import words
+
+Check: TypeAlias = Callable[[Any], Any]
+"""Returns a value in its normal form, or raises values.Invalid."""
+Path: TypeAlias = tuple[Any, ...]
+"""The keys that lead to a place in pillar."""
 
 
 @dataclass(frozen=True)
 class Problem:
     """What is wrong at a path of pillar, a tuple of keys."""
 
-    path: tuple
+    path: Path
     text: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{':'.join(_step(step) for step in self.path)}: {self.text}"
 
 
@@ -27,26 +36,36 @@ class Missing(Problem):
     """Something is not there. It needs no word where pillar gave something wrong instead."""
 
 
-def _step(step):
+def _step(step: object) -> str:
     """A key is shown as it is unless it could garble the message, or is a secret in the wrong place."""
     plain = isinstance(step, str) and step.isprintable() and len(step) <= 60 and not words.looks_secret(step)
-    return step if plain else words.describe(step)
+    return str(step) if plain else words.describe(step)
 
 
-def _refuse(problems, path, found, allowed, secret=False):
+def _refuse(problems: list[Problem], path: Path, found: object, allowed: object, secret: bool = False) -> None:
     problems.append(Problem(path, f"found {words.describe(found, secret)}, allowed: {allowed}"))
 
 
 @dataclass(frozen=True)
-class Value:
-    """One value. ``check`` returns it in its normal form or raises values.Invalid."""
+class Node(ABC):
+    """A piece of the schema; ``doc`` says what it is for."""
 
     doc: str
-    check: Callable[[Any], Any]
+
+    @abstractmethod
+    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Any:
+        """Return ``given``, or else ``default``, in its normal form. Problems are added."""
+
+
+@dataclass(frozen=True)
+class Value(Node):
+    """One value. ``check`` returns it in its normal form or raises values.Invalid."""
+
+    check: Check
     default: Any = None
     secret: bool = False
 
-    def read(self, given, default, path, problems):
+    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Any:
         fallback = self.default if default is None else default
         if given is None:
             return fallback
@@ -58,13 +77,12 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Keys:
+class Keys(Node):
     """A mapping with known keys."""
 
-    doc: str
-    keys: Mapping[str, Any]
+    keys: Mapping[str, Node]
 
-    def read(self, given, default, path, problems):
+    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Tree:
         default = default or {}
         allowed = ", ".join(self.keys)
         if not isinstance(given, (dict, type(None))):
@@ -82,21 +100,20 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Node):
     """
     A mapping from names of the user's choice to ``item``. Pillar's order is kept; its names precede the default's.
 
     ``key`` checks a name, and ``label`` stands for it in documents. With ``removable``, null takes a default away.
     """
 
-    doc: str
     label: str
-    item: Any
-    key: Callable[[Any], Any] = values.name
+    item: Node
+    key: Check = values.name
     removable: bool = False
     required: bool = False
 
-    def read(self, given, default, path, problems):
+    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Tree:
         default = default or {}
         if not isinstance(given, (dict, type(None))):
             _refuse(problems, path, given, f"a mapping from {self.label} to its settings")
@@ -112,7 +129,7 @@ class Table:
             for key, inner in {**kept, **rest}.items()
         }
 
-    def _keeps(self, key, inner, default, path, problems):
+    def _keeps(self, key: str, inner: Any, default: Any, path: Path, problems: list[Problem]) -> bool:
         """Whether pillar's entry stays: its name is right, and it does not take a default away."""
         try:
             if self.key(key) != key:
@@ -129,13 +146,12 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Items:
+class Items(Node):
     """A list of ``item``. Pillar's list replaces the default's."""
 
-    doc: str
     item: Value
 
-    def read(self, given, default, path, problems):
+    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> list[Any]:
         if not isinstance(given, (list, tuple, type(None))):
             _refuse(problems, path, given, "a list")
             given = None
@@ -151,19 +167,18 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Either:
+class Either(Node):
     """``mapping`` for a mapping, ``listing`` for a list, else ``single``."""
 
-    doc: str
-    single: Any
-    listing: Any = None
-    mapping: Any = None
+    single: Node
+    listing: Node | None = None
+    mapping: Node | None = None
 
-    def read(self, given, default, path, problems):
+    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Any:
         chosen = self._chosen(default if given is None else given)
         return chosen.read(given, default if chosen is self._chosen(default) else None, path, problems)
 
-    def _chosen(self, value):
+    def _chosen(self, value: Any) -> Node:
         if isinstance(value, dict) and self.mapping:
             return self.mapping
         if isinstance(value, (list, tuple)) and self.listing:
@@ -171,15 +186,15 @@ class Either:
         return self.single
 
 
-def read(node, given, default, root):
+def read(node: Node, given: Any, default: Any, root: str) -> tuple[Any, list[Problem]]:
     """
     Return (value, problems): ``given`` laid over ``default`` and checked by ``node``; ``root`` begins every path.
     """
-    problems = []
+    problems: list[Problem] = []
     return node.read(given, default, (root,), problems), problems
 
 
-def walk(node, path):
+def walk(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
     """Yield (path, node) of every key below ``node``, in order, with ``<label>`` for names of the user's choice."""
     yield path, node
     if isinstance(node, Keys):

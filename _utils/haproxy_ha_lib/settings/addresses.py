@@ -4,30 +4,40 @@ Which address belongs to which machine: pillar says, or this machine's metadata 
 Pure: what the metadata service and the mine say is handed in.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
 from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, Problem
+from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker import words
 
 TABLES = {"load_balancers": "a load balancer", "app_servers": "an app server", "quorum_helper": "the quorum helper"}
 """The tables of machines in pillar, and what a machine of each is called."""
 
+Metadata: TypeAlias = Mapping[str, Any] | Callable[[str], Mapping[str, Any] | None] | None
+"""What this machine's metadata service says, or a function of its URL that asks it."""
+Answer: TypeAlias = tuple[str | None, str | None]
+"""An address, or why there is none."""
 NAMES = ("private_ip", "public_ip", "anchor_ip", "private_ipv6", "public_ipv6")
 
 
-def share(read):
+def share(read: Tree) -> list[Problem]:
     """
     Give a machine of several tables one set of addresses, which may be written in any of them. Changes the tables.
 
     Returns the problems: addresses that differ.
     """
-    problems = []
+    problems: list[Problem] = []
     for machine in dict.fromkeys(name for table in TABLES for name in read[table]):
         entries = {table: read[table][machine] for table in TABLES if machine in read[table]}
         for key in ("private_ip", "public_ip"):
             having = {table: entry for table, entry in entries.items() if key in entry}
             written = {table: entry[key] for table, entry in having.items() if entry[key]}
-            first = next(iter(written), None)
+            first = next(iter(written), "")
             for table, address in written.items():
                 if address != written[first]:
                     text = f"found {address}, but the same machine as {TABLES[first]} has {written[first]}"
@@ -37,13 +47,15 @@ def share(read):
     return problems
 
 
-def own(read, minion_id):
+def own(read: Tree, minion_id: str) -> Tree:
     """Return what is known of this machine from all tables: its addresses and its node_id, None where unknown."""
     entries = [read[table][minion_id] for table in TABLES if minion_id in read[table]]
     return {key: next((entry[key] for entry in entries if entry.get(key)), None) for key in (*NAMES, "node_id")}
 
 
-def fill_in(read, minion_id, roles, metadata, mine):
+def fill_in(
+    read: Tree, minion_id: str, roles: Roles, metadata: Metadata, mine: Mapping[str, Any] | None
+) -> tuple[list[Problem], list[str]]:
     """
     Fill in the addresses that this minion needs and pillar leaves out. Changes the tables of ``read``.
 
@@ -54,7 +66,8 @@ def fill_in(read, minion_id, roles, metadata, mine):
     Returns (problems, warnings).
     """
     sources = _Sources(metadata, read["floating_ip"]["metadata_url"], mine if read["mine"] else None)
-    problems, warnings = [], []
+    problems: list[Problem] = []
+    warnings = []
     for table in TABLES:
         for machine, entry in read[table].items():
             is_own = machine == minion_id
@@ -74,7 +87,7 @@ def fill_in(read, minion_id, roles, metadata, mine):
     return problems, warnings
 
 
-def _needed(read, table, is_own, roles):
+def _needed(read: Tree, table: str, is_own: bool, roles: Roles) -> list[str]:
     """The addresses of a machine of ``table`` that a minion with ``roles`` needs."""
     if not roles:
         return []
@@ -87,7 +100,7 @@ def _needed(read, table, is_own, roles):
     return ["private_ip", "anchor_ip", "public_ip"] if anchor else ["private_ip", "public_ip"]
 
 
-def _links_publicly(read, table, roles):
+def _links_publicly(read: Tree, table: str, roles: Roles) -> bool:
     """Whether the public addresses of this table are corosync's second link."""
     return read["cluster"]["second_link"] and table == "load_balancers" and "load_balancer" in roles
 
@@ -95,22 +108,22 @@ def _links_publicly(read, table, roles):
 class _Sources:
     """The metadata service, asked at most once and only when needed, and the mine. Both answer (address, reason)."""
 
-    def __init__(self, metadata, url, mine):
+    def __init__(self, metadata: Metadata, url: str, mine: Mapping[str, Any] | None) -> None:
         self._metadata, self._url, self._mine = metadata, url, mine
-        self._answer = None
+        self._answer: tuple[Mapping[str, Any], str | None] | None = None
 
-    def own(self, key):
+    def own(self, key: str) -> Answer:
         if self._answer is None:
             self._answer = self._ask()
         answer, reason = self._answer
         return _checked(answer.get(key), "the metadata service", reason or "the metadata service does not know it")
 
-    def says_no_anchor(self):
+    def says_no_anchor(self) -> bool:
         """Whether the metadata service knows this droplet, and no anchor IP of it: a droplet from a custom image."""
-        answer, _ = self._answer or ({}, None)
+        answer = self._answer[0] if self._answer else {}
         return bool(answer.get("public_ip")) and not answer.get("anchor_ip")
 
-    def _ask(self):
+    def _ask(self) -> tuple[Mapping[str, Any], str | None]:
         """Returns what the service says, and why it says nothing."""
         if not callable(self._metadata):
             return self._metadata or {}, None if self._metadata else "there is no metadata service"
@@ -120,7 +133,7 @@ class _Sources:
             return {}, f"the metadata service {self._url} did not answer ({error})"
         return answer or {}, None if answer else f"the metadata service {self._url} did not answer"
 
-    def other(self, machine, key):
+    def other(self, machine: str, key: str) -> Answer:
         if self._mine is None:
             return None, f"{machine} is another machine, and {ROOT}:mine is false"
         reason = (
@@ -134,7 +147,7 @@ class _Sources:
         return _checked(sent.get(key), "the mine", reason)
 
 
-def _checked(value, source, reason):
+def _checked(value: Any, source: str, reason: str) -> Answer:
     if value is None:
         return None, reason
     try:

@@ -4,25 +4,29 @@ What schema.py cannot say about one key alone: what must be there, fit together,
 Each check takes the tree that schema.read returned and this minion's roles, and yields Problems.
 """
 
+from __future__ import annotations
+
 import ipaddress
+from collections.abc import Collection, Iterator
 
 from haproxy_ha_lib import nginx as nginx_conf
 from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.haproxy import cfg
 from haproxy_ha_lib.pillar.schema import ROOT
-from haproxy_ha_lib.pillar.shape import Missing, Problem
+from haproxy_ha_lib.pillar.shape import Missing, Path, Problem
 from haproxy_ha_lib.settings import addresses
+from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker import words
 
 EVERY_ADDRESS = ("*", "0.0.0.0", "::")
 
 
-def all_of(read, roles):
+def all_of(read: Tree, roles: Roles) -> list[Problem]:
     """Return the problems that every check finds, with the addresses filled in."""
     return [problem for check in CHECKS for problem in check(read, roles)]
 
 
-def secrets(read, roles):
+def secrets(read: Tree, roles: Roles) -> Iterator[Problem]:
     """The secrets are for load balancers: other minions' pillar need not have them."""
     if "load_balancer" not in roles:
         return
@@ -34,7 +38,7 @@ def secrets(read, roles):
         yield Missing((ROOT, "cluster", "authkey"), text)
 
 
-def floating_ip(read, roles):
+def floating_ip(read: Tree, roles: Roles) -> Iterator[Problem]:
     """There is an address to move, of a kind that the provider can move."""
     floating, path = read["floating_ip"], (ROOT, "floating_ip", "address")
     mover = provider.of(floating)
@@ -48,7 +52,7 @@ def floating_ip(read, roles):
         yield Problem((ROOT, "floating_ip", "replaces"), text)
 
 
-def fencing(read, roles):
+def fencing(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Not everyone who moves the address powers load balancers off as well."""
     if read["cluster"]["fencing"]["enabled"] and not provider.of(read["floating_ip"]).fence:
         able = " or ".join(name for name, one in provider.NAMED.items() if one.fence)
@@ -60,7 +64,7 @@ def fencing(read, roles):
             yield Problem((ROOT, "cluster", "fencing", "droplets", node), text)
 
 
-def quorum_helper(read, roles):
+def quorum_helper(read: Tree, roles: Roles) -> Iterator[Problem]:
     """One third machine helps two load balancers or more."""
     helpers, balancers, path = read["quorum_helper"], read["load_balancers"], (ROOT, "quorum_helper")
     if len(helpers) > 1:
@@ -77,7 +81,7 @@ def quorum_helper(read, roles):
             yield Missing((ROOT, "cluster", "quorum_device", key), text)
 
 
-def repository(read, roles):
+def repository(read: Tree, roles: Roles) -> Iterator[Problem]:
     """A repository has an address, a suite, and one proof of its packages."""
     given, path = read["haproxy"]["repository"], (ROOT, "haproxy", "repository")
     if not given["uri"]:
@@ -98,7 +102,7 @@ def repository(read, roles):
         yield Problem((*path, "key"), text)
 
 
-def timing(read, roles):
+def timing(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Consensus below token is safe with exactly two nodes (corosync.conf(5)); a ping must be able to come back."""
     totem, path = read["cluster"], (ROOT, "cluster")
     token, consensus = totem["token"], totem["consensus"]
@@ -111,9 +115,9 @@ def timing(read, roles):
         yield Problem((*path, "knet_ping_timeout"), text)
 
 
-def node_ids(read, roles):
+def node_ids(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Every node id is there once."""
-    owners = {}
+    owners: dict[int, str] = {}
     for machine, entry in read["load_balancers"].items():
         first = owners.setdefault(entry["node_id"], machine)
         if first != machine:
@@ -121,7 +125,7 @@ def node_ids(read, roles):
             yield Problem((ROOT, "load_balancers", machine, "node_id"), text)
 
 
-def one_family(read, roles):
+def one_family(read: Tree, roles: Roles) -> Iterator[Problem]:
     """knet's links are of one address family."""
     first = None
     for machine, entry in read["load_balancers"].items():
@@ -132,13 +136,13 @@ def one_family(read, roles):
             yield Problem((ROOT, "load_balancers", machine, "private_ip"), text)
 
 
-def distinct_addresses(read, roles):
+def distinct_addresses(read: Tree, roles: Roles) -> Iterator[Problem]:
     """No address is two machines', and the floating IP is none's."""
-    owners = {read["floating_ip"]["address"]: (ROOT, "floating_ip", "address")}
+    owners: dict[str | None, Path] = {read["floating_ip"]["address"]: (ROOT, "floating_ip", "address")}
     for table in addresses.TABLES:
         for machine, entry in read[table].items():
             for key in addresses.NAMES:
-                path = (ROOT, table, machine, key)
+                path: Path = (ROOT, table, machine, key)
                 first = owners.setdefault(entry[key], path) if entry.get(key) else path
                 same_machine = first[2:] == path[2:]
                 # A droplet without an anchor IP has its public IP in its place.
@@ -147,14 +151,14 @@ def distinct_addresses(read, roles):
                     yield Problem(path, f"{entry[key]} is {':'.join(first)} too")
 
 
-def _share_a_host(read, *paths):
+def _share_a_host(read: Tree, *paths: Path) -> bool:
     """Servers that are not ours may be several on one host; :func:`distinct_servers` compares their ports."""
     return all(path[1] == "app_servers" and not read["app_servers"][path[2]]["managed"] for path in paths)
 
 
-def distinct_servers(read, roles):
+def distinct_servers(read: Tree, roles: Roles) -> Iterator[Problem]:
     """No two app servers are one address and port."""
-    owners = {}
+    owners: dict[tuple[str, int], str] = {}
     for machine, entry in read["app_servers"].items():
         first = owners.setdefault((entry["private_ip"], entry["port"]), machine)
         if first != machine and entry["private_ip"] and not entry["managed"]:
@@ -162,7 +166,7 @@ def distinct_servers(read, roles):
             yield Problem((ROOT, "app_servers", machine, "port"), text)
 
 
-def reachable(read, roles):
+def reachable(read: Tree, roles: Roles) -> Iterator[Problem]:
     """A load balancer reaches an app server of ours from an address that nginx lets in: one of the same family."""
     managed = {machine: entry for machine, entry in read["app_servers"].items() if entry["managed"]}
     for machine, entry in managed.items():
@@ -175,7 +179,7 @@ def reachable(read, roles):
                 yield Problem((ROOT, "app_servers", machine, "private_ip"), text)
 
 
-def proxy_names(read, roles):
+def proxy_names(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Names of proxies are unique: HAProxy refuses two of one name from 3.3 on."""
     haproxy = read["haproxy"]
     owners = {cfg.STATS: "the frontend of the statistics"} if cfg.stats_on(haproxy["stats"]) else {}
@@ -186,7 +190,7 @@ def proxy_names(read, roles):
             yield Problem((ROOT, "haproxy", f"{kind}s", name), text)
 
 
-def own_names(read, roles):
+def own_names(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Sections of the formula's own have names of their own."""
     taken = {("userlists", cfg.STATS), ("sections", f"defaults {cfg.TCP}")}
     for table, name in sorted(taken):
@@ -194,14 +198,14 @@ def own_names(read, roles):
             yield Problem((ROOT, "haproxy", table, name), "the formula has one of this name itself")
 
 
-def peers(read, roles):
+def peers(read: Tree, roles: Roles) -> Iterator[Problem]:
     """A section without a peer is dropped by HAProxy, with a warning."""
     for name, section in read["haproxy"]["peers"].items():
         if not section["port"] and not section["options"]:
             yield Missing((ROOT, "haproxy", "peers", name, "port"), "missing, and there are no options")
 
 
-def modes(read, roles):
+def modes(read: Tree, roles: Roles) -> Iterator[Problem]:
     """What is of HTTP alone stands where HTTP is spoken."""
     haproxy = read["haproxy"]
     for kind, name, proxy in cfg.proxies(haproxy):
@@ -216,7 +220,7 @@ def modes(read, roles):
             yield Problem((*path, "default_backend"), text)
 
 
-def references(read, roles):
+def references(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Backends, app servers, certificates and sections `defaults` that are referred to exist."""
     haproxy, apps = read["haproxy"], read["app_servers"]
     for kind, name, proxy in cfg.proxies(haproxy):
@@ -235,12 +239,12 @@ def references(read, roles):
                 yield Problem(where, f"{server} is in this {kind} already")
 
 
-def _unknown(kind, name, known, path):
+def _unknown(kind: str, name: str | None, known: Collection[str], path: Path) -> Iterator[Problem]:
     if name and name not in known:
         yield Problem(path, f"there is no {kind} {name}{words.did_you_mean(name, known)}")
 
 
-def served(read, roles):
+def served(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Who is asked has somebody who answers: a server, or a line of its own. Else every client gets 503."""
     haproxy, apps = read["haproxy"], read["app_servers"]
     asked = cfg.asked(haproxy)
@@ -256,9 +260,9 @@ def served(read, roles):
         yield Missing((ROOT, "haproxy", f"{kind}s", name, "servers"), text)
 
 
-def binds(read, roles):
+def binds(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Every proxy that listens does so somewhere, and no two on one address and port."""
-    owners = {}
+    owners: dict[str, tuple[str, int]] = {}
     for below, name, proxy in cfg.listening(read["haproxy"]):
         path = (ROOT, "haproxy", *below, "bind")
         if not proxy["bind"] and not any(line.startswith("bind ") for line in proxy["options"]):
@@ -270,7 +274,7 @@ def binds(read, roles):
                 yield Problem((*path, str(number)), f"{where} is bound by {first[0]} already")
 
 
-def certificates(read, roles):
+def certificates(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Each has one source, and is there on load balancers."""
     for name, one in read["haproxy"]["certificates"].items():
         path = (ROOT, "haproxy", "certificates", name)
@@ -282,7 +286,7 @@ def certificates(read, roles):
             yield Missing((*path, "pem"), "missing: certificate, chain and private key, or else the key certificate")
 
 
-def tls(read, roles):
+def tls(read: Tree, roles: Roles) -> Iterator[Problem]:
     """TLS has a certificate."""
     haproxy = read["haproxy"]
     for below, _, proxy in cfg.listening(haproxy):
@@ -296,7 +300,7 @@ def tls(read, roles):
                 yield Problem((*path, "bind", str(number)), text)
 
 
-def statistics(read, roles):
+def statistics(read: Tree, roles: Roles) -> Iterator[Problem]:
     """What everybody can reach has a password."""
     stats = read["haproxy"]["stats"]
     if not cfg.stats_on(stats) or stats["password"] or "load_balancer" not in roles:
@@ -309,14 +313,14 @@ def statistics(read, roles):
             yield Problem((ROOT, "haproxy", "stats", "password"), text)
 
 
-def _is_loopback(text):
+def _is_loopback(text: str) -> bool:
     try:
         return ipaddress.ip_address(text).is_loopback
     except ValueError:
         return False
 
 
-def port_clashes(read, roles):
+def port_clashes(read: Tree, roles: Roles) -> Iterator[Problem]:
     """On a machine in both roles, nginx and HAProxy want different sockets, and nginx is not to be removed."""
     haproxy = read["haproxy"]
     for machine, entry in read["app_servers"].items():
@@ -335,7 +339,7 @@ def port_clashes(read, roles):
                     yield Problem((ROOT, "app_servers", machine, "port"), text)
 
 
-def nginx_braces(read, roles):
+def nginx_braces(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Raw lines leave the section they stand in as deep as they found it."""
     nginx, path = read["nginx"], (ROOT, "nginx")
     places = {(*path, "options"): nginx["options"], (*path, "site", "options"): nginx["site"]["options"]}

@@ -3,8 +3,14 @@ What the settings mean on this minion: whether its system is one that was tested
 with them, and which of the formula's parts belong on it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
 from haproxy_ha_lib.pillar import schema, shape
 from haproxy_ha_lib.pillar.schema import ROOT
+from haproxy_ha_lib.types import Settings, Tree
 
 PARTS = {
     "cluster": "load_balancers",
@@ -18,7 +24,7 @@ PARTS = {
 _OURS_ALONE = ("load_balancers", "app_servers", "floating_ip")
 
 
-def on_system(settings, os_family, osfinger, families):
+def on_system(settings: Settings, os_family: str, osfinger: str, families: Tree) -> Settings:
     """
     Return the settings with an error if this minion has a role and nobody has tested the formula on its system.
 
@@ -41,7 +47,7 @@ def on_system(settings, os_family, osfinger, families):
     return {**settings, "errors": [*problems, *settings["errors"]]}
 
 
-def in_pillar(settings, pillar):
+def in_pillar(settings: Settings, pillar: Mapping[str, Any]) -> Settings:
     """
     Return the settings with what the rest of pillar tells of them: that it was not rendered, or that keys of this
     formula stand beside its tree. ``tree``: whether pillar has anything for this formula, wrong as it may be.
@@ -63,13 +69,15 @@ def in_pillar(settings, pillar):
     return {**settings, "errors": errors, "warnings": warnings, "tree": tree}
 
 
-def _beside(pillar):
+def _beside(pillar: Mapping[str, Any]) -> list[str]:
     """The keys at the top of pillar that have what this formula's keys of that name may have."""
     given = {key: pillar[key] for key in schema.SCHEMA.keys if pillar.get(key) and isinstance(pillar[key], dict)}
     return [key for key, value in given.items() if not shape.read(schema.SCHEMA.keys[key], value, None, key)[1]]
 
 
-def chosen(packages, installed, candidates):
+def chosen(
+    packages: Iterable[str], installed: Collection[str], candidates: Collection[str] | None
+) -> tuple[list[str], list[str]]:
     """
     Return which packages to have, and which of them cannot be had: ([name], [entry]).
 
@@ -90,13 +98,13 @@ def chosen(packages, installed, candidates):
     return list(dict.fromkeys(wanted)), lacking
 
 
-def some(names, number=3):
+def some(names: Sequence[str], number: int = 3) -> str:
     """Return the first of many names as text, and how many more there are."""
     more = len(names) - number
     return ", ".join(names[:number]) + (f" and {more} more" if more > 0 else "")
 
 
-def surplus(settings, present):
+def surplus(settings: Settings, present: Iterable[str]) -> list[str]:
     """
     Return which of the parts that are ``present`` no table of pillar gives this machine.
 
