@@ -8,10 +8,9 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
-from pillars import REPOSITORY
-
 from haproxy_ha_host import agents
 from haproxy_ha_lib import agents as rules
+from support import REPOSITORY
 
 
 def sources() -> dict[str, str]:

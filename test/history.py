@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from support import REPOSITORY
+
 sys.path[:0] = [str(REPOSITORY / "_utils")]
 
 from haproxy_ha_lib import agents  # noqa: E402

@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from support import REPOSITORY
+
 LISTED = "haproxy_ha/modules.sha256"
 
 

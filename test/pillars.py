@@ -1,14 +1,13 @@
 """Pillars for tests: pillar.example, and it with a change."""
 
 import copy
-from pathlib import Path
 
 import yaml
 
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.settings.build import settings
+from support import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 FORMULA = REPOSITORY / "haproxy_ha"
 REMOVED = object()
 

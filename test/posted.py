@@ -5,7 +5,8 @@ from pathlib import Path
 
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from support import REPOSITORY
+
 EXAMPLE = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
 CONFIGURATIONS = {
     one["name"]: one for one in yaml.safe_load(Path(__file__).with_name("posted.yaml").read_text(encoding="utf-8"))

@@ -14,10 +14,10 @@ from place import in_container
 from simulated import simulator
 
 from haproxy_ha_host import daemons, files, system
+from support import REPOSITORY
 
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 NO_TREE = object()
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from place import requires_tools
-from support.laws import LAWS
 
 from saltext.pacemaker.cib.document import Document
+from support.laws import LAWS
 
 pytestmark = requires_tools("crm_verify")
 

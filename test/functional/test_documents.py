@@ -31,6 +31,7 @@ from haproxy_ha_lib import corosync
 from haproxy_ha_lib.cluster import objects
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.settings import build
+from support import REPOSITORY
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "crm_verify", "openssl", "ip"),
@@ -413,7 +414,7 @@ def test_the_fence_agent_is_told_which_droplet_a_load_balancer_is(example, secre
 
 
 def read(name):
-    return (documents.REPOSITORY / name).read_text(encoding="utf-8")
+    return (REPOSITORY / name).read_text(encoding="utf-8")
 
 
 COMMANDS = sorted({(command.words, command.document) for command in documents.commands()})
@@ -467,7 +468,7 @@ def resolve_salt(program, rest, loaded):
 
 
 def is_sls(name):
-    path = documents.REPOSITORY / name.replace(".", "/")
+    path = REPOSITORY / name.replace(".", "/")
     return path.with_suffix(".sls").exists() or (path / "init.sls").exists()
 
 
@@ -482,11 +483,11 @@ def resolve_make(rest):
 
 
 def resolve_python(rest):
-    assert find_spec(rest[1]) if rest[0] == "-m" else (documents.REPOSITORY / rest[0]).exists()
+    assert find_spec(rest[1]) if rest[0] == "-m" else (REPOSITORY / rest[0]).exists()
 
 
 def resolve_script(program, rest):
-    path = documents.REPOSITORY / program
+    path = REPOSITORY / program
     assert os.access(path, os.X_OK)
     for option in rest:
         assert option in path.read_text(encoding="utf-8"), option

@@ -7,14 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import files, lock, system
+from support import REPOSITORY
 
-UTILS = Path(__file__).resolve().parents[2] / "_utils"
+UTILS = REPOSITORY / "_utils"
 requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it changes owners")
 
 WRITER = """

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 from certificates import self_signed
-from pillars import REPOSITORY, changed
+from pillars import changed
 from place import in_container, requires_tools
 
 from haproxy_ha_host import lock
+from support import REPOSITORY
 
 pytestmark = [
     requires_tools("haproxy", "openssl"),

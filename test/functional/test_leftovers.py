@@ -11,8 +11,9 @@ import pytest
 from place import requires_tools
 
 from haproxy_ha_host import leftovers, nss, system
+from support import REPOSITORY
 
-UTILS = Path(__file__).resolve().parents[2] / "_utils"
+UTILS = REPOSITORY / "_utils"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: as a run")
 
 # What a run does before it is killed, at the call that `die` stands in for.

@@ -15,13 +15,14 @@ import twonodes
 import yaml
 from place import in_container, requires_tools
 
+from support import REPOSITORY
+
 pytestmark = [
     requires_tools("haproxy", "crm_mon", "ip"),
     pytest.mark.skipif(not in_container(), reason="starts daemons: only in the lab's image"),
 ]
-ROOT = Path(__file__).resolve().parents[2]
 NODES = twonodes.NODES
-ENGINE = (sys.executable, str(ROOT / "test" / "enginecall.py"))
+ENGINE = (sys.executable, str(REPOSITORY / "test" / "enginecall.py"))
 DUMMY = "ocf:pacemaker:Dummy"
 MONITOR = {"name": "monitor", "interval": "10s"}
 ADDRESSES = {"n1": "192.0.2.1", "n2": "192.0.2.2", "n3": "192.0.2.3"}
@@ -72,7 +73,7 @@ class Operator:
         self.nodes, self.home, self.files = nodes, home, {}
         for name in nodes:
             (home / name / "pillar").mkdir(parents=True)
-            config = MINION.format(name=name, home=home / name, repository=ROOT)
+            config = MINION.format(name=name, home=home / name, repository=REPOSITORY)
             (home / name / "minion").write_text(config, encoding="utf-8")
             top = home / name / "pillar" / "top.sls"
             top.write_text("base: {'*': [own]}", encoding="utf-8")

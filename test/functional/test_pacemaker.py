@@ -11,18 +11,17 @@ import pytest
 from corpus import every_state, recorded, told
 from place import requires_tools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
-from support.cibs import SYSTEM
-from support.cibs import TWO_NODES as CIB
-from support.laws import configuration, emptied
 
 from _modules import pacemaker
 from saltext.pacemaker.cib.document import MARKER, Document
 from saltext.pacemaker.errors import NoEnd
 from saltext.pacemaker.live import machine
+from support.cibs import SYSTEM
+from support.cibs import TWO_NODES as CIB
+from support.laws import configuration, emptied
 
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin")
 
-ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def cib(tmp_path):
     path = tmp_path / "cib.xml"

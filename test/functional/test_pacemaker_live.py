@@ -14,10 +14,11 @@ import twonodes
 import yaml
 from place import in_container
 
+from support import REPOSITORY
+
 pytestmark = pytest.mark.skipif(not in_container(), reason="starts daemons: only in the lab's image")
 
-ROOT = Path(__file__).resolve().parents[2]
-CALL = (sys.executable, str(ROOT / "test" / "enginecall.py"))
+CALL = (sys.executable, str(REPOSITORY / "test" / "enginecall.py"))
 
 
 class Live(dict):
@@ -212,14 +213,14 @@ def install(*names):
         path.chmod(0o755)
 
 
-ADOPT = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "adopt.md").read_text(encoding="utf-8"), re.DOTALL)
+ADOPT = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs" / "adopt.md").read_text(encoding="utf-8"), re.DOTALL)
 """What docs/adopt.md shows: the export of the tutorial's cluster, and the state."""
 
 
 @pytest.fixture
 def minion(live, tmp_path):
     """``salt-call`` on the node n1, without a master; returns what a function returns."""
-    (tmp_path / "minion").write_text(MINION.format(home=tmp_path, repository=ROOT), encoding="utf-8")
+    (tmp_path / "minion").write_text(MINION.format(home=tmp_path, repository=REPOSITORY), encoding="utf-8")
     (tmp_path / "own.sls").write_text(ADOPT[1], encoding="utf-8")
     (tmp_path / "pillar").mkdir()
     (tmp_path / "pillar" / "top.sls").write_text("base: {'*': [own]}", encoding="utf-8")
@@ -380,7 +381,7 @@ reach.Published(types.SimpleNamespace(state_directory="/run", instance="haproxy"
 def test_what_two_nodes_lose_one_after_the_other_is_one_change(live):
     def publish(value):
         for node in live.values():
-            node.run(sys.executable, "-c", PUBLISH, str(ROOT / "haproxy_ha" / "files" / "agents"), str(value))
+            node.run(sys.executable, "-c", PUBLISH, str(REPOSITORY / "haproxy_ha" / "files" / "agents"), str(value))
 
     def written():
         status = live["n1"].run("cibadmin", "--query", "--xpath", "//nvpair[@name='reach']", check=False).stdout
@@ -416,7 +417,7 @@ assert handover.stray() == []
 
 def test_the_mark_of_a_killed_failover_is_found_in_the_clusters_own_store_and_goes(live):
     def run(code, *arguments):
-        environment = f"PYTHONPATH={ROOT / '_utils'}"
+        environment = f"PYTHONPATH={REPOSITORY / '_utils'}"
         return live["n1"].run("env", environment, sys.executable, "-c", code, *arguments).stdout
 
     run(MARKED, "n1")
@@ -425,7 +426,7 @@ def test_the_mark_of_a_killed_failover_is_found_in_the_clusters_own_store_and_go
     assert run(TIDIED) == "\n"
 
 
-UPGRADES = ("/usr/bin/python3", "-BIS", str(ROOT / "haproxy_ha" / "files" / "agents" / "upgrades.py"))
+UPGRADES = ("/usr/bin/python3", "-BIS", str(REPOSITORY / "haproxy_ha" / "files" / "agents" / "upgrades.py"))
 
 
 def ask_to_stop(node):

@@ -4,10 +4,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pillars import REPOSITORY, changed
+from pillars import changed
 from place import in_container, requires_tools
 
 from haproxy_ha_host import apt
+from support import REPOSITORY
 
 pytestmark = [requires_tools("apt-cache"), pytest.mark.skipif(not in_container(), reason="changes apt's sources")]
 

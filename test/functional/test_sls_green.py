@@ -12,6 +12,7 @@ from pillars import EXAMPLE, REMOVED, changed
 from place import in_container, requires_tools
 
 from haproxy_ha_lib.files import fileset
+from support import REPOSITORY
 
 AGENTS = Path("/usr/lib/ocf/resource.d/haproxy_ha")
 OTHERS = {"another formula's": {"test.succeed_without_changes": [{"name": "theirs"}]}}
@@ -110,8 +111,7 @@ the state:
     - name: {{ "the same" if first.seen is sameas second.seen else "made anew" }}
 """
     (own_sls / "long.sls").write_text(body, encoding="utf-8")
-    root = Path(__file__).resolve().parents[2]
-    minion = minions("primary", (root, own_sls))
+    minion = minions("primary", (REPOSITORY, own_sls))
     assert minion.apply("long", EXAMPLE)["the state"]["name"] == "the same"
 
 
@@ -120,14 +120,13 @@ the state:
 
 def test_a_port_that_is_held_is_the_one_failure_of_a_run_and_stops_nobody_elses(minions, own_sls):
     (own_sls / "theirs.sls").write_text(json.dumps(OTHERS), encoding="utf-8")
-    root = Path(__file__).resolve().parents[2]
     with socket.create_server(("127.0.0.1", 0)) as held:
         bind = f"127.0.0.1:{held.getsockname()[1]}"
         pillar = changed({"haproxy:frontends": {"http": {"bind": [bind]}}})
         for sls in (["haproxy_ha"], ["haproxy_ha.cluster.resources"], ["haproxy_ha.load_balancer.upgrade"],
                     ["haproxy_ha.verify"], ["haproxy_ha", "theirs"]):
             for test in (True, False):
-                states = minions("primary", (root, own_sls)).apply(sls, pillar, test=test)
+                states = minions("primary", (REPOSITORY, own_sls)).apply(sls, pillar, test=test)
                 failed = {name: state for name, state in states.items() if state["result"] is False}
                 assert list(failed) == ["haproxy_ha-preflight"], (sls, states)
                 assert f"process {os.getpid()}" in failed["haproxy_ha-preflight"]["comment"]

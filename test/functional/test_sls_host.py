@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 from certificates import self_signed
-from pillars import EXAMPLE, FORMULA, REPOSITORY, changed
+from pillars import EXAMPLE, FORMULA, changed
 from place import addresses, in_container, requires_tools
 from salt.exceptions import CommandExecutionError
 from simulated import ADDRESS, PRIMARY, simulator
 
 from haproxy_ha_host import lock, system
+from support import REPOSITORY
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "ufw", "nft", "ip"),

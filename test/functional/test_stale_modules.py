@@ -1,15 +1,14 @@
 """Modules and states of different versions: one failure that names the sync."""
 
 import shutil
-from pathlib import Path
 
 import modules
 import pytest
 from pillars import EXAMPLE
 
 import saltext.pacemaker
+from support import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ("_modules", "_states", "_utils", "haproxy_ha")
 either = pytest.mark.parametrize("test", [True, False])
 

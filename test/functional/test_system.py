@@ -13,8 +13,9 @@ from place import requires_tools
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import system
+from support import REPOSITORY
 
-UTILS = Path(__file__).resolve().parents[2] / "_utils"
+UTILS = REPOSITORY / "_utils"
 
 
 def in_a_terminal(code, *arguments, seconds=30):

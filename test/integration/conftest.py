@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-from pathlib import Path
 
 import modules
 import pytest
@@ -10,9 +9,10 @@ import yaml
 from place import addresses, in_container
 from saltfactories.utils import random_string
 
+from support import REPOSITORY
+
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PARTS = ("_modules", "_states", "_utils", "haproxy_ha")
 
 

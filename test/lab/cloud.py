@@ -11,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from support import REPOSITORY
+
 from . import network
 from .image import Image
 from .machine import STATE
@@ -27,7 +29,6 @@ from .topology import (
 )
 
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
 CLOUD = STATE / "cloud"
 CONTROL = CLOUD / "control.sock"
 

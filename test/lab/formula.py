@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import yaml
 
+from support import REPOSITORY
+
 from . import outcome, salt
-from .cloud import REPOSITORY
 from .shell import LabError
 from .topology import APP_SERVERS, BALANCERS, HOSTS, MINIONS
 

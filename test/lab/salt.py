@@ -7,7 +7,8 @@ from pathlib import Path
 
 import modules
 
-from .cloud import REPOSITORY
+from support import REPOSITORY
+
 from .machine import Machine, machine
 from .shell import LabError, wait_for
 from .topology import HOSTS, MINIONS

@@ -8,12 +8,12 @@ import os
 import yaml
 
 from lab import cloud, outcome
-from lab.cloud import REPOSITORY
 from lab.machine import MACHINES, machine
 from lab.salt import call
 from lab.shell import run
 from lab.topology import BALANCERS, HOSTS, MINIONS
 from lab.traffic import ask
+from support import REPOSITORY
 
 
 def test_without_the_modules_one_state_names_the_remedy_and_nothing_is_written(first_run):

@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from lab import audit, outcome, salt, snapshot
-from lab.cloud import REPOSITORY
 from lab.machine import machine
 from lab.shell import wait_for
 from lab.topology import BALANCERS, HOSTS, MINIONS
 from lab.traffic import ask, probe
+from support import REPOSITORY
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 

@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from lab import audit, outcome, salt
-from lab.cloud import REPOSITORY
 from lab.machine import machine
 from lab.topology import BALANCERS
 from lab.traffic import ask
+from support import REPOSITORY
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 

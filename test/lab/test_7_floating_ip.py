@@ -16,13 +16,14 @@ import pytest
 import yaml
 
 from lab import audit, network, outcome, salt
-from lab.cloud import CONTROL, REPOSITORY, api_token
+from lab.cloud import CONTROL, api_token
 from lab.machine import HAPROXY, MACHINES, machine
 from lab.shell import run, wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask, probe
 from lab.watch import watch
+from support import REPOSITORY
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 AGENT = "/usr/lib/ocf/resource.d/haproxy_ha/floatip"

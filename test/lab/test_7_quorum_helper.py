@@ -10,13 +10,14 @@ import pytest
 import yaml
 
 from lab import audit, network, outcome, salt
-from lab.cloud import CONTROL, REPOSITORY
+from lab.cloud import CONTROL
 from lab.machine import HAPROXY, machine
 from lab.shell import wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS
 from lab.traffic import ask
 from lab.watch import watch
+from support import REPOSITORY
 
 pytestmark = pytest.mark.slow
 

@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from lab import audit, outcome, salt
-from lab.cloud import REPOSITORY
 from lab.machine import machine
 from lab.topology import APP_SERVERS, BALANCERS, FLOATING_IP
 from lab.traffic import ask, load, probe
+from support import REPOSITORY
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 APPLY_MANY = Path(__file__).with_name("apply_many.py").read_text(encoding="utf-8")

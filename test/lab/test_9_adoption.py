@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from lab import audit, formula, lab, outcome, salt
-from lab.cloud import REPOSITORY
 from lab.machine import machine
 from lab.shell import wait_for
 from lab.topology import BALANCERS, HOSTS
+from support import REPOSITORY
 
 EXAMPLE = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
 BOTH = ",".join(BALANCERS)

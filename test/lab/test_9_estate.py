@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from lab import audit, cloud, lab, outcome, salt, snapshot
-from lab.cloud import REPOSITORY
 from lab.machine import MACHINES, Machine, machine
 from lab.shell import run, wait_for
 from lab.topology import BALANCERS, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask
+from support import REPOSITORY
 
 EXAMPLE = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
 

@@ -6,11 +6,11 @@ import pytest
 import yaml
 
 from lab import audit, outcome, salt
-from lab.cloud import REPOSITORY
 from lab.machine import machine
 from lab.topology import BALANCERS
 from lab.traffic import ask
 from lab.watch import watch
+from support import REPOSITORY
 
 pytestmark = pytest.mark.slow
 

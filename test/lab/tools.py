@@ -12,8 +12,9 @@ from pathlib import Path
 
 import history
 
+from support import REPOSITORY
+
 from . import image
-from .cloud import REPOSITORY
 from .container import end_container, nspawn
 from .image import CACHE, overlay_mount, privately
 from .shell import LabError

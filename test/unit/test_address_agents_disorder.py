@@ -26,9 +26,10 @@ from pathlib import Path
 import pytest
 
 from haproxy_ha_lib import digitalocean as rules
+from support import REPOSITORY
 
 ROUNDS, FROM = int(os.environ.get("DISORDER", 3000)), int(os.environ.get("DISORDER_FROM", 0))
-AGENTS = Path(__file__).resolve().parents[2] / "haproxy_ha" / "files" / "agents"
+AGENTS = REPOSITORY / "haproxy_ha" / "files" / "agents"
 ADDRESS, FORMER, ME, OTHER, TOKEN = "203.0.113.10", "203.0.113.11", 1001, 1002, "dop_v1_disorder"
 CONTEXT = ssl.create_default_context()
 KNOWN_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 190}

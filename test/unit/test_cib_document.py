@@ -3,11 +3,11 @@
 import copy
 
 import pytest
-from support.cibs import EMPTY, WIDE, empty, made, unowned
 
 from saltext.pacemaker.cib import plan
 from saltext.pacemaker.cib.document import MARKER, Document, export
 from saltext.pacemaker.errors import CibError
+from support.cibs import EMPTY, WIDE, empty, made, unowned
 
 
 def test_everything_comes_back_as_it_was_given():

@@ -2,9 +2,9 @@
 
 import pytest
 from corpus import every_state
-from support.laws import LAWS
 
 from saltext.pacemaker.cib.document import Document
+from support.laws import LAWS
 
 
 @every_state

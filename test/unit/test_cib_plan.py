@@ -4,11 +4,11 @@ import copy
 import random
 
 import pytest
-from support.cibs import EMPTY, WIDE, empty, made, unowned
 
 from saltext.pacemaker.cib import parameters, plan
 from saltext.pacemaker.cib.document import Document, export
 from saltext.pacemaker.errors import CibError
+from support.cibs import EMPTY, WIDE, empty, made, unowned
 
 BASE = {
     "properties": {"stonith-enabled": False, "no-quorum-policy": "stop"},

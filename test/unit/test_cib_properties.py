@@ -5,11 +5,11 @@ import datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.cibs import SOME, WIDE, empty
 
 from saltext.pacemaker.cib import plan, switches
 from saltext.pacemaker.cib.document import Document, export
 from saltext.pacemaker.errors import CibError
+from support.cibs import SOME, WIDE, empty
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 WORDS = st.text(alphabet="abcXYZ019 <>&\"'./:-_é", min_size=1, max_size=12)

@@ -6,10 +6,10 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.cibs import SOME, empty, made
 
 from saltext.pacemaker.cib import plan
 from saltext.pacemaker.cib.document import MARKER, export
+from support.cibs import SOME, empty, made
 
 
 def rule(node):

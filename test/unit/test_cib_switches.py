@@ -3,11 +3,11 @@
 import copy
 
 import pytest
-from support.cibs import empty, made
 
 from saltext.pacemaker.cib import nvsets, plan
 from saltext.pacemaker.cib.document import Document, export
 from saltext.pacemaker.errors import CibError
+from support.cibs import empty, made
 
 BARE = """<cib validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0"><configuration>
 <crm_config><cluster_property_set id="cib-bootstrap-options"><nvpair id="p1" name="stonith-enabled" value="false"/>

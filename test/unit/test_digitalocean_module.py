@@ -4,14 +4,15 @@ import importlib.util
 import os
 import re
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
 
-SOURCE = Path(__file__).resolve().parents[2] / "_modules" / "digitalocean.py"
+from support import REPOSITORY
+
+SOURCE = REPOSITORY / "_modules" / "digitalocean.py"
 
 
 @pytest.fixture

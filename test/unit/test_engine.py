@@ -1,12 +1,13 @@
 """The Pacemaker engine stands alone: what it imports."""
 
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
+
+from support import REPOSITORY
 from support.imports import imported
 
-UTILS = Path(__file__).resolve().parents[2] / "_utils"
+UTILS = REPOSITORY / "_utils"
 ENGINE = UTILS / "saltext" / "pacemaker"
 LIVE = ENGINE / "live"
 FILES = sorted(ENGINE.rglob("*.py"))

@@ -1,13 +1,11 @@
 import json
-from pathlib import Path
 
 import pytest
 
 from faults import report
 from faults.catalogue import FAULTS
 from faults.fault import Fault, Outcome
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from support import REPOSITORY
 
 
 def test_there_are_at_least_sixty_faults_of_different_names():

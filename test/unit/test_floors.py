@@ -1,12 +1,12 @@
 """The floors of the house: what each may import. The Pacemaker engine has tests of its own (test_engine.py)."""
 
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
+
+from support import REPOSITORY
 from support.imports import imported
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 UTILS = REPOSITORY / "_utils"
 LIB = sorted((UTILS / "haproxy_ha_lib").rglob("*.py"))
 HOST = sorted((UTILS / "haproxy_ha_host").rglob("*.py"))

@@ -2,12 +2,12 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from support import REPOSITORY
+
 MODULES = sorted((REPOSITORY / "_modules").glob("*.py"))
 STATES = sorted((REPOSITORY / "_states").glob("*.py"))
 PACKAGES = sorted((REPOSITORY / "_utils").rglob("*.py"))

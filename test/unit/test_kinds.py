@@ -4,7 +4,6 @@ import ast
 import copy
 import re
 import textwrap
-from pathlib import Path
 
 import pytest
 import yaml
@@ -15,8 +14,9 @@ from saltext.pacemaker.cib.document import Document, export
 from saltext.pacemaker.cib.kinds import BY_TAG, KINDS, RESOURCE_SECTIONS
 from saltext.pacemaker.cib.settings import SETTINGS
 from saltext.pacemaker.errors import CibError, DanglingError
+from support import REPOSITORY
 
-MODULE = Path(__file__).resolve().parents[2] / "_modules" / "pacemaker.py"
+MODULE = REPOSITORY / "_modules" / "pacemaker.py"
 DOCUMENTED = ast.get_docstring(ast.parse(MODULE.read_text(encoding="utf-8")))
 BLOCK = re.search(r"\.\. code-block:: yaml\n\n(.*?)\n(?=\S)", DOCUMENTED, re.DOTALL)[1]
 EXAMPLE = yaml.safe_load(textwrap.dedent(BLOCK))

@@ -1,7 +1,9 @@
 import modules
 
+from support import REPOSITORY
+
 
 def test_the_list_of_modules_is_that_of_the_modules():
     """Without it every minion says that its modules are of another version than the states."""
-    written = (modules.REPOSITORY / modules.LISTED).read_text(encoding="ascii")
+    written = (REPOSITORY / modules.LISTED).read_text(encoding="ascii")
     assert written == modules.listing(), "haproxy_ha/modules.sha256 is of other modules: run `make modules`"

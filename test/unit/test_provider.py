@@ -7,11 +7,12 @@ from pathlib import Path
 
 import agentset
 import pytest
-from pillars import DEFAULTS, REPOSITORY, valid
+from pillars import DEFAULTS, valid
 
 from haproxy_ha_lib import agents, provider
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.provider import digitalocean
+from support import REPOSITORY
 
 HOME = REPOSITORY / "_utils" / "haproxy_ha_lib" / "provider"
 ENGINE = REPOSITORY / "_utils" / "saltext"

@@ -3,10 +3,11 @@ import re
 import pillar_reference
 import pytest
 import yaml
-from pillars import DEFAULTS, REPOSITORY, build, changed
+from pillars import DEFAULTS, build, changed
 
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.pillar.shape import Either, Items, Keys, Table, Value
+from support import REPOSITORY
 
 ALL_KEYS = [path for path, node in schema.every_key() if not path[-1].startswith("<")]
 

@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, configuration, simulator
@@ -17,8 +16,8 @@ from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, configuration, simulat
 from lab.simulator import control
 from lab.simulator.faults import KINDS
 from lab.simulator.model import RateLimit
+from support import REPOSITORY
 
-TEST = Path(__file__).resolve().parent.parent
 UNPROCESSABLE = "unprocessable_entity"
 
 
@@ -306,7 +305,7 @@ def test_program_moves_the_traffic_before_the_action_is_completed(tmp_path):
     (tmp_path / "simulator.json").write_text(json.dumps(config))
     program = subprocess.Popen(
         [sys.executable, "-m", "lab.simulator", "--config", str(tmp_path / "simulator.json")],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(TEST)},
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "test")},
     )  # fmt: skip
     try:
         assert program.stdout.readline() == "ready\n"

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import digitalocean_facts as facts
 import pytest
 from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN
 
-SCRIPT = Path(__file__).resolve().parents[1] / "ask_digitalocean.py"
+from support import REPOSITORY
+
+SCRIPT = REPOSITORY / "test" / "ask_digitalocean.py"
 ACTIONS = f"/v2/reserved_ips/{ADDRESS}/actions"
 ASSIGN = {"type": "assign", "droplet_id": SECONDARY}
 QUESTIONS = {

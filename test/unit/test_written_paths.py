@@ -1,11 +1,11 @@
 """Files that documents name are there."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from support import REPOSITORY
+
 DOCUMENTS = [REPOSITORY / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING")]
 HIDDEN = {".git", ".venv", "build", "__pycache__"}
 FILES = {

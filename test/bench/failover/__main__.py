@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import preflight
-from lab.cloud import REPOSITORY
 from lab.shell import LabError, say
 from lab.topology import REALM
+from support import REPOSITORY
 
 from . import report, samples
 from .events import EVENTS
