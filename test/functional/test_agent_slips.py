@@ -15,6 +15,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+
 from support.nonsense import CODES, MAIN, SAID, WORKER, mutated
 
 MUTATIONS = int(os.environ.get("AGENT_MUTATIONS", "5000"))

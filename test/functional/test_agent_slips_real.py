@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from haproxies import HAProxy
 from place import in_container, requires_tools
+
 from support.nonsense import CODES, SAID, mutated
 
 PROCESSES = int(os.environ.get("AGENT_PROCESSES", "2000"))
