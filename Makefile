@@ -31,8 +31,8 @@ bench:
 
 # Writes docs/pillar.md, the comments of pillar.example, and docs/reference/.
 docs:
-	python3 test/pillar_reference.py
-	python3 test/api_reference.py
+	python3 tools/pillar_reference.py
+	python3 tools/api_reference.py
 
 # Tells minions which modules belong to the states: after each change of a module.
 modules:

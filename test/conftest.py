@@ -4,7 +4,8 @@ import contextlib
 import sys
 
 import pytest
-from simulated import TOKEN, simulator
+
+from support.simulated_cloud import TOKEN, simulator
 
 with contextlib.suppress(ImportError):
     import salt  # noqa: F401

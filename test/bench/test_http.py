@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
-from pillars import DEFAULTS, changed, rendered, valid
-from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import daemons, net, system
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.settings import build
+from support.pillars import DEFAULTS, changed, rendered, valid
+from support.place import addresses, in_container, requires_tools
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "wrk"),

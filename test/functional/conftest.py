@@ -6,19 +6,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import agentset
-import modules
 import pytest
-from pillars import EXAMPLE
-from place import in_container
-from simulated import simulator
 
 from haproxy_ha_host import daemons, files, system
-from support import REPOSITORY
+from support import REPOSITORY, agent_set, module_list
+from support.minion import Minion
+from support.pillars import EXAMPLE
+from support.place import in_container
+from support.simulated_cloud import simulator
 
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
 
-NO_TREE = object()
 
 
 # What the formula writes to. A file of tests may leave there what it likes: the next one finds what the image has.
@@ -58,37 +56,6 @@ def machine_as_built(as_built):
             subprocess.run(["cp", "--archive", before, place], check=True)
 
 
-class Minion:
-    """A masterless minion. The API that the example's pillar names is the simulator's."""
-
-    def __init__(self, loaders, api):
-        self.modules = loaders.modules
-        self.api = {"api_url": api.api_url, "ca_file": api.ca_file}
-
-    def apply(self, sls, pillar, test=False, beside=None, **options):
-        """
-        ``state.apply``: the states' returns, by id (the last of an id that stands for several). ``beside``: the rest of
-        pillar.
-        """
-        done = self.modules.state.apply(sls, pillar=self._pillar(pillar, beside), test=test, **options)
-        assert isinstance(done.raw, dict), done.raw
-        return {state["__id__"]: state for state in sorted(done.raw.values(), key=lambda state: state["__run_num__"])}
-
-    def low(self, sls, pillar):
-        """The compiled low chunks of an SLS file, in the order of the run."""
-        chunks = self.modules.state.show_low_sls(sls, pillar=self._pillar(pillar))
-        assert all(isinstance(chunk, dict) for chunk in chunks), chunks
-        return chunks
-
-    def _pillar(self, tree, beside=None):
-        if tree is NO_TREE:
-            return {"no tree": True, **(beside or {})}
-        address = tree.get("floating_ip") if isinstance(tree, dict) else None
-        if isinstance(address, dict) and "api_url" not in address:
-            tree = {**tree, "floating_ip": {**address, **self.api}}
-        return {"haproxy_ha": tree, **(beside or {})}
-
-
 @pytest.fixture(scope="session")
 def api(tmp_path_factory):
     """A simulator of DigitalOcean that knows the example's floating IP and token."""
@@ -106,7 +73,7 @@ def minions(salt_factories, api, tmp_path_factory):
     from saltfactories.utils import random_string
     from saltfactories.utils.functional import Loaders
 
-    made, listed = {}, modules.write(tmp_path_factory.mktemp("listed"))
+    made, listed = {}, module_list.write(tmp_path_factory.mktemp("listed"))
 
     def minion(name, file_roots=(REPOSITORY,)):
         key = (name, *file_roots)
@@ -151,13 +118,13 @@ def installed(tmp_path_factory):
     """The agents' directory as the formula installs it."""
     directory = tmp_path_factory.mktemp("haproxy_ha")
     directory.chmod(0o755)
-    return Path(agentset.install(directory).link)
+    return Path(agent_set.install(directory).link)
 
 
 @pytest.fixture(scope="session")
 def haproxy(installed):
     """The agent haproxy as a module."""
-    return agentset.load(installed.resolve(), "haproxy")
+    return agent_set.load(installed.resolve(), "haproxy")
 
 
 @pytest.fixture

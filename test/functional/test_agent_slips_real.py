@@ -14,10 +14,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from haproxies import HAProxy
-from place import in_container, requires_tools
 
+from support.haproxies import HAProxy
 from support.nonsense import CODES, SAID, mutated
+from support.place import in_container, requires_tools
 
 PROCESSES = int(os.environ.get("AGENT_PROCESSES", "2000"))
 FIRST = int(os.environ.get("AGENT_PROCESSES_FROM", "0"))

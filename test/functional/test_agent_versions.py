@@ -12,18 +12,17 @@ import threading
 import time
 from pathlib import Path
 
-import agentset
-import history
 import pytest
-from place import in_container
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import agents, files, leftovers, system
 from haproxy_ha_lib import agents as rules
+from support import agent_history, agent_set
+from support.place import in_container
 
 pytestmark = pytest.mark.skipif(not in_container(), reason="has a stand-in of systemctl: in the lab's container")
 
-PRESENT = agentset.sources()
+PRESENT = agent_set.sources()
 FENCE = "fence_haproxy_ha_digitalocean"
 
 
@@ -159,12 +158,12 @@ def upgrade(place, old, new, directory, steps):
 
 def at_home(root, texts):
     """The same set for another root: the fence agent of former days names the provider's directory."""
-    link = agentset.place(root).link
+    link = agent_set.place(root).link
     return {name: text.replace("/usr/lib/ocf/resource.d/haproxy_ha", link) for name, text in texts.items()}
 
 
 def begin(former, root, old):
-    return agentset.install_of_former_days(root, old) if former else agentset.install(root, old)
+    return agent_set.install_of_former_days(root, old) if former else agent_set.install(root, old)
 
 
 @pytest.mark.parametrize("former", [False, True], ids=["from a version", "from the directory of former days"])
@@ -182,12 +181,12 @@ def test_the_sets_that_do_not_mix_do_not(tmp_path):
     """Else the tests beside this one prove nothing."""
     for mixed in ({**ONE, "agent.py": OTHER["agent.py"]}, {**OTHER, "haproxy": ONE["haproxy"]}):
         with pytest.raises(CommandExecutionError, match=r"does not run: (.*\n)+.*'one'"):
-            agentset.install(tmp_path, mixed)
+            agent_set.install(tmp_path, mixed)
         assert os.listdir(tmp_path / "versions") == []
         assert not os.path.lexists(tmp_path / "resource.d" / "haproxy_ha")
 
 
-PAST = history.sets()
+PAST = agent_history.sets()
 CHANGES = [number for number in range(len(PAST)) if number + 1 == len(PAST) or PAST[number] != PAST[number + 1]]
 SOME = CHANGES[:: max(1, len(CHANGES) // 4)]
 
@@ -210,7 +209,7 @@ def test_the_past_has_many_sets():
 
 
 def test_a_fresh_machine(tmp_path):
-    place, version = agentset.place(tmp_path), rules.version(PRESENT)
+    place, version = agent_set.place(tmp_path), rules.version(PRESENT)
     planned = agents.plan(place, version)
     assert agents.install(place, version) == planned
     assert planned[place.link] == {"old": None, "new": f"link to {place.of(version)}"}
@@ -221,7 +220,7 @@ def test_a_fresh_machine(tmp_path):
 
 def test_what_pacemaker_would_list_is_the_resource_agents_alone(tmp_path):
     """Every executable file in the provider's directory (Pacemaker's services library)."""
-    place = agentset.install(tmp_path)
+    place = agent_set.install(tmp_path)
     listed = [entry.name for entry in os.scandir(place.link) if entry.is_file() and os.access(entry.path, os.X_OK)]
     assert sorted(listed) == ["floatip", "haproxy"]
     assert os.listdir(tmp_path / "resource.d") == ["haproxy_ha"]
@@ -232,7 +231,7 @@ def test_what_pacemaker_would_list_is_the_resource_agents_alone(tmp_path):
 @pytest.mark.parametrize("path, argument", [("link/haproxy", "meta-data"), ("link/floatip", "meta-data"),
                                             (f"fence/{FENCE}", "-ometadata")])
 def test_a_program_is_that_of_its_source(tmp_path, path, argument):
-    place = agentset.install(tmp_path)
+    place = agent_set.install(tmp_path)
     folder, name = path.split("/")
     arguments = ["-o", "metadata"] if folder == "fence" else [argument]
     said = subprocess.run([f"{getattr(place, folder)}/{name}", *arguments], capture_output=True, text=True, check=True)
@@ -250,11 +249,11 @@ def test_what_an_action_began_with_it_ends_with(tmp_path):
         "import os, sys, time\nsys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))\n"
         "if sys.argv[1] == 'meta-data':\n    sys.exit()\nprint(flush=True)\nsys.stdin.read()\nimport late\n"
         "print(late.WHO)\n")}
-    place = agentset.install(tmp_path, late)
+    place = agent_set.install(tmp_path, late)
     with subprocess.Popen([f"{place.link}/haproxy", "start"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as action:
         action.stdout.readline()
-        agentset.install(tmp_path, {**late, "late.py": "WHO = 'new'\n"})
+        agent_set.install(tmp_path, {**late, "late.py": "WHO = 'new'\n"})
         assert action.communicate("")[0] == "old\n"
 
 
@@ -262,7 +261,7 @@ def test_the_version_of_before_stays_for_an_hour_and_goes_with_a_later_change(tm
     versions = [{**PRESENT, "more.py": f"N = {number}\n"} for number in range(4)]
     digests = [rules.digest(rules.version(one)) for one in versions]
     for one in versions[:3]:
-        place = agentset.install(tmp_path, one)
+        place = agent_set.install(tmp_path, one)
     assert set(os.listdir(place.versions)) == set(digests[:3])
     hour_ago = time.time() - agents.KEPT_SECONDS - 1
     os.utime(f"{place.versions}/{digests[0]}", (hour_ago, hour_ago))
@@ -270,13 +269,13 @@ def test_the_version_of_before_stays_for_an_hour_and_goes_with_a_later_change(tm
     assert agents.plan(place, rules.version(versions[2])) == {}
     planned = agents.plan(place, rules.version(versions[3]))
     assert planned[f"{place.versions}/{digests[0]}"] == {"old": "a version of before", "new": None}
-    agentset.install(tmp_path, versions[3])
+    agent_set.install(tmp_path, versions[3])
     assert set(os.listdir(place.versions)) == set(digests[1:])
 
 
 @pytest.mark.parametrize("harm", ["chmod 0644 haproxy", "echo >> agent.py", "rm reach.py", "rm -r __pycache__"])
 def test_what_somebody_changed_in_a_version_is_put_right(tmp_path, harm):
-    place, version = agentset.install(tmp_path), rules.version(PRESENT)
+    place, version = agent_set.install(tmp_path), rules.version(PRESENT)
     subprocess.run(["sh", "-c", f"cd {place.link} && {harm}"], check=True)
     planned = agents.plan(place, version)
     assert len(planned) == 1
@@ -286,7 +285,7 @@ def test_what_somebody_changed_in_a_version_is_put_right(tmp_path, harm):
 
 
 def test_what_was_compiled_is_used_and_a_file_that_is_newer_counts_itself(tmp_path):
-    place = agentset.install(tmp_path)
+    place = agent_set.install(tmp_path)
     source = Path(place.link, "agent.py")
     with open(source, "a", encoding="utf-8") as handle:
         handle.write("raise SystemExit(42)\n")
@@ -294,10 +293,10 @@ def test_what_was_compiled_is_used_and_a_file_that_is_newer_counts_itself(tmp_pa
 
 
 def test_a_program_that_does_not_run_is_not_installed(tmp_path):
-    place = agentset.install(tmp_path)
+    place = agent_set.install(tmp_path)
     for ill in ({"floatip": "import nothing_at_all\n"}, {"agent.py": "syntax error\n"}):
         before = os.readlink(place.link)
         with pytest.raises(CommandExecutionError, match="the agent .* does not run: "):
-            agentset.install(tmp_path, {**PRESENT, **ill})
+            agent_set.install(tmp_path, {**PRESENT, **ill})
         assert os.readlink(place.link) == before
         assert len(os.listdir(place.versions)) == 1

@@ -14,7 +14,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
+
+from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
 
 OK, GENERIC, ARGS, UNIMPLEMENTED, PERM, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 0, 1, 2, 3, 4, 5, 6, 7, 190
 

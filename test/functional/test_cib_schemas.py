@@ -2,14 +2,14 @@
 
 import random
 
-import cibschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from place import requires_tools
 
 from saltext.pacemaker.cib.document import Document
+from support import random_cibs
 from support.laws import LAWS
+from support.place import requires_tools
 
 pytestmark = requires_tools("crm_verify")
 
@@ -25,5 +25,5 @@ def nothing_is_unknown(document):
 @settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 1 << 32), data=st.data())
 def test_a_law_holds(law, seed, data):
-    name = data.draw(st.sampled_from([name for name in cibschema.names() if name not in FIRST]))
-    law(Document.parse(Document(cibschema.document(name, random.Random(seed))).text()))
+    name = data.draw(st.sampled_from([name for name in random_cibs.names() if name not in FIRST]))
+    law(Document.parse(Document(random_cibs.document(name, random.Random(seed))).text()))

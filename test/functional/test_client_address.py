@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pillars import REMOVED, rendered, valid
-from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import net, system
 from haproxy_ha_lib.files import layout
+from support.pillars import REMOVED, rendered, valid
+from support.place import addresses, in_container, requires_tools
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "ip"),

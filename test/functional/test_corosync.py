@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pillars import text_of, valid
-from place import addresses, in_container, requires_tools
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import corosync, system
 from haproxy_ha_lib import corosync as corosync_conf
+from support.pillars import text_of, valid
+from support.place import addresses, in_container, requires_tools
 
 pytestmark = [
     requires_tools("corosync", "corosync-cfgtool", "corosync-cmapctl", "ip"),

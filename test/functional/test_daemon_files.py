@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from place import in_container, requires_tools
 from salt.exceptions import CommandExecutionError
-from service import Service, free_port
 
 from haproxy_ha_host import daemons, files, net, system, verdicts
+from support.place import in_container, requires_tools
+from support.service import Service, free_port
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "unshare"),

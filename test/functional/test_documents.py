@@ -19,19 +19,18 @@ import threading
 from importlib.util import find_spec
 from pathlib import Path
 
-import documents
 import pytest
 import yaml
-from certificates import self_signed
-from pillars import DEFAULTS, EXAMPLE, text_of
-from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import net, nss, system
 from haproxy_ha_lib import corosync
 from haproxy_ha_lib.cluster import objects
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.settings import build
-from support import REPOSITORY
+from support import REPOSITORY, documents
+from support.certificates import self_signed
+from support.pillars import DEFAULTS, EXAMPLE, text_of
+from support.place import addresses, in_container, requires_tools
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "crm_verify", "openssl", "ip"),

@@ -5,9 +5,10 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import agentset
 import pytest
-from simulated import SECONDARY, TOKEN
+
+from support import agent_set
+from support.simulated_cloud import SECONDARY, TOKEN
 
 NAME = "fence_haproxy_ha_digitalocean"
 
@@ -16,7 +17,7 @@ class Fence:
     """The agent, with its options on standard input."""
 
     def __init__(self, cloud, directory):
-        self.agent = Path(agentset.install(directory).fence, NAME)
+        self.agent = Path(agent_set.install(directory).fence, NAME)
         self.token_file = directory / "token"
         self.token_file.write_text(TOKEN)
         self.token_file.chmod(0o600)

@@ -13,8 +13,9 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from haproxies import HAProxy
-from place import requires_tools
+
+from support.haproxies import HAProxy
+from support.place import requires_tools
 
 OK, GENERIC, ARGS, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 0, 1, 2, 5, 6, 7, 190
 

@@ -4,10 +4,11 @@ import socket
 import subprocess
 import time
 
-import haproxies
 import pytest
-from haproxies import HAProxy, shut_listener
-from place import addresses, in_container, requires_tools
+
+from support import haproxies
+from support.haproxies import HAProxy, shut_listener
+from support.place import addresses, in_container, requires_tools
 
 OK, GENERIC, DEGRADED = 0, 1, 190
 

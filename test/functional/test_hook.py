@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from certificates import self_signed
-from pillars import changed
-from place import in_container, requires_tools
 
 from haproxy_ha_host import lock
 from support import REPOSITORY
+from support.certificates import self_signed
+from support.pillars import changed
+from support.place import in_container, requires_tools
 
 pytestmark = [
     requires_tools("haproxy", "openssl"),

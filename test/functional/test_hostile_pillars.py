@@ -7,17 +7,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from certificates import self_signed
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from pillars import DEFAULTS, changed, rendered
-from place import requires_tools
 
 from haproxy_ha_lib import nginx as nginx_conf
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.haproxy import cfg
 from haproxy_ha_lib.settings import build
+from support.certificates import self_signed
+from support.pillars import DEFAULTS, changed, rendered
+from support.place import requires_tools
 
 pytestmark = requires_tools("haproxy", "nginx", "openssl")
 CFG = "/etc/haproxy/haproxy.cfg"

@@ -4,12 +4,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from certificates import self_signed
-from pillars import DEFAULTS, changed, rendered, valid
-from place import requires_tools
 
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.settings import build
+from support.certificates import self_signed
+from support.pillars import DEFAULTS, changed, rendered, valid
+from support.place import requires_tools
 
 pytestmark = requires_tools("haproxy", "nginx", "openssl")
 

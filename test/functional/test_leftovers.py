@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from place import requires_tools
 
 from haproxy_ha_host import leftovers, nss, system
 from support import REPOSITORY
+from support.place import requires_tools
 
 UTILS = REPOSITORY / "_utils"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: as a run")

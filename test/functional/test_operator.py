@@ -9,20 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import documents
 import pytest
-import twonodes
 import yaml
-from place import in_container, requires_tools
 
-from support import REPOSITORY
+from support import REPOSITORY, documents, two_nodes
+from support.place import in_container, requires_tools
 
 pytestmark = [
     requires_tools("haproxy", "crm_mon", "ip"),
     pytest.mark.skipif(not in_container(), reason="starts daemons: only in the lab's image"),
 ]
-NODES = twonodes.NODES
-ENGINE = (sys.executable, str(REPOSITORY / "test" / "enginecall.py"))
+NODES = two_nodes.NODES
+ENGINE = (sys.executable, str(REPOSITORY / "test/support/engine_calls.py"))
 DUMMY = "ocf:pacemaker:Dummy"
 MONITOR = {"name": "monitor", "interval": "10s"}
 ADDRESSES = {"n1": "192.0.2.1", "n2": "192.0.2.2", "n3": "192.0.2.3"}
@@ -129,7 +127,7 @@ def started(tmp_path_factory):
     systemctl = Path("/usr/local/sbin/systemctl")
     systemctl.write_text(SYSTEMCTL, encoding="utf-8")
     systemctl.chmod(0o755)
-    nodes = twonodes.start()
+    nodes = two_nodes.start()
     try:
         for name, node in nodes.items():
             node.run("mkdir", "-p", "/run/systemd/system")
@@ -140,7 +138,7 @@ def started(tmp_path_factory):
             node.run("mkdir", "-p", "/var/empty")
         yield Operator(nodes, tmp_path_factory.mktemp("operator"))
     finally:
-        twonodes.stop(nodes)
+        two_nodes.stop(nodes)
         systemctl.unlink()
 
 
@@ -291,7 +289,7 @@ def test_what_somebody_stopped_on_purpose_is_said_with_what_starts_it(operator):
 
 def test_a_failure_is_told_with_its_time_and_that_it_is_over(operator):
     operator.nodes["n1"].run("crm_resource", "--fail", "--resource", "FloatIP", "--node", "n1", check=False)
-    twonodes.wait_for("the failure", lambda: operator.engine(["status", {}])[0]["failures"])
+    two_nodes.wait_for("the failure", lambda: operator.engine(["status", {}])[0]["failures"])
     operator.engine(["settle", {}])
     [failure] = operator.call("haproxy_ha.status")["failures"]
     assert (failure["node"], failure["over"], bool(failure["time"])) == ("n1", True, True)
@@ -315,7 +313,7 @@ def test_a_balancer_that_was_never_there_and_has_no_machine_is_not_waited_for(op
 
 def test_a_stopped_cluster_is_waited_for_ten_seconds_and_what_for_is_said_at_once(operator):
     operator.nodes["n2"].run("pkill", "-TERM", "-x", "pacemakerd")
-    twonodes.wait_for("n2 to leave", lambda: not operator.engine(["status", {}])[0]["nodes"]["n2"]["online"])
+    two_nodes.wait_for("n2 to leave", lambda: not operator.engine(["status", {}])[0]["nodes"]["n2"]["online"])
     ret = operator.membership()
     assert (ret["result"], 9 < ret["seconds"] < 15) == (False, True), ret
     assert "n2 is absent: its machine answers, and its cluster was stopped" in ret["comment"]
@@ -325,7 +323,7 @@ def test_a_stopped_cluster_is_waited_for_ten_seconds_and_what_for_is_said_at_onc
 
 def test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can(operator):
     operator.nodes.pop("n2").end()
-    twonodes.wait_for("n2 to be lost", lambda: not operator.engine(["status", {}])[0]["nodes"]["n2"]["online"])
+    two_nodes.wait_for("n2 to be lost", lambda: not operator.engine(["status", {}])[0]["nodes"]["n2"]["online"])
     for test in ("test=False", "test=True"):
         ret = operator.state("haproxy_ha.cluster_membership", 'nodes=["n1", "n2"]', "timeout=120", test)
         assert (ret["result"], ret["seconds"] < 10) == (False, True), ret

@@ -8,8 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from corpus import every_state, recorded, told
-from place import requires_tools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from _modules import pacemaker
@@ -19,6 +17,8 @@ from saltext.pacemaker.live import machine
 from support.cibs import SYSTEM
 from support.cibs import TWO_NODES as CIB
 from support.laws import configuration, emptied
+from support.place import requires_tools
+from support.scheduler_corpus import every_state, recorded, told
 
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin")
 

@@ -8,17 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import changes
 import pytest
-import twonodes
 import yaml
-from place import in_container
 
-from support import REPOSITORY
+from support import REPOSITORY, cluster_changes, two_nodes
+from support.place import in_container
 
 pytestmark = pytest.mark.skipif(not in_container(), reason="starts daemons: only in the lab's image")
 
-CALL = (sys.executable, str(REPOSITORY / "test" / "enginecall.py"))
+CALL = (sys.executable, str(REPOSITORY / "test/support/engine_calls.py"))
 
 
 class Live(dict):
@@ -43,15 +41,15 @@ class Live(dict):
 
 @pytest.fixture(scope="module")
 def nodes():
-    live = Live(twonodes.start())
+    live = Live(two_nodes.start())
     yield live
-    twonodes.stop(live)
+    two_nodes.stop(live)
 
 
 @pytest.fixture
 def live(nodes):
     """The cluster without any configuration."""
-    desired = changes.without_switches(nodes)
+    desired = cluster_changes.without_switches(nodes)
     desired["properties"]["stonith-enabled"] = False
     emptied = nodes.calls(
         ["apply", {"desired": desired, "purge": True}],
@@ -62,7 +60,7 @@ def live(nodes):
     yield nodes
 
 
-BASE = {"properties": {"stonith-enabled": False, "no-quorum-policy": "ignore"}, **changes.base("n1")}
+BASE = {"properties": {"stonith-enabled": False, "no-quorum-policy": "ignore"}, **cluster_changes.base("n1")}
 
 
 def epoch(live):
@@ -71,7 +69,10 @@ def epoch(live):
     return int(re.search(r'\sepoch="(\d+)"', root)[1])
 
 
-@pytest.mark.parametrize("names", [changes.SOME, pytest.param(None, marks=pytest.mark.slow)], ids=["some", "all"])
+@pytest.mark.parametrize("names", [
+    cluster_changes.SOME,
+    pytest.param(None, marks=pytest.mark.slow),
+], ids=["some", "all"])
 def test_what_was_predicted_is_what_the_cluster_then_does(live, names):
     def change(name, data):
         planned, done, settled = live.calls(
@@ -82,13 +83,13 @@ def test_what_was_predicted_is_what_the_cluster_then_does(live, names):
         assert settled["pending"] == [], name
         return planned["impact"]
 
-    steps = [step for step in changes.steps("n1", "n2") if names is None or step[0] in names]
-    assert changes.differing(live.logs, change, copy.deepcopy(BASE), steps) == {}
+    steps = [step for step in cluster_changes.steps("n1", "n2") if names is None or step[0] in names]
+    assert cluster_changes.differing(live.logs, change, copy.deepcopy(BASE), steps) == {}
 
 
 def test_settled_means_that_nothing_is_under_way(live):
     """Starts and stops that take 2 s each; a look every now and then falls into one."""
-    slow = {"agent": changes.DUMMY, "params": {"op_sleep": 2}, "operations": [changes.MONITOR]}
+    slow = {"agent": cluster_changes.DUMMY, "params": {"op_sleep": 2}, "operations": [cluster_changes.MONITOR]}
     for primitives in ({"slow": slow}, {"slow": {**slow, "meta": {"target-role": "Stopped"}}}, {}):
         done, settled = live.calls(
             ["apply", {"desired": {**BASE, "primitives": {**BASE["primitives"], **primitives}}}], ["settle", {}]
@@ -144,7 +145,7 @@ def test_no_commit_is_lost_when_both_nodes_commit_in_a_tight_loop(live, count):
         process.stdin.close()
     failures = 0
     while any(_runs(process) for process in racing.values()):
-        node = twonodes.NODES[failures % 2]
+        node = two_nodes.NODES[failures % 2]
         live[node].run("crm_resource", "--fail", "--resource", "abc"[failures % 3], "--node", "n1", check=False)
         failures += 1
     results = {name: json.loads(process.stdout.read())[0] for name, process in racing.items()}
@@ -301,7 +302,7 @@ def test_operators_functions_do_what_they_say_and_the_second_time_nothing(live):
         assert done[:2] == [True, False], (function, done)
         assert done[2]["resources"]["a"]["nodes"] == where, function
     live["n1"].run("crm_resource", "--fail", "--resource", "b", "--node", "n1")
-    twonodes.wait_for("the failure to be known", lambda: live.call("status")["failures"])
+    two_nodes.wait_for("the failure to be known", lambda: live.call("status")["failures"])
     assert live.calls(["cleanup", {"resource": "b"}], ["cleanup", {"resource": "b"}]) == [True, False]
     state = live.call("wait", timeout=5)
     assert (state["quorum"], state["failures"], state["dc"] in live) == (True, [], True)
@@ -354,7 +355,7 @@ def test_a_node_that_hangs_stops_every_commit_until_it_is_back(live):
     options = {"configuration": changed, "expected_nodes": ["n1", "n2"]}
     live["n2"].freeze()
     try:
-        twonodes.wait_for("n1 to miss n2", lambda: not live.call("status")["nodes"]["n2"]["online"], 90)
+        two_nodes.wait_for("n1 to miss n2", lambda: not live.call("status")["nodes"]["n2"]["online"], 90)
         version = epoch(live)
         for test in (True, False):
             ret = live.state("configured", "me", test=test, timeout=1, **options)
@@ -389,10 +390,10 @@ def test_what_two_nodes_lose_one_after_the_other_is_one_change(live):
 
     publish(2000)
     assert written() == []
-    twonodes.wait_for("the values", written, 30)
+    two_nodes.wait_for("the values", written, 30)
     assert written() == ["2000", "2000"]
     publish(1000)
-    twonodes.wait_for("other values", lambda: written() != ["2000", "2000"], 30)
+    two_nodes.wait_for("other values", lambda: written() != ["2000", "2000"], 30)
     assert written() == ["1000", "1000"]
 
 
@@ -440,7 +441,7 @@ def ask_to_stop(node):
 def test_of_two_that_ask_at_once_one_may_stop_and_the_other_one_after_it(live):
     for _ in range(5):
         asking = {name: ask_to_stop(node) for name, node in live.items()}
-        [first] = twonodes.wait_for("one that may stop", functools.partial(may_stop, asking))
+        [first] = two_nodes.wait_for("one that may stop", functools.partial(may_stop, asking))
         [other] = set(asking) - {first}
         shown = live[other].run("attrd_updater", "--name", "haproxy_ha-upgrading", "--all", "--query").stdout
         assert f'host="{first}" value="1' in shown

@@ -6,13 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from place import requires_tools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from saltext.pacemaker.errors import NoEnd
 from saltext.pacemaker.live import commit, reading
 from support.cibs import SYSTEM
 from support.cibs import TWO_NODES as CIB
+from support.place import requires_tools
 from support.saved_cluster import machine_of
 
 pytestmark = requires_tools("crm_simulate", "crm_verify", "crm_diff", "cibadmin", "crm_mon")

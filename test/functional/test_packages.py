@@ -4,11 +4,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pillars import changed
-from place import in_container, requires_tools
 
 from haproxy_ha_host import apt
 from support import REPOSITORY
+from support.pillars import changed
+from support.place import in_container, requires_tools
 
 pytestmark = [requires_tools("apt-cache"), pytest.mark.skipif(not in_container(), reason="changes apt's sources")]
 

@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from balancing import App, Balancer
-from place import requires_tools
 from salt.exceptions import CommandExecutionError
-from service import free_port
 
 from haproxy_ha_host import net, system
 from haproxy_ha_host.haproxy import pool
 from haproxy_ha_lib.haproxy import runtime
+from support.balancer import App, Balancer
+from support.place import requires_tools
+from support.service import free_port
 
 pytestmark = requires_tools("haproxy")
 

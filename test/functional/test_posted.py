@@ -13,16 +13,16 @@ import threading
 import time
 from pathlib import Path
 
-import posted
 import pytest
-from certificates import self_signed
-from haproxies import shut_listener
-from pillars import DEFAULTS, rendered
-from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import system
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.settings import build
+from support import posted
+from support.certificates import self_signed
+from support.haproxies import shut_listener
+from support.pillars import DEFAULTS, rendered
+from support.place import addresses, in_container, requires_tools
 
 OK, GENERIC, DEGRADED = 0, 1, 190
 

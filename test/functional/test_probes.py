@@ -11,10 +11,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from pillars import text_of, valid
-from place import addresses, in_container, requires_tools
 
 from haproxy_ha_host import net, probes, system
+from support.pillars import text_of, valid
+from support.place import addresses, in_container, requires_tools
 
 pytestmark = [
     requires_tools("haproxy", "ip"),

@@ -8,11 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from pillars import changed, text_of, valid
-from place import addresses, in_container, requires_tools
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import corosync, nss, system
+from support.pillars import changed, text_of, valid
+from support.place import addresses, in_container, requires_tools
 
 pytestmark = [
     requires_tools("corosync", "corosync-qnetd", "corosync-qdevice", "certutil", "pk12util", "openssl", "ip"),

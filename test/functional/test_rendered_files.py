@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from pillars import DEFAULTS, EXAMPLE, REMOVED, changed, text_of, valid
 
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.settings import build
+from support.pillars import DEFAULTS, EXAMPLE, REMOVED, changed, text_of, valid
 
 CFG = "/etc/haproxy/haproxy.cfg"
 VALID = "Configuration file is valid\n"  # HAProxy 2.6 says so; 3.0 is silent

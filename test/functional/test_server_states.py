@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from balancing import App, Balancer
-from certificates import self_signed
-from place import requires_tools
 
 from haproxy_ha_host import system
+from support.balancer import App, Balancer
+from support.certificates import self_signed
+from support.place import requires_tools
 
 pytestmark = requires_tools("haproxy", "openssl")
 

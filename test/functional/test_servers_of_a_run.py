@@ -9,12 +9,12 @@ import socket
 from pathlib import Path
 
 import pytest
-from pillars import changed
-from place import addresses, in_container, requires_tools
-from service import Service
 
 from haproxy_ha_host import net, system
 from haproxy_ha_lib.haproxy import runtime
+from support.pillars import changed
+from support.place import addresses, in_container, requires_tools
+from support.service import Service
 
 pytestmark = [
     requires_tools("haproxy", "ip"),

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from pillars import EXAMPLE, FORMULA, REMOVED, changed
 from salt.exceptions import CommandExecutionError
+
+from support.pillars import EXAMPLE, FORMULA, REMOVED, changed
 
 FILES = sorted(
     ".".join(("haproxy_ha", *path.relative_to(FORMULA).with_suffix("").parts)).removesuffix(".init")

@@ -7,12 +7,12 @@ import socket
 from pathlib import Path
 
 import pytest
-from conftest import NO_TREE
-from pillars import EXAMPLE, REMOVED, changed
-from place import in_container, requires_tools
 
 from haproxy_ha_lib.files import fileset
 from support import REPOSITORY
+from support.minion import NO_TREE
+from support.pillars import EXAMPLE, REMOVED, changed
+from support.place import in_container, requires_tools
 
 AGENTS = Path("/usr/lib/ocf/resource.d/haproxy_ha")
 OTHERS = {"another formula's": {"test.succeed_without_changes": [{"name": "theirs"}]}}

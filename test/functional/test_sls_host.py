@@ -12,14 +12,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from certificates import self_signed
-from pillars import EXAMPLE, FORMULA, changed
-from place import addresses, in_container, requires_tools
 from salt.exceptions import CommandExecutionError
-from simulated import ADDRESS, PRIMARY, simulator
 
 from haproxy_ha_host import lock, system
 from support import REPOSITORY
+from support.certificates import self_signed
+from support.pillars import EXAMPLE, FORMULA, changed
+from support.place import addresses, in_container, requires_tools
+from support.simulated_cloud import ADDRESS, PRIMARY, simulator
 
 pytestmark = [
     requires_tools("haproxy", "nginx", "corosync", "ufw", "nft", "ip"),

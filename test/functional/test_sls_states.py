@@ -5,7 +5,8 @@ import os
 import socket
 
 import pytest
-from pillars import EXAMPLE, changed
+
+from support.pillars import EXAMPLE, changed
 
 TOKEN = EXAMPLE["floating_ip"]["api_token"]
 KEY = base64.b64decode(EXAMPLE["cluster"]["authkey"])

@@ -2,12 +2,11 @@
 
 import shutil
 
-import modules
 import pytest
-from pillars import EXAMPLE
 
 import saltext.pacemaker
-from support import REPOSITORY
+from support import REPOSITORY, module_list
+from support.pillars import EXAMPLE
 
 PARTS = ("_modules", "_states", "_utils", "haproxy_ha")
 either = pytest.mark.parametrize("test", [True, False])
@@ -18,7 +17,7 @@ def formula(tmp_path):
     """A copy of the formula, for a minion of its own."""
     for part in PARTS:
         shutil.copytree(REPOSITORY / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    modules.write(tmp_path, tmp_path)
+    module_list.write(tmp_path, tmp_path)
     return tmp_path
 
 
@@ -43,7 +42,7 @@ def test_a_module_that_is_not_the_states_is_one_failure_that_names_the_sync(mini
     assert minion.apply("haproxy_ha.guard", EXAMPLE)["haproxy_ha-settings"]["result"] is True
     with open(formula / path, "a", encoding="utf-8") as handle:
         handle.write("# another version\n")
-    modules.write(formula, formula)
+    module_list.write(formula, formula)
     for sls in SLS:
         assert "of another version" in only_failure(minion.apply(sls, EXAMPLE, test=test))
 
@@ -63,7 +62,7 @@ def test_modules_that_know_nothing_of_the_list_are_one_failure(minions, formula,
 @either
 def test_states_that_are_older_than_the_modules_are_a_failure(minions, formula, test):
     minion = minions("primary", (formula,))
-    (formula / modules.LISTED).unlink()
+    (formula / module_list.LISTED).unlink()
     guard = "haproxy_ha-settings:\n  haproxy_ha.settings_valid\n"
     (formula / "haproxy_ha" / "guard.sls").write_text(guard, encoding="utf-8")
     for sls in ("haproxy_ha", "haproxy_ha.cluster.resources"):

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from certificates import self_signed
-from place import requires_tools
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import system
 from support import REPOSITORY
+from support.certificates import self_signed
+from support.place import requires_tools
 
 UTILS = REPOSITORY / "_utils"
 

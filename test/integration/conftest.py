@@ -3,13 +3,12 @@
 import contextlib
 import logging
 
-import modules
 import pytest
 import yaml
-from place import addresses, in_container
 from saltfactories.utils import random_string
 
-from support import REPOSITORY
+from support import REPOSITORY, module_list
+from support.place import addresses, in_container
 
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
 
@@ -37,7 +36,7 @@ def master(salt_factories, tmp_path_factory):
     (pillars / "top.sls").write_text("base:\n  '*': [haproxy_ha]\n", encoding="utf-8")
     (pillars / "haproxy_ha.sls").write_text("{}\n", encoding="utf-8")
     overrides = {
-        "file_roots": {"base": [modules.write(tmp_path_factory.mktemp("listed")), str(states)]},
+        "file_roots": {"base": [module_list.write(tmp_path_factory.mktemp("listed")), str(states)]},
         "pillar_roots": {"base": [str(pillars)]},
         "fileserver_followsymlinks": True,
     }

@@ -3,7 +3,8 @@
 import copy
 
 import pytest
-from pillars import EXAMPLE, changed
+
+from support.pillars import EXAMPLE, changed
 
 
 def states(returned):

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from pillars import EXAMPLE, REMOVED, changed
 
 from haproxy_ha_host.system import wait_for
+from support.pillars import EXAMPLE, REMOVED, changed
 
 
 def states(returned):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import modules
-
-from support import REPOSITORY
+from support import REPOSITORY, module_list
 
 from .machine import Machine, machine
 from .shell import LabError, wait_for
@@ -63,7 +61,7 @@ def prepare(target: Machine) -> list[str]:
         target.write("/etc/salt/minion.d/lab.conf", MINION_CONFIG.format(host.name, HOSTS["master"].private))
         return []
     target.write("/etc/salt/master.d/lab.conf", MASTER_CONFIG)
-    modules.write(target.root / "srv/salt")
+    module_list.write(target.root / "srv/salt")
     set_pillar((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
     return [f"{REPOSITORY / part}:{FORMULA_ROOT}/{part}" for part in FORMULA_PARTS]
 
@@ -122,5 +120,5 @@ def start(function: str, *arguments: str) -> None:
 
 def sync() -> None:
     """Hand the formula's modules to the minions."""
-    modules.write(machine("master").root / "srv/salt")
+    module_list.write(machine("master").root / "srv/salt")
     call("saltutil.sync_all")

@@ -6,11 +6,11 @@ from __future__ import annotations
 import itertools
 import json
 
-import changes
 import pytest
 
 from lab import audit, salt
 from lab.topology import BALANCERS
+from support import cluster_changes
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def configured(balancer: str, configuration: dict, *options: str) -> dict:
 def nodes(active):
     """The passive and the active balancer; what the test has made is removed."""
     yield audit.passive(), active
-    removed = configured(active, changes.without_switches(BALANCERS))
+    removed = configured(active, cluster_changes.without_switches(BALANCERS))
     assert removed["result"] is True, removed
     audit.settle()
 
@@ -54,6 +54,6 @@ def test_what_was_predicted_is_what_the_cluster_then_does(nodes):
         return planned["impact"]
 
     home, other = nodes
-    steps = [step for step in changes.steps(home, other) if step[0] not in NOT_OURS]
+    steps = [step for step in cluster_changes.steps(home, other) if step[0] not in NOT_OURS]
     assert len(steps) >= 30
-    assert changes.differing(audit.pacemaker_logs, change, changes.base(home), steps) == {}
+    assert cluster_changes.differing(audit.pacemaker_logs, change, cluster_changes.base(home), steps) == {}

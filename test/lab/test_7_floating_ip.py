@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import changes
 import pytest
 import yaml
 
@@ -23,7 +22,7 @@ from lab.simulator import control
 from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask, probe
 from lab.watch import watch
-from support import REPOSITORY
+from support import REPOSITORY, cluster_changes
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 AGENT = "/usr/lib/ocf/resource.d/haproxy_ha/floatip"
@@ -511,7 +510,7 @@ def test_a_reloadable_parameter_is_reloaded_and_nothing_restarts_or_moves(pillar
     before, logs = footprint(), audit.pacemaker_logs()
     with watch("a reloadable parameter of both agents changed") as seen:
         pillar(lambda tree: tree["cluster"].update(primitives=primitives))
-    done = changes.initiated(logs, audit.pacemaker_logs())
+    done = cluster_changes.initiated(logs, audit.pacemaker_logs())
     assert done == {("FloatIP", "reload-agent", active), *(("haproxy", "reload-agent", host) for host in BALANCERS)}
     assert {**footprint(), "CIB": before["CIB"]} == before
     assert (seen.failed, seen.moves) == ([], [])

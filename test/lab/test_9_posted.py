@@ -7,16 +7,16 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import posted
 import pytest
 import yaml
-from certificates import self_signed
 
 from lab import audit, formula, lab, salt
 from lab.machine import machine
 from lab.test_8_http import SLS, applying
 from lab.topology import BALANCERS
 from lab.traffic import probe
+from support import posted
+from support.certificates import self_signed
 
 TWO_MONITORS = 10.5  # seconds: one that finds nothing new is told nowhere
 

@@ -10,9 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import history
-
-from support import REPOSITORY
+from support import REPOSITORY, agent_history
 
 from . import image
 from .container import end_container, nspawn
@@ -73,9 +71,9 @@ def _command(place: Path, argv: list[str]) -> list[str]:
     if corpus:
         binds.append(f"--bind-ro={Path(corpus).resolve()}:{CORPUS_AT}")
         environment["CIB_CORPUS"] = CORPUS_AT
-    past = history.written(CACHE)
+    past = agent_history.written(CACHE)
     if past:
-        binds.append(f"--bind-ro={past}:{history.PLACE}")
+        binds.append(f"--bind-ro={past}:{agent_history.PLACE}")
     settings = [f"--setenv={name}={value}" for name, value in environment.items()]
     return nspawn(
         _machine(place),

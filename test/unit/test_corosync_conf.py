@@ -1,7 +1,7 @@
 import pytest
-from pillars import REMOVED, build, text_of, valid
 
 from haproxy_ha_lib import corosync
+from support.pillars import REMOVED, build, text_of, valid
 
 THIRD = {"load_balancers:third": {"private_ip": "10.132.20.12", "node_id": 3}}
 ALONE = {"load_balancers:secondary": REMOVED}

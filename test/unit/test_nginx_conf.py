@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from pillars import DEFAULTS, REMOVED, changed, rendered, text_of, valid
 
 from haproxy_ha_lib import nginx
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.settings import build
+from support.pillars import DEFAULTS, REMOVED, changed, rendered, text_of, valid
 
 BALANCERS = ("primary", "secondary")
 SITE = "/etc/nginx/sites-available/haproxy_ha"

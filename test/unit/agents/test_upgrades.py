@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
 
 import pytest
-from pillars import FORMULA, valid
 
 from haproxy_ha_lib.files import layout
+from support.pillars import FORMULA, valid
 
 AGENTS = FORMULA / "files" / "agents"
 NAMES = ("primary", "secondary")

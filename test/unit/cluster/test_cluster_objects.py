@@ -1,10 +1,10 @@
 import pytest
-from pillars import valid
 
 from haproxy_ha_lib.cluster import objects
 from saltext.pacemaker.cib import plan
 from saltext.pacemaker.cib.document import export
 from support.cibs import made
+from support.pillars import valid
 
 
 def configuration(changes=None):

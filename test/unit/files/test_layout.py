@@ -1,8 +1,8 @@
 import jinja2
 import pytest
-from pillars import rendered, valid
 
 from haproxy_ha_lib.files import layout
+from support.pillars import rendered, valid
 
 NONE = {"nginx": [], "haproxy": [], "corosync": []}
 

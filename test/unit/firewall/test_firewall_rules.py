@@ -1,5 +1,6 @@
 import pytest
-from pillars import REMOVED, valid
+
+from support.pillars import REMOVED, valid
 
 COROSYNC = {"port": 5405, "protocol": "udp", "from": ["10.132.20.11"], "to": "10.132.20.10",
             "comment": "haproxy_ha: corosync"}

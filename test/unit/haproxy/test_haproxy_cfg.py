@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from pillars import DEFAULTS, changed, text_of, valid
 
 from haproxy_ha_lib.haproxy import cfg
 from haproxy_ha_lib.settings import build
+from support.pillars import DEFAULTS, changed, text_of, valid
 
 CFG = "/etc/haproxy/haproxy.cfg"
 

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import api_reference
 import pytest
+
+from tools import api_reference
 
 # In a process of its own: with stand-ins for Salt, and without them, the formula's packages are not the same.
 PRINT = """
-import api_reference, json
+import json
+from tools import api_reference
 print(json.dumps({str(path): text for path, text in api_reference.pages().items()}))
 """
 PRINTED = subprocess.run(

@@ -1,9 +1,7 @@
-import modules
-
-from support import REPOSITORY
+from support import REPOSITORY, module_list
 
 
 def test_the_list_of_modules_is_that_of_the_modules():
     """Without it every minion says that its modules are of another version than the states."""
-    written = (REPOSITORY / modules.LISTED).read_text(encoding="ascii")
-    assert written == modules.listing(), "haproxy_ha/modules.sha256 is of other modules: run `make modules`"
+    written = (REPOSITORY / module_list.LISTED).read_text(encoding="ascii")
+    assert written == module_list.listing(), "haproxy_ha/modules.sha256 is of other modules: run `make modules`"

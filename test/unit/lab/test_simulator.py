@@ -11,12 +11,12 @@ import urllib.error
 import urllib.request
 
 import pytest
-from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, configuration, simulator
 
 from lab.simulator import control
 from lab.simulator.faults import KINDS
 from lab.simulator.model import RateLimit
 from support import REPOSITORY
+from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN, configuration, simulator
 
 UNPROCESSABLE = "unprocessable_entity"
 

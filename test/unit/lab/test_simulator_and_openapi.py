@@ -9,13 +9,13 @@ import sys
 import urllib.error
 import urllib.request
 
-import digitalocean_facts as facts
 import pytest
-from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN
 
 from support import REPOSITORY
+from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN
+from tools import digitalocean_facts as facts
 
-SCRIPT = REPOSITORY / "test" / "ask_digitalocean.py"
+SCRIPT = REPOSITORY / "tools/ask_digitalocean.py"
 ACTIONS = f"/v2/reserved_ips/{ADDRESS}/actions"
 ASSIGN = {"type": "assign", "droplet_id": SECONDARY}
 QUESTIONS = {

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
-from simulated import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
 
 from support import REPOSITORY
+from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
 
 SOURCE = REPOSITORY / "_modules" / "digitalocean.py"
 

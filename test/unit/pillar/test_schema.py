@@ -1,13 +1,13 @@
 import re
 
-import pillar_reference
 import pytest
 import yaml
-from pillars import DEFAULTS, build, changed
 
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.pillar.shape import Either, Items, Keys, Table, Value
 from support import REPOSITORY
+from support.pillars import DEFAULTS, build, changed
+from tools import pillar_reference
 
 ALL_KEYS = [path for path, node in schema.every_key() if not path[-1].startswith("<")]
 

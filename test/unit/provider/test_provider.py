@@ -5,14 +5,13 @@ import re
 import subprocess
 from pathlib import Path
 
-import agentset
 import pytest
-from pillars import DEFAULTS, valid
 
 from haproxy_ha_lib import agents, provider
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.provider import digitalocean
-from support import REPOSITORY
+from support import REPOSITORY, agent_set
+from support.pillars import DEFAULTS, valid
 
 HOME = REPOSITORY / "_utils" / "haproxy_ha_lib" / "provider"
 ENGINE = REPOSITORY / "_utils" / "saltext"
@@ -147,13 +146,13 @@ def test_fencing_that_would_power_off_another_droplet_for_this_node():
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    return Path(agentset.install(tmp_path_factory.mktemp("agents")).link).resolve()
+    return Path(agent_set.install(tmp_path_factory.mktemp("agents")).link).resolve()
 
 
 @pytest.fixture
 def floatip(installed, monkeypatch):
     """The agent as a module, which asks no cluster."""
-    module = agentset.load(installed, "floatip")
+    module = agent_set.load(installed, "floatip")
     monkeypatch.setattr(module, "mark", lambda *asked: True)
     return module
 
@@ -197,7 +196,7 @@ def test_the_agents_defaults_are_those_that_are_left_out(floatip, installed):
     """A certificate authority apart: the agents' default is the system's, which the product's names."""
     own = {one.name: one.default for one in floatip.DESCRIPTION.parameters if one.name in digitalocean.DEFAULTS}
     assert own == {**digitalocean.DEFAULTS, "ca_file": ""}
-    fence = agentset.load(installed, "fence_haproxy_ha_digitalocean")
+    fence = agent_set.load(installed, "fence_haproxy_ha_digitalocean")
     options = {name: default for name, (_, default, _) in fence.OPTIONS.items() if name in own}
     assert options == {name: own[name] for name in options} and set(own) - set(options) == {"metadata_url"}
 

@@ -1,7 +1,7 @@
 import pytest
-from pillars import EXAMPLE, FAMILIES, build, valid
 
 from haproxy_ha_lib.settings import minion
+from support.pillars import EXAMPLE, FAMILIES, build, valid
 
 
 def on(osfinger, os_family="Debian", changes=None, minion_id="primary"):

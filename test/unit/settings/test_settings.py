@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from pillars import DEFAULTS, EXAMPLE, REMOVED, build, changed, text_of, valid
 
 from haproxy_ha_lib.pillar import shape
 from haproxy_ha_lib.settings.build import secrets, settings
+from support.pillars import DEFAULTS, EXAMPLE, REMOVED, build, changed, text_of, valid
 
 NODES = "haproxy_ha:load_balancers"
 APPS = "haproxy_ha:app_servers"

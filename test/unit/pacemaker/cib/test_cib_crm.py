@@ -1,10 +1,10 @@
 import xml.etree.ElementTree as ET
 
 import pytest
-from pillars import valid
 
 from saltext.pacemaker.cib import crm, plan
 from saltext.pacemaker.cib.document import Document
+from support.pillars import valid
 
 CIB = """<cib crm_feature_set="3.1.0" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
 <configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>"""

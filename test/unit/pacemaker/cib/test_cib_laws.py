@@ -1,10 +1,10 @@
 """Every state of the corpus by the laws of the comparison."""
 
 import pytest
-from corpus import every_state
 
 from saltext.pacemaker.cib.document import Document
 from support.laws import LAWS
+from support.scheduler_corpus import every_state
 
 
 @every_state

@@ -1,7 +1,7 @@
 """
 Asks DigitalOcean's API what the formula asks, and compares its answers with the description that the tests go by.
 
-    DIGITALOCEAN_TOKEN=... python3 test/ask_digitalocean.py [options] ADDRESS [DROPLET...]
+    DIGITALOCEAN_TOKEN=... python3 tools/ask_digitalocean.py [options] ADDRESS [DROPLET...]
 
 It reads, and changes nothing. With --power it also asks, as the formula does where it fences, whether the token may
 switch droplets: a droplet that cannot exist is to be powered on. Prints a line for each question; the code is 0 when

@@ -2,7 +2,7 @@
 What people read about pillar, from the schema that it is checked against: the page docs/pillar.md, and the comments of
 pillar.example, whose settings are written by hand.
 
-    python3 test/pillar_reference.py      # writes both; the tests compare them
+    python3 tools/pillar_reference.py      # writes both; the tests compare them
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ import textwrap
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(REPOSITORY / "_utils"), str(REPOSITORY / "test")]
+sys.path[:0] = [str(REPOSITORY / "_utils")]
 
 import yaml  # noqa: E402
-from pillars import DEFAULTS  # noqa: E402
 
 from haproxy_ha_lib import values  # noqa: E402
 from haproxy_ha_lib.pillar import schema  # noqa: E402
@@ -24,6 +23,10 @@ from haproxy_ha_lib.pillar.shape import Either, Items, Keys, Table, Value  # noq
 
 PAGE = REPOSITORY / "docs" / "pillar.md"
 EXAMPLE = REPOSITORY / "pillar.example"
+DEFAULTS = {
+    **yaml.safe_load((REPOSITORY / "haproxy_ha" / "defaults.yaml").read_text(encoding="utf-8")),
+    **yaml.safe_load((REPOSITORY / "haproxy_ha" / "os_family.yaml").read_text(encoding="utf-8"))["Debian"],
+}
 HEAD = """\
 # Pillar
 

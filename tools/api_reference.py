@@ -1,7 +1,7 @@
 """
 What people can call, from the docstrings: a page of docs/reference/ for each execution module and each state module.
 
-    python3 test/api_reference.py      # writes them; a test compares them. No Salt is needed.
+    python3 tools/api_reference.py      # writes them; a test compares them. No Salt is needed.
 """
 
 from __future__ import annotations

@@ -5,11 +5,10 @@ import socket
 import threading
 import time
 
-from service import Service, free_port
-
 from haproxy_ha_host import daemons, files, net, system
 from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_lib.haproxy import runtime as lib_runtime
+from support.service import Service, free_port
 
 CFG = """\
 global
