@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import yaml
 
 from support import REPOSITORY
 
 from . import outcome, salt
+from .machine import machine
 from .shell import LabError
 from .topology import APP_SERVERS, BALANCERS, HOSTS, MINIONS
 
+CONFIGURATION = "haproxy_ha.load_balancer.config"
+APPLY_MANY = Path(__file__).with_name("apply_many.py").read_text(encoding="utf-8")
 NAME_THE_BALANCER = "http-response set-header X-Balancer %[hostname]"
 
 
@@ -52,3 +59,21 @@ def apply(what: str = "haproxy_ha", target: str = "*") -> dict:
     if failed:
         raise LabError("; ".join(failed))
     return returned
+
+
+@contextlib.contextmanager
+def applying(host: str, sls: str) -> Iterator[Callable[[], list[dict]]]:
+    """A function that applies an SLS on a host, and returns its states; Salt is started there once for all calls."""
+    argv = machine(host).command("/opt/salt/bin/python3", "-c", APPLY_MANY, sls)
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+
+        def apply() -> list[dict]:
+            process.stdin.write("apply\n")
+            process.stdin.flush()
+            run = {host: json.loads(process.stdout.readline())}
+            assert outcome.failed(run) == []
+            return outcome.states(run, host)
+
+        yield apply
+        process.stdin.close()

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import re
 import statistics
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lab import audit, outcome, salt
+from lab.formula import CONFIGURATION, applying
 from lab.machine import machine
 from lab.topology import APP_SERVERS, BALANCERS, FLOATING_IP
 from lab.traffic import ask, load, probe
 from support import REPOSITORY
+from support.certificates import self_signed
 
 EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
-APPLY_MANY = Path(__file__).with_name("apply_many.py").read_text(encoding="utf-8")
 RELOADS = 20
 
 
 def certificate(directory: Path, number: int) -> str:
     """A certificate with its key, in PEM."""
-    key, crt = directory / f"{number}.key", directory / f"{number}.crt"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "9",
-         "-subj", f"/CN=number-{number}", "-out", crt, "-keyout", key],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return crt.read_text(encoding="ascii") + key.read_text(encoding="ascii")
+    return "".join(path.read_text(encoding="ascii") for path in self_signed(directory, f"number-{number}"))
 
 
 def site(pem: str, servers: list[str] = ("app-1", "app-2"), renamed: bool = False, header: int = 0) -> dict:
@@ -67,31 +60,10 @@ def changes(directory: Path, count: int) -> list[dict]:
     return pillars[:count]
 
 
-SLS = "haproxy_ha.load_balancer.config"
-
-
-@contextlib.contextmanager
-def applying(host: str, sls: str) -> Iterator[Callable[[], list[dict]]]:
-    """A function that applies an SLS on a host, and returns its states; Salt is started there once for all calls."""
-    argv = machine(host).command("/opt/salt/bin/python3", "-c", APPLY_MANY, sls)
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "ready\n"
-
-        def apply() -> list[dict]:
-            process.stdin.write("apply\n")
-            process.stdin.flush()
-            run = {host: json.loads(process.stdout.readline())}
-            assert outcome.failed(run) == []
-            return outcome.states(run, host)
-
-        yield apply
-        process.stdin.close()
-
-
 def apply_many(balancer: str, pillars: list[dict]) -> list[dict]:
     """The configuration of a balancer with each pillar in turn: the state's return each time."""
     found = []
-    with applying(balancer, SLS) as apply:
+    with applying(balancer, CONFIGURATION) as apply:
         for pillar in pillars:
             salt.set_pillar(yaml.safe_dump({"haproxy_ha": pillar}, sort_keys=False))
             found += [state for state in apply() if state["__id__"] == "haproxy_ha-load-balancer-config"]
@@ -103,7 +75,7 @@ def under_change(active):
     """The active balancer; the example's configuration is back after the test."""
     yield active
     salt.set_pillar(EXAMPLE)
-    assert outcome.failed(salt.call("state.apply", SLS)) == []
+    assert outcome.failed(salt.call("state.apply", CONFIGURATION)) == []
 
 
 def test_no_request_is_lost_while_servers_and_certificates_change(under_change, tmp_path):

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from lab import audit, formula, lab, salt
+from lab.formula import CONFIGURATION, applying
 from lab.machine import machine
-from lab.test_8_http import SLS, applying
 from lab.topology import BALANCERS
 from lab.traffic import probe
 from support import posted
@@ -34,7 +34,7 @@ def pair():
     formula.apply()
     audit.settle()
     with contextlib.ExitStack() as stack:
-        runs = [stack.enter_context(applying(name, SLS)) for name in BALANCERS]
+        runs = [stack.enter_context(applying(name, CONFIGURATION)) for name in BALANCERS]
         pool = stack.enter_context(ThreadPoolExecutor())
         yield lambda: list(pool.map(lambda run: run(), runs))
     lab.down()
