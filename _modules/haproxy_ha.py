@@ -23,6 +23,7 @@ import salt.pillar
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltException, SaltInvocationError
 
+import haproxy_ha_lib
 import saltext.pacemaker
 from haproxy_ha_host import (
     agents,
@@ -362,7 +363,7 @@ def _place(path):
 
 def _packages():
     """Where a sync puts the formula's packages."""
-    return os.path.dirname(os.path.dirname(lib_settings.__file__))
+    return os.path.dirname(os.path.dirname(haproxy_ha_lib.__file__))
 
 
 def roles(saltenv=None):
