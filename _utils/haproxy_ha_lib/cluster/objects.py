@@ -10,15 +10,14 @@ from typing import Any
 
 from haproxy_ha_lib import provider
 from haproxy_ha_lib.pillar.schema import ROOT
-from haproxy_ha_lib.pillar.shape import Problem
+from haproxy_ha_lib.pillar.shape import shown
 from haproxy_ha_lib.provider import FloatingIP
 from haproxy_ha_lib.types import Tree
-from saltext.pacemaker import errors
 from saltext.pacemaker.cib import desired, switches
 from saltext.pacemaker.cib.kinds import RESOURCE_SECTIONS
 from saltext.pacemaker.cib.nvsets import as_sets, pairs
 from saltext.pacemaker.cib.shapes import Context
-from saltext.pacemaker.errors import CibError
+from saltext.pacemaker.errors import CibError, Problem
 from saltext.pacemaker.words import did_you_mean
 
 HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
@@ -216,13 +215,8 @@ def _check(data: Tree) -> tuple[list[Problem], list[str]]:
     try:
         doubts = desired.read_alone(data).doubts.values()
     except CibError as error:
-        return [_in_pillar(problem) for problem in error.problems], []
-    return [], [str(_in_pillar(doubt)) for found in doubts for doubt in found]
-
-
-def _in_pillar(problem: errors.Problem) -> Problem:
-    """A problem of the engine by its path in pillar."""
-    return Problem((ROOT, "cluster", *map(str, problem.path)), problem.text)
+        return [problem.below(ROOT, "cluster") for problem in error.problems], []
+    return [], [shown(doubt.below(ROOT, "cluster")) for found in doubts for doubt in found]
 
 
 def needs_agents(wanted: Tree) -> bool:

@@ -54,8 +54,8 @@ def _peers(settings: Settings) -> Iterator[Rule]:
 def _proxies(settings: Settings) -> Iterator[Rule]:
     """What the world may reach: not what is bound to the private network or to loopback."""
     private = (settings["me"]["private_ip"], settings["me"]["private_ipv6"])
-    for path, name, proxy in cfg.listening(settings["haproxy"]):
-        said = f"{path[0].removesuffix('s')} {name}" if name in path else path[0]
+    for below, _, proxy in cfg.listening(settings["haproxy"]):
+        said = cfg.title(below)
         for bind in proxy["bind"]:
             address = bind["address"]
             if address in EVERY_ADDRESS:

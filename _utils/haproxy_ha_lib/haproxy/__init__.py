@@ -1,1 +1,1 @@
-"""HAProxy: its configuration, a line of it, and what it says while it runs."""
+"""HAProxy: its configuration, the words of sections, a line of it, and what it says while it runs."""

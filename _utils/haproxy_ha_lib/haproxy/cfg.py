@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.types import Lines, Section, Settings, Tree
 from haproxy_ha_lib.values import bracketed, is_hash
 
@@ -61,8 +62,8 @@ _KEEP_ALIVE = {"option http-server-close": "option http-keep-alive"}
 
 def proxies(haproxy: Tree) -> Iterator[tuple[str, str, Tree]]:
     """Yield (section keyword, name, settings) of every proxy, in the order of haproxy.cfg."""
-    for kind in ("listen", "frontend", "backend"):
-        for name, proxy in haproxy[f"{kind}s"].items():
+    for kind, table in PROXIES.items():
+        for name, proxy in haproxy[table].items():
             yield kind, name, proxy
 
 
@@ -130,7 +131,13 @@ def listening(haproxy: Tree) -> Iterator[tuple[tuple[str, ...], str, Tree]]:
         yield ("stats",), STATS, {**haproxy["stats"], "mode": "http", "from": None, "options": []}
     for kind, name, proxy in proxies(haproxy):
         if kind != "backend":
-            yield (f"{kind}s", name), name, proxy
+            yield (PROXIES[kind], name), name, proxy
+
+
+def title(below: Sequence[str]) -> str:
+    """Return what is at a path below haproxy in the words of haproxy.cfg, such as ``listen web``."""
+    words = {table: kind for kind, table in PROXIES.items()}
+    return " ".join((words.get(below[0], below[0]), *below[1:]))
 
 
 def stats_on(stats: Tree) -> bool:

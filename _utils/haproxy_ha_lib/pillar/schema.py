@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from haproxy_ha_lib import corosync, provider, values
-from haproxy_ha_lib.haproxy import line
+from haproxy_ha_lib.haproxy import line, sections
 from haproxy_ha_lib.pillar import shape
-from haproxy_ha_lib.pillar.shape import Check, Either, Items, Keys, Node, Path, Problem, Table, Value
+from haproxy_ha_lib.pillar.shape import Check, Either, Items, Keys, Node, Table, Value
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.cib import switches, tables
 from saltext.pacemaker.cib.settings import SETTINGS
+from saltext.pacemaker.errors import Problem
+from saltext.pacemaker.types import Path
 
 ROOT = "haproxy_ha"
 
@@ -51,12 +53,6 @@ def bind(value: object) -> Tree:
         raise values.Invalid(allowed) from None
 
 
-SECTION_KEYWORDS = frozenset({
-    "acme", "backend", "cache", "crt-store", "defaults", "fcgi-app", "frontend", "global", "http-errors", "listen",
-    "log-forward", "log-profile", "mailers", "peers", "program", "resolvers", "ring", "traces", "userlist",
-})
-
-
 def raw_words(value: object) -> str:
     """Words of haproxy.cfg as they are, one blank between them."""
     return line.tidy(values.line(value))
@@ -65,7 +61,7 @@ def raw_words(value: object) -> str:
 def raw_line(value: object) -> str:
     """One line of haproxy.cfg as it is; it may not begin another section, because sections are ours to order."""
     text = raw_words(value)
-    if line.keyword(text) in SECTION_KEYWORDS:  # HAProxy reads "listen" as listen
+    if line.keyword(text) in sections.WORDS:  # HAProxy reads "listen" as listen
         raise values.Invalid("a line within its section, not one that begins a section")
     return text
 
@@ -111,11 +107,9 @@ def plain_data(value: object) -> Any:
     return value
 
 
-_RAW_SECTIONS = ("acme", "crt-store", "defaults", "fcgi-app", "http-errors", "log-forward", "log-profile", "mailers",
-                 "program", "ring")
 _raw_section = values.matching(
-    rf"({'|'.join(_RAW_SECTIONS)}) [A-Za-z0-9][A-Za-z0-9._-]{{0,126}}",
-    f"<keyword> <name> with the keyword {', '.join(_RAW_SECTIONS)}",
+    rf"({'|'.join(sections.RAW)}) [A-Za-z0-9][A-Za-z0-9._-]{{0,126}}",
+    f"<keyword> <name> with the keyword {', '.join(sections.RAW)}",
 )
 _balance = values.matching(
     r"roundrobin|static-rr|leastconn|first|source|random(\([1-9]\d{0,3}\))?|rdp-cookie(\([A-Za-z0-9_.-]+\))?"

@@ -1,5 +1,5 @@
 """
-The pieces that a schema of pillar is made of. Each lays what pillar gives over the default, checks it, and collects
+The pieces that a schema of pillar is made of. Each lays what pillar gives over the default, checks it, and reports
 what is wrong: mappings merge, lists replace, null means the default. Where something is wrong, the default stands in.
 """
 
@@ -13,22 +13,12 @@ from typing import Any, TypeAlias
 from haproxy_ha_lib import values
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker import words
+from saltext.pacemaker.errors import Problem
+from saltext.pacemaker.given import accept, check_keys, refuse
+from saltext.pacemaker.types import Path, Report
 
 Check: TypeAlias = Callable[[Any], Any]
 """Returns a value in its normal form, or raises values.Invalid."""
-Path: TypeAlias = tuple[Any, ...]
-"""The keys that lead to a place in pillar."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong at a path of pillar, a tuple of keys."""
-
-    path: Path
-    text: str
-
-    def __str__(self) -> str:
-        return f"{':'.join(_step(step) for step in self.path)}: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -36,14 +26,16 @@ class Missing(Problem):
     """Something is not there. It needs no word where pillar gave something wrong instead."""
 
 
-def _step(step: object) -> str:
+def shown(problem: Problem) -> str:
+    """Return what is wrong, by its path in pillar."""
+    return f"{':'.join(_step(step) for step in problem.path)}: {problem.text}"
+
+
+def _step(step: Any) -> str:
     """A key is shown as it is unless it could garble the message, or is a secret in the wrong place."""
-    plain = isinstance(step, str) and step.isprintable() and len(step) <= 60 and not words.looks_secret(step)
-    return str(step) if plain else words.describe(step)
-
-
-def _refuse(problems: list[Problem], path: Path, found: object, allowed: object, secret: bool = False) -> None:
-    problems.append(Problem(path, f"found {words.describe(found, secret)}, allowed: {allowed}"))
+    text = str(step)
+    plain = type(step) in (int, str) and text.isprintable() and len(text) <= 60 and not words.looks_secret(text)
+    return text if plain else words.describe(step)
 
 
 @dataclass(frozen=True)
@@ -53,8 +45,8 @@ class Node(ABC):
     doc: str
 
     @abstractmethod
-    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Any:
-        """Return ``given``, or else ``default``, in its normal form. Problems are added."""
+    def read(self, given: Any, default: Any, path: Path, report: Report) -> Any:
+        """Return ``given``, or else ``default``, in its normal form. What is wrong is reported."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +57,14 @@ class Value(Node):
     default: Any = None
     secret: bool = False
 
-    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Any:
+    def read(self, given: Any, default: Any, path: Path, report: Report) -> Any:
         fallback = self.default if default is None else default
         if given is None:
             return fallback
         try:
             return self.check(given)
         except values.Invalid as error:
-            _refuse(problems, path, given, error, self.secret)
+            refuse(report, path, given, error, self.secret)
             return fallback
 
 
@@ -82,19 +74,14 @@ class Keys(Node):
 
     keys: Mapping[str, Node]
 
-    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Tree:
+    def read(self, given: Any, default: Any, path: Path, report: Report) -> Tree:
         default = default or {}
-        allowed = ", ".join(self.keys)
-        if not isinstance(given, (dict, type(None))):
-            _refuse(problems, path, given, f"a mapping with {allowed}")
+        if not accept(report, path, given, (dict, type(None)), f"a mapping with {', '.join(self.keys)}"):
             given = None
         given = given or {}
-        for key in given:
-            if key not in self.keys:
-                hint = words.did_you_mean(key, self.keys) or f", allowed: {allowed}"
-                problems.append(Problem((*path, key), f"unknown key{hint}"))
+        check_keys(report, path, given, self.keys)
         return {
-            key: node.read(given.get(key), default.get(key), (*path, key), problems)
+            key: node.read(given.get(key), default.get(key), (*path, key), report)
             for key, node in self.keys.items()
         }
 
@@ -113,35 +100,34 @@ class Table(Node):
     removable: bool = False
     required: bool = False
 
-    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Tree:
+    def read(self, given: Any, default: Any, path: Path, report: Report) -> Tree:
         default = default or {}
-        if not isinstance(given, (dict, type(None))):
-            _refuse(problems, path, given, f"a mapping from {self.label} to its settings")
+        if not accept(report, path, given, (dict, type(None)), f"a mapping from {self.label} to its settings"):
             given = None
         elif self.required and not given:
             found = "missing" if given is None else "empty"
-            problems.append(Missing(path, f"{found}, required: at least one {self.label}"))
+            report(Missing(path, f"{found}, required: at least one {self.label}"))
         given = given or {}
-        kept = {key: inner for key, inner in given.items() if self._keeps(key, inner, default, path, problems)}
+        kept = {key: inner for key, inner in given.items() if self._keeps(key, inner, default, path, report)}
         rest = {key: None for key in default if key not in given}
         return {
-            key: self.item.read(inner, default.get(key), (*path, key), problems)
+            key: self.item.read(inner, default.get(key), (*path, key), report)
             for key, inner in {**kept, **rest}.items()
         }
 
-    def _keeps(self, key: str, inner: Any, default: Any, path: Path, problems: list[Problem]) -> bool:
+    def _keeps(self, key: str, inner: Any, default: Any, path: Path, report: Report) -> bool:
         """Whether pillar's entry stays: its name is right, and it does not take a default away."""
         try:
             if self.key(key) != key:
                 raise values.Invalid("a name without blanks around it")
         except values.Invalid as error:
-            _refuse(problems, (*path, key), key, error)
+            refuse(report, (*path, key), key, error)
             return False
         if inner is not None or not self.removable:
             return True
         if key not in default:
             text = "null takes a default away, and there is none of this name" + words.did_you_mean(key, default)
-            problems.append(Problem((*path, key), text))
+            report(Problem((*path, key), text))
         return False
 
 
@@ -151,18 +137,18 @@ class Items(Node):
 
     item: Value
 
-    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> list[Any]:
-        if not isinstance(given, (list, tuple, type(None))):
-            _refuse(problems, path, given, "a list")
+    def read(self, given: Any, default: Any, path: Path, report: Report) -> list[Any]:
+        if not accept(report, path, given, (list, tuple, type(None)), "a list"):
             given = None
         result = []
         for number, inner in enumerate((default or []) if given is None else given):
-            before = len(problems)
+            problems: list[Problem] = []
             if inner is None:
-                _refuse(problems, (*path, str(number)), inner, self.item.doc)
-            item = self.item.read(inner, None, (*path, str(number)), problems)
-            if len(problems) == before:
-                result.append(item)
+                refuse(problems.append, (*path, number), inner, self.item.doc)
+            item = self.item.read(inner, None, (*path, number), problems.append)
+            result += [] if problems else [item]
+            for problem in problems:
+                report(problem)
         return result
 
 
@@ -174,9 +160,9 @@ class Either(Node):
     listing: Node | None = None
     mapping: Node | None = None
 
-    def read(self, given: Any, default: Any, path: Path, problems: list[Problem]) -> Any:
+    def read(self, given: Any, default: Any, path: Path, report: Report) -> Any:
         chosen = self._chosen(default if given is None else given)
-        return chosen.read(given, default if chosen is self._chosen(default) else None, path, problems)
+        return chosen.read(given, default if chosen is self._chosen(default) else None, path, report)
 
     def _chosen(self, value: Any) -> Node:
         if isinstance(value, dict) and self.mapping:
@@ -191,7 +177,7 @@ def read(node: Node, given: Any, default: Any, root: str) -> tuple[Any, list[Pro
     Return (value, problems): ``given`` laid over ``default`` and checked by ``node``; ``root`` begins every path.
     """
     problems: list[Problem] = []
-    return node.read(given, default, (root,), problems), problems
+    return node.read(given, default, (root,), problems.append), problems
 
 
 def walk(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:

@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 
 from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.pillar.schema import ROOT
-from haproxy_ha_lib.pillar.shape import Missing, Problem
+from haproxy_ha_lib.pillar.shape import Missing, shown
 from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker import words
+from saltext.pacemaker.errors import Problem
 
 TABLES = {"load_balancers": "a load balancer", "app_servers": "an app server", "quorum_helper": "the quorum helper"}
 """The tables of machines in pillar, and what a machine of each is called."""
@@ -78,10 +79,10 @@ def fill_in(
                 if key == "anchor_ip" and sources.says_no_anchor():
                     entry[key] = entry["public_ip"] or sources.own("public_ip")[0]
                     text = f"this droplet has none, so HAProxy binds its public IP {entry[key]}"
-                    warnings.append(str(Problem((ROOT, table, machine, key), text)))
+                    warnings.append(shown(Problem((ROOT, table, machine, key), text)))
                 problem = Missing((ROOT, table, machine, key), f"missing: {reason}; set it here")
                 if entry[key] is None and key == "public_ip" and not _links_publicly(read, table, roles):
-                    warnings.append(str(problem))
+                    warnings.append(shown(problem))
                 elif entry[key] is None:
                     problems.append(problem)
     return problems, warnings

@@ -11,10 +11,12 @@ from haproxy_ha_lib import corosync, provider, values
 from haproxy_ha_lib.cluster import objects as cluster
 from haproxy_ha_lib.firewall import rules
 from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.pillar.schema import ROOT
-from haproxy_ha_lib.pillar.shape import Missing, Problem
+from haproxy_ha_lib.pillar.shape import Missing, shown
 from haproxy_ha_lib.settings import addresses, checks
+from saltext.pacemaker.errors import Problem
 
 
 def settings(pillar, minion_id, defaults, metadata=None, mine=None):
@@ -122,7 +124,7 @@ def _errors(problems):
         for problem in problems
         if not isinstance(problem, Missing) or not any(_related(problem.path, path) for path in wrong)
     }
-    return [str(problem) for problem in sorted(told, key=_order)]
+    return [shown(problem) for problem in sorted(told, key=_order)]
 
 
 def _related(one, other):
@@ -167,7 +169,7 @@ def _left_out(read):
         kind, proxy = pools[title]
         if rest and cfg.mode(haproxy, proxy) == "http" and not proxy["port"]:
             text = f"{server}, which is not managed, is in no other pool by itself: not in {rest}"
-            yield f"{ROOT}:haproxy:{kind}s:{title}:servers: {text}"
+            yield f"{ROOT}:haproxy:{PROXIES[kind]}:{title}:servers: {text}"
 
 
 def _haproxy(read, me):
@@ -176,7 +178,7 @@ def _haproxy(read, me):
     for path, _, proxy in cfg.listening(haproxy):
         for number, bind in enumerate(proxy["bind"]):
             if not _resolved(bind, me, read["floating_ip"])["address"] and not _told(bind, read["floating_ip"]):
-                problems.append(Problem((ROOT, "haproxy", *path, "bind", str(number)), _unknown(bind["address"])))
+                problems.append(Problem((ROOT, "haproxy", *path, "bind", number), _unknown(bind["address"])))
 
     def resolved(proxy):
         parts = dict(proxy)
@@ -186,8 +188,7 @@ def _haproxy(read, me):
             parts["servers"] = cfg.servers_of(proxy, haproxy, read["app_servers"])
         return parts
 
-    tables = {f"{kind}s": {name: resolved(proxy) for name, proxy in haproxy[f"{kind}s"].items()}
-              for kind in ("listen", "frontend", "backend")}
+    tables = {table: {name: resolved(proxy) for name, proxy in haproxy[table].items()} for table in PROXIES.values()}
     return {
         **haproxy,
         **tables,

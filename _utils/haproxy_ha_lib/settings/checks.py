@@ -12,12 +12,16 @@ from collections.abc import Collection, Iterator
 from haproxy_ha_lib import nginx as nginx_conf
 from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.pillar.schema import ROOT
-from haproxy_ha_lib.pillar.shape import Missing, Path, Problem
+from haproxy_ha_lib.pillar.shape import Missing
 from haproxy_ha_lib.settings import addresses
 from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker import words
+from saltext.pacemaker.errors import Problem
+from saltext.pacemaker.types import Path
 
+_HAPROXY = (ROOT, "haproxy")
 EVERY_ADDRESS = ("*", "0.0.0.0", "::")
 
 
@@ -83,7 +87,7 @@ def quorum_helper(read: Tree, roles: Roles) -> Iterator[Problem]:
 
 def repository(read: Tree, roles: Roles) -> Iterator[Problem]:
     """A repository has an address, a suite, and one proof of its packages."""
-    given, path = read["haproxy"]["repository"], (ROOT, "haproxy", "repository")
+    given, path = read["haproxy"]["repository"], (*_HAPROXY, "repository")
     if not given["uri"]:
         for key in ("suite", "key", "key_url", "trusted"):
             if given[key]:
@@ -187,7 +191,7 @@ def proxy_names(read: Tree, roles: Roles) -> Iterator[Problem]:
         first = owners.setdefault(name, f"a {kind}")
         if first != f"a {kind}":
             text = f"{first} has this name too; names are unique across listens, frontends and backends"
-            yield Problem((ROOT, "haproxy", f"{kind}s", name), text)
+            yield Problem((*_HAPROXY, PROXIES[kind], name), text)
 
 
 def own_names(read: Tree, roles: Roles) -> Iterator[Problem]:
@@ -195,21 +199,21 @@ def own_names(read: Tree, roles: Roles) -> Iterator[Problem]:
     taken = {("userlists", cfg.STATS), ("sections", f"defaults {cfg.TCP}")}
     for table, name in sorted(taken):
         if name in read["haproxy"][table]:
-            yield Problem((ROOT, "haproxy", table, name), "the formula has one of this name itself")
+            yield Problem((*_HAPROXY, table, name), "the formula has one of this name itself")
 
 
 def peers(read: Tree, roles: Roles) -> Iterator[Problem]:
     """A section without a peer is dropped by HAProxy, with a warning."""
     for name, section in read["haproxy"]["peers"].items():
         if not section["port"] and not section["options"]:
-            yield Missing((ROOT, "haproxy", "peers", name, "port"), "missing, and there are no options")
+            yield Missing((*_HAPROXY, "peers", name, "port"), "missing, and there are no options")
 
 
 def modes(read: Tree, roles: Roles) -> Iterator[Problem]:
     """What is of HTTP alone stands where HTTP is spoken."""
     haproxy = read["haproxy"]
     for kind, name, proxy in cfg.proxies(haproxy):
-        path, is_tcp = (ROOT, "haproxy", f"{kind}s", name), cfg.mode(haproxy, proxy) == "tcp"
+        path, is_tcp = (*_HAPROXY, PROXIES[kind], name), cfg.mode(haproxy, proxy) == "tcp"
         if is_tcp and proxy.get("redirect_to_https"):
             yield Problem((*path, "redirect_to_https"), "found true, but the mode is tcp, allowed: false")
         if is_tcp and (proxy.get("balance") or "").startswith(("uri", "url_param", "hdr(")):
@@ -224,16 +228,16 @@ def references(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Backends, app servers, certificates and sections `defaults` that are referred to exist."""
     haproxy, apps = read["haproxy"], read["app_servers"]
     for kind, name, proxy in cfg.proxies(haproxy):
-        path = (ROOT, "haproxy", f"{kind}s", name)
+        path = (*_HAPROXY, PROXIES[kind], name)
         yield from _unknown("backend", proxy.get("default_backend"), haproxy["backends"], (*path, "default_backend"))
         named = [title.partition(" ")[2] for title in haproxy["sections"] if title.startswith("defaults ")]
         yield from _unknown("section `defaults`", proxy["from"], named, (*path, "from"))
         for number, certificate in enumerate(proxy.get("certificates", [])):
-            where = (*path, "certificates", str(number))
+            where = (*path, "certificates", number)
             yield from _unknown("certificate", certificate, haproxy["certificates"], where)
         servers = proxy["servers"] if isinstance(proxy.get("servers"), list) else []
         for number, server in enumerate(servers):
-            where = (*path, "servers", str(number))
+            where = (*path, "servers", number)
             yield from _unknown("app server", server, apps, where)
             if server in servers[:number]:
                 yield Problem(where, f"{server} is in this {kind} already")
@@ -257,27 +261,27 @@ def served(read: Tree, roles: Roles) -> Iterator[Problem]:
             f"{found}, but {who}; required: app_servers, rest or a list of names, or in options a line that answers, "
             "such as `server ...` or `http-request return ...`"
         )
-        yield Missing((ROOT, "haproxy", f"{kind}s", name, "servers"), text)
+        yield Missing((*_HAPROXY, PROXIES[kind], name, "servers"), text)
 
 
 def binds(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Every proxy that listens does so somewhere, and no two on one address and port."""
     owners: dict[str, tuple[str, int]] = {}
     for below, name, proxy in cfg.listening(read["haproxy"]):
-        path = (ROOT, "haproxy", *below, "bind")
+        path = (*_HAPROXY, *below, "bind")
         if not proxy["bind"] and not any(line.startswith("bind ") for line in proxy["options"]):
             yield Missing(path, "missing or empty, required: at least one <address>:<port>")
         for number, bind in enumerate(proxy["bind"]):
             where = f"{values.bracketed(bind['address'])}:{bind['port']}"
             first = owners.setdefault(where, (name, number))
             if first != (name, number):
-                yield Problem((*path, str(number)), f"{where} is bound by {first[0]} already")
+                yield Problem((*path, number), f"{where} is bound by {first[0]} already")
 
 
 def certificates(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Each has one source, and is there on load balancers."""
     for name, one in read["haproxy"]["certificates"].items():
-        path = (ROOT, "haproxy", "certificates", name)
+        path = (*_HAPROXY, "certificates", name)
         if one["key"] and not one["certificate"]:
             yield Missing((*path, "certificate"), "missing, but key is there")
         elif one["pem"] and one["certificate"]:
@@ -290,14 +294,14 @@ def tls(read: Tree, roles: Roles) -> Iterator[Problem]:
     """TLS has a certificate."""
     haproxy = read["haproxy"]
     for below, _, proxy in cfg.listening(haproxy):
-        path = (ROOT, "haproxy", *below)
+        path = (*_HAPROXY, *below)
         for number, bind in enumerate(proxy["bind"]):
             lacks = cfg.has_tls(bind) and not cfg.has_certificate(bind)
             if lacks and (below == ("stats",) or not cfg.certificates(haproxy, proxy)):
                 text = "found ssl without a certificate: name one by `crt`" + (
                     "" if below == ("stats",) else ", or put one into haproxy_ha:haproxy:certificates"
                 )
-                yield Problem((*path, "bind", str(number)), text)
+                yield Problem((*path, "bind", number), text)
 
 
 def statistics(read: Tree, roles: Roles) -> Iterator[Problem]:
@@ -310,7 +314,7 @@ def statistics(read: Tree, roles: Roles) -> Iterator[Problem]:
         if bind["address"] not in ("private", "private_ipv6", *private) and not _is_loopback(bind["address"]):
             where = f"{bind['address']}:{bind['port']}"
             text = f"missing, but {where} is not only of the private network"
-            yield Problem((ROOT, "haproxy", "stats", "password"), text)
+            yield Problem((*_HAPROXY, "stats", "password"), text)
 
 
 def _is_loopback(text: str) -> bool:
@@ -328,14 +332,13 @@ def port_clashes(read: Tree, roles: Roles) -> Iterator[Problem]:
             continue
         if haproxy["remove_nginx"]:
             text = f"found true, but {machine} is an app server with nginx as well, allowed: false"
-            yield Problem((ROOT, "haproxy", "remove_nginx"), text)
-        for below, name, proxy in cfg.listening(haproxy):
+            yield Problem((*_HAPROXY, "remove_nginx"), text)
+        for below, _, proxy in cfg.listening(haproxy):
             for bind in proxy["bind"]:
                 overlaps = bind["address"] in ("private", entry["private_ip"], *EVERY_ADDRESS)
                 if overlaps and bind["port"] == entry["port"]:
                     where = f"{bind['address']}:{bind['port']}"
-                    said = f"{below[0].removesuffix('s')} {name}"
-                    text = f"found {entry['port']}, but {said} on the same machine listens on {where}"
+                    text = f"found {entry['port']}, but {cfg.title(below)} on the same machine listens on {where}"
                     yield Problem((ROOT, "app_servers", machine, "port"), text)
 
 

@@ -4,7 +4,7 @@ What the engine raises. The texts are for people, and never quote XML.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -17,6 +17,15 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{':'.join(map(str, self.path))}: {self.text}" if self.path else self.text
+
+    def below(self, *path: Any) -> Problem:
+        """The same in data that has these at ``path``."""
+        return replace(self, path=(*path, *self.path))
+
+
+@dataclass(frozen=True)
+class Doubt(Problem):
+    """A value that Pacemaker would not understand; it would keep it all the same."""
 
 
 class CibError(ValueError):

@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from saltext.pacemaker.errors import Problem
+
 Element: TypeAlias = ET.Element
 Data: TypeAlias = dict[str, Any]
 """A mapping of the data's form (the execution module ``pacemaker`` describes it), or of what its functions return."""
@@ -14,8 +16,8 @@ Key: TypeAlias = tuple[str, str]
 Objects: TypeAlias = dict[Key, Any]
 Path: TypeAlias = tuple[Any, ...]
 """The keys and numbers that lead to a place in data."""
-Report: TypeAlias = Callable[..., None]
-"""Takes a path, a text, and whether only a value is doubtful (value_only)."""
+Report: TypeAlias = Callable[[Problem], object]
+"""Takes what is wrong, such as ``append`` of a list."""
 Parents: TypeAlias = dict[Element, Element]
 Actions: TypeAlias = dict[str, dict[str, list[Data]]]
 """{"resources": {id: [action]}, "nodes": {name: [action]}} of the scheduler."""

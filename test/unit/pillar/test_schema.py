@@ -134,7 +134,7 @@ def test_only_the_secrets_are_secret_and_they_are():
 def test_no_value_takes_what_is_no_data(node):
     for hostile in (object(), b"bytes", {1, 2}):
         problems = []
-        node.read(hostile, None, ("x",), problems)
+        node.read(hostile, None, ("x",), problems.append)
         assert len(problems) == 1
 
 

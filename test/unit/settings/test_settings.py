@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from haproxy_ha_lib.pillar import shape
 from haproxy_ha_lib.settings.build import secrets, settings
+from saltext.pacemaker.errors import Problem
 from support.pillars import DEFAULTS, EXAMPLE, REMOVED, build, changed, text_of, valid
 
 NODES = "haproxy_ha:load_balancers"
@@ -57,7 +58,7 @@ WRONG = {
     ),
     "a minion id that is a number": (
         {"app_servers": {101: {"private_ip": "10.0.0.1"}}},
-        [f"{APPS}:101 (a whole number): found 101 (a whole number), allowed: {NAME}"],
+        [f"{APPS}:101: found 101 (a whole number), allowed: {NAME}"],
     ),
     "a minion id with a line break": (
         {"app_servers:app\nx": {"private_ip": "10.0.0.1"}},
@@ -507,7 +508,7 @@ WRONG = {
         {"cluster:primitives": {"mail": {"metta": {}}}},
         [
             "haproxy_ha:cluster:primitives:mail: needs an agent, or else a template",
-            "haproxy_ha:cluster:primitives:mail:metta: is not known here, did you mean meta?",
+            "haproxy_ha:cluster:primitives:mail:metta: unknown key, did you mean meta?",
         ],
     ),
     "options that are no mapping": (
@@ -865,8 +866,9 @@ def changed_at(path, value):
 
 
 def test_a_problem_is_shown_on_one_printable_line():
-    problem = shape.Problem(("haproxy_ha", "a\nb", 5, "x" * 99), "wrong")
-    assert str(problem) == "haproxy_ha:'a\\nb' (a string):5 (a whole number):a string of 99 characters: wrong"
+    problem = Problem(("haproxy_ha", "a\nb", 5, True, "x" * 99), "wrong")
+    told = "haproxy_ha:'a\\nb' (a string):5:True (a boolean):a string of 99 characters: wrong"
+    assert shape.shown(problem) == told
 
 
 def test_a_repository_of_one_directory_has_no_components():

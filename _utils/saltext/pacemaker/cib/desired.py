@@ -15,22 +15,22 @@ from saltext.pacemaker.cib import kinds, nvsets, switches, tables, values
 from saltext.pacemaker.cib.document import AUTOMATIC, Document, named
 from saltext.pacemaker.cib.settings import SETTINGS
 from saltext.pacemaker.cib.shapes import Context, Target
-from saltext.pacemaker.errors import CibError, DanglingError, Problem
+from saltext.pacemaker.errors import CibError, DanglingError, Doubt, Problem
+from saltext.pacemaker.given import accept, refuse
 from saltext.pacemaker.types import Data, Key, Objects, Path, Report
-from saltext.pacemaker.words import describe, did_you_mean
+from saltext.pacemaker.words import did_you_mean
 
 
 @dataclass
 class Desired:
     """
     objects: {(section, id): data, or None for what must not be there}. settings: {(section, node or None): sets}.
-    doubts: by the same keys, Problems with values that Pacemaker would not understand; it would keep them all the same,
-    so that they matter only where something is written.
+    doubts: by the same keys; they matter only where something is written.
     """
 
     objects: Objects = field(default_factory=dict)
     settings: dict[tuple[str, str | None], list[Any]] = field(default_factory=dict)
-    doubts: dict[tuple[str, str | None], list[Problem]] = field(default_factory=dict)
+    doubts: dict[tuple[str, str | None], list[Doubt]] = field(default_factory=dict)
 
     @property
     def there(self) -> set[Key]:
@@ -55,10 +55,13 @@ def read(data: Any, document: Document) -> Desired:
     Raises CibError with all that is wrong, by path.
     """
     problems: list[Problem] = []
-    doubts: list[Problem] = []
+    doubts: list[Doubt] = []
 
-    def report(path: Path, text: str, value_only: bool = False) -> None:
-        (doubts if value_only else problems).append(Problem(path, text))
+    def report(problem: Problem) -> None:
+        if isinstance(problem, Doubt):
+            doubts.append(problem)
+        else:
+            problems.append(problem)
 
     desired = normalised(data, report)
     for key, content in desired.objects.items():
@@ -95,7 +98,7 @@ def _doubt_references(desired: Desired, document: Document) -> None:
         for path, name, target in _references(key, desired.objects[key]):
             if target.doubtful and name not in allowed(target):
                 text = f"there is no {target.word} {name}{did_you_mean(name, allowed(target))}"
-                desired.doubts[key].append(Problem(path, text))
+                desired.doubts[key].append(Doubt(path, text))
 
 
 def check_references(
@@ -111,45 +114,43 @@ def check_references(
     going = {name for _, name in doomed}
     problems: list[Problem] = []
 
-    def report(path: Path, text: str) -> None:
-        problems.append(Problem(path, text))
-
     for key in desired.there:
         content = desired.objects[key]
         for path, name, target in _references(key, content):
             matters = name in going or (key in written and not target.doubtful)
             if matters and name not in allowed(target):
-                report(path, f"there is no {target.word} {name}{did_you_mean(name, allowed(target))}")
+                text = f"there is no {target.word} {name}{did_you_mean(name, allowed(target))}"
+                problems.append(Problem(path, text))
         if key in written:
             for name in _id_refs(content):
                 if name not in context.named and name not in context.ids:
-                    report((*key[0].split(":"), key[1]), f"there is nothing with the id {name} for its id-ref")
-    _report_holders(desired, report)
+                    text = f"there is nothing with the id {name} for its id-ref"
+                    problems.append(Problem((*key[0].split(":"), key[1]), text))
+    _report_holders(desired, problems.append)
     if problems:
         raise DanglingError(*sorted(problems, key=str))
 
 
-def normalised(data: Any, report: Report = lambda path, text: None) -> Desired:
+def normalised(data: Any, report: Report = lambda problem: None) -> Desired:
     """
     The Desired for ``data``, unchecked; what is in no form of data at all is reported by path.
     """
     desired = Desired()
     data = _plain(data, (), report)
     if not isinstance(data, dict):
-        report(("configuration",), f"found {describe(data)}, allowed: a mapping of {', '.join(tables.SECTIONS)}")
+        refuse(report, ("configuration",), data, f"a mapping of {', '.join(tables.SECTIONS)}")
         return desired
     for section, content in data.items():
         if section not in (*tables.SECTIONS, *switches.SECTIONS):
-            report((section,), f"is not a section{did_you_mean(section, tables.SECTIONS)}")
+            report(Problem((section,), f"is not a section{did_you_mean(section, tables.SECTIONS)}"))
         elif content is None:
             continue
         elif section in switches.SECTIONS:
-            if not isinstance(content, dict):
-                report((section,), f"found {describe(content)}, allowed: a mapping, which says nothing")
+            accept(report, (section,), content, dict, "a mapping, which says nothing")
         elif section in SETTINGS:
             _add_settings(desired, section, content, report)
         elif not isinstance(content, dict):
-            report((section,), f"found {describe(content)}, allowed: a mapping by id")
+            refuse(report, (section,), content, "a mapping by id")
         elif section == "acls":
             _add_acls(desired, content, report)
         else:
@@ -168,30 +169,30 @@ def _plain(value: Any, path: Path, report: Report) -> Any:
     """A copy of data with names as text, tuples as lists and dates as text; what XML cannot hold is reported."""
     if isinstance(value, dict):
         if len(path) > _DEEPEST:
-            report(path, "is nested too deeply")
+            report(Problem(path, "is nested too deeply"))
             return {}
         return {_plain(values.text(key), path, report): _plain(one, (*path, key), report) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         if len(path) > _DEEPEST:
-            report(path, "is nested too deeply")
+            report(Problem(path, "is nested too deeply"))
             return []
         return [_plain(one, (*path, number), report) for number, one in enumerate(value)]
     if isinstance(value, datetime.date):
         return str(value)
     if isinstance(value, str):
         if _CONTROL.search(value):
-            report(path, "holds a character that XML cannot hold")
+            report(Problem(path, "holds a character that XML cannot hold"))
         return str(value)
     if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and value == value):
         return value
-    report(path, f"found {describe(value, secret=True)}, allowed: text, a number, true or false")
+    refuse(report, path, value, "text, a number, true or false", secret=True)
     return None
 
 
 def _add_acls(desired: Desired, content: Data, report: Report) -> None:
     for part, objects in content.items():
         if f"acls:{part}" not in kinds.KINDS or not isinstance(objects, (dict, type(None))):
-            report(("acls", part), "allowed: mappings under roles, targets and groups")
+            report(Problem(("acls", part), "allowed: mappings under roles, targets and groups"))
             continue
         for name, one in (objects or {}).items():
             desired.objects[f"acls:{part}", name] = one
@@ -201,7 +202,7 @@ def _add_settings(desired: Desired, section: str, content: Any, report: Report) 
     if not SETTINGS[section].per_node:
         desired.settings[section, None] = _sets(content)
     elif not isinstance(content, dict):
-        report((section,), f"found {describe(content)}, allowed: a mapping by node")
+        refuse(report, (section,), content, "a mapping by node")
     else:
         for node, one in content.items():
             desired.settings[section, node] = _sets(one)
@@ -216,16 +217,15 @@ def _check_settings(
 ) -> None:
     settings = SETTINGS[section]
     for number, one in enumerate(sets):
-        if not isinstance(one, dict):
-            report(path, f"found {describe(one)}, allowed: names and values")
+        if not accept(report, path, one, dict, "names and values"):
             continue
         nvsets.check_set(one, settings.table, path if set(one) == {"attributes"} else (*path, number), report)
         attributes = one.get("attributes")
         if section == "properties" and isinstance(attributes, dict):
             for name in sorted(AUTOMATIC.intersection(attributes)):
-                report((*path, name), "is set by the cluster itself")
+                report(Problem((*path, name), "is set by the cluster itself"))
     if node is not None and document.nodes() and node not in document.nodes():
-        report(path, f"the cluster has no node of this name{did_you_mean(node, document.nodes())}")
+        report(Problem(path, f"the cluster has no node of this name{did_you_mean(node, document.nodes())}"))
 
 
 def _references(key: Key, content: Data) -> Iterator[tuple[Path, str, Target]]:
@@ -262,7 +262,7 @@ def _report_holders(desired: Desired, report: Report) -> None:
             holders.setdefault(member, []).append(name)
     for member, names in holders.items():
         if len(names) > 1:
-            report(("primitives", member), f"is in {' and in '.join(sorted(names))}, allowed: one of them")
+            report(Problem(("primitives", member), f"is in {' and in '.join(sorted(names))}, allowed: one of them"))
 
 
 def _check_ids(desired: Desired, document: Document, report: Report) -> None:
@@ -272,12 +272,13 @@ def _check_ids(desired: Desired, document: Document, report: Report) -> None:
         if content is None or section == "acls:targets":
             continue
         if not values.is_id(name):
-            report((section, name), "is no id: a letter or _, then letters, digits, _, . and -")
+            report(Problem((section, name), "is no id: a letter or _, then letters, digits, _, . and -"))
         if name in seen:
-            report((section, name), f"the id is also in {seen[name]}; an id is unique in the whole configuration")
+            text = f"the id is also in {seen[name]}; an id is unique in the whole configuration"
+            report(Problem((section, name), text))
         seen[name] = section
         if name not in taken and name in document.context.ids:
-            report((section, name), "the id is in use in the cluster for a part of something else")
+            report(Problem((section, name), "the id is in use in the cluster for a part of something else"))
 
 
 def members(section: str, content: Data) -> list[str]:

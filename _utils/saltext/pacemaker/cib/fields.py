@@ -10,8 +10,9 @@ from typing import Any
 
 from saltext.pacemaker.cib import values
 from saltext.pacemaker.cib.shapes import Context, Field, Shape, Shapes, Target, children
+from saltext.pacemaker.errors import Doubt, Problem
+from saltext.pacemaker.given import accept, refuse
 from saltext.pacemaker.types import Data, Element, Path, Report
-from saltext.pacemaker.words import describe
 
 
 class Attribute(Field):
@@ -58,8 +59,7 @@ class Attribute(Field):
         if wanted is None and self.choices and values.word(value) not in {values.word(c) for c in self.choices}:
             wanted = "one of " + ", ".join(self.choices)
         if wanted:
-            only = not isinstance(value, (dict, list))
-            report(path, f"found {describe(value)}, allowed: {wanted}", value_only=only)
+            refuse(report, path, value, wanted, kind=Problem if isinstance(value, (dict, list)) else Doubt)
 
 
 class Alias(Attribute):
@@ -128,7 +128,7 @@ class Agent(Field):
     def check(self, value: Any, path: Path, report: Report) -> None:
         names, parts = _agent_parts(value)
         if len(parts) < 2 or not all(parts):
-            report(path, f"found {describe(value)}, allowed: class:provider:type or class:type")
+            refuse(report, path, value, "class:provider:type or class:type")
 
 
 def _agent_parts(value: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -218,8 +218,8 @@ class Members(Field):
     def check(self, value: Any, path: Path, report: Report) -> None:
         if self.many:
             _check_words(value, path, report)
-        elif not isinstance(value, str):
-            report(path, f"found {describe(value)}, allowed: the name of a resource")
+        else:
+            accept(report, path, value, str, "the name of a resource")
 
 
 class Single(Field):
@@ -425,18 +425,16 @@ class Many(Field):
         self.shapes()[tag].write(child, data, context)
 
     def check(self, value: Any, path: Path, report: Report) -> None:
-        if not isinstance(value, dict if self.keyed else list):
-            wanted = "a mapping by id" if self.keyed else "a list"
-            report(path, f"found {describe(value)}, allowed: {wanted}")
-            return
-        for place, item in value.items() if isinstance(value, dict) else enumerate(value):
-            self._check_item(item, (*path, place), report)
+        kind, allowed = (dict, "a mapping by id") if self.keyed else (list, "a list")
+        if accept(report, path, value, kind, allowed):
+            for place, item in value.items() if isinstance(value, dict) else enumerate(value):
+                self._check_item(item, (*path, place), report)
 
     def _check_item(self, item: Any, path: Path, report: Report) -> None:
         shapes = self.shapes()
         if not isinstance(item, dict) or (len(shapes) > 1 and (len(item) != 1 or next(iter(item)) not in shapes)):
             allowed = "one of the keys " + ", ".join(shapes) if len(shapes) > 1 else "a mapping"
-            report(path, f"found {describe(item)}, allowed: {allowed}")
+            refuse(report, path, item, allowed)
             return
         tag, data = self._split(item)
         if not is_reference(data, path, report):
@@ -452,19 +450,19 @@ def is_reference(data: Any, path: Path, report: Report, beside: tuple[str, ...] 
         return False
     for key in ("id", "id-ref"):
         if key in data and not (isinstance(data[key], str) and values.is_id(data[key])):
-            report((*path, key), f"found {describe(data[key])}, allowed: an id")
+            refuse(report, (*path, key), data[key], "an id")
     if "id-ref" in data and not set(data) <= {"id-ref", *beside}:
-        report(path, "id-ref stands alone")
+        report(Problem(path, "id-ref stands alone"))
     return "id-ref" in data
 
 
 def _check_words(value: Any, path: Path, report: Report) -> None:
     if not isinstance(value, (list, tuple)) or not value:
-        report(path, f"found {describe(value)}, allowed: a list of names")
+        refuse(report, path, value, "a list of names")
         return
     for number, word in enumerate(value):
         if not isinstance(word, str) or not word:
-            report((*path, number), f"found {describe(word)}, allowed: a name")
+            refuse(report, (*path, number), word, "a name")
     names = [word for word in value if isinstance(word, str)]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        report(path, f"names {name} twice")
+        report(Problem(path, f"names {name} twice"))

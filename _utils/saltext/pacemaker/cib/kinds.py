@@ -18,6 +18,7 @@ from saltext.pacemaker.cib.fields import Agent, Alias, Attribute, Many, Members,
 from saltext.pacemaker.cib.nvsets import NVSets
 from saltext.pacemaker.cib.rules import RULE
 from saltext.pacemaker.cib.shapes import Context, Shape, Target
+from saltext.pacemaker.errors import Problem
 from saltext.pacemaker.types import Data, Element, Path, Report
 
 RESOURCE_SECTIONS = ("primitives", "groups", "clones", "bundles")
@@ -86,10 +87,10 @@ class Kind:
         stated = {key for key, value in content.items() if value not in (None, [], {})}
         for one in self.one_of:
             if len(stated.intersection(one.keys)) != 1:
-                report(path, one.text or f"needs one of {', '.join(one.keys)}")
+                report(Problem(path, one.text or f"needs one of {', '.join(one.keys)}"))
         for key, other in self.unless:
             if not stated & {key, other}:
-                report((*path, key), "is missing")
+                report(Problem((*path, key), "is missing"))
 
 
 _DESCRIPTION = Attribute("description")
@@ -185,7 +186,7 @@ class Operations(Many):
             return
         if isinstance(value, dict):
             if set(value) != {"id", "operations"}:
-                report(path, "allowed: a list, a mapping with id and operations, or an id-ref")
+                report(Problem(path, "allowed: a list, a mapping with id and operations, or an id-ref"))
                 return
             value = value["operations"]
         super().check(value, path, report)

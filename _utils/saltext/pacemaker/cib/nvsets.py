@@ -17,8 +17,9 @@ from saltext.pacemaker.cib import values
 from saltext.pacemaker.cib.fields import Attribute, Many, is_reference
 from saltext.pacemaker.cib.rules import RULE
 from saltext.pacemaker.cib.shapes import Context, Field, Shape, children
+from saltext.pacemaker.errors import Doubt, Problem
+from saltext.pacemaker.given import accept, check_keys, refuse
 from saltext.pacemaker.types import Data, Element, Path, Report
-from saltext.pacemaker.words import describe, did_you_mean
 
 _HEADER = Shape(Attribute("score", kind="score"), Many("rule", {"rule": RULE}))
 
@@ -165,11 +166,9 @@ class NVSets(Field):
         if isinstance(value, dict):
             check_pairs(value, self.table, path, report)
             return
-        if not isinstance(value, list):
-            report(path, f"found {describe(value, secret=True)}, allowed: names and values, or a list of sets")
-            return
-        for number, one in enumerate(value):
-            check_set(one, self.table, (*path, number), report)
+        if accept(report, path, value, list, "names and values, or a list of sets", secret=True):
+            for number, one in enumerate(value):
+                check_set(one, self.table, (*path, number), report)
 
 
 def read_set(element: Element, context: Context, where: str) -> Data:
@@ -329,14 +328,11 @@ def check_set(one: Any, table: str, path: Path, report: Report) -> None:
     """
     Report what is wrong with one set of the list form.
     """
-    if not isinstance(one, dict):
-        report(path, f"found {describe(one, secret=True)}, allowed: a mapping with attributes, score, rule")
+    if not accept(report, path, one, dict, "a mapping with attributes, score, rule", secret=True):
         return
     if is_reference(one, path, report):
         return
-    for key in one:
-        if key not in ("id", "score", "rule", "attributes"):
-            report((*path, key), f"is not known here{did_you_mean(key, ('id', 'score', 'rule', 'attributes'))}")
+    check_keys(report, path, one, ("id", "score", "rule", "attributes"))
     if one.get("score") is not None:
         _HEADER.by_key["score"].check(one["score"], (*path, "score"), report)
     if one.get("rule") is not None:
@@ -344,9 +340,7 @@ def check_set(one: Any, table: str, path: Path, report: Report) -> None:
     attributes = one.get("attributes", {})
     if isinstance(attributes, dict):
         check_pairs(attributes, table, (*path, "attributes"), report)
-    elif not isinstance(attributes, list):
-        report((*path, "attributes"), f"found {describe(attributes, secret=True)}, allowed: names and values")
-    else:
+    elif accept(report, (*path, "attributes"), attributes, list, "names and values", secret=True):
         for number, item in enumerate(attributes):
             _check_pair(item, table, (*path, "attributes", number), report)
 
@@ -356,11 +350,8 @@ def _check_pair(item: Any, table: str, path: Path, report: Report) -> None:
     if is_reference(item, path, report, beside=("name",)):
         item = {"name": item.get("name", "a reference"), "value": ""}
     if not isinstance(item, dict) or not {"name"} <= set(item) <= {"id", "name", "value"}:
-        shown = describe(item, secret=True)
-        report(path, f"found {shown}, allowed: a mapping with name, value and id, or an id-ref")
-    elif not isinstance(item["name"], str):
-        report((*path, "name"), f"found {describe(item['name'])}, allowed: a name")
-    else:
+        refuse(report, path, item, "a mapping with name, value and id, or an id-ref", secret=True)
+    elif accept(report, (*path, "name"), item["name"], str, "a name"):
         check_pairs({item["name"]: item.get("value")}, table, path, report)
 
 
@@ -373,5 +364,6 @@ def check_pairs(attributes: Data, table: str, path: Path, report: Report) -> Non
             continue
         wanted = values.allowed(values.option_type(table, name), value)
         if wanted:
-            shown = describe(value, secret=values.is_secret(values.text(name)))
-            report((*path, name), f"found {shown}, allowed: {wanted}", value_only=not isinstance(value, (dict, list)))
+            is_secret = values.is_secret(values.text(name))
+            kind = Problem if isinstance(value, (dict, list)) else Doubt
+            refuse(report, (*path, name), value, wanted, is_secret, kind)

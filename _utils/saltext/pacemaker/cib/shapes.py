@@ -15,8 +15,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from saltext.pacemaker.errors import Problem
+from saltext.pacemaker.given import accept, check_keys
 from saltext.pacemaker.types import Data, Element, Path, Report
-from saltext.pacemaker.words import describe, did_you_mean
 
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 
@@ -243,18 +244,15 @@ class Shape:
 
     def check(self, data: Any, path: Path, report: Report) -> None:
         """
-        Report (path, text) for everything in ``data`` that this element cannot hold.
+        Report everything in ``data`` that this element cannot hold.
         """
-        if not isinstance(data, dict):
-            report(path, f"found {describe(data)}, allowed: a mapping with {', '.join(self.by_key)}")
+        if not accept(report, path, data, dict, f"a mapping with {', '.join(self.by_key)}"):
             return
-        for key in data:
-            if key not in self.by_key:
-                report((*path, key), f"is not known here{did_you_mean(key, self.by_key)}")
+        check_keys(report, path, data, self.by_key)
         for field in self.fields:
             if data.get(field.key) is None:
                 if field.required:
-                    report((*path, field.key), "is missing")
+                    report(Problem((*path, field.key), "is missing"))
             else:
                 field.check(data[field.key], (*path, field.key), report)
 
