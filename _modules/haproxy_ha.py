@@ -707,7 +707,7 @@ def mark_floating_ip(saltenv=None):
 
 
 def _rendered(entry, saltenv):
-    """An entry of haproxy_ha_lib.files.layout as one of haproxy_ha_lib.fileset."""
+    """An entry of haproxy_ha_lib.files.layout as one of haproxy_ha_lib.files.fileset."""
     if entry["kind"] == "absent":
         return None
     if entry["kind"] == "symlink":

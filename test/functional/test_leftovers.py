@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: as a run"
 # What a run does before it is killed, at the call that `die` stands in for.
 BEGIN = """
 import dataclasses, os, signal, sys
-from haproxy_ha_host import daemons, files, handover, nss, system
+from haproxy_ha_host import daemons, files, nss, system
+from haproxy_ha_host.cluster import handover
 place = sys.argv[1]
 system.STATE = files.STATE = place + "/state"
 system._HELD = place + "/held"
