@@ -14,8 +14,9 @@ import time
 import requests
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_lib import digitalocean as rules
 from haproxy_ha_lib import values
+from haproxy_ha_lib.digitalocean import answers, calls, reserved
+from haproxy_ha_lib.digitalocean import droplets as droplet_rules
 from haproxy_ha_lib.provider.digitalocean import DEFAULTS
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ def reserved_ip(address=None, api_url=None, ca_file=None, token_file=None, spell
     """
     address = _address(address)
     me = _own_droplet_id()
-    steps = rules.read_reserved_ip(address, me, spelling=_spelling(spelling))
+    steps = reserved.read(address, me, spelling=_spelling(spelling))
     return _run(steps, api_url, ca_file, token_file, timeout)._asdict()
 
 
@@ -132,10 +133,10 @@ def assign(
     address, spelling = _address(address), _spelling(spelling)
     options = {"api_url": api_url, "ca_file": ca_file, "token_file": token_file, "timeout": timeout}
     target = _droplet_id(droplet, options)
-    old = _run(rules.read_reserved_ip(address, target, spelling=spelling), **options)
+    old = _run(reserved.read(address, target, spelling=spelling), **options)
     if old.visible and old.droplet_id == target:
         return {"old": old._asdict(), "new": old._asdict()}
-    new = _run(rules.assign(address, target, lambda: _metadata_hint(address, target), spelling=spelling), **options)
+    new = _run(reserved.assign(address, target, lambda: _metadata_hint(address, target), spelling=spelling), **options)
     return {"old": old._asdict(), "new": new._asdict()}
 
 
@@ -160,7 +161,7 @@ def droplets(name=None, tag=None, api_url=None, ca_file=None, token_file=None, t
     """
     if name and tag:
         raise SaltInvocationError("name, tag: the API filters by one of them")
-    return _run(rules.droplets(name, tag), api_url, ca_file, token_file, timeout)
+    return _run(droplet_rules.read_all(name, tag), api_url, ca_file, token_file, timeout)
 
 
 def droplet(droplet, api_url=None, ca_file=None, token_file=None, timeout=20.0):
@@ -180,7 +181,7 @@ def droplet(droplet, api_url=None, ca_file=None, token_file=None, timeout=20.0):
 
         salt-call digitalocean.droplet primary
     """
-    return _run(rules.find_droplet(str(droplet)), api_url, ca_file, token_file, timeout)
+    return _run(droplet_rules.find(str(droplet)), api_url, ca_file, token_file, timeout)
 
 
 def reserved_ips(api_url=None, ca_file=None, token_file=None, spelling="reserved_ips", timeout=20.0):
@@ -198,7 +199,7 @@ def reserved_ips(api_url=None, ca_file=None, token_file=None, spelling="reserved
 
         salt-call digitalocean.reserved_ips
     """
-    found = _run(rules.reserved_ips(spelling=_spelling(spelling)), api_url, ca_file, token_file, timeout)
+    found = _run(reserved.read_all(spelling=_spelling(spelling)), api_url, ca_file, token_file, timeout)
     return [entry._asdict() for entry in found]
 
 
@@ -232,11 +233,11 @@ def obstacles(address=None, replaces=None, api_url=None, ca_file=None, token_fil
         here = None
 
     def steps():
-        reserved = yield from rules.read_reserved_ip(_address(address), here and here["droplet_id"])
+        there = yield from reserved.read(_address(address), here and here["droplet_id"])
         if not here:
             return []
         given_up = str(replaces or _configured("replaces") or "")
-        return (yield from rules.obstacles(reserved, here["droplet_id"], here["region"], replaces=given_up))
+        return (yield from reserved.obstacles(there, here["droplet_id"], here["region"], replaces=given_up))
 
     return _run(steps(), api_url, ca_file, token_file, timeout)
 
@@ -267,7 +268,7 @@ def fencing(nodes, api_url=None, ca_file=None, token_file=None, timeout=20.0):
         salt-call digitalocean.fencing '[primary, secondary]'
     """
     plugs = {str(node): str(nodes[node]) if isinstance(nodes, dict) else str(node) for node in nodes}
-    found = _run(rules.fencing_problems(plugs), api_url, ca_file, token_file, timeout)
+    found = _run(droplet_rules.fencing_problems(plugs), api_url, ca_file, token_file, timeout)
     return dict(zip(("problems", "unknown", "droplets"), found, strict=True))
 
 
@@ -281,7 +282,7 @@ def _read_metadata(url, timeout):
     if status != 200:
         return f"no metadata service at {url}: HTTP {status}"
     try:
-        return rules.normalise_metadata(rules.decoded(content))
+        return answers.normalise_metadata(answers.decoded(content))
     except ValueError as error:
         return f"no metadata service at {url}: {error}"
 
@@ -308,12 +309,12 @@ def _within(seconds, session, *arguments, **options):
 
 def _whole(raw):
     """The body of an answer that is complete and not too long; as it came, since what is packed can be of any size."""
-    parts, left = [], rules.MOST_BYTES + 1
+    parts, left = [], calls.MOST_BYTES + 1
     while left > 0 and (part := raw.read(min(left, 65536), decode_content=False)):
         parts.append(part)
         left -= len(part)
     if left <= 0:
-        raise CommandExecutionError(f"the answer is longer than {rules.MOST_BYTES} bytes")
+        raise CommandExecutionError(f"the answer is longer than {calls.MOST_BYTES} bytes")
     if getattr(raw, "length_remaining", None):
         raise CommandExecutionError(f"the answer ends {raw.length_remaining} bytes early")
     return b"".join(parts)
@@ -337,13 +338,13 @@ def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
         answer = _within(seconds, session, call.method, url + call.path, headers=headers, json=call.body, verify=verify,
                          timeout=seconds)  # fmt: skip
         if isinstance(answer, str):
-            return rules.Reply(0, {}, b"", rules.with_clock(answer.replace(token, "***"), time.time()))
+            return calls.Reply(0, {}, b"", calls.with_clock(answer.replace(token, "***"), time.time()))
         status, found, content = answer
-        return rules.Reply(status, {name.lower(): value for name, value in found.items()}, content)
+        return calls.Reply(status, {name.lower(): value for name, value in found.items()}, content)
 
     try:
-        return rules.drive(steps, send, time.monotonic() + float(timeout), time.monotonic, time.sleep)
-    except rules.APIError as error:
+        return calls.drive(steps, send, time.monotonic() + float(timeout), time.monotonic, time.sleep)
+    except calls.APIError as error:
         raise CommandExecutionError(f"{url}: {error}") from None
 
 
@@ -385,7 +386,7 @@ def _token(token_file):
                 f"no API token: haproxy_ha:floating_ip:api_token is not in pillar, and {source}: {error.strerror}"
             ) from None
     token = str(token).strip()
-    problem = rules.token_problem(token)
+    problem = calls.token_problem(token)
     if problem:
         raise CommandExecutionError(f"the API token of {source} {problem}")
     return token
@@ -399,8 +400,8 @@ def _address(address):
 
 
 def _spelling(spelling):
-    if spelling not in rules.SPELLINGS:
-        raise SaltInvocationError(f"spelling: found {spelling!r}, allowed: {', '.join(rules.SPELLINGS)}")
+    if spelling not in reserved.SPELLINGS:
+        raise SaltInvocationError(f"spelling: found {spelling!r}, allowed: {', '.join(reserved.SPELLINGS)}")
     return spelling
 
 
@@ -415,9 +416,9 @@ def _own_droplet_id():
 def _droplet_id(droplet, options):
     if droplet is None:
         return metadata()["droplet_id"]
-    if found := rules.number(str(droplet)):
+    if found := answers.number(str(droplet)):
         return found
-    return _run(rules.find_droplet(str(droplet)), **options)["id"]
+    return _run(droplet_rules.find(str(droplet)), **options)["id"]
 
 
 def _metadata_hint(address, target):

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import functools
 import hashlib
+import importlib
 import inspect
 import json
 import logging
@@ -44,11 +45,11 @@ from haproxy_ha_host import firewall as host_firewall
 from haproxy_ha_host.cluster import handover
 from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_lib import agents as lib_agents
-from haproxy_ha_lib import digitalocean as rules
 from haproxy_ha_lib import nginx as nginx_conf
 from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.cluster import objects as lib_cluster
 from haproxy_ha_lib.cluster import standing
+from haproxy_ha_lib.digitalocean.calls import Unavailable
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.haproxy import cfg
 from haproxy_ha_lib.settings import addresses as lib_addresses
@@ -619,7 +620,7 @@ def _floating_ip_problems(ours, saltenv):
         problems += [f"floating IP {address}: {text}" for text in _api(ours).obstacles(timeout=10)]
         problems += _fencing(ours)["problems"]
     except CommandExecutionError as exc:
-        outage = isinstance(exc.__context__, rules.Unavailable)  # no answer, in contrast to a no
+        outage = isinstance(exc.__context__, Unavailable)  # no answer, in contrast to a no
         if not outage or _floating_ip_mark(ours, saltenv) != files.text(_MARK):
             return [*problems, f"floating IP {address}: {exc}"]
         log.warning("haproxy_ha: the floating IP was not checked: %s", exc)
@@ -1198,7 +1199,7 @@ def _agent_sources(saltenv):
     """The text of each file of the agents, by its name."""
     listing = __salt__["cp.list_master"](saltenv, lib_agents.FOLDER)
     sources = {name: _formula_text(f"files/agents/{name}", saltenv) for name in lib_agents.names(listing)}
-    sources[os.path.basename(lib_agents.SHARED)] = _shared_rules(saltenv)
+    sources.update(_shared_sources(saltenv))
     lacking = lib_agents.absent(sources)
     if lacking:
         who = ", ".join(f"{module}.py, which {' and '.join(by)} needs" for module, by in lacking.items())
@@ -1206,11 +1207,17 @@ def _agent_sources(saltenv):
     return sources
 
 
-def _shared_rules(saltenv):
+def _shared_sources(saltenv):
     """Of the same file server where it has them, so that they fit; an extension brings them with its modules."""
-    if lib_agents.SHARED in __salt__["cp.list_master"](saltenv, lib_agents.SHARED):
-        return _file_server_text(f"salt://{lib_agents.SHARED}", saltenv)
-    return inspect.getsource(rules)
+    is_served = set(lib_agents.SHARED) <= set(__salt__["cp.list_master"](saltenv, "_utils"))
+    return {
+        lib_agents.shared_name(path): _file_server_text(f"salt://{path}", saltenv) if is_served else _module_text(path)
+        for path in lib_agents.SHARED
+    }
+
+
+def _module_text(path):
+    return inspect.getsource(importlib.import_module(lib_agents.shared_module(path)))
 
 
 # Packages

@@ -23,7 +23,8 @@ from urllib.parse import quote
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "_utils")]
 import digitalocean_facts as facts  # noqa: E402
 
-from haproxy_ha_lib import digitalocean as rules  # noqa: E402
+from haproxy_ha_lib.digitalocean import answers, calls  # noqa: E402
+from haproxy_ha_lib.digitalocean.droplets import NO_DROPLET  # noqa: E402
 from haproxy_ha_lib.provider.digitalocean import DEFAULTS  # noqa: E402
 
 
@@ -40,7 +41,7 @@ class Asker:
         found = facts.differences(method, path, status, document)
         self.differing += bool(found)
         scope = facts.operation(method, path)[0]
-        said = "" if status < 400 else f", {rules.describe(rules.Reply(status, {}, json.dumps(document).encode()))}"
+        said = "" if status < 400 else f", {calls.describe(calls.Reply(status, {}, json.dumps(document).encode()))}"
         print(f"{method} {path} ({scope}): {status}{said}: {'; '.join(found) or 'as described'}")
         return status, document
 
@@ -51,11 +52,11 @@ class Asker:
         )  # fmt: skip
         try:
             with urllib.request.urlopen(request, timeout=30, context=self._context) as answer:
-                status, content = answer.status, answer.read(rules.MOST_BYTES)
+                status, content = answer.status, answer.read(calls.MOST_BYTES)
         except urllib.error.HTTPError as error:
-            status, content = error.code, error.read(rules.MOST_BYTES)
+            status, content = error.code, error.read(calls.MOST_BYTES)
         try:
-            return status, rules.decoded(content)
+            return status, answers.decoded(content)
         except ValueError:
             return status, None
 
@@ -65,21 +66,21 @@ def ask_all(asker: Asker, address: str, droplets: list[str], power: bool) -> Non
     asker.ask("GET", "/v2/reserved_ips?page=1&per_page=200")
     _, document = asker.ask("GET", f"/v2/reserved_ips/{quote(address)}")
     _, actions = asker.ask("GET", f"/v2/reserved_ips/{quote(address)}/actions")
-    last = rules.leaf(actions, "actions", 0, "id")
-    if rules.is_id(last):
+    last = answers.leaf(actions, "actions", 0, "id")
+    if answers.is_id(last):
         asker.ask("GET", f"/v2/reserved_ips/{quote(address)}/actions/{last}")
-    found = [rules.leaf(document, "reserved_ip", "droplet", "id")]
+    found = [answers.leaf(document, "reserved_ip", "droplet", "id")]
     for name in droplets:
         _, listed = asker.ask("GET", f"/v2/droplets?page=1&per_page=200&name={quote(name)}")
-        entries = rules.leaf(listed, "droplets") or []
-        ids = [rules.leaf(entry, "id") for entry in entries]
+        entries = answers.leaf(listed, "droplets") or []
+        ids = [answers.leaf(entry, "id") for entry in entries]
         print(f"  droplets of the name {name}: {', '.join(map(str, ids)) or 'none'}")
         found += ids
-    for number in sorted({number for number in found if rules.is_id(number)}):
+    for number in sorted({number for number in found if answers.is_id(number)}):
         asker.ask("GET", f"/v2/droplets/{number}")
-    asker.ask("GET", f"/v2/droplets/{rules.NO_DROPLET}")
+    asker.ask("GET", f"/v2/droplets/{NO_DROPLET}")
     if power:
-        status, _ = asker.ask("POST", f"/v2/droplets/{rules.NO_DROPLET}/actions", {"type": "power_on"})
+        status, _ = asker.ask("POST", f"/v2/droplets/{NO_DROPLET}/actions", {"type": "power_on"})
         words = {403: "the token may not switch droplets", 404: "the token may switch droplets", 422: "it may"}
         print(f"  the formula takes it thus: {words.get(status, 'unknown')}")
 
@@ -93,7 +94,7 @@ def main() -> int:
     parser.add_argument("--ca-file", help="certificate authorities to trust; the system's by default")
     options = parser.parse_args()
     token = os.environ.get("DIGITALOCEAN_TOKEN", "").strip()
-    problem = rules.token_problem(token)
+    problem = calls.token_problem(token)
     if problem:
         parser.error(f"the environment's DIGITALOCEAN_TOKEN {problem}")
     asker = Asker(options.url, token, options.ca_file)

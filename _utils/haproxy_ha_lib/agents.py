@@ -19,8 +19,15 @@ from haproxy_ha_lib.types import Tree
 
 FOLDER = "haproxy_ha/files/agents"
 """Where the formula's file server has them."""
-SHARED = "_utils/haproxy_ha_lib/digitalocean.py"
-"""DigitalOcean's rules stand once, for Salt's modules and for the agents."""
+SHARED = (
+    "_utils/haproxy_ha_lib/__init__.py",
+    "_utils/haproxy_ha_lib/digitalocean/__init__.py",
+    "_utils/haproxy_ha_lib/digitalocean/answers.py",
+    "_utils/haproxy_ha_lib/digitalocean/calls.py",
+    "_utils/haproxy_ha_lib/digitalocean/droplets.py",
+    "_utils/haproxy_ha_lib/digitalocean/reserved.py",
+)
+"""What stands once, for Salt's modules and for the agents, and is imported by the same names there."""
 
 _NAME = re.compile(r"[A-Za-z0-9_]+(\.py|\.sh)?")
 _FENCE = "fence_"
@@ -45,6 +52,16 @@ def names(listing: list[str]) -> list[str]:
     """The names of the agents' files among the paths that a file server lists; not what editors and Python leave."""
     found = [path.rpartition("/") for path in listing]
     return sorted(name for folder, _, name in found if folder == FOLDER and _NAME.fullmatch(name))
+
+
+def shared_name(path: str) -> str:
+    """The name among the agents' files of one of :data:`SHARED`."""
+    return path.removeprefix("_utils/")
+
+
+def shared_module(path: str) -> str:
+    """By which name one of :data:`SHARED` is imported."""
+    return shared_name(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def version(sources: dict[str, str]) -> dict[str, Tree]:
@@ -93,7 +110,7 @@ def absent(sources: dict[str, str]) -> dict[str, list[str]]:
     The modules that sources import and that are neither among them nor Python's own: {module: who imports it}. A file
     server that has just got new files lists them some seconds later.
     """
-    known = {*sys.stdlib_module_names, *(name.removesuffix(".py") for name in sources)}
+    known = {*sys.stdlib_module_names, *(name.partition("/")[0].removesuffix(".py") for name in sources)}
     lacking: dict[str, list[str]] = {}
     for name, text in sorted(sources.items()):
         for module in sorted(_imported(text) - known) if not name.endswith(".sh") else ():

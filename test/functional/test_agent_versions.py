@@ -26,17 +26,25 @@ PRESENT = agent_set.sources()
 FENCE = "fence_haproxy_ha_digitalocean"
 
 
-def of_set(mark):
-    """The present agents, each of which goes on only with modules of the same mark: two such sets do not mix."""
-    modules = [name.removesuffix(".py") for name in PRESENT if name.endswith(".py")]
-    imports = re.compile(rf"^( *)(?=(?:import|from) ({'|'.join(modules)})\b)", re.MULTILINE)
+def is_flat(texts):
+    """Whether a set can have been a directory of former days; since there are versions, it may have packages."""
+    return not any("/" in name for name in texts)
+
+
+def of_set(mark, texts=PRESENT):
+    """Agents, each of which goes on only with modules of the same mark: two such sets do not mix."""
+    modules = [name.removesuffix(".py").removesuffix("/__init__") for name in texts if name.endswith(".py")]
+    names = "|".join(sorted((name.replace("/", "[.]") for name in modules), reverse=True))
+    imports = re.compile(rf"^( *)(?=(?:import|from) ({names})\b)", re.MULTILINE)
     check = rf"\1import \2 as other; assert other.MARK == '{mark}', (other.MARK, '{mark}')\n\1"
     ends = {".py": f"\nMARK = '{mark}'\n"}
-    changed = {name: text if name.endswith(".sh") else imports.sub(check, text) for name, text in PRESENT.items()}
+    changed = {name: text if name.endswith(".sh") else imports.sub(check, text) for name, text in texts.items()}
     return {name: text + ends.get(name[-3:], "") for name, text in changed.items()}
 
 
 ONE, OTHER = of_set("one"), of_set("other")
+PAST = agent_history.sets()
+needs_history = pytest.mark.skipif(not PAST, reason="a checkout without its history")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -131,11 +139,10 @@ def killed_at(number, act):
 
 def current(place):
     """The set that counts, as it was given."""
-    found = {name: files.read(f"{place.link}/{name}") for name in os.listdir(place.link) if "." in name}
-    programs = f"{place.link}/programs"
-    if os.path.isdir(programs):
-        found |= {name[:-3]: files.read(f"{programs}/{name}") for name in os.listdir(programs) if name.endswith(".py")}
-    return {name: entry["content"] for name, entry in found.items()}
+    paths = [path for path in Path(place.link).rglob("*") if path.suffix in (".py", ".sh")]
+    names = [str(path.relative_to(place.link)) for path in paths]
+    return {name.removeprefix("programs/")[:-3] if name.startswith("programs/") else name: path.read_text("utf-8")
+            for name, path in zip(names, paths, strict=True)}
 
 
 def upgrade(place, old, new, directory, steps):
@@ -166,9 +173,12 @@ def begin(former, root, old):
     return agent_set.install_of_former_days(root, old) if former else agent_set.install(root, old)
 
 
-@pytest.mark.parametrize("former", [False, True], ids=["from a version", "from the directory of former days"])
+@pytest.mark.parametrize("former", [
+    pytest.param(False, id="from a version"),
+    pytest.param(True, id="from the directory of former days", marks=needs_history),
+])
 def test_an_upgrade_between_sets_that_do_not_mix_is_killed_at_every_step(tmp_path, former):
-    one = at_home(tmp_path, ONE)
+    one = at_home(tmp_path, of_set("one", [*filter(is_flat, PAST)][-1]) if former else ONE)
     place = begin(former, tmp_path, one)
     upgrade(place, one, OTHER, tmp_path, itertools.count(1))
     assert leftovers.find({place.versions, os.path.dirname(place.link)})
@@ -186,7 +196,6 @@ def test_the_sets_that_do_not_mix_do_not(tmp_path):
         assert not os.path.lexists(tmp_path / "resource.d" / "haproxy_ha")
 
 
-PAST = agent_history.sets()
 CHANGES = [number for number in range(len(PAST)) if number + 1 == len(PAST) or PAST[number] != PAST[number + 1]]
 SOME = CHANGES[:: max(1, len(CHANGES) // 4)]
 
@@ -196,11 +205,11 @@ SOME = CHANGES[:: max(1, len(CHANGES) // 4)]
 ])
 def test_each_change_of_the_past_is_an_upgrade_from_the_directory_that_was_there(tmp_path, number):
     old, new = (at_home(tmp_path, one) for one in (PAST[number], (PAST[number + 1 :] or [PRESENT])[0]))
-    place = begin(True, tmp_path, old)
+    place = begin(is_flat(old), tmp_path, old)
     upgrade(place, old, new, tmp_path, (1, 9, 17, 25, 33, 41))
 
 
-@pytest.mark.skipif(not PAST, reason="a checkout without its history")
+@needs_history
 def test_the_past_has_many_sets():
     assert len(PAST) > 40
 
@@ -235,9 +244,10 @@ def test_a_program_is_that_of_its_source(tmp_path, path, argument):
     folder, name = path.split("/")
     arguments = ["-o", "metadata"] if folder == "fence" else [argument]
     said = subprocess.run([f"{getattr(place, folder)}/{name}", *arguments], capture_output=True, text=True, check=True)
-    (tmp_path / "plain").mkdir()
     for source, text in PRESENT.items():
-        (tmp_path / "plain" / source).write_text(text, encoding="utf-8")
+        path = tmp_path / "plain" / source
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     plain = subprocess.run(["/usr/bin/python3", "-BIS", tmp_path / "plain" / name, *arguments],
                            capture_output=True, text=True, check=True)
     assert said.stdout == plain.stdout != ""

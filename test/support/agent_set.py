@@ -17,7 +17,8 @@ def sources() -> dict[str, str]:
     """The text of each file of the agents, by its name, as this checkout has it."""
     folder = REPOSITORY / rules.FOLDER
     names = rules.names([f"{rules.FOLDER}/{name}" for name in os.listdir(folder)])
-    return {**{name: _text(folder / name) for name in names}, "digitalocean.py": _text(REPOSITORY / rules.SHARED)}
+    shared = {rules.shared_name(path): _text(REPOSITORY / path) for path in rules.SHARED}
+    return {**{name: _text(folder / name) for name in names}, **shared}
 
 
 def _text(path: Path) -> str:

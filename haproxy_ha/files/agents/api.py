@@ -1,14 +1,15 @@
 """DigitalOcean's API for the agents: the token file, one connection that is kept, calls that end in time.
 
-What is asked, and what an answer means, is in digitalocean.py.
+What is asked, and what an answer means, is in haproxy_ha_lib/digitalocean.
 """
 
 import os
 import time
 
 import agent
-import digitalocean
 from agent import Failure
+
+from haproxy_ha_lib.digitalocean import calls
 
 
 class Background:
@@ -54,7 +55,7 @@ def read_token(path):
     if status.st_mode & 0o077:
         mode = f"{status.st_mode & 0o777:04o}"
         raise Failure(agent.ERR_PERM, f"token file {path}: has mode {mode}, others than root may use it")
-    problem = digitalocean.token_problem(text)
+    problem = calls.token_problem(text)
     if problem:
         raise Failure(agent.ERR_INSTALLED, f"token file {path}: {problem}")
     return text
@@ -93,7 +94,7 @@ class API:
                 before_write()
             return self.send(call, timeout)
 
-        return digitalocean.drive(steps, send, deadline, time.monotonic, time.sleep)
+        return calls.drive(steps, send, deadline, time.monotonic, time.sleep)
 
     def send(self, call, timeout):
         """Makes one call; its thread bounds what no socket timeout does: looking up a name, a dripping answer."""
@@ -101,7 +102,7 @@ class API:
         reply = background.result(timeout)
         if reply is None:
             self._connection = None
-        return reply or digitalocean.Reply(0, {}, b"", f"{self._host}: no answer within {timeout:.1f} s")
+        return reply or calls.Reply(0, {}, b"", f"{self._host}: no answer within {timeout:.1f} s")
 
     def _send(self, call, timeout):
         import json
@@ -121,15 +122,15 @@ class API:
             self._connection = None
             said = str(error).replace(self._token, "***")[:200] or type(error).__name__
             text = f"{self._host}: {said}"
-            return digitalocean.Reply(0, {}, b"", digitalocean.with_clock(text, time.time()))
-        return digitalocean.Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+            return calls.Reply(0, {}, b"", calls.with_clock(text, time.time()))
+        return calls.Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
 
 
 def _whole(answer):
     """The body of an answer that is complete and not too long."""
-    content = answer.read(digitalocean.MOST_BYTES + 1)
-    if len(content) > digitalocean.MOST_BYTES:
-        raise OSError(f"the answer is longer than {digitalocean.MOST_BYTES} bytes")
+    content = answer.read(calls.MOST_BYTES + 1)
+    if len(content) > calls.MOST_BYTES:
+        raise OSError(f"the answer is longer than {calls.MOST_BYTES} bytes")
     if answer.length:
         raise OSError(f"the answer ends {answer.length} bytes early")
     return content

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_lib import digitalocean as rules
+from haproxy_ha_lib.digitalocean import answers, reserved
 from support import REPOSITORY
 
 ROUNDS, FROM = int(os.environ.get("DISORDER", 3000)), int(os.environ.get("DISORDER_FROM", 0))
@@ -110,10 +110,10 @@ class World:
             document = {"droplets": [one for one in found if "name=" not in path or one["name"] in path], "links": {}}
         elif words[0] == "droplets":
             document = {"droplet": droplet(int(name), "primary", self.status)}
-        elif name in rules.SPELLINGS:
+        elif name in reserved.SPELLINGS:
             document = {name: [self.reserved(ADDRESS), self.reserved(FORMER)], "links": {}}
         else:
-            document = {rules.SPELLINGS[words[0]]: self.reserved(name)}
+            document = {reserved.SPELLINGS[words[0]]: self.reserved(name)}
         return self.answer(document, 201 if method == "POST" else 200, self.told)
 
     def after_a_write(self, words):
@@ -280,7 +280,6 @@ class Secure:
 @pytest.fixture
 def agents(monkeypatch, tmp_path):
     """The agents, and a function that puts them into a world."""
-    monkeypatch.setitem(sys.modules, "digitalocean", rules)
     modules = {}
     for name, file in FILES.items():
         modules[name] = load(name, file)
@@ -355,9 +354,9 @@ def rounds(tmp_path):
 
 def owners_told(world):
     """The owners that the API told of, in answers about the address."""
-    entries = [rules.leaf(document, "reserved_ip") for document in world.told]
+    entries = [answers.leaf(document, "reserved_ip") for document in world.told]
     about = [one for one in entries if isinstance(one, dict) and one.get("ip") in (None, ADDRESS)]
-    return [rules.leaf(one, "droplet", "id") for one in about]
+    return [answers.leaf(one, "droplet", "id") for one in about]
 
 
 def test_floatip_in_disorder(agents, tmp_path):
@@ -413,7 +412,7 @@ def test_the_fence_agent_in_disorder(agents, tmp_path):
         assert not re.search(r"(Type|Attribute|Key|Index|Value|Recursion|Name|code)Error:", text), (number, text)
         assert code != 1 or text.count("\n") >= 1, number
         if options["action"] == "off" and code == 0:
-            shown = [rules.leaf(document, "droplet", "status") for document in world.told]
+            shown = [answers.leaf(document, "droplet", "status") for document in world.told]
             assert "off" in [*shown, *listed(world)], (number, text)
     assert agents.shed == []
     assert {("off", 0), ("off", 1), ("monitor", 0), ("monitor", 1), ("status", 2)} <= outcomes.keys()
@@ -421,5 +420,5 @@ def test_the_fence_agent_in_disorder(agents, tmp_path):
 
 def listed(world):
     """The statuses in the lists that the API gave."""
-    lists = [rules.leaf(document, "droplets") for document in world.told]
-    return [rules.leaf(one, "status") for entries in lists if isinstance(entries, list) for one in entries]
+    lists = [answers.leaf(document, "droplets") for document in world.told]
+    return [answers.leaf(one, "status") for entries in lists if isinstance(entries, list) for one in entries]

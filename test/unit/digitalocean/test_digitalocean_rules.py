@@ -1,15 +1,16 @@
 """The rules of DigitalOcean's API: what is asked, what is retried, and when it is given up."""
 
-import ast
 import json
 import re
 import sys
-from pathlib import Path
 
 import pytest
 
-from haproxy_ha_lib import digitalocean as rules
-from haproxy_ha_lib.digitalocean import Call, Reply
+from haproxy_ha_lib.agents import SHARED, shared_module
+from haproxy_ha_lib.digitalocean import answers, calls, droplets, reserved
+from haproxy_ha_lib.digitalocean.calls import Call, Reply
+from support import REPOSITORY
+from support.imports import imported
 
 ADDRESS = "203.0.113.10"
 ME, OTHER = 1001, 1002
@@ -38,7 +39,7 @@ class Script:
         self.now += seconds
 
     def run(self, steps, timeout=60.0):
-        return rules.drive(steps, self.send, self.now + timeout, lambda: self.now, self.sleep)
+        return calls.drive(steps, self.send, self.now + timeout, lambda: self.now, self.sleep)
 
     @property
     def posts(self):
@@ -70,15 +71,12 @@ ACCEPTED = action(http=201)
 PENDING = error(422, "unprocessable_entity", "The floating IP already has a pending event.")
 
 
-def test_runs_beside_the_agents_with_the_standard_library_alone():
-    tree = ast.parse(Path(rules.__file__).read_text())
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
-    }
-    assert imported <= set(sys.stdlib_module_names)
+@pytest.mark.parametrize("path", SHARED)
+def test_what_the_agents_share_needs_the_standard_library_and_itself_alone(path):
+    """It is installed beside them, on machines that have no Salt."""
+    shared = {shared_module(path) for path in SHARED}
+    modules = {name for name in imported(REPOSITORY / path) if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert {name for name in modules if name not in shared and name.rpartition(".")[0] not in shared} == set()
 
 
 # Reading
@@ -86,28 +84,28 @@ def test_runs_beside_the_agents_with_the_standard_library_alone():
 
 def test_read_reserved_ip():
     script = Script(shows(OTHER, locked=True))
-    assert script.run(rules.read_reserved_ip(ADDRESS, ME)) == rules.ReservedIP(ADDRESS, OTHER, True, True, "nyc3")
+    assert script.run(reserved.read(ADDRESS, ME)) == reserved.ReservedIP(ADDRESS, OTHER, True, True, "nyc3")
     assert script.calls == [Call("GET", READ)]
 
 
 def test_old_spelling():
     script = Script(reply({"floating_ip": {"ip": ADDRESS, "droplet": {"id": ME}}}))
-    assert script.run(rules.read_reserved_ip(ADDRESS, spelling="floating_ips")).droplet_id == ME
+    assert script.run(reserved.read(ADDRESS, spelling="floating_ips")).droplet_id == ME
     assert script.calls[0].path == f"/v2/floating_ips/{ADDRESS}"
 
 
 @pytest.mark.parametrize(
-    ("replies", "visible", "calls"),
+    ("replies", "visible", "asked"),
     [
         ([shows(None), reply({"droplet": {"id": ME}})], True, 2),  # a token that sees droplets: nobody owns it
         ([shows(None), error(403, "forbidden")], False, 2),  # null, and droplets are not to be seen
         ([HIDDEN], False, 1),  # the droplet left out
     ],
 )
-def test_nobody_is_told_from_an_owner_out_of_sight(replies, visible, calls):
+def test_nobody_is_told_from_an_owner_out_of_sight(replies, visible, asked):
     script = Script(*replies)
-    reserved = script.run(rules.read_reserved_ip(ADDRESS, ME))
-    assert (reserved.droplet_id, reserved.visible, len(script.calls)) == (None, visible, calls)
+    found = script.run(reserved.read(ADDRESS, ME))
+    assert (found.droplet_id, found.visible, len(script.calls)) == (None, visible, asked)
 
 
 @pytest.mark.parametrize(
@@ -115,30 +113,30 @@ def test_nobody_is_told_from_an_owner_out_of_sight(replies, visible, calls):
 )
 def test_read_is_repeated_after_what_passes(bad):
     script = Script(bad, bad, shows(ME))
-    assert script.run(rules.read_reserved_ip(ADDRESS)).droplet_id == ME
+    assert script.run(reserved.read(ADDRESS)).droplet_id == ME
     assert len(script.waits) == 2
     assert script.waits[1] > script.waits[0] / 2
 
 
 def test_one_try_is_one_call():
     script = Script(RESET)
-    with pytest.raises(rules.Unavailable, match="connection reset by peer"):
-        script.run(rules.read_reserved_ip(ADDRESS, tries=1))
+    with pytest.raises(calls.Unavailable, match="connection reset by peer"):
+        script.run(reserved.read(ADDRESS, tries=1))
     assert len(script.calls) == 1
 
 
 @pytest.mark.parametrize(
     ("answer", "exception"),
     [
-        (error(401, "unauthorized", "Unable to authenticate you"), rules.TokenRefused),
-        (error(403, "forbidden"), rules.TokenRefused),
-        (error(404, "not_found"), rules.NotFound),
-        (error(400, "bad_request"), rules.Refused),
-        (reply(None, 301), rules.Refused),
+        (error(401, "unauthorized", "Unable to authenticate you"), calls.TokenRefused),
+        (error(403, "forbidden"), calls.TokenRefused),
+        (error(404, "not_found"), calls.NotFound),
+        (error(400, "bad_request"), calls.Refused),
+        (reply(None, 301), calls.Refused),
     ],
 )
 def test_what_no_retry_mends_is_told_at_once(answer, exception):
-    for steps in (rules.read_reserved_ip(ADDRESS), rules.assign(ADDRESS, ME)):
+    for steps in (reserved.read(ADDRESS), reserved.assign(ADDRESS, ME)):
         script = Script(answer)
         with pytest.raises(exception):
             script.run(steps)
@@ -146,8 +144,8 @@ def test_what_no_retry_mends_is_told_at_once(answer, exception):
 
 
 def test_an_unreadable_body_names_what_is_missing():
-    with pytest.raises(rules.Unavailable, match="holds no reserved_ip"):
-        Script(reply({"other": 1})).run(rules.read_reserved_ip(ADDRESS))
+    with pytest.raises(calls.Unavailable, match="holds no reserved_ip"):
+        Script(reply({"other": 1})).run(reserved.read(ADDRESS))
 
 
 # Time
@@ -164,42 +162,42 @@ def test_an_unreadable_body_names_what_is_missing():
 )
 def test_the_api_s_own_hint_is_followed(answer, waits):
     script = Script(answer, shows(ME))
-    script.run(rules.read_reserved_ip(ADDRESS))
+    script.run(reserved.read(ADDRESS))
     if waits:
         assert script.waits == [waits]
     else:
-        assert 0 < script.waits[0] <= rules.FIRST_RETRY
+        assert 0 < script.waits[0] <= calls.FIRST_RETRY
 
 
 def test_a_hint_beyond_the_deadline_gives_up_at_once_and_says_what_was_waited_for():
     script = Script(error(429, "too_many_requests", "API Rate limit exceeded.", retry_after="61"))
-    with pytest.raises(rules.Unavailable, match="API Rate limit exceeded"):
-        script.run(rules.read_reserved_ip(ADDRESS), timeout=60)
+    with pytest.raises(calls.Unavailable, match="API Rate limit exceeded"):
+        script.run(reserved.read(ADDRESS), timeout=60)
     assert script.waits == []
 
 
 @pytest.mark.parametrize("answer", [RESET, HTML, error(500), PENDING])
 def test_every_wait_ends_before_the_deadline(answer):
     script = Script(shows(OTHER), answer) if answer is PENDING else Script(answer)
-    with pytest.raises(rules.APIError):
-        script.run(rules.assign(ADDRESS, ME), timeout=20)
+    with pytest.raises(calls.APIError):
+        script.run(reserved.assign(ADDRESS, ME), timeout=20)
     assert script.now < 120
     assert len(script.calls) < 30
 
 
 def test_one_silent_connection_leaves_time_for_another():
     script = Script(RESET, shows(ME))
-    script.run(rules.read_reserved_ip(ADDRESS), timeout=20)
+    script.run(reserved.read(ADDRESS), timeout=20)
     assert script.timeouts[0] < 20 / 2
     long = Script(shows(ME))
-    long.run(rules.read_reserved_ip(ADDRESS), timeout=600)
+    long.run(reserved.read(ADDRESS), timeout=600)
     assert long.timeouts == [10.0]
 
 
 def test_back_off_doubles_is_bounded_and_never_runs_in_step():
-    assert [rules.backoff(number, 1.0) for number in range(1, 7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0]
-    assert rules.backoff(1000, 0.0) == rules.LONGEST_RETRY / 2
-    assert rules.backoff(3, 0.0) < rules.backoff(3, 0.5) < rules.backoff(3, 1.0)
+    assert [calls.backoff(number, 1.0) for number in range(1, 7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0]
+    assert calls.backoff(1000, 0.0) == calls.LONGEST_RETRY / 2
+    assert calls.backoff(3, 0.0) < calls.backoff(3, 0.5) < calls.backoff(3, 1.0)
 
 
 # Assigning
@@ -207,13 +205,13 @@ def test_back_off_doubles_is_bounded_and_never_runs_in_step():
 
 def test_an_address_that_is_here_needs_one_call():
     script = Script(shows(ME))
-    assert script.run(rules.assign(ADDRESS, ME)).droplet_id == ME
+    assert script.run(reserved.assign(ADDRESS, ME)).droplet_id == ME
     assert script.posts == []
 
 
 def test_assign_returns_when_the_address_shows_the_owner():
     script = Script(shows(OTHER), ACCEPTED, shows(OTHER, locked=True), shows(OTHER, locked=True), shows(ME))
-    assert script.run(rules.assign(ADDRESS, ME)).droplet_id == ME
+    assert script.run(reserved.assign(ADDRESS, ME)).droplet_id == ME
     assert script.posts == [Call("POST", ASSIGN, {"type": "assign", "droplet_id": ME})]
     assert script.waits == [0.05, 0.1]
 
@@ -237,7 +235,7 @@ def test_assign_returns_when_the_address_shows_the_owner():
 )  # fmt: skip
 def test_assign_gets_there(story, posts):
     script = Script(*story)
-    assert script.run(rules.assign(ADDRESS, ME)).droplet_id == ME
+    assert script.run(reserved.assign(ADDRESS, ME)).droplet_id == ME
     assert len(script.posts) == posts
 
 
@@ -250,20 +248,20 @@ def test_assign_gets_there(story, posts):
     ],
 )
 def test_assign_gives_up_and_says_why(story, text):
-    with pytest.raises(rules.Unavailable, match=text):
-        Script(*story).run(rules.assign(ADDRESS, ME), timeout=30)
+    with pytest.raises(calls.Unavailable, match=text):
+        Script(*story).run(reserved.assign(ADDRESS, ME), timeout=30)
 
 
 def test_completed_without_effect_is_assigned_again():
-    unchanged = [shows(OTHER), action("completed")] * (rules.SETTLE_POLLS + 1)
+    unchanged = [shows(OTHER), action("completed")] * (reserved.SETTLE_POLLS + 1)
     script = Script(shows(OTHER), ACCEPTED, *unchanged, shows(OTHER), ACCEPTED, shows(ME))
-    assert script.run(rules.assign(ADDRESS, ME)).droplet_id == ME
+    assert script.run(reserved.assign(ADDRESS, ME)).droplet_id == ME
     assert len(script.posts) == 2
 
 
 def test_a_revoked_token_between_two_calls_is_told():
-    with pytest.raises(rules.TokenRefused):
-        Script(shows(OTHER), error(401)).run(rules.assign(ADDRESS, ME))
+    with pytest.raises(calls.TokenRefused):
+        Script(shows(OTHER), error(401)).run(reserved.assign(ADDRESS, ME))
 
 
 @pytest.mark.parametrize(
@@ -278,18 +276,18 @@ def test_a_revoked_token_between_two_calls_is_told():
 def test_an_owner_out_of_sight_is_taken_from_the_metadata(hints, story, posts):
     hints = iter(hints)
     script = Script(*story)
-    script.run(rules.assign(ADDRESS, ME, lambda: next(hints)))
+    script.run(reserved.assign(ADDRESS, ME, lambda: next(hints)))
     assert len(script.posts) == posts
 
 
 def test_an_address_that_is_elsewhere_is_assigned_without_a_question():
     for story in ([ACCEPTED, shows(ME)], [error(422), shows(ME)], [error(503), shows(OTHER), ACCEPTED, shows(ME)]):
-        assert Script(*story).run(rules.assign(ADDRESS, ME, elsewhere=True)).droplet_id == ME
+        assert Script(*story).run(reserved.assign(ADDRESS, ME, elsewhere=True)).droplet_id == ME
 
 
 def test_the_metadata_never_outvotes_the_api():
     script = Script(shows(OTHER), ACCEPTED, shows(ME))
-    script.run(rules.assign(ADDRESS, ME, lambda: True))
+    script.run(reserved.assign(ADDRESS, ME, lambda: True))
     assert len(script.posts) == 1
 
 
@@ -300,7 +298,7 @@ def test_droplets_come_from_all_pages_and_by_their_whole_name():
     first = {"droplets": [{"id": 1, "name": "lb"}], "links": {"pages": {"next": "https://x"}}}
     second = {"droplets": [{"id": 2, "name": "lb-2"}], "links": {}}
     script = Script(reply(first), reply(second))
-    assert [entry["id"] for entry in script.run(rules.droplets("lb"))] == [1]
+    assert [entry["id"] for entry in script.run(droplets.read_all("lb"))] == [1]
     assert [call.path for call in script.calls] == [
         f"/v2/droplets?page={number}&per_page=200&name=lb" for number in (1, 2)
     ]
@@ -319,7 +317,7 @@ METADATA = {
 
 
 def test_metadata():
-    assert rules.normalise_metadata(METADATA) == {
+    assert answers.normalise_metadata(METADATA) == {
         "droplet_id": ME,
         "hostname": "primary",
         "region": "nyc3",
@@ -328,24 +326,24 @@ def test_metadata():
         "anchor_ip": "10.17.1.18",
         "reserved_ip": {"active": True, "ip": ADDRESS},
     }
-    assert rules.normalise_metadata([METADATA]) == rules.normalise_metadata(METADATA)
+    assert answers.normalise_metadata([METADATA]) == answers.normalise_metadata(METADATA)
 
 
 def test_metadata_of_a_bare_droplet():
-    found = rules.normalise_metadata({"droplet_id": ME})
+    found = answers.normalise_metadata({"droplet_id": ME})
     assert found["reserved_ip"] == {"active": False, "ip": None}
     assert {found[key] for key in ("public_ip", "private_ip", "anchor_ip")} == {None}
 
 
 def test_metadata_in_the_old_spelling():
     old = {"droplet_id": ME, "floating_ip": {"ipv4": {"active": True, "ip_address": ADDRESS}}}
-    assert rules.normalise_metadata(old)["reserved_ip"] == {"active": True, "ip": ADDRESS}
+    assert answers.normalise_metadata(old)["reserved_ip"] == {"active": True, "ip": ADDRESS}
 
 
 @pytest.mark.parametrize("document", [None, [], "x", {}, {"droplet_id": "1"}, [{"droplet_id": 1}, {"droplet_id": 2}]])
 def test_no_metadata(document):
     with pytest.raises(ValueError, match="droplet_id"):
-        rules.normalise_metadata(document)
+        answers.normalise_metadata(document)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +356,7 @@ def test_no_metadata(document):
     ],
 )
 def test_replies_in_words(answer, text):
-    assert rules.describe(answer) == text
+    assert calls.describe(answer) == text
 
 
 @pytest.mark.parametrize(
@@ -371,7 +369,7 @@ def test_replies_in_words(answer, text):
     ],
 )
 def test_a_certificate_of_another_time_is_shown_with_the_clock(failure, more):
-    found = rules.with_clock(failure, 1_000_000_000.9)
+    found = calls.with_clock(failure, 1_000_000_000.9)
     assert found == failure + ("; by this machine's clock it is 2001-09-09 01:46 UTC" if more else "")
 
 
@@ -380,7 +378,7 @@ def test_a_certificate_of_another_time_is_shown_with_the_clock(failure, more):
     [("dop_v1_0a", True), ("", False), ("two words", False), ("line\n", False), ("ümlaut", False), ("nul\0", False)],
 )
 def test_tokens(token, good):
-    problem = rules.token_problem(token)
+    problem = calls.token_problem(token)
     assert (problem == "") is good
     assert not token or token not in problem
 
@@ -388,14 +386,14 @@ def test_tokens(token, good):
 @pytest.mark.parametrize("said", ["0", "²", "soon", ""])
 def test_a_pause_that_is_none_is_our_own(said):
     refused = error(429, "too_many_requests", retry_after=said)
-    assert rules.retry_delay(refused, 1, 0.0) == rules.backoff(1, 0.0) > 0
+    assert calls.retry_delay(refused, 1, 0.0) == calls.backoff(1, 0.0) > 0
 
 
 @pytest.mark.parametrize("droplet", [{}, {"id": None}, {"id": "1001"}, "primary", []])
 def test_an_owner_without_an_id_is_unknown_not_nobody(droplet):
     script = Script(reply({"reserved_ip": {"ip": ADDRESS, "droplet": droplet}}))
-    with pytest.raises(rules.Unavailable, match="a droplet without an id"):
-        script.run(rules.read_reserved_ip(ADDRESS))
+    with pytest.raises(calls.Unavailable, match="a droplet without an id"):
+        script.run(reserved.read(ADDRESS))
 
 
 # Any shape, any size
@@ -420,8 +418,8 @@ DISORDER = [
 
 @pytest.mark.parametrize("bad", DISORDER, ids=range(len(DISORDER)))
 def test_an_answer_of_another_shape_is_no_answer(bad):
-    with pytest.raises(rules.Unavailable) as error:
-        Script(bad).run(rules.read_reserved_ip(ADDRESS, tries=1))
+    with pytest.raises(calls.Unavailable) as error:
+        Script(bad).run(reserved.read(ADDRESS, tries=1))
     assert len(str(error.value)) < 300
 
 
@@ -429,7 +427,7 @@ def test_an_answer_of_another_shape_is_no_answer(bad):
     ("field", "value"), [("locked", [1]), ("locked", "false"), ("region", [{}]), ("region", {"slug": {"a": 1}})]
 )
 def test_what_is_beside_the_point_may_be_anything(field, value):
-    found = Script(entry(**{field: value})).run(rules.read_reserved_ip(ADDRESS))
+    found = Script(entry(**{field: value})).run(reserved.read(ADDRESS))
     assert (found.droplet_id, found.locked, found.region) == (ME, False, None)
 
 
@@ -441,28 +439,28 @@ def test_what_is_beside_the_point_may_be_anything(field, value):
     ],
 )  # fmt: skip
 def test_a_list_of_another_shape_is_no_answer(document):
-    with pytest.raises(rules.Unavailable):
-        Script(reply(document)).run(rules.droplets(tries=1))
+    with pytest.raises(calls.Unavailable):
+        Script(reply(document)).run(droplets.read_all(tries=1))
 
 
 def test_a_droplet_of_odd_fields_is_read_as_far_as_it_goes():
     odd = {"id": 7, "name": "a\n\ud800b", "networks": {"v4": [None, {"type": [], "ip_address": 3}]}, "tags": 5,
            "region": "nyc3", "status": None}  # fmt: skip
-    assert rules.droplet_summary(odd) == {
+    assert droplets.summary(odd) == {
         "id": 7, "name": "a??b", "status": None, "region": None, "tags": [], "public_ip": None, "private_ip": None,
     }  # fmt: skip
 
 
 def test_a_list_without_an_end_ends():
     script = Script(reply({"droplets": [], "links": {"pages": {"next": "https://x"}}}))
-    with pytest.raises(rules.Unavailable, match="more than 50 pages"):
-        script.run(rules.droplets())
-    assert len(script.calls) == rules.MOST_PAGES
+    with pytest.raises(calls.Unavailable, match="more than 50 pages"):
+        script.run(droplets.read_all())
+    assert len(script.calls) == calls.MOST_PAGES
 
 
 def test_an_answer_about_another_droplet_is_none():
-    with pytest.raises(rules.Unavailable, match="is not about it"):
-        Script(reply({"droplet": {"id": OTHER, "status": "off"}})).run(rules.set_power(ME, "off"))
+    with pytest.raises(calls.Unavailable, match="is not about it"):
+        Script(reply({"droplet": {"id": OTHER, "status": "off"}})).run(droplets.set_power(ME, "off"))
 
 
 @pytest.mark.parametrize(
@@ -474,7 +472,7 @@ def test_an_answer_about_another_droplet_is_none():
     ],
 )  # fmt: skip
 def test_metadata_of_odd_shapes_is_read_as_far_as_it_goes(document):
-    found = rules.normalise_metadata({"droplet_id": ME, **document})
+    found = answers.normalise_metadata({"droplet_id": ME, **document})
     assert (found.pop("droplet_id"), found.pop("reserved_ip")) == (ME, {"active": False, "ip": None})
     assert set(found.values()) == {None}
 
@@ -482,12 +480,12 @@ def test_metadata_of_odd_shapes_is_read_as_far_as_it_goes(document):
 @pytest.mark.parametrize("found", [True, 0, -1, 2**63, 1.5, "1", None, [1]])
 def test_metadata_without_a_droplet_s_id(found):
     with pytest.raises(ValueError, match="droplet_id"):
-        rules.normalise_metadata({"droplet_id": found})
+        answers.normalise_metadata({"droplet_id": found})
 
 
 def test_a_name_is_escaped_on_its_way():
     script = Script(reply({"droplets": []}))
-    script.run(rules.droplets("a b#&c\n"))
+    script.run(droplets.read_all("a b#&c\n"))
     assert script.calls[0].path == "/v2/droplets?page=1&per_page=200&name=a%20b%23%26c%0A"
 
 
@@ -505,7 +503,7 @@ class Account:
     def send(self, call, timeout):
         self.calls.append(call)
         path, _, query = call.path.partition("?")
-        if path == f"/v2/droplets/{rules.NO_DROPLET}/actions":
+        if path == f"/v2/droplets/{droplets.NO_DROPLET}/actions":
             return error(self.switch, "x", "y")
         if call.body and call.body["type"] == "unassign":
             self.addresses = [{**one, "droplet": None} if one["ip"] in path else one for one in self.addresses]
@@ -531,7 +529,7 @@ class Account:
         self.now += seconds
 
     def run(self, steps, timeout=60.0):
-        return rules.drive(steps, self.send, self.now + timeout, lambda: self.now, self.sleep)
+        return calls.drive(steps, self.send, self.now + timeout, lambda: self.now, self.sleep)
 
 
 def address(ip, owner=None, region="nyc3"):
@@ -549,26 +547,26 @@ FORMER = "198.51.100.7"
     ],
 )
 def test_an_assign_that_will_never_be_taken_says_so_soon(account, said):
-    with pytest.raises(rules.Refused, match=said):
-        account.run(rules.assign(ADDRESS, ME))
+    with pytest.raises(calls.Refused, match=said):
+        account.run(reserved.assign(ADDRESS, ME))
     assert account.now < 1
 
 
 def test_an_address_that_is_replaced_is_given_up_for_the_new_one():
     account = Account([address(ADDRESS), address(FORMER, ME)])
-    assert account.run(rules.assign(ADDRESS, ME, replaces=FORMER)).droplet_id == ME
+    assert account.run(reserved.assign(ADDRESS, ME, replaces=FORMER)).droplet_id == ME
     assert [one["droplet"] for one in account.addresses if one["ip"] == FORMER] == [None]
     assert account.now < 1
 
 
 def test_what_is_to_be_replaced_and_is_elsewhere_is_left_there():
     account = Account([address(ADDRESS, OTHER), address(FORMER, OTHER)])
-    assert account.run(rules.assign(ADDRESS, ME, replaces=FORMER)).droplet_id == ME
+    assert account.run(reserved.assign(ADDRESS, ME, replaces=FORMER)).droplet_id == ME
     assert [one["droplet"]["id"] for one in account.addresses if one["ip"] == FORMER] == [OTHER]
 
 
 @pytest.mark.parametrize(
-    ("nodes", "droplets", "switch", "said"),
+    ("nodes", "there", "switch", "said"),
     [
         (["lb1.example.com"], [LB], 404, "node lb1.example.com cannot be fenced: 0 droplets have the name"),
         (["LB1"], [LB], 404, "0 droplets have the name 'LB1'"),
@@ -579,10 +577,10 @@ def test_what_is_to_be_replaced_and_is_elsewhere_is_left_there():
         (["lb1"], [LB], 404, None), (["lb1"], [LB], 422, None), ({"lb1.example.com": "lb1"}, [LB], 404, None),
     ],
 )  # fmt: skip
-def test_what_fencing_would_meet(nodes, droplets, switch, said):
-    account = Account(droplets=droplets, switch=switch)
+def test_what_fencing_would_meet(nodes, there, switch, said):
+    account = Account(droplets=there, switch=switch)
     plugs = nodes if isinstance(nodes, dict) else {node: node for node in nodes}
-    problems, unknown, _ = account.run(rules.fencing_problems(plugs))
+    problems, unknown, _ = account.run(droplets.fencing_problems(plugs))
     assert unknown == ""
     if said:
         assert len(problems) == 1
@@ -595,5 +593,5 @@ def test_what_fencing_would_meet(nodes, droplets, switch, said):
 
 @pytest.mark.parametrize("switch", [200, 201, 429, 500, 503])
 def test_a_power_that_is_not_known_is_told_in_words(switch):
-    problems, unknown, _ = Account(switch=switch).run(rules.fencing_problems({"lb1": "lb1"}))
+    problems, unknown, _ = Account(switch=switch).run(droplets.fencing_problems({"lb1": "lb1"}))
     assert (problems, f"is unknown: HTTP {switch}" in unknown) == ([], True)
