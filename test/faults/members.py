@@ -39,16 +39,19 @@ def _accept(host: str) -> None:
 
 
 def _add(scene: Scene) -> None:
-    """A fresh machine becomes the third balancer; the app server in whose place it is leaves the pool before."""
-    _apply(BALANCERS)
+    """
+    A fresh machine becomes the third balancer. The app server in whose place it is leaves the pool before; a run on it
+    would say that it has lost its place in pillar.
+    """
+    _apply(BALANCERS, target=(*BALANCERS, APP))
     lab.replace(THIRD)
     _accept(THIRD)
     _apply(THREE)
 
 
-def _apply(balancers: tuple[str, ...], apps: tuple[str, ...] = (APP,)) -> None:
+def _apply(balancers: tuple[str, ...], apps: tuple[str, ...] = (APP,), target: tuple[str, ...] = ("*",)) -> None:
     formula.set_pillar(balancers=balancers, apps=apps)
-    formula.apply()
+    formula.apply(target=",".join(target))
 
 
 def _three(scene: Scene) -> bool:
