@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the agents start without it
+    from typing import Any
 
 
 def decoded(body: bytes) -> Any:
@@ -18,7 +21,7 @@ def decoded(body: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def decoded_object(body: bytes) -> dict | None:
+def decoded_object(body: bytes) -> dict[str, Any] | None:
     try:
         document = decoded(body)
     except ValueError:
@@ -56,7 +59,7 @@ def number(digits: str) -> int | None:
     return found if is_id(found) else None
 
 
-def normalise_metadata(document: Any) -> dict:
+def normalise_metadata(document: Any) -> dict[str, Any]:
     """The metadata document (`/metadata/v1.json`) with one name for each fact.
 
     Args:

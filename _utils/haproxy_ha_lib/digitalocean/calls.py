@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import random
 import time
+from collections import namedtuple
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, NamedTuple
 
 from haproxy_ha_lib.digitalocean.answers import decoded_object, leaf, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Steps = Generator["Call | Wait", Any, Any]
+    """A procedure; a Reply answers its Call, None its Wait."""
 
 # Seconds between two looks at an address that is being assigned, and between two tries after a failure.
 FIRST_POLL, LONGEST_POLL = 0.05, 1.0
@@ -20,28 +27,31 @@ MOST_BYTES = 8 * 1024 * 1024
 MOST_PAGES = 50
 
 
-class Call(NamedTuple):
+class Call(namedtuple("Call", "method path body", defaults=(None,))):
     """A request to the API: method, path below the API's URL, and the body as an object."""
 
+    __slots__ = ()
     method: str
     path: str
-    body: dict | None = None
+    body: dict[str, Any] | None
 
 
-class Wait(NamedTuple):
+class Wait(namedtuple("Wait", "seconds why")):
     """A pause in seconds, and what it waits for."""
 
+    __slots__ = ()
     seconds: float
     why: str
 
 
-class Reply(NamedTuple):
+class Reply(namedtuple("Reply", "status headers body failure", defaults=("",))):
     """What came back: status 0 with a `failure` when there was no complete HTTP answer. Header names in lower case."""
 
+    __slots__ = ()
     status: int
     headers: Mapping[str, str]
     body: bytes
-    failure: str = ""
+    failure: str
 
 
 class APIError(Exception):
@@ -62,8 +72,6 @@ class NotFound(APIError):
 
 class Refused(APIError):
     """The API understood, and will not do it."""
-
-Steps = Generator["Call | Wait", "Reply | None", Any]
 
 
 def drive(
@@ -112,7 +120,7 @@ def drive(
 def get(path: str, tries: int | None = None) -> Steps:
     failures = 0
     while True:
-        reply = yield Call("GET", path)
+        reply: Reply = yield Call("GET", path)
         document = decoded_object(reply.body) if 200 <= reply.status < 300 else None
         if document is not None:
             return document
@@ -125,7 +133,7 @@ def get(path: str, tries: int | None = None) -> Steps:
 
 def pages(path: str, key: str, tries: int | None, query: str = "") -> Steps:
     """The entries of a list, of all pages."""
-    found: list[dict] = []
+    found: list[dict[str, Any]] = []
     for page in range(1, MOST_PAGES + 1):
         document = yield from get(f"{path}?page={page}&per_page=200{query}", tries)
         entries = document.get(key)
@@ -139,7 +147,7 @@ def pages(path: str, key: str, tries: int | None, query: str = "") -> Steps:
 
 def backoff(failures: int, jitter: float) -> float:
     """Seconds to wait after so many failures in a row: doubling, bounded, half of it left to chance (0 to 1)."""
-    return min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10)) * (0.5 + jitter / 2)
+    return min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 10)) * (0.5 + jitter / 2)
 
 
 def retry_delay(reply: Reply, failures: int, jitter: float) -> float:

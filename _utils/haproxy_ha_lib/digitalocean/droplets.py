@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from haproxy_ha_lib.digitalocean import calls
 from haproxy_ha_lib.digitalocean.answers import is_id, leaf, number, text
-from haproxy_ha_lib.digitalocean.calls import Call, Steps, Wait
+from haproxy_ha_lib.digitalocean.calls import Call, Wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from haproxy_ha_lib.digitalocean.calls import Reply, Steps
 
 # Seconds after which a power action is asked for anew.
 LONGEST_POWER_CHANGE = 30.0
@@ -50,7 +55,7 @@ def read(droplet_id: int, tries: int | None = None) -> Steps:
     return summary(found)
 
 
-def summary(entry: Mapping[str, Any]) -> dict:
+def summary(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a droplet, as the API shows it, that matters here."""
     if not is_id(leaf(entry, "id")):
         raise calls.Unavailable("the API's answer holds a droplet without an id")
@@ -127,7 +132,7 @@ def fencing_problems(nodes: Mapping[str, str], tries: int | None = None) -> Step
     shared = sorted(node for node in found if [one["id"] for one in found.values()].count(found[node]["id"]) > 1)
     if shared:
         problems.append(f"the nodes {', '.join(shared)} are said to be one and the same droplet")
-    reply = yield Call("POST", f"/v2/droplets/{NO_DROPLET}/actions", {"type": "power_on"})
+    reply: Reply = yield Call("POST", f"/v2/droplets/{NO_DROPLET}/actions", {"type": "power_on"})
     unknown = ""
     if reply.status in (401, 403):
         said = calls.describe(reply)
@@ -153,7 +158,7 @@ def set_power(droplet_id: int, status: str, jitter: Callable[[], float] = random
         found = yield from read(droplet_id)
         if found["status"] == status:
             return found
-        reply = yield Call("POST", f"/v2/droplets/{int(droplet_id)}/actions", {"type": action})
+        reply: Reply = yield Call("POST", f"/v2/droplets/{int(droplet_id)}/actions", {"type": action})
         if 200 <= reply.status < 300:
             found = yield from _settle_power(droplet_id, status)
             if found:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections import namedtuple
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
 
 from haproxy_ha_lib.digitalocean import calls, droplets
 from haproxy_ha_lib.digitalocean.answers import decoded_object, is_id, leaf, text
-from haproxy_ha_lib.digitalocean.calls import Call, Reply, Steps, Wait
+from haproxy_ha_lib.digitalocean.calls import Call, Reply, Wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from haproxy_ha_lib.digitalocean.calls import Steps
 
 SPELLINGS = {"reserved_ips": "reserved_ip", "floating_ips": "floating_ip"}
 # How long an assign that is said to be completed may take to show in the address.
@@ -17,18 +23,19 @@ SETTLE_POLLS = 8
 REFUSALS_TO_EXPLAIN = 2
 
 
-class ReservedIP(NamedTuple):
+class ReservedIP(namedtuple("ReservedIP", "address droplet_id visible locked region", defaults=(None,))):
     """A reserved IP as the API shows it.
 
     `droplet_id` is None for an address that nobody owns. `visible` is False when the token may not see the owner: the
     API then leaves the droplet out, or answers null as it does for an address without an owner.
     """
 
+    __slots__ = ()
     address: str
     droplet_id: int | None
     visible: bool
     locked: bool
-    region: str | None = None
+    region: str | None
 
 
 def read(
@@ -127,7 +134,7 @@ def assign(
                 continue
         elsewhere = False
         path = f"/v2/{spelling}/{calls.escaped(address)}/actions"
-        reply = yield Call("POST", path, {"type": "assign", "droplet_id": droplet_id})
+        reply: Reply = yield Call("POST", path, {"type": "assign", "droplet_id": droplet_id})
         if 200 <= reply.status < 300:
             reserved = yield from _settle(address, droplet_id, hint, spelling, _action_id(reply))
             if reserved:
@@ -152,7 +159,7 @@ def _give_up(address: str, droplet_id: int, spelling: str) -> Steps:
         if reserved.droplet_id != droplet_id:
             return asked
         if not (reserved.locked or asked):
-            reply = yield Call("POST", f"/v2/{spelling}/{calls.escaped(address)}/actions", {"type": "unassign"})
+            reply: Reply = yield Call("POST", f"/v2/{spelling}/{calls.escaped(address)}/actions", {"type": "unassign"})
             calls.raise_final(reply)
             asked = 200 <= reply.status < 300
         yield Wait(pause, f"{address} is being unassigned from droplet {droplet_id}")
@@ -247,7 +254,7 @@ def _action_status(address: str, action_id: int | None, spelling: str) -> Steps:
     """`in-progress`, `errored`, `ended` (any other status), or "" when the API does not show the action."""
     if action_id is None:
         return ""
-    reply = yield Call("GET", f"/v2/{spelling}/{calls.escaped(address)}/actions/{action_id}")
+    reply: Reply = yield Call("GET", f"/v2/{spelling}/{calls.escaped(address)}/actions/{action_id}")
     action = (decoded_object(reply.body) or {}).get("action") if 200 <= reply.status < 300 else None
     if not isinstance(action, dict):
         return ""

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -77,6 +78,14 @@ def test_what_the_agents_share_needs_the_standard_library_and_itself_alone(path)
     shared = {shared_module(path) for path in SHARED}
     modules = {name for name in imported(REPOSITORY / path) if name.partition(".")[0] not in sys.stdlib_module_names}
     assert {name for name in modules if name not in shared and name.rpartition(".")[0] not in shared} == set()
+
+
+def test_what_the_agents_share_starts_without_what_is_slow():
+    """typing alone takes 5 ms of CPU, and a monitor has 60."""
+    imports = "".join(f"import {shared_module(path)}\n" for path in SHARED)
+    program = f"import sys\nsys.path.insert(0, {str(REPOSITORY / '_utils')!r})\n{imports}print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-IS", "-c", program], capture_output=True, text=True, check=True).stdout
+    assert not {"dataclasses", "inspect", "typing"} & set(loaded.split())
 
 
 # Reading
