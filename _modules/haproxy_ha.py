@@ -16,16 +16,10 @@ import logging
 import os
 import re
 import secrets
-import time
 
 import requests
-import salt.loader
-import salt.pillar
-import salt.utils.yaml
-from salt.exceptions import CommandExecutionError, SaltException, SaltInvocationError
+from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-import haproxy_ha_lib
-import saltext.pacemaker
 from haproxy_ha_host import (
     agents,
     apt,
@@ -37,6 +31,7 @@ from haproxy_ha_host import (
     net,
     nss,
     probes,
+    rendering,
     system,
     verdicts,
     waiting,
@@ -44,6 +39,7 @@ from haproxy_ha_host import (
 from haproxy_ha_host import firewall as host_firewall
 from haproxy_ha_host.cluster import handover
 from haproxy_ha_host.haproxy import pool, runtime
+from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib import agents as lib_agents
 from haproxy_ha_lib import nginx as nginx_conf
 from haproxy_ha_lib import provider, values
@@ -52,26 +48,26 @@ from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.digitalocean.calls import Unavailable
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.haproxy import cfg
-from haproxy_ha_lib.settings import addresses as lib_addresses
-from haproxy_ha_lib.settings import build as lib_settings
 from haproxy_ha_lib.settings import minion as lib_minion
 
 log = logging.getLogger(__name__)
 
 __virtualname__ = "haproxy_ha"
 
-# A run renders its files within about a second; what is older than this is made anew.
-_RUN_SECONDS = 10
-_ENGINE = "_utils/saltext/pacemaker/"
-# What the SLS files ask for, one function of each module.
-_MODULES = ("pacemaker.plan", "digitalocean.metadata")
-_STATES = ("haproxy_ha.settings_valid", "pacemaker.configured")
 _QNETD = "corosync-qnetd"
 _CLOCK_UNITS = ("chrony", "chronyd", "systemd-timesyncd", "ntpsec", "ntp", "ntpd", "openntpd")
 
 
 def __virtual__():
     return __virtualname__
+
+
+def _minion(saltenv=None):
+    """This minion, as what is below the modules is told of it."""
+    # A run's pillar is another object than that of the run before.
+    pillar = getattr(__pillar__, "value", lambda: __pillar__)()
+    modules = os.path.dirname(os.path.abspath(__file__))
+    return Minion(__salt__, __opts__, __grains__, pillar, __context__, modules, saltenv)
 
 
 # Settings
@@ -96,84 +92,7 @@ def settings(saltenv=None):
 
         salt primary haproxy_ha.settings
     """
-    return _made_settings(saltenv)[1]
-
-
-def _made_settings(saltenv):
-    """The settings as files are made from them, and as people may see them."""
-    pillar, saltenv = _whole_pillar(saltenv), _environment(saltenv)
-    key = hashlib.sha256(json.dumps([saltenv, __opts__["id"], pillar], default=str).encode()).hexdigest()
-
-    def make():
-        whole = _build_settings(pillar, saltenv)
-        roles = [] if whole["errors"] or missing() else whole["roles"]
-        return whole, {**whole, "roles": roles, "haproxy": fileset.masked_data(whole.get("haproxy"))}
-
-    return _once("settings", key, make)
-
-
-def _pillar(saltenv):
-    """The tree of pillar; see :func:`_whole_pillar`."""
-    return _whole_pillar(saltenv).get("haproxy_ha")
-
-
-def _whole_pillar(saltenv):
-    """
-    Pillar of the run, which names its environment; else as the master has it now, because what the minion holds is that
-    of its last refresh.
-    """
-    return _run_pillar() if saltenv is not None else _once("pillar", "", _fresh_pillar)
-
-
-def _run_pillar():
-    """The pillar at hand: the same object as long as a run lasts, another one in every other run."""
-    return getattr(__pillar__, "value", lambda: __pillar__)()
-
-
-def _fresh_pillar():
-    """The minion's pillar as pillar.items makes it; that at hand where the master does not answer."""
-    if __opts__.get("__cli") == "salt-call":  # has just made it
-        return _run_pillar()
-    try:
-        source = salt.pillar.get_pillar(
-            __opts__, dict(__grains__), __opts__["id"], pillarenv=__opts__.get("pillarenv")
-        )
-        made = source.compile_pillar()
-    except SaltException as exc:
-        log.warning("haproxy_ha: pillar is that of the last refresh, because the master does not give it: %s", exc)
-        return _run_pillar()
-    if made.get("_errors"):
-        raise CommandExecutionError(
-            f"{'; '.join(map(str, made['_errors']))} (on the master: salt-run pillar.show_pillar {__opts__['id']})"
-        )
-    return made
-
-
-def _once(what, key, make):
-    """What ``make`` returns, made once within a run for the same ``key``."""
-    made, known, result = __context__.get(f"haproxy_ha.{what}", (0.0, None, None))
-    if known != key or time.monotonic() - made > _RUN_SECONDS:
-        result = make()
-        __context__[f"haproxy_ha.{what}"] = (time.monotonic(), key, result)
-    return result
-
-
-def _build_settings(pillar, saltenv):
-    tree = pillar.get("haproxy_ha")
-    try:
-        defaults = _formula_data("defaults.yaml", saltenv)
-        families = _formula_data("os_family.yaml", saltenv)
-        family = families.get(__grains__.get("os_family"), {})
-        other = stale(saltenv)
-        whole = lib_settings.settings(
-            tree, __opts__["id"], {**defaults, **family}, __salt__["digitalocean.metadata"], _mine(tree),
-        )
-        grains = [__grains__.get(name) for name in ("os_family", "osfinger")]
-        whole = lib_minion.on_system(lib_minion.in_pillar(whole, pillar), *grains, families)
-        errors = [f"{lib_minion.some(other)}: not those of the states in {saltenv}; saltutil.sync_all"] if other else []
-        return {**whole, "errors": [*errors, *whole["errors"]], "stale": other}
-    except CommandExecutionError as exc:
-        return {"minion_id": __opts__["id"], "roles": [], "errors": [str(exc)], "warnings": [], "tree": True}
+    return _minion(saltenv).shown_settings()
 
 
 def rendered(saltenv=None, preflighted=True):
@@ -197,38 +116,8 @@ def rendered(saltenv=None, preflighted=True):
 
         salt primary haproxy_ha.rendered
     """
-    _, found = _once_rendered(("settings", saltenv), lambda: _seen(saltenv))
-    problems = []
-    if preflighted and found["roles"]:
-        _, problems = _once_rendered(("problems", saltenv), lambda: preflight(saltenv))
-    return {**found, "problems": problems, "roles": [] if problems else found["roles"]}
-
-
-def _once_rendered(what, make):
-    """What ``make`` returns and when it was made: once while the SLS files of one run are rendered."""
-    known = _of_this_run()
-    if what not in known:
-        known[what] = (time.monotonic(), make())
-    return known[what]
-
-
-def _of_this_run():
-    """What was made while the SLS files of this run were rendered (dict); each run gathers its pillar anew."""
-    run, known = __context__.get("haproxy_ha.rendered", (None, {}))
-    if run is not _run_pillar():
-        known = {}
-        __context__["haproxy_ha.rendered"] = (_run_pillar(), known)
-    return known
-
-
-def _seen(saltenv):
-    now = settings(saltenv)
-    seen = {
-        "roles": now["roles"],
-        "errors": now["errors"] if now["tree"] else [],
-        "digests": digests(saltenv),
-    }
-    return {**now, "missing": [*missing(), *now.get("stale", [])], "seen": seen}
+    minion = _minion(saltenv)
+    return rendering.settings(minion, functools.partial(preflight, saltenv) if preflighted else None)
 
 
 def digests(saltenv=None):
@@ -244,59 +133,27 @@ def digests(saltenv=None):
 
         salt primary haproxy_ha.digests
     """
-    made = {key: json.dumps(value, default=str) for key, value in settings(saltenv).items()}
-    return {key: hashlib.sha256(text.encode()).hexdigest()[:8] for key, text in made.items() if key != "warnings"}
-
-
-def _environment(saltenv):
-    return saltenv or __opts__.get("saltenv") or "base"
-
-
-def _formula_data(name, saltenv):
-    """Read a data file of the formula."""
-    return salt.utils.yaml.safe_load(_formula_text(name, saltenv))
-
-
-def _formula_text(name, saltenv):
-    """Read a file of the formula from Salt's file server."""
-    return _file_server_text(f"salt://haproxy_ha/{name}", saltenv)
-
-
-def _file_server_text(source, saltenv):
-    path = __salt__["cp.cache_file"](source, saltenv=saltenv)
-    if not path:
-        raise CommandExecutionError(f"{source} is not on Salt's file server in the environment {saltenv}")
-    with open(path, encoding="utf-8") as handle:
-        return handle.read()
-
-
-def _mine(pillar):
-    """What the machines in pillar last sent to the mine, by minion id; None unless pillar asks for it."""
-    if not isinstance(pillar, dict) or pillar.get("mine") is not True:
-        return None
-    names = [
-        name
-        for tier in lib_addresses.TABLES
-        if isinstance(pillar.get(tier), dict)
-        for name in pillar[tier]
-    ]
-    return __salt__["mine.get"](names, "haproxy_ha.addresses", tgt_type="list") or {}
+    return lib_minion.digests(_minion(saltenv).shown_settings())
 
 
 def _valid_settings(saltenv=None):
-    """The settings, or an exception with all errors."""
-    current, _ = _made_settings(saltenv)
-    if current["errors"]:
-        raise CommandExecutionError("\n".join(current["errors"]))
-    return current
+    return _minion(saltenv).valid_settings()
 
 
 def _readable_settings(saltenv=None):
-    """The settings, whatever is wrong in pillar; an exception if there are not even defaults for this system."""
-    current, _ = _made_settings(saltenv)
-    if "paths" not in current:
-        raise CommandExecutionError("\n".join(current["errors"]))
-    return current
+    return _minion(saltenv).readable_settings()
+
+
+def _environment(saltenv):
+    return _minion(saltenv).environment
+
+
+def _formula_text(name, saltenv):
+    return _minion(saltenv).formula_text(name)
+
+
+def _file_server_text(source, saltenv):
+    return _minion(saltenv).file_server_text(source)
 
 
 def missing():
@@ -310,14 +167,7 @@ def missing():
 
         salt '*' haproxy_ha.missing
     """
-    return _once("missing", "", _find_missing)
-
-
-def _find_missing():
-    states = salt.loader.states(__opts__, __salt__, None, None)
-    return [
-        name for names, loader in ((_MODULES, __salt__), (_STATES, states)) for name in names if name not in loader
-    ]
+    return _minion().missing()
 
 
 def stale(saltenv=None):
@@ -335,36 +185,7 @@ def stale(saltenv=None):
 
         salt '*' haproxy_ha.stale
     """
-    saltenv = _environment(saltenv)
-    return _once("stale", saltenv, lambda: _find_stale(saltenv))
-
-
-def _find_stale(saltenv):
-    lines = _formula_text("modules.sha256", saltenv).splitlines()
-    wanted = {path: checksum for checksum, _, path in (line.partition("  ") for line in lines)}
-    return [_with_place(path) for path, checksum in wanted.items() if files.checksum(_place(path)) != checksum]
-
-
-def _with_place(path):
-    """A file of the formula; with its place if an extension has it, because no sync brings another one."""
-    is_synced = _place(path) == os.path.join(_packages(), path.partition("/")[2])
-    return path if is_synced or not path.startswith(_ENGINE) else f"{path} (of an extension, {_place(path)})"
-
-
-def _place(path):
-    """Where a file of the formula's repository is on this minion: packages where they were imported from."""
-    folder, _, name = path.partition("/")
-    if path.startswith(_ENGINE):  # it may be that of an extension, which precedes what is synced
-        return os.path.join(os.path.dirname(saltext.pacemaker.__file__), path[len(_ENGINE) :])
-    if folder == "_utils":
-        return os.path.join(_packages(), name)
-    above, own = os.path.split(os.path.dirname(os.path.abspath(__file__)))
-    return os.path.join(above, own.replace("modules", folder.strip("_")), name)
-
-
-def _packages():
-    """Where a sync puts the formula's packages."""
-    return os.path.dirname(os.path.dirname(haproxy_ha_lib.__file__))
+    return _minion(saltenv).stale()
 
 
 def roles(saltenv=None):
@@ -383,12 +204,7 @@ def roles(saltenv=None):
 
         salt '*' haproxy_ha.roles
     """
-    now = settings(saltenv)
-    if now["errors"] and now["tree"]:
-        raise CommandExecutionError("\n".join(now["errors"]))
-    if missing():
-        raise CommandExecutionError(f"not on this minion: {', '.join(missing())}; saltutil.sync_all brings them")
-    return now["roles"]
+    return _minion(saltenv).roles()
 
 
 def addresses():
@@ -408,8 +224,7 @@ def addresses():
 
         salt '*' haproxy_ha.addresses
     """
-    known = __salt__["digitalocean.metadata"]()
-    return {key: known[key] for key in ("private_ip", "anchor_ip", "public_ip") if known.get(key)}
+    return _minion().addresses()
 
 
 def generate_authkey():
@@ -542,8 +357,8 @@ def preflight(saltenv=None, max_age=0):
 
         salt primary haproxy_ha.preflight
     """
-    made, known = _of_this_run().get(("problems", saltenv), (0.0, None))
-    if known is not None and time.monotonic() - made < max_age:
+    known = rendering.problems(_minion(saltenv), max_age)
+    if known is not None:
         return known
     ours = _valid_settings(saltenv)
     problems = [*_stray_parts(saltenv), *_leaving_members(ours), *_held_ports(ours)]
@@ -633,7 +448,7 @@ def _fencing(ours):
     if not nodes or not _uses_api(ours):
         return {"problems": [], "unknown": ""}
     # Verification looks again every second; the API allows 250 questions a minute.
-    return _once("fencing", nodes, lambda: _ask_about_fencing(ours, nodes))
+    return _minion().once("fencing", nodes, lambda: _ask_about_fencing(ours, nodes))
 
 
 def _ask_about_fencing(ours, nodes):
@@ -681,7 +496,7 @@ _MARK = f"{system.STATE}/floating_ip_checked"
 
 def _floating_ip_mark(ours, saltenv):
     """Stands for the address, token and URL, and tells none of them."""
-    token = lib_settings.secrets(_pillar(saltenv))["api_token"]
+    token = _minion(saltenv).secrets()["api_token"]
     parts = [ours["floating_ip"][key] for key in _api(ours).settings]
     return hashlib.sha256(json.dumps([*parts, token]).encode()).hexdigest()
 
@@ -742,7 +557,7 @@ class _Absent(CommandExecutionError):
 
 
 def _files_of(daemon, ours, saltenv):
-    secrets = lib_settings.secrets(_pillar(saltenv))
+    secrets = _minion(saltenv).secrets()
     sets = layout.daemon_files(ours, secrets, own_log_format=not _log_format_elsewhere(ours["paths"]))
     if daemon not in sets:
         raise SaltInvocationError(f"daemon: found {daemon!r}, allowed: {', '.join(sets)}")
@@ -1250,7 +1065,7 @@ def choose_packages(pkgs, saltenv=None):
 
 def _repository_is_new(saltenv):
     """Whether apt does not know the repository of pillar yet, and hence not its packages."""
-    ours, _ = _made_settings(saltenv)
+    ours = _minion(saltenv).settings()
     return bool(ours.get("haproxy", {}).get("repository")) and not os.path.exists(ours["paths"]["apt_sources"])
 
 
@@ -1375,7 +1190,7 @@ def _quorum_certificate(which, ours, saltenv):
     """The database, its certificate in PEM, and the name that has to be in it."""
     if which not in _DATABASES:
         raise SaltInvocationError(f"which: found {which!r}, allowed: {', '.join(_DATABASES)}")
-    pem = values.quorum_certificate(_pillar(saltenv)["cluster"]["quorum_device"][f"{which}_pem"])
+    pem = values.quorum_certificate(_minion(saltenv).tree()["cluster"]["quorum_device"][f"{which}_pem"])
     return _DATABASES[which], pem, nss.HELPER_NAME if which == "helper" else ours["cluster"]["name"]
 
 
@@ -1636,7 +1451,8 @@ def _verify_cluster(ours):
             agree = is_here == (ours["minion_id"] in now["active"])
             checks.append(probes.probe("owner of the floating IP", "the active node", said, agree))
             wanted = [ours["floating_ip"][key] for key in ("address", "replaces")]
-            against = [] if is_here else _once("obstacles", wanted, functools.partial(api.obstacles, timeout=20))
+            ask = functools.partial(api.obstacles, timeout=20)
+            against = [] if is_here else _minion().once("obstacles", wanted, ask)
             said = "; ".join(against) or "nothing is in the way"
             checks.append(probes.probe("the floating IP", "can come to this machine", said, not against))
     except CommandExecutionError as exc:
@@ -1968,7 +1784,7 @@ def left_over(saltenv=None):
 
         salt '*' haproxy_ha.left_over
     """
-    ours, _ = _made_settings(saltenv)
+    ours = _minion(saltenv).settings()
     if not ours.get("paths"):
         return []
     return lib_minion.surplus(ours, [part for part in _PARTS if _TRACES[part](ours)])

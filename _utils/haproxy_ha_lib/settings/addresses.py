@@ -48,6 +48,18 @@ def share(read: Tree) -> list[Problem]:
     return problems
 
 
+def mine_members(tree: Any) -> list[str] | None:
+    """
+    Return whose addresses are asked of the mine (list of minion ids); None unless pillar asks for it.
+
+    tree
+        The tree below ``haproxy_ha`` in pillar, as it was written.
+    """
+    if not isinstance(tree, dict) or tree.get("mine") is not True:
+        return None
+    return [name for tier in TABLES if isinstance(tree.get(tier), dict) for name in tree[tier]]
+
+
 def own(read: Tree, minion_id: str) -> Tree:
     """Return what is known of this machine from all tables: its addresses and its node_id, None where unknown."""
     entries = [read[table][minion_id] for table in TABLES if minion_id in read[table]]

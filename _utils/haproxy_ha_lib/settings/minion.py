@@ -5,6 +5,8 @@ with them, and which of the formula's parts belong on it.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -67,6 +69,25 @@ def in_pillar(settings: Settings, pillar: Mapping[str, Any]) -> Settings:
         warnings.append(hint)
     tree = ROOT in pillar or bool(failed) or any(key in _OURS_ALONE for key in beside)
     return {**settings, "errors": errors, "warnings": warnings, "tree": tree}
+
+
+def with_modules(settings: Settings, stale: Sequence[str], environment: str) -> Settings:
+    """
+    Return the settings with an error if some of the formula's modules here are not those of its states.
+
+    stale
+        Their paths (list of str).
+    environment
+        The environment of the states.
+    """
+    errors = [f"{some(stale)}: not those of the states in {environment}; saltutil.sync_all"] if stale else []
+    return {**settings, "errors": [*errors, *settings["errors"]], "stale": stale}
+
+
+def digests(settings: Settings) -> dict[str, str]:
+    """Return what tells two settings apart: a short digest of each part of them, by its key."""
+    texts = {key: json.dumps(value, default=str) for key, value in settings.items() if key != "warnings"}
+    return {key: hashlib.sha256(text.encode()).hexdigest()[:8] for key, text in texts.items()}
 
 
 def _beside(pillar: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,199 @@
+"""What Salt knows of this minion: pillar, grains, the mine and Salt's file server, and the settings that come of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import salt.pillar
+import salt.utils.yaml
+from salt.exceptions import CommandExecutionError, SaltException
+
+from haproxy_ha_host import synced
+from haproxy_ha_lib.files import fileset
+from haproxy_ha_lib.settings import addresses, build, minion
+
+log = logging.getLogger(__name__)
+
+# A run renders its files within about a second; what is older than this is made anew.
+_RUN_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Minion:
+    """
+    A minion, as a module of Salt sees it.
+
+    salt
+        Salt's execution modules: functions by name.
+    opts, grains
+        The minion's configuration, and its grains.
+    pillar
+        The pillar at hand (dict): the same object as long as a run lasts, another one in every other run.
+    context
+        What stays from one call to the next (dict). Only plain data: after a sync, a class is another one.
+    modules
+        The directory from which Salt has loaded the formula's execution modules.
+    saltenv : ``None``
+        The environment of a run, whose files and pillar count (str). None, as people call: the minion's own, else
+        ``base``, with the pillar that the master has now, because what the minion holds is that of its last refresh.
+    """
+
+    salt: Mapping[str, Callable[..., Any]]
+    opts: Mapping[str, Any]
+    grains: Mapping[str, Any]
+    pillar: Mapping[str, Any]
+    context: MutableMapping[str, Any]
+    modules: str
+    saltenv: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self.opts["id"]
+
+    @property
+    def environment(self) -> str:
+        return self.saltenv or self.opts.get("saltenv") or "base"
+
+    def once(self, what, key, make):
+        """Return what ``make()`` returns, made once within a run for the same ``key``."""
+        since, known, result = self.context.get(f"haproxy_ha.{what}", (0.0, None, None))
+        if known != key or time.monotonic() - since > _RUN_SECONDS:
+            result = make()
+            self.context[f"haproxy_ha.{what}"] = (time.monotonic(), key, result)
+        return result
+
+    # Pillar
+
+    def whole_pillar(self):
+        """Return pillar, that of the run or a fresh one (dict)."""
+        return self.pillar if self.saltenv is not None else self.once("pillar", "", self._fresh_pillar)
+
+    def secrets(self):
+        """Return what is in pillar and not in the settings; see ``haproxy_ha_lib.settings.build.secrets``."""
+        return build.secrets(self.tree())
+
+    def tree(self):
+        """Return the formula's tree of pillar; None without one."""
+        return self.whole_pillar().get("haproxy_ha")
+
+    def _fresh_pillar(self):
+        """The minion's pillar as pillar.items makes it; that at hand where the master does not answer."""
+        if self.opts.get("__cli") == "salt-call":  # has just made it
+            return self.pillar
+        try:
+            source = salt.pillar.get_pillar(
+                self.opts, dict(self.grains), self.id, pillarenv=self.opts.get("pillarenv")
+            )
+            fresh = source.compile_pillar()
+        except SaltException as exc:
+            log.warning(
+                "haproxy_ha: pillar is that of the last refresh, because the master does not give it: %s", exc
+            )
+            return self.pillar
+        if fresh.get("_errors"):
+            errors = "; ".join(map(str, fresh["_errors"]))
+            raise CommandExecutionError(f"{errors} (on the master: salt-run pillar.show_pillar {self.id})")
+        return fresh
+
+    # Settings
+
+    def shown_settings(self):
+        """Return the settings as people may see them, without roles while something is wrong or missing (dict)."""
+        return self._both_settings()[1]
+
+    def settings(self):
+        """Return the settings, with whatever is wrong in ``errors`` (dict)."""
+        return self._both_settings()[0]
+
+    def valid_settings(self):
+        """Return the settings; CommandExecutionError with all errors."""
+        settings = self.settings()
+        if settings["errors"]:
+            raise CommandExecutionError("\n".join(settings["errors"]))
+        return settings
+
+    def readable_settings(self):
+        """Return the settings, whatever is wrong in pillar; CommandExecutionError without defaults for this system."""
+        settings = self.settings()
+        if "paths" not in settings:
+            raise CommandExecutionError("\n".join(settings["errors"]))
+        return settings
+
+    def _both_settings(self):
+        pillar = self.whole_pillar()
+        key = hashlib.sha256(json.dumps([self.environment, self.id, pillar], default=str).encode()).hexdigest()
+        return self.once("settings", key, lambda: self._build_both(pillar))
+
+    def _build_both(self, pillar):
+        whole = self._build(pillar)
+        roles = [] if whole["errors"] or self.missing() else whole["roles"]
+        return whole, {**whole, "roles": roles, "haproxy": fileset.masked_data(whole.get("haproxy"))}
+
+    def _build(self, pillar):
+        tree = pillar.get("haproxy_ha")
+        try:
+            defaults, families = self._data("defaults.yaml"), self._data("os_family.yaml")
+            family = families.get(self.grains.get("os_family"), {})
+            stale = self.stale()
+            settings = build.settings(
+                tree, self.id, {**defaults, **family}, self.salt["digitalocean.metadata"], self._mine(tree)
+            )
+            grains = [self.grains.get(name) for name in ("os_family", "osfinger")]
+            settings = minion.on_system(minion.in_pillar(settings, pillar), *grains, families)
+            return minion.with_modules(settings, stale, self.environment)
+        except CommandExecutionError as exc:
+            return {"minion_id": self.id, "roles": [], "errors": [str(exc)], "warnings": [], "tree": True}
+
+    def _mine(self, tree):
+        """What the machines in pillar last sent to the mine, by minion id; None unless pillar asks for it."""
+        names = addresses.mine_members(tree)
+        return None if names is None else self.salt["mine.get"](names, "haproxy_ha.addresses", tgt_type="list") or {}
+
+    def roles(self):
+        """Return the roles that pillar gives this minion (list of str); CommandExecutionError if something is wrong."""
+        settings = self.shown_settings()
+        if settings["errors"] and settings["tree"]:
+            raise CommandExecutionError("\n".join(settings["errors"]))
+        missing = ", ".join(self.missing())
+        if missing:
+            raise CommandExecutionError(f"not on this minion: {missing}; saltutil.sync_all brings them")
+        return settings["roles"]
+
+    def addresses(self):
+        """Return this machine's own addresses, by its metadata service (dict)."""
+        known = self.salt["digitalocean.metadata"]()
+        return {key: known[key] for key in ("private_ip", "anchor_ip", "public_ip") if known.get(key)}
+
+    # The formula's modules, and its files on Salt's file server
+
+    def missing(self):
+        """Return which of the formula's modules and states are not on this minion (list of ``module.function``)."""
+        return self.once("missing", "", lambda: synced.find_missing(self.salt, self.opts))
+
+    def stale(self):
+        """Return which of the formula's modules here are not those of its states (list of paths)."""
+        return self.once("stale", self.environment, self._find_stale)
+
+    def _find_stale(self):
+        return synced.find_stale(self.formula_text("modules.sha256"), self.modules)
+
+    def _data(self, name):
+        return salt.utils.yaml.safe_load(self.formula_text(name))
+
+    def formula_text(self, name):
+        """Return the text of a file of the formula, by its path below ``haproxy_ha/``."""
+        return self.file_server_text(f"salt://haproxy_ha/{name}")
+
+    def file_server_text(self, source):
+        """Return the text of a file of Salt's file server; CommandExecutionError if it is not there."""
+        path = self.salt["cp.cache_file"](source, saltenv=self.environment)
+        if not path:
+            raise CommandExecutionError(f"{source} is not on Salt's file server in the environment {self.environment}")
+        with open(path, encoding="utf-8") as handle:
+            return handle.read()

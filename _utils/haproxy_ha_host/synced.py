@@ -1,0 +1,67 @@
+"""Whether the formula's modules are on this minion, and are those that belong to its states."""
+
+import os
+
+import salt.loader
+
+import saltext.pacemaker
+from haproxy_ha_host import files
+
+_ENGINE = "_utils/saltext/pacemaker/"
+# What the SLS files ask for, one function of each module.
+_MODULES = ("pacemaker.plan", "digitalocean.metadata")
+_STATES = ("haproxy_ha.settings_valid", "pacemaker.configured")
+# Where a sync puts the formula's packages.
+_PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def find_missing(functions, opts):
+    """
+    Return which of the formula's modules and states are not here: a list of ``module.function``.
+
+    functions
+        Salt's execution modules.
+    opts
+        The minion's configuration (dict).
+    """
+    states = salt.loader.states(opts, functions, None, None)
+    return [
+        name for names, loaded in ((_MODULES, functions), (_STATES, states)) for name in names if name not in loaded
+    ]
+
+
+def find_stale(listing, modules):
+    """
+    Return which of the formula's modules here are not those of a list: a list of paths in the formula's repository.
+
+    listing
+        The text of ``haproxy_ha/modules.sha256``.
+    modules
+        The directory of the execution modules.
+    """
+    wanted = [line.partition("  ")[::2] for line in listing.splitlines()]
+    stale = [path for checksum, path in wanted if files.checksum(_place(path, modules)) != checksum]
+    return [f"{path}{_of_extension(path)}" for path in stale]
+
+
+def _place(path, modules):
+    """Where a file of the formula's repository is on this minion: packages where they were imported from."""
+    folder, _, name = path.partition("/")
+    if path.startswith(_ENGINE):
+        return _engine(path)
+    if folder == "_utils":
+        return os.path.join(_PACKAGES, name)
+    above, own = os.path.split(modules)
+    return os.path.join(above, own.replace("modules", folder.strip("_")), name)
+
+
+def _engine(path):
+    """Where a file of the engine is; it may be that of an extension, which precedes what is synced."""
+    return os.path.join(os.path.dirname(saltext.pacemaker.__file__), path[len(_ENGINE) :])
+
+
+def _of_extension(path):
+    """The place of a file that an extension has, because no sync brings another one, as text."""
+    if not path.startswith(_ENGINE) or _engine(path) == os.path.join(_PACKAGES, path.partition("/")[2]):
+        return ""
+    return f" (of an extension, {_engine(path)})"
