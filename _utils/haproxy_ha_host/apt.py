@@ -1,6 +1,9 @@
 """What apt could install."""
 
+from __future__ import annotations
+
 import glob
+from collections.abc import Collection
 
 from salt.exceptions import CommandExecutionError
 
@@ -9,7 +12,7 @@ from haproxy_ha_host import system
 LISTS = "/var/lib/apt/lists"
 
 
-def candidates(names):
+def candidates(names: Collection[str]) -> set[str] | None:
     """Those of several packages that apt has a candidate for (set); None where it has no lists and cannot know."""
     if not glob.glob(f"{LISTS}/*_Packages*"):
         return None
@@ -17,7 +20,8 @@ def candidates(names):
         lines = system.run(["apt-cache", "policy", *names])[1].splitlines()
     except CommandExecutionError:
         return None
-    found, package = set(), None
+    found: set[str] = set()
+    package = ""
     for line in lines:
         if line[:1].strip():
             package = line.rstrip(":")

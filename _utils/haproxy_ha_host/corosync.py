@@ -1,5 +1,7 @@
 """A running corosync takes a new corosync.conf: by a reload that is confirmed, or not at all."""
 
+from __future__ import annotations
+
 import base64
 import json
 import os
@@ -10,6 +12,7 @@ from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import files, system
 from haproxy_ha_lib import corosync
+from haproxy_ha_lib.types import Tree
 
 DEVICE_UNIT = "corosync-qdevice"
 CIB = "/var/lib/pacemaker/cib"
@@ -21,7 +24,7 @@ _STOP_SECONDS = 600
 _KEY, _NAKED = re.compile(r'"([A-Za-z][\w.-]*)":'), r"\1:"
 
 
-def obstacle(text):
+def obstacle(text: str) -> str | None:
     """
     Why the corosync that runs cannot go over to the configuration ``text``, or None.
 
@@ -43,12 +46,12 @@ def obstacle(text):
     ]).replace("  ", " ")
 
 
-def as_pillar():
+def as_pillar() -> Tree:
     """The part of pillar that keeps what the running corosync has; see :func:`corosync_conf.as_pillar`."""
     return corosync.as_pillar(_loaded(), socket.gethostname())
 
 
-def key():
+def key() -> str:
     """The cluster's key, in base64 as pillar has it."""
     try:
         with open(_AUTHKEY, "rb") as file:
@@ -57,7 +60,7 @@ def key():
         raise CommandExecutionError(f"The cluster's key cannot be read: {exc}") from None
 
 
-def take(text):
+def take(text: str) -> str:
     """
     Let the running corosync take the configuration ``text``, which is installed; returns what was done, in words.
 
@@ -67,9 +70,9 @@ def take(text):
     if corosync.fixed_differences(before, wanted, socket.gethostname()):
         return _begin_anew()
     system.succeed("corosync-cfgtool", "-R")
-    missing = []
+    missing: list[str] = []
 
-    def taken():
+    def taken() -> bool:
         missing[:] = corosync.not_loaded(_loaded(), wanted)
         return not missing
 
@@ -84,20 +87,20 @@ def take(text):
     return ", ".join(done)
 
 
-def votes():
+def votes() -> tuple[int | None, ...]:
     """Return (present, expected) votes of the quorum, as corosync-quorumtool(8) tells; its exit code is the quorum."""
     return corosync.votes(system.run(["corosync-quorumtool", "-s"])[1])
 
 
-def _loaded():
+def _loaded() -> dict[str, str]:
     return corosync.parse_cmap(system.succeed("corosync-cmapctl"))
 
 
-def _has_resources():
+def _has_resources() -> bool:
     return "<primitive" in (files.text(f"{CIB}/cib.xml") or "")
 
 
-def _begin_anew():
+def _begin_anew() -> str:
     """Stop a cluster that is nobody's yet, and forget its configuration: it would haunt ours as a node that is lost."""
     stopped = [unit for unit in ("pacemaker", "corosync") if system.running(unit)]
     for unit in stopped:

@@ -6,10 +6,12 @@ the state that makes it: a set of files that the daemon has not taken, HAProxy's
 (``daemons``, ``pool``).
 """
 
+from __future__ import annotations
+
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from haproxy_ha_host import daemons, files, nss, system
@@ -32,11 +34,11 @@ class Kind:
     """
 
     what: str
-    find: Callable
-    remove: Callable
+    find: Callable[[Collection[str]], Iterable[str]]
+    remove: Callable[[str], object]
 
 
-def _nobodys(directories, pattern):
+def _nobodys(directories: Iterable[str], pattern: str) -> list[str]:
     """The paths in some directories whose name has a mark of a process that is gone."""
     found = []
     for directory in sorted(filter(os.path.isdir, directories)):
@@ -47,20 +49,20 @@ def _nobodys(directories, pattern):
     return found
 
 
-def _temporary(directories):
+def _temporary(directories: Collection[str]) -> list[str]:
     return _nobodys(directories, rf"\..*{re.escape(files.TEMPORARY)}{_MARK}")
 
 
-def _staged(_):
+def _staged(_: object) -> list[str]:
     return _nobodys({"/run", tempfile.gettempdir()}, rf"{re.escape(daemons.STAGE)}{_MARK}")
 
 
-def _databases(_):
+def _databases(_: object) -> list[str]:
     parents = {os.path.dirname(database.path) for database in (nss.HELPER, nss.BALANCER)}
     return _nobodys(parents, rf"{re.escape(files.TEMPORARY)}{_MARK}")
 
 
-def _copies(_):
+def _copies(_: object) -> list[str]:
     return _nobodys([f"{system.STATE}/backup"], rf"{re.escape(files.TEMPORARY)}{_MARK}")
 
 
@@ -74,12 +76,12 @@ KINDS = (
 )
 
 
-def find(directories):
+def find(directories: Collection[str]) -> dict[str, str]:
     """What is left of runs that were killed: {thing: what it is}; ``directories``: where files are put."""
     return {thing: kind.what for kind in KINDS for thing in kind.find(directories)}
 
 
-def remove(directories):
+def remove(directories: Collection[str]) -> dict[str, str]:
     """Take it away; returns what it was."""
     removed = {}
     for kind in KINDS:

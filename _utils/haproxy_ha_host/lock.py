@@ -1,9 +1,12 @@
 """One run at a time checks, installs and reloads a daemon's files: a lock of this machine's, and who has it."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 
 from salt.exceptions import CommandExecutionError
 
@@ -15,7 +18,7 @@ SECONDS = 120
 
 
 @contextlib.contextmanager
-def alone(what, timeout=None):
+def alone(what: str, timeout: float | None = None) -> Iterator[None]:
     """
     Nobody else is in such a block meanwhile, in whatever process. The kernel lets go of it when the process ends.
 
@@ -39,7 +42,7 @@ def alone(what, timeout=None):
         os.close(descriptor)
 
 
-def _takes(descriptor):
+def _takes(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -47,13 +50,13 @@ def _takes(descriptor):
     return True
 
 
-def holder():
+def holder() -> str:
     """Who has the lock, in words: its process, its command, since when and for what."""
     pid, since, what = ((files.text(PATH) or "").splitlines() + ["", "", ""])[:3]
     return f"process {pid} ({_command(pid)}), since {since}: {what}" if pid else "it has not said who it is"
 
 
-def _command(pid):
+def _command(pid: str) -> str:
     """A process's command without its options, among which a pillar may be."""
     words = (files.text(f"/proc/{pid}/cmdline") or "").split("\0")
     shown = [word for word in words if word and not word.startswith("-") and "=" not in word and word.isprintable()]

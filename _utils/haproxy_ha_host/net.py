@@ -1,24 +1,29 @@
 """Listening sockets, connections and HAProxy's control sockets."""
 
+from __future__ import annotations
+
 import contextlib
 import http.client
 import socket
+from collections.abc import Collection
+from typing import Any
 
 from haproxy_ha_host import system
 from haproxy_ha_host.system import socket_owners
 from haproxy_ha_lib import net
+from haproxy_ha_lib.net import Socket
 
 
-def listeners():
+def listeners() -> list[Socket]:
     """The machine's listening TCP sockets: [{"address", "port", "inode"}]."""
-    found = []
+    found: list[Socket] = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(FileNotFoundError), open(table, encoding="ascii") as handle:
             found += net.parse(handle.read())
     return found
 
 
-def holders(binds):
+def holders(binds: Collection[tuple[str, int]]) -> list[dict[str, Any]]:
     """
     Who listens where somebody wants to: [{"address", "port", "held", "program", "pid"}].
 
@@ -42,7 +47,7 @@ def holders(binds):
     return found
 
 
-def connect(address, port, timeout=2.0):
+def connect(address: str, port: int, timeout: float = 2.0) -> str:
     """What a connection attempt meets: ``connects``, ``refused``, ``timed out`` or ``unreachable``."""
     try:
         with socket.create_connection((address, port), timeout):
@@ -55,7 +60,7 @@ def connect(address, port, timeout=2.0):
         return "unreachable"
 
 
-def answers(address, timeout=1.0):
+def answers(address: str, timeout: float = 1.0) -> bool | None:
     """
     Whether a machine is at an address: True; False if nobody has it; None if nothing answers, which may be the doing of
     a firewall. ``timeout`` in seconds, for a ping and for a connection each.
@@ -69,7 +74,7 @@ def answers(address, timeout=1.0):
 _SSH = 22
 
 
-def get(address, port, timeout=5.0, proxied=False):
+def get(address: str, port: int, timeout: float = 5.0, proxied: bool = False) -> int | str:
     """The status of ``GET /`` (int), or what went wrong (str); ``proxied`` by the PROXY protocol, without a client."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
@@ -88,7 +93,7 @@ def get(address, port, timeout=5.0, proxied=False):
         connection.close()
 
 
-def ask(address, command, timeout=5.0):
+def ask(address: str, command: str, timeout: float = 5.0) -> str:
     """
     Ask HAProxy's runtime API or its master CLI one command; OSError if nobody answers in time.
 
@@ -107,7 +112,7 @@ def ask(address, command, timeout=5.0):
 _UNIX_NAME = 108  # sun_path of unix(7); HAProxy fills an abstract name up to it
 
 
-def _connection(address, timeout):
+def _connection(address: str, timeout: float) -> socket.socket:
     family, _, name = address.rpartition("@")
     if not name.startswith("/") and family not in ("unix", "abns"):
         host, _, port = name.rpartition(":")
@@ -125,8 +130,8 @@ def _connection(address, timeout):
     return connection
 
 
-def addresses_of(name):
+def addresses_of(name: str) -> set[str]:
     """The addresses of a host name (set of str), empty where it is unknown here."""
     with contextlib.suppress(OSError, UnicodeError):
-        return {found[4][0] for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+        return {str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
     return set()

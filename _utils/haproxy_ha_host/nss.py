@@ -4,6 +4,8 @@ Certificates of corosync-qnetd and corosync-qdevice: made, and put from PEM into
 Sources: corosync-qnetd-certutil(8), corosync-qdevice-net-certutil(8), certutil(1), pk12util(1), openssl-req(1).
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import secrets
@@ -45,7 +47,7 @@ HELPER_NAME = "Qnetd Server"
 """The name that corosync-qdevice expects of the helper; that of the load balancers is their cluster's."""
 
 
-def generate(cluster):
+def generate(cluster: str) -> tuple[str, ...]:
     """Return new certificates, each with that of their authority and its key, in PEM: (helper's, load balancers')."""
     with tempfile.TemporaryDirectory(prefix=f"haproxy_ha-{system.mark()}-") as directory:
         authority = _request(directory, "authority", _AUTHORITY)
@@ -55,7 +57,7 @@ def generate(cluster):
         return tuple("".join(files.text(path) for path in (one[0], authority[0], one[1])) for one in made)
 
 
-def _request(directory, name, subject, *options):
+def _request(directory: str, name: str, subject: str, *options: str) -> tuple[str, str]:
     """Make a certificate and its key; returns their paths."""
     certificate, key = (os.path.join(directory, f"{name}.{kind}") for kind in ("crt", "key"))
     system.succeed(
@@ -65,23 +67,23 @@ def _request(directory, name, subject, *options):
     return certificate, key
 
 
-def fingerprint(database):
+def fingerprint(database: Database) -> str | None:
     """The SHA-256 of the certificate that a database has for its daemon (str), None without one."""
     found = _present(database, database.nickname)
-    return found and hashlib.sha256(found).hexdigest()
+    return hashlib.sha256(found).hexdigest() if found else None
 
 
-def fingerprint_of(pem):
+def fingerprint_of(pem: str) -> str:
     """The same of a certificate in PEM."""
     return hashlib.sha256(_certificates(pem)[0]).hexdigest()
 
 
-def holds(database, pem):
+def holds(database: Database, pem: str) -> bool:
     """Whether a database has the certificate of ``pem`` and that of its authority."""
     return [_present(database, name) for name in (database.nickname, _AUTHORITY)] == _certificates(pem)
 
 
-def _present(database, nickname):
+def _present(database: Database, nickname: str) -> bytes | None:
     """A certificate of a database (bytes), None if it is not there."""
     if not system.program("certutil"):
         return None
@@ -89,13 +91,13 @@ def _present(database, nickname):
     return None if code else ssl.PEM_cert_to_DER_cert(output.strip())
 
 
-def _certificates(pem):
+def _certificates(pem: str) -> list[bytes]:
     """The certificate and that of its authority (bytes)."""
     found = [block for kind, block in values.pem_blocks(pem) if kind == "CERTIFICATE"]
     return [ssl.PEM_cert_to_DER_cert(block) for block in found[:2]]
 
 
-def check_name(pem, name):
+def check_name(pem: str, name: str) -> None:
     """Raise CommandExecutionError if a certificate in PEM is not of ``name``."""
     with tempfile.NamedTemporaryFile("w", encoding="ascii") as certificate:
         certificate.write(ssl.DER_cert_to_PEM_cert(_certificates(pem)[0]))
@@ -106,7 +108,7 @@ def check_name(pem, name):
         raise CommandExecutionError(f"the certificate is of {found}, allowed: CN={name}")
 
 
-def build(database, pem):
+def build(database: Database, pem: str) -> None:
     """
     Make a database anew from ``pem``: a certificate, that of its authority, and its private key.
 
@@ -122,9 +124,9 @@ def build(database, pem):
         shutil.rmtree(private)
 
 
-def _filled(private, database, pem):
+def _filled(private: str, database: Database, pem: str) -> str:
     """Make the database in a directory of root's own; returns its path."""
-    def path(what):
+    def path(what: str) -> str:
         return os.path.join(private, what)
 
     own, authority = map(ssl.DER_cert_to_PEM_cert, _certificates(pem))

@@ -1,13 +1,19 @@
 """Programs, processes and units."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from salt.exceptions import CommandExecutionError
+
+Found = TypeVar("Found")
 
 # Salt's own PATH may lack the directories of daemons.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -24,23 +30,23 @@ _RUNS = ("active", "reloading")
 # This process, as what it may leave behind is marked with
 
 
-def mark():
+def mark() -> str:
     """Who this process is (str): its id and when it was started, which no later process has both."""
     return mark_of(os.getpid())
 
 
-def mark_of(pid):
+def mark_of(pid: int) -> str:
     """The same of another process."""
     return f"{pid}-{_started(pid)}"
 
 
-def lives(marked):
+def lives(marked: str) -> bool:
     """Whether the process that made a :func:`mark` is still there."""
     pid, _, started = marked.partition("-")
     return pid.isdigit() and started != "" and _started(pid) == started
 
 
-def _started(pid):
+def _started(pid: int | str) -> str:
     """When a process was started, in ticks since the boot (str); "" without it, or when it only waits to be reaped."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as handle:
@@ -53,12 +59,12 @@ def _started(pid):
 # Programs
 
 
-def program(name):
+def program(name: str) -> str | None:
     """Where a program is (str), or None."""
     return shutil.which(name, path=PATH)
 
 
-def run(argv, timeout=60, env=None):
+def run(argv: Sequence[str], timeout: float = 60, env: Mapping[str, str] | None = None) -> tuple[int, str]:
     """
     Run a program and return (exit code, output of both kinds).
 
@@ -90,14 +96,14 @@ def run(argv, timeout=60, env=None):
     return process.returncode, output.decode("utf-8", "replace")
 
 
-def _end_session(process):
+def _end_session(process: subprocess.Popen[bytes]) -> None:
     """Kill a program that has not ended, with all that it has started."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def succeed(*argv, timeout=60):
+def succeed(*argv: str, timeout: float = 60) -> str:
     """Run a program and return its output; CommandExecutionError with that output if it fails."""
     code, output = run(list(argv), timeout)
     if code:
@@ -105,7 +111,7 @@ def succeed(*argv, timeout=60):
     return output
 
 
-def wait_for(condition, timeout, interval=0.1):
+def wait_for(condition: Callable[[], Found], timeout: float, interval: float = 0.1) -> Found:
     """Return the first true value of ``condition()``, or its last value when ``timeout`` seconds are over."""
     deadline = time.monotonic() + timeout
     while not (found := condition()) and time.monotonic() < deadline:
@@ -116,33 +122,33 @@ def wait_for(condition, timeout, interval=0.1):
 # Units
 
 
-def systemd():
+def systemd() -> bool:
     """Whether systemd is this machine's init (sd_booted(3))."""
     return os.path.isdir("/run/systemd/system")
 
 
-def systemctl(*arguments, timeout=120):
+def systemctl(*arguments: str, timeout: float = 120) -> str:
     """Run systemctl; CommandExecutionError with what it says if it fails."""
     return succeed("systemctl", *arguments, timeout=timeout)
 
 
-def unit_property(unit, name):
+def unit_property(unit: str, name: str) -> str:
     """A property of a service (str), as ``systemctl show`` prints it."""
     return run(["systemctl", "show", "--property", name, "--value", f"{unit}.service"])[1].strip()
 
 
-def running(unit):
+def running(unit: str) -> bool:
     """Whether a service runs, or is reloading."""
     return systemd() and unit_property(unit, "ActiveState") in _RUNS
 
 
-def settled(unit, timeout=30):
+def settled(unit: str, timeout: float = 30) -> str:
     """A service's ActiveState (str), once systemd neither starts, stops nor reloads it; ``timeout`` in seconds."""
     if not systemd():
         return "inactive"
     states = []
 
-    def at_rest():
+    def at_rest() -> bool:
         states.append(unit_property(unit, "ActiveState"))
         return states[-1] not in ("activating", "deactivating", "reloading")
 
@@ -150,7 +156,7 @@ def settled(unit, timeout=30):
     return states[-1]
 
 
-def running_of(units):
+def running_of(units: Sequence[str]) -> list[str]:
     """Those of several services (list of str) that run, asked at once."""
     if not systemd():
         return []
@@ -158,7 +164,7 @@ def running_of(units):
     return [unit for unit, state in zip(units, states, strict=False) if state in _RUNS]
 
 
-def unit(name):
+def unit(name: str) -> dict[str, Any]:
     """
     A service as systemd has it: {"active": ActiveState, "at_boot": UnitFileState, "stale": NeedDaemonReload}, the first
     two in systemd's words, the last a bool; empty without the service.
@@ -172,24 +178,24 @@ def unit(name):
     return {"active": active, "at_boot": at_boot, "stale": stale == "yes"}
 
 
-def main_pid(unit):
+def main_pid(unit: str) -> int:
     """The main process of a service (int), 0 if it has none, or systemd does not tell."""
     text = unit_property(unit, "MainPID") if systemd() else ""
     return int(text) if text.isdigit() else 0
 
 
-def running_for(unit):
+def running_for(unit: str) -> float:
     """For how many seconds a service has been running (float), 0 if it does not."""
     since = unit_property(unit, "ActiveEnterTimestampMonotonic") if running(unit) else ""
     return time.monotonic() - int(since) / 1e6 if since.isdigit() else 0.0
 
 
-def journal(unit, lines=10):
+def journal(unit: str, lines: int = 10) -> str:
     """The last lines that a service wrote to the journal."""
     return run(["journalctl", "--unit", unit, "--lines", str(lines), "--output", "cat", "--no-pager"])[1].strip()
 
 
-def hold(units):
+def hold(units: Iterable[str]) -> list[str]:
     """
     Keep services from being started, until :func:`release` or the next boot; returns them. One that runs is left alone.
 
@@ -205,7 +211,7 @@ def hold(units):
     return wanted
 
 
-def release():
+def release() -> list[str]:
     """Let services be started again that :func:`hold` held, in this run or one that was killed; returns them."""
     units = [unit for unit, who in _holders().items() if who == mark() or not lives(who)]
     if units:
@@ -220,7 +226,7 @@ _HELPER = "/usr/bin/deb-systemd-helper"
 _KNOWN = "/var/lib/systemd/deb-systemd-helper-enabled"
 
 
-def upgrade_enables(unit):
+def upgrade_enables(unit: str) -> bool:
     """
     Whether the next upgrade of its package would have a service started at boot: Debian's scripts enable what they have
     not seen yet, and see nothing of a service that is held while it is installed.
@@ -228,19 +234,19 @@ def upgrade_enables(unit):
     return os.path.exists(_HELPER) and not os.path.exists(f"{_KNOWN}/{unit}.service.dsh-also")
 
 
-def keep_off(unit):
+def keep_off(unit: str) -> None:
     """Have upgrades leave it as it is whether a service is started at boot."""
     if upgrade_enables(unit):
         # As the package's own script calls it; it does nothing for anybody else.
         run([_HELPER, "update-state", f"{unit}.service"], env={"DPKG_MAINTSCRIPT_PACKAGE": unit})
 
 
-def held():
+def held() -> list[str]:
     """The services that a run which was killed keeps from being started."""
     return [unit for unit, who in _holders().items() if not lives(who)]
 
 
-def _holders():
+def _holders() -> dict[str, str]:
     """Who holds each service: {unit: mark}."""
     found = {}
     with contextlib.suppress(FileNotFoundError):
@@ -253,14 +259,14 @@ def _holders():
 # Processes
 
 
-def command_line(pid):
+def command_line(pid: int) -> list[str]:
     """The words with which a process was started (list of str), empty if there is none."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as handle:
         return handle.read().decode("utf-8", "replace").rstrip("\0").split("\0")
     return []
 
 
-def children(pid):
+def children(pid: int) -> set[int]:
     """The processes whose parent is ``pid`` (set of int)."""
     found = set()
     for entry in os.listdir("/proc"):
@@ -271,7 +277,7 @@ def children(pid):
     return found
 
 
-def socket_owners(inodes):
+def socket_owners(inodes: Iterable[int]) -> dict[int, tuple[int, str]]:
     """Who has sockets open: {inode: (pid, program)}."""
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
     owners = {}

@@ -1,8 +1,11 @@
 """What an agent says of its resource on this machine, asked as the cluster asks it when it looks where that runs: a
 process of its own, the system's Python, the resource's parameters (Open Cluster Framework, resource agent API 1.1)."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 from haproxy_ha_host import system
 
@@ -29,10 +32,10 @@ class Agent:
 
     path: str
     resource: str
-    parameters: dict = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
-def complaint(agent):
+def complaint(agent: Agent) -> str:
     """
     Why the cluster would take the resource for failed on this machine (str), empty if it would not, or if the agent is
     not installed. Raises CommandExecutionError if it does not answer in time.

@@ -1,12 +1,17 @@
 """Waits that people are told of: for what, for how long, and no longer than makes sense."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable
 
 SAY_SECONDS = 5
 """How often what is still waited for is said again."""
 
 
-def until(missing, timeout, say, interval=0.5):
+def until(
+    missing: Callable[[], tuple[str, float]], timeout: float, say: Callable[[str], object], interval: float = 0.5
+) -> str:
     """
     Ask until nothing is missing any more, or it makes no sense to go on; returns the last answer.
 

@@ -6,6 +6,8 @@ Its value says whose it is and until when, so that one which a killed run has le
 that of the agent floatip, which has another value.
 """
 
+from __future__ import annotations
+
 import re
 import time
 
@@ -18,26 +20,26 @@ _OURS = "failover"
 _ROW = re.compile(r'host="([^"]+)" value="([^"]+)"')
 
 
-def value(timeout):
+def value(timeout: float) -> str:
     """What the nodes are marked with by this process, whose failover ends within ``timeout`` seconds."""
     return f"{_OURS}:{_boot()}:{system.mark()}:{int(time.time() + timeout) + 10}"
 
 
-def put(node, marked):
+def put(node: str, marked: str) -> None:
     """Mark a node."""
     _update(node, f"--update={marked}")
 
 
-def take(node):
+def take(node: str) -> None:
     """Take the mark of a node away, if it has one."""
     _update(node, "--delete")
 
 
-def _update(node, change):
+def _update(node: str, change: str) -> None:
     system.succeed("attrd_updater", f"--name={objects.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
 
 
-def stray():
+def stray() -> list[str]:
     """The nodes with a mark whose failover has ended without taking it away (list of str); none without a cluster."""
     if not system.program("attrd_updater") or not system.running("pacemaker"):
         return []
@@ -50,7 +52,7 @@ def stray():
     return [] if code else [node for node, marked in _ROW.findall(output) if _has_ended(marked)]
 
 
-def _has_ended(marked):
+def _has_ended(marked: str) -> bool:
     kind, *parts = marked.split(":")
     if kind != _OURS or len(parts) != 3:
         return False
@@ -58,5 +60,5 @@ def _has_ended(marked):
     return not system.lives(who) if boot == _boot() else until.isdigit() and time.time() > int(until)
 
 
-def _boot():
+def _boot() -> str:
     return (files.text("/proc/sys/kernel/random/boot_id") or "").strip()

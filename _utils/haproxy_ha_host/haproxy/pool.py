@@ -3,14 +3,19 @@ The servers behind HAProxy over a reload: those that leave are drained first, an
 in maintenance (HAProxy's management guide, 9.3; its configuration manual, `server-state-file`).
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from haproxy_ha_host import files, net, system
 from haproxy_ha_host.haproxy.runtime import ADMIN, HAProxy
 from haproxy_ha_lib.haproxy import cfg, runtime
+from haproxy_ha_lib.haproxy.runtime import Row, Server
 
 _NEW_WORKER_SECONDS = 5
 _AT_ONCE = 32
@@ -35,7 +40,7 @@ class Pool:
     drain_timeout: int
 
 
-def warning(pool, wanted):
+def warning(pool: Pool, wanted: Mapping[str, Any]) -> str:
     """What cannot be done for the servers when HAProxy takes a set of files, in words; empty if nothing is amiss."""
     unreachable = _unreachable(pool)
     if unreachable:
@@ -47,7 +52,7 @@ def warning(pool, wanted):
     return f"HAProxy's sockets allow {level} at most, and draining needs {ADMIN}: not drained will be {leaving}"
 
 
-def _unreachable(pool):
+def _unreachable(pool: Pool) -> str:
     try:
         pool.haproxy.way()
     except OSError as exc:
@@ -55,12 +60,12 @@ def _unreachable(pool):
     return ""
 
 
-def _named(servers):
+def _named(servers: list[Server]) -> str:
     return ", ".join(f"{backend}/{server}" for backend, server in servers)
 
 
 @contextlib.contextmanager
-def drained(pool, wanted):
+def drained(pool: Pool, wanted: Mapping[str, Any]) -> Iterator[str]:
     """
     Take the servers that are not in a set of files out of rotation, and wait until they are idle. If the block fails
     they are in rotation again. The value says in words what was done.
@@ -86,18 +91,20 @@ def drained(pool, wanted):
         _forget()
 
 
-def _set_state(pool, servers, state):
+def _set_state(pool: Pool, servers: list[Server], state: str) -> str:
     """Returns what HAProxy has against it, in its own words."""
-    way = pool.haproxy.way() if servers else None
+    if not servers:
+        return ""
+    way = pool.haproxy.way()
     answers = [way.ask(f"set server {backend}/{server} state {state}").strip() for backend, server in servers]
     return next(filter(None, answers), "")
 
 
-def _wait_up(pool, wanted):
+def _wait_up(pool: Pool, wanted: Mapping[str, Any]) -> str:
     """Keep a backend that answers now from answering nobody, if the servers that stay come up in time."""
-    down = []
+    down: list[Server] = []
 
-    def up():
+    def up() -> bool:
         down[:] = runtime.down_alone(_current(pool), _servers(pool, wanted))
         return not down
 
@@ -106,11 +113,11 @@ def _wait_up(pool, wanted):
     return f"still down after {_UP_SECONDS} s, and without another one now: {_named(down)}"
 
 
-def _leaving(pool, wanted):
+def _leaving(pool: Pool, wanted: Mapping[str, Any]) -> list[Server]:
     return runtime.leaving(_current(pool), _servers(pool, wanted)) if pool.drain_timeout else []
 
 
-def _current(pool):
+def _current(pool: Pool) -> list[Row]:
     """What HAProxy says of its servers; nothing where there is no way to ask it."""
     try:
         return pool.haproxy.servers()
@@ -118,17 +125,18 @@ def _current(pool):
         return []
 
 
-def _servers(pool, wanted):
+def _servers(pool: Pool, wanted: Mapping[str, Any]) -> dict[Server, str]:
     return cfg.servers(wanted[pool.haproxy.cfg]["content"])
 
 
-def _wait_idle(pool, leaving, refusal):
+def _wait_idle(pool: Pool, leaving: list[Server], refusal: str) -> str:
     """Wait for those that HAProxy itself calls drained, and say so of them alone."""
     if not leaving:
         return ""
-    way, busy, drained = pool.haproxy.way(), {}, runtime.drained(pool.haproxy.servers(), leaving)
+    way, drained = pool.haproxy.way(), runtime.drained(pool.haproxy.servers(), leaving)
+    busy: dict[Server, int] = {}
 
-    def idle():
+    def idle() -> bool:
         busy.clear()
         busy.update(runtime.busy(way.ask("show stat"), drained))
         return not busy
@@ -142,14 +150,14 @@ def _wait_idle(pool, leaving, refusal):
     ]))  # fmt: skip
 
 
-def _left(sessions, pool):
+def _left(sessions: int | None, pool: Pool) -> str:
     return f" (with {sessions} sessions left after {pool.drain_timeout} s)" if sessions else ""
 
 
 # What a killed run has left
 
 
-def left_drained(pool):
+def left_drained(pool: Pool) -> list[Server]:
     """The servers that a run which was killed drained, and that are drained still: [(backend, server)]."""
     try:
         remembered = json.loads(files.text(_memory()) or "{}")
@@ -160,7 +168,7 @@ def left_drained(pool):
         return []
 
 
-def take_back(pool):
+def take_back(pool: Pool) -> list[Server]:
     """Put what :func:`left_drained` finds into rotation again; returns those that are."""
     servers = left_drained(pool)
     with contextlib.suppress(OSError):
@@ -171,22 +179,22 @@ def take_back(pool):
     return [server for server in servers if server not in still]
 
 
-def _memory():
+def _memory() -> str:
     return f"{system.STATE}/drained.json"
 
 
-def _remember(pool, servers):
+def _remember(pool: Pool, servers: list[Server]) -> None:
     """Before they are drained: a run may be killed at any moment."""
     if servers:
         content = {"worker": _worker(pool), "servers": servers}
         files.put_private(_memory(), json.dumps(content, indent=1) + "\n")
 
 
-def _forget():
+def _forget() -> None:
     files.put(_memory(), None)
 
 
-def _worker(pool):
+def _worker(pool: Pool) -> list[str]:
     """What tells a worker from the one before it."""
     return runtime.identity(pool.haproxy.ask("show info"))
 
@@ -195,13 +203,12 @@ def _worker(pool):
 
 
 @contextlib.contextmanager
-def states_kept(pool, wanted):
+def states_kept(pool: Pool, wanted: Mapping[str, Any]) -> Iterator[None]:
     """
     HAProxy finds the states of its servers when it is started anew in the block; what it cannot find there it is told
     afterwards. Then the file is empty again: whoever reloads HAProxy later must not bring back what was true today.
     """
-    before = _current(pool) if pool.states else []
-    if not before:
+    if pool.states is None or not (before := _current(pool)):
         yield
         return
     servers, at_rest, worker = _servers(pool, wanted), wanted[pool.states], _worker(pool)
@@ -218,7 +225,7 @@ def states_kept(pool, wanted):
             way.ask(command)
 
 
-def _resolved(rows):
+def _resolved(rows: Iterable[Row]) -> dict[str, set[str]]:
     """The addresses that names of servers have now: {name: set of addresses}, without those that are unknown here."""
     names = sorted({row["srv_fqdn"].lower() for row in rows} - {"-"})
     with ThreadPoolExecutor(_AT_ONCE) as threads:  # one that is not answered waits for seconds

@@ -4,8 +4,11 @@ the main process's command line names and through which ``@1`` reaches the worke
 configuration names.
 """
 
+from __future__ import annotations
+
 import contextlib
 from dataclasses import dataclass
+from typing import Any
 
 from haproxy_ha_host import files, net, system
 from haproxy_ha_lib.haproxy import cfg as haproxy_cfg
@@ -30,39 +33,40 @@ class HAProxy:
     unit: str
     cfg: str
 
-    def master(self):
+    def master(self) -> str | None:
         """The address of its master's socket, None if it has none."""
         words = system.command_line(system.main_pid(self.unit))
         return next((words[at + 1].split(",")[0] for at, word in enumerate(words[:-1]) if word == "-S"), None)
 
-    def processes(self):
+    def processes(self) -> dict[str, Any]:
         """What the master says of its processes, as ``runtime.parse_show_proc``; OSError if it does not answer."""
         return runtime.parse_show_proc(net.ask(self._master(), "show proc"))
 
-    def _master(self):
+    def _master(self) -> str:
         address = self.master()
         if address is None:
             raise OSError("HAProxy has no socket of a master")
         return address
 
-    def ask(self, command):
+    def ask(self, command: str) -> str:
         """What the worker answers to a command (str); OSError if there is no way to it."""
         return self.way().ask(command)
 
-    def level(self):
+    def level(self) -> str:
         """What the best way to the worker allows: ``admin``, ``operator`` or ``user``."""
         return self.way().level
 
-    def servers(self):
+    def servers(self) -> list[runtime.Row]:
         """The servers and their states, as ``runtime.parse_servers_state``."""
         way = self.way()
         return runtime.parse_servers_state(way.ask("show servers state"), way.ask("show stat"))
 
-    def way(self):
+    def way(self) -> Way:
         """The way to the worker that allows most; OSError if there is none."""
-        addresses, found = self._addresses(), []
+        addresses = self._addresses()
+        found: list[Way] = []
 
-        def seen():
+        def seen() -> bool:
             found[:] = filter(None, (_way(*address) for address in addresses))
             return len(found) == len(addresses) or any(way.level == ADMIN for way in found)
 
@@ -71,14 +75,14 @@ class HAProxy:
             raise OSError("HAProxy answers at no socket of its master, nor at a stats socket of its configuration")
         return max(found, key=lambda way: runtime.LEVELS.index(way.level))
 
-    def _addresses(self):
+    def _addresses(self) -> list[tuple[str, str]]:
         """Where it can be asked: [(address, what is written before a command)]."""
         master = self.master()
         stats = [(address, "") for address in haproxy_cfg.stats_sockets(files.text(self.cfg) or "")]
         return [(master, _WORKER), *stats] if master else stats
 
 
-def _way(address, prefix):
+def _way(address: str, prefix: str) -> Way | None:
     with contextlib.suppress(OSError):
         level = net.ask(address, f"{prefix}show cli level").strip()
         return Way(address, prefix, level) if level in runtime.LEVELS else None
@@ -100,6 +104,6 @@ class Way:
     prefix: str
     level: str
 
-    def ask(self, command):
+    def ask(self, command: str) -> str:
         """What the worker answers to a command (str); OSError if it does not."""
         return net.ask(self.address, f"{self.prefix}{command}")
