@@ -10,10 +10,11 @@ import pytest
 
 from haproxy_ha_host import daemons, files, system
 from support import REPOSITORY, agent_set, module_list
+from support.floatip import OK, FloatIP
 from support.minion import Minion
 from support.pillars import EXAMPLE
-from support.place import in_container
-from support.simulated_cloud import simulator
+from support.place import addresses, in_container
+from support.simulated_cloud import PRIMARY, simulator
 
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
 
@@ -28,6 +29,11 @@ PLACES = [
         *("/usr/sbin/fence_haproxy_ha_digitalocean", "/var/www"),
     )
 ]
+
+
+def pytest_collection_modifyitems(items):
+    """What purges packages comes last."""
+    items.sort(key=lambda item: item.path.stem == "test_host_removal")
 
 
 @pytest.fixture(scope="session")
@@ -136,3 +142,34 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(system, "systemd", lambda: True)
     monkeypatch.setattr(daemons, "_RELOAD_SECONDS", 4)
     return tmp_path
+
+
+@pytest.fixture
+def floatip(installed, cloud, tmp_path):
+    return FloatIP(installed, cloud, tmp_path)
+
+
+@pytest.fixture
+def holding(floatip, cloud):
+    """The agent after a start: this droplet owns the address."""
+    assert floatip("start").code == OK
+    assert cloud.owner() == PRIMARY
+    return floatip
+
+
+@pytest.fixture(name="files")
+def daemon_files(single):
+    """The files of a daemon by pillar, on the machine that has it: the state's return."""
+    minion = {"haproxy": "primary", "nginx": "app-1", "corosync": "primary"}
+
+    def run(daemon, pillar=EXAMPLE, test=False):
+        return single("haproxy_ha.files", daemon, pillar, minion[daemon], test)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def own_addresses():
+    """The addresses of the example's machines: nginx and corosync look for theirs."""
+    with addresses("10.132.20.236", "10.132.20.10", "10.17.1.18"):
+        yield

@@ -23,7 +23,7 @@ PROCESSES = int(os.environ.get("AGENT_PROCESSES", "2000"))
 FIRST = int(os.environ.get("AGENT_PROCESSES_FROM", "0"))
 ACTIONS = {action: codes for action, codes in CODES.items() if action != "unit-stopped"}
 STAND_INS = ("systemctl", "crm_mon", "crm_node", "attrd_updater", "journalctl")
-# One that answers late, by a tenth of a second, is part of it: what takes longer is for test_agents.py.
+# One that answers late, by a tenth of a second, is part of it: what takes longer is for test_floatip.py.
 STAND_IN = """\
 #!/bin/sh
 [ ! -e {answers}/late ] || sleep 0.1

@@ -15,6 +15,18 @@ FAMILIES = yaml.safe_load((FORMULA / "os_family.yaml").read_text(encoding="utf-8
 DEFAULTS = {**yaml.safe_load((FORMULA / "defaults.yaml").read_text(encoding="utf-8")), **FAMILIES["Debian"]}
 EXAMPLE = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
 
+PEM = """\
+-----BEGIN CERTIFICATE-----
+c2VjcmV0IGNlcnRpZmljYXRl
+-----END CERTIFICATE-----
+-----BEGIN PRIVATE KEY-----
+c2VjcmV0IGtleQ==
+-----END PRIVATE KEY-----
+"""
+"""A certificate with its key, as far as pillar looks into them."""
+QUORUM_PEM = "".join(f"-----BEGIN {kind}-----\nc2VjcmV0\n-----END {kind}-----\n"
+                     for kind in ("CERTIFICATE", "CERTIFICATE", "PRIVATE KEY"))
+
 
 def changed(changes):
     """pillar.example's tree with ``changes``: {"a:b:c": value}; REMOVED takes a key out."""

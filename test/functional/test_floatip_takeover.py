@@ -1,0 +1,241 @@
+"""No tug-of-war: what the agent `floatip` does while a node is lost, and when the cluster is whole again."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from support.floatip import DEGRADED, GENERIC, NOT_RUNNING, OK, FloatIP
+from support.simulated_cloud import PRIMARY, SECONDARY, simulator
+
+
+def cluster_state(floatip, *states):
+    """A crm_node that says what the cluster's would."""
+    program = floatip.programs / "crm_node"
+    members = "".join(f"echo '{number} x {state}'\n" for number, state in enumerate(states))
+    program.write_text(f"#!/bin/sh\n{members}")
+    program.chmod(0o755)
+    attributes = floatip.programs / "attrd_updater"
+    attributes.write_text(f'#!/bin/sh\necho "$*" >> {floatip.directory}/attributes\n')
+    attributes.chmod(0o755)
+
+
+def test_a_whole_cluster_takes_the_address_back_at_once(holding, cloud):
+    cluster_state(holding, "member", "member")
+    cloud.assign(1003)
+    assert holding.monitor().code == NOT_RUNNING
+    assert (holding("start").code, cloud.owner()) == (OK, PRIMARY)
+
+
+def test_while_a_node_is_lost_the_address_is_not_taken_back_soon(holding, cloud):
+    cluster_state(holding, "member", "lost")
+    cloud.assign(SECONDARY)
+    run = holding.monitor()
+    assert (run.code, f"held by droplet {SECONDARY}" in run.reason) == (DEGRADED, True)
+    assert holding("monitor").code == NOT_RUNNING  # a probe
+    run = holding.monitor()
+    assert (run.code, "not taken back for" in run.reason) == (DEGRADED, True)
+    assert cloud.owner() == SECONDARY
+    assert holding.monitor(hold_off="0").code == NOT_RUNNING
+    assert (holding("start", hold_off="0").code, cloud.owner()) == (OK, PRIMARY)
+
+
+def marked(floatip):
+    """The changes of node attributes that the cluster would have got."""
+    path = floatip.directory / "attributes"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+class Owner:
+    """Who answers at the address: a server that says one thing to everybody."""
+
+    def __init__(self, said, port=0):
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, args=(said,), daemon=True).start()
+
+    def _serve(self, said):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._socket.accept()
+                with connection:
+                    connection.sendall(said)
+
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+@pytest.fixture
+def beyond(installed, tmp_path):
+    """The agent while the other node is lost and the other droplet owns the address, which is this machine's here."""
+    local = "127.0.0.1"
+    with simulator(tmp_path, reserved_ips=[{"ip": local, "droplet_id": SECONDARY}]) as cloud:
+        agent = FloatIP(installed, cloud, tmp_path)
+        agent.parameters |= {"address": local}
+        agent.cloud = cloud
+        agent.owner = lambda: cloud.state()["owners"][local]
+        cluster_state(agent, "member", "lost")
+        yield agent
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 404 Not Found\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
+    owner = Owner(said)
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, SECONDARY)
+    run = beyond.monitor(port=owner.port)
+    assert run.code == DEGRADED
+    assert run.reason == f"127.0.0.1 answers on port {owner.port} while a cluster node is lost"
+    assert beyond("monitor", port=owner.port).code == NOT_RUNNING  # a probe: it is not here
+    assert beyond("start", port=owner.port).code == OK
+    owner.close()
+    assert beyond.monitor(port=owner.port).code == NOT_RUNNING
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    assert marked(beyond)[0] == "--name=haproxy_ha-handover --update=1"
+    assert marked(beyond)[-2:] == ["--name=haproxy_ha-handover --delete", TAKEN_OVER]
+
+
+def test_what_a_majority_of_three_has_lost_serves_nothing(beyond):
+    cluster_state(beyond, "member", "member", "lost")
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    assert beyond.monitor(port=owner.port).code == OK
+    owner.close()
+
+
+def start_in_vain(beyond, port):
+    """A start that has looked, and whose first assign the API did not take: it tries again in two seconds."""
+    beyond.cloud.fault("status", method="POST", status=503, headers={"retry-after": "2"}, times=1)
+    process = beyond.start_process("start", port=port)
+    deadline = time.monotonic() + 10
+    while not beyond.cloud.counts()["calls"]:
+        assert time.monotonic() < deadline, "the API was not asked"
+        time.sleep(0.02)
+    return process
+
+
+def test_the_owner_is_asked_anew_when_the_api_comes_late(beyond):
+    """An isolated node that comes back must not take the address because nobody answered while it was isolated."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    process = start_in_vain(beyond, port)
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n", port)
+    assert (process.wait(10), beyond.owner()) == (OK, SECONDARY)
+    assert beyond.monitor(port=port).code == DEGRADED
+    owner.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "reads"),
+    [
+        (None, OK, 1),  # afterwards
+        ({"kind": "truncated"}, GENERIC, None),  # what is asked is done, and the answers are lost
+        ({"kind": "status", "service": "metadata", "status": 500}, OK, 2),  # nobody says that it is elsewhere
+    ],
+)
+def test_with_a_node_that_is_lost_the_first_call_is_the_assign(beyond, fault, code, reads):
+    """Clients wait for it, and each call may take seconds."""
+    assert beyond("validate-all", port=1, level=10).code == OK  # it knows its droplet
+    if fault:
+        beyond.cloud.fault(**fault)
+    assert (beyond("start", port=1, timeout=5).code, beyond.owner()) == (code, PRIMARY)
+    counts = beyond.cloud.counts()
+    assert reads in (None, counts["calls"] - counts["writes"])
+
+
+def test_a_partition_that_ends_while_the_address_is_being_taken(beyond):
+    process = start_in_vain(beyond, port=1)
+    cluster_state(beyond, "member", "member")
+    output, _ = process.communicate(timeout=10)
+    assert (process.returncode, beyond.owner()) == (OK, SECONDARY)
+    assert "stands by: the cluster is whole again, and decides anew" in output
+    assert beyond.monitor(port=1).code == NOT_RUNNING
+
+
+def test_a_loss_is_forgotten_with_the_partition(holding, cloud):
+    """Else the next loss of a node, which may be for good, would be waited for."""
+    cluster_state(holding, "member", "lost")
+    cloud.assign(SECONDARY)
+    assert holding.monitor().code == DEGRADED
+    cluster_state(holding, "member", "member")
+    assert holding("stop").code == OK
+    cluster_state(holding, "member", "lost")
+    assert (holding("start").code, cloud.owner()) == (OK, PRIMARY)
+
+
+def test_when_the_cluster_is_whole_again_what_stands_by_says_whose_the_address_is(beyond):
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert beyond("start", port=owner.port).code == OK
+    cluster_state(beyond, "member", "member")
+    run = beyond.monitor(port=owner.port)
+    assert (run.code, f"held by droplet {SECONDARY}" in run.reason) == (NOT_RUNNING, True)
+    assert beyond.state == ["haproxy_ha-droplet"]
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    owner.close()
+
+
+TAKEN_OVER, TAKEOVER_ENDED = (f"--name=haproxy_ha-takeover {change}" for change in ("--update=1", "--delete"))
+
+
+def taken_over_and_whole(beyond, seconds):
+    """The address is taken from a lost node, which is back since some seconds."""
+    assert (beyond("start", port=1).code, beyond.owner()) == (OK, PRIMARY)
+    cluster_state(beyond, "member", "member")
+    assert beyond.monitor(port=1).code == OK
+    path = beyond.directory / "state" / "haproxy_ha-floatip-FloatIP-takeover"
+    path.write_text(f"{float(path.read_text()) - seconds:.3f}")
+
+
+@pytest.mark.parametrize(("seconds", "changes"), [(5, [TAKEN_OVER]), (10, [TAKEN_OVER, TAKEOVER_ENDED])])
+def test_a_takeover_is_told_until_the_cluster_has_been_whole_for_a_while(beyond, seconds, changes):
+    taken_over_and_whole(beyond, seconds)
+    assert beyond("monitor", port=1).code == OK  # a probe
+    assert marked(beyond) == [TAKEN_OVER]
+    for _ in range(2):
+        assert beyond.monitor(port=1).code == OK
+        assert marked(beyond) == changes
+
+
+def test_a_node_that_is_lost_again_is_waited_for_anew(beyond):
+    taken_over_and_whole(beyond, 10)
+    cluster_state(beyond, "member", "lost")
+    assert beyond.monitor(port=1).code == OK
+    cluster_state(beyond, "member", "member")
+    for _ in range(2):
+        assert beyond.monitor(port=1).code == OK
+    assert marked(beyond) == [TAKEN_OVER]
+
+
+def test_a_stop_ends_a_takeover(beyond):
+    assert beyond("start", port=1).code == OK
+    assert beyond("stop").code == OK
+    assert marked(beyond) == [TAKEN_OVER, TAKEOVER_ENDED]
+    assert beyond.state == ["haproxy_ha-droplet"]
+
+
+def test_a_takeover_whose_end_cannot_be_told_is_ended_by_the_next_monitor(beyond):
+    taken_over_and_whole(beyond, 10)
+    attributes = beyond.programs / "attrd_updater"
+    working = attributes.read_text()
+    attributes.write_text("#!/bin/sh\nexit 1\n")
+    assert beyond.monitor(port=1).code == OK
+    attributes.write_text(working)
+    for _ in range(2):
+        assert beyond.monitor(port=1).code == OK
+        assert marked(beyond) == [TAKEN_OVER, TAKEOVER_ENDED]
+
+
+def test_while_no_node_is_lost_a_start_is_no_takeover(beyond):
+    cluster_state(beyond, "member", "member")
+    assert (beyond("start", port=1).code, beyond.owner()) == (OK, PRIMARY)
+    assert marked(beyond) == []
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", None])
+def test_an_owner_that_does_not_serve_loses_the_address(beyond, said):
+    port = Owner(said).port if said else 1
+    run = beyond("start", port=port)
+    assert (run.code, beyond.owner()) == (OK, PRIMARY)
+    assert run.seconds < 2
