@@ -18,6 +18,7 @@ from haproxy_ha_lib import values
 from haproxy_ha_lib.digitalocean import answers, calls, reserved
 from haproxy_ha_lib.digitalocean import droplets as droplet_rules
 from haproxy_ha_lib.provider.digitalocean import DEFAULTS
+from haproxy_ha_lib.settings import build
 
 log = logging.getLogger(__name__)
 
@@ -374,7 +375,7 @@ def _configured(key):
 
 
 def _token(token_file):
-    token = _configured("api_token")
+    token = build.secrets(__pillar__.get("haproxy_ha"))["floating_ip"]["api_token"]
     source = "pillar haproxy_ha:floating_ip:api_token"
     if not token or token_file:
         source = token_file or _configured("token_file") or DEFAULTS["token_file"]

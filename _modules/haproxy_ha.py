@@ -496,7 +496,7 @@ _MARK = f"{system.STATE}/floating_ip_checked"
 
 def _floating_ip_mark(ours, saltenv):
     """Stands for the address, token and URL, and tells none of them."""
-    token = _minion(saltenv).secrets()["api_token"]
+    token = _minion(saltenv).secrets()["floating_ip"]["api_token"]
     parts = [ours["floating_ip"][key] for key in _api(ours).settings]
     return hashlib.sha256(json.dumps([*parts, token]).encode()).hexdigest()
 
@@ -1190,7 +1190,7 @@ def _quorum_certificate(which, ours, saltenv):
     """The database, its certificate in PEM, and the name that has to be in it."""
     if which not in _DATABASES:
         raise SaltInvocationError(f"which: found {which!r}, allowed: {', '.join(_DATABASES)}")
-    pem = values.quorum_certificate(_minion(saltenv).tree()["cluster"]["quorum_device"][f"{which}_pem"])
+    pem = _minion(saltenv).secrets()["cluster"]["quorum_device"][f"{which}_pem"]
     return _DATABASES[which], pem, nss.HELPER_NAME if which == "helper" else ours["cluster"]["name"]
 
 

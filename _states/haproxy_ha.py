@@ -485,10 +485,10 @@ def _replaces_key_in_use(name, entry):
 def _secret(which):
     secrets = build.secrets(__pillar__["haproxy_ha"])
     if which == "api_token":
-        return secrets["api_token"] + "\n"
+        return secrets["floating_ip"]["api_token"] + "\n"
     if which == "authkey":
         # Bytes as surrogates: what reads and writes files decodes and encodes them the same way.
-        return base64.b64decode(secrets["authkey"]).decode("utf-8", "surrogateescape")
+        return base64.b64decode(secrets["cluster"]["authkey"]).decode("utf-8", "surrogateescape")
     raise SaltInvocationError(f"secret: found {which!r}, allowed: api_token, authkey")
 
 

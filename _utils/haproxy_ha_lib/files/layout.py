@@ -27,9 +27,9 @@ def daemon_files(settings, secrets=None, own_log_format=True):
     Return the files of each daemon of this minion: {"nginx": [...], "haproxy": [...], "corosync": [...]}.
 
     settings
-        What settings.build returned, without errors.
+        What build.settings returned, without errors.
     secrets
-        What settings.secrets returned, for the files that hold it. Default: None, for files that need none.
+        What build.secrets returned, for the files that hold it. Default: None, for files that need none.
     own_log_format
         False: nginx has a log format of our name from elsewhere, and refuses a second one. Default: True.
 
@@ -40,7 +40,7 @@ def daemon_files(settings, secrets=None, own_log_format=True):
     balancer, app = ("load_balancer" in settings["roles"]), ("app_server" in settings["roles"])
     return {
         "nginx": _nginx(settings, own_log_format) if app else [],
-        "haproxy": _haproxy(settings, secrets or {}) if balancer else [],
+        "haproxy": _haproxy(settings, secrets) if balancer else [],
         "corosync": _corosync(settings) if balancer else [],
     }
 
@@ -135,7 +135,7 @@ def _certificate(name, given, settings, secrets):
              "group": "root", "secret": True}
     if given["certificate"]:
         return {**entry, "kind": "joined", "sources": [path for path in (given["certificate"], given["key"]) if path]}
-    return {**entry, "kind": "text", "content": secrets["certificates"][name]}
+    return {**entry, "kind": "text", "content": secrets["haproxy"]["certificates"][name]["pem"]}
 
 
 def _corosync(settings):

@@ -36,7 +36,7 @@ def model(settings: Settings, secrets: Tree | None = None) -> list[Section]:
     settings
         What settings.build returned, without errors.
     secrets
-        What settings.secrets returned. Default: None, for a configuration that needs none.
+        What build.secrets returned. Default: None, for a configuration that needs none.
 
     A list of {"type", "name" (None for global and defaults), "from" (None without), "lines": [text, ...]}; nothing is
     sorted.
@@ -45,7 +45,7 @@ def model(settings: Settings, secrets: Tree | None = None) -> list[Section]:
     return [
         _section("global", None, _global(settings)),
         *(_section("userlist", name, lines) for name, lines in haproxy["userlists"].items()),
-        *_stats_users(haproxy["stats"], secrets or {}),
+        *_stats_users(haproxy["stats"], secrets),
         *(_section("peers", name, _peers(peers, settings)) for name, peers in haproxy["peers"].items()),
         *(_section("resolvers", name, lines) for name, lines in haproxy["resolvers"].items()),
         *(_section("cache", name, lines) for name, lines in haproxy["caches"].items()),
@@ -285,8 +285,8 @@ def _host(address: str, port: int) -> str:
     return f"{bracketed(address)}:{port}"
 
 
-def _stats_users(stats: Tree, secrets: Tree) -> Iterator[Section]:
-    password = secrets.get("stats_password")
+def _stats_users(stats: Tree, secrets: Tree | None) -> Iterator[Section]:
+    password = secrets and secrets["haproxy"]["stats"]["password"]
     if stats_on(stats) and password:
         how = "password" if is_hash(password) else "insecure-password"
         yield _section("userlist", STATS, [f"user {stats['user']} {how} {password}"])

@@ -446,6 +446,11 @@ def read(pillar: Any, defaults: Tree) -> tuple[Tree, list[Problem]]:
     return tree, problems
 
 
+def split(tree: Any) -> tuple[Any, Tree]:
+    """Return (open, secrets) of a tree; see shape.split."""
+    return shape.split(SCHEMA, tree)
+
+
 def every_key() -> Iterator[tuple[Path, Node]]:
     """Yield (path, node) of every key; see shape.walk."""
     return shape.walk(SCHEMA, (ROOT,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from haproxy_ha_lib import values
 from haproxy_ha_lib.types import Tree
@@ -66,6 +66,13 @@ class Value(Node):
         except values.Invalid as error:
             refuse(report, path, given, error, self.secret)
             return fallback
+
+    def normal(self, given: Any) -> Any:
+        """``given`` in its normal form; as it is where that is wrong."""
+        try:
+            return self.check(given)
+        except values.Invalid:
+            return values.bare(given)
 
 
 @dataclass(frozen=True)
@@ -188,3 +195,38 @@ def walk(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
             yield from walk(child, (*path, key))
     elif isinstance(node, Table):
         yield from walk(node.item, (*path, f"<{node.label}>"))
+
+
+def split(node: Node, tree: Any) -> tuple[Any, Tree]:
+    """
+    Return (open, secrets) of ``tree``, whether it was read or is pillar's: it without the keys that ``node`` marks
+    secret, and these alone at their places, in their normal form; None stands for one that is not given.
+    """
+    return _open(node, tree), _secrets(node, tree)
+
+
+def _open(node: Node | None, tree: Any) -> Any:
+    below = _below(node, tree)
+    if not isinstance(tree, dict) or not below:
+        return tree
+    return {key: _open(below.get(key), inner) for key, inner in tree.items() if not _is_secret(below.get(key))}
+
+
+def _secrets(node: Node, tree: Any) -> Tree:
+    given = tree if isinstance(tree, dict) else {}
+    found = {
+        key: child.normal(given.get(key)) if _is_secret(child) else _secrets(child, given.get(key))
+        for key, child in _below(node, tree).items()
+    }
+    return {key: inner for key, inner in found.items() if inner != {}}
+
+
+def _below(node: Node | None, tree: Any) -> Mapping[str, Node]:
+    """The nodes of the keys below a node; of a table, of the names in ``tree``."""
+    if isinstance(node, Table):
+        return dict.fromkeys(tree, node.item) if isinstance(tree, dict) else {}
+    return node.keys if isinstance(node, Keys) else {}
+
+
+def _is_secret(node: Node | None) -> TypeGuard[Value]:
+    return isinstance(node, Value) and node.secret

@@ -7,7 +7,7 @@ is part of the result.
 
 import zlib
 
-from haproxy_ha_lib import corosync, provider, values
+from haproxy_ha_lib import corosync, provider
 from haproxy_ha_lib.cluster import objects as cluster
 from haproxy_ha_lib.firewall import rules
 from haproxy_ha_lib.haproxy import cfg
@@ -51,8 +51,9 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None):
     _give_node_ids(read["load_balancers"])
     problems += [*missing, *checks.all_of(read, roles)]
 
+    read, secret = schema.split(read)
     me = addresses.own(read, minion_id)
-    haproxy, unknown = _haproxy(read, me)
+    haproxy, unknown = _haproxy(read, secret, me)
     problems += unknown if "load_balancer" in roles else []
     objects = {section: read["cluster"].pop(section) for section in schema.CONFIGURATION_SECTIONS}
     configuration, found, doubts = cluster.configuration(
@@ -75,11 +76,7 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None):
         "upgrades": read["upgrades"],
         "nginx": read["nginx"],
         "haproxy": haproxy,
-        "cluster": {
-            **_without(read["cluster"], "authkey"),
-            "quorum_device": _without(_without(read["cluster"]["quorum_device"], "helper_pem"), "balancer_pem"),
-            "configuration": configuration,
-        },
+        "cluster": {**read["cluster"], "configuration": configuration},
         "packages": defaults.get("packages", {}),
         "services": defaults.get("services", {}),
         "paths": defaults.get("paths", {}),
@@ -90,30 +87,18 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None):
 
 def secrets(pillar):
     """
-    Return what is in pillar and not in the settings, for the files that hold it, in its normal form: {"api_token",
-    "authkey", "stats_password": text or None, "certificates": {name: PEM}}.
+    Return what the schema marks secret and hence is not in the settings, by its place in pillar, in its normal form:
+    {"floating_ip": {"api_token": text or None}, "haproxy": {"certificates": {name: {"pem": PEM}}, ...}, ...}.
 
     pillar
-        As in :func:`build`, which found no error in it.
+        As in :func:`settings`. What is wrong in it is returned as it is.
     """
-    haproxy = pillar.get("haproxy") or {}
-    given = haproxy.get("certificates") or {}
-    pems = {name: entry["pem"] for name, entry in given.items() if entry and entry.get("pem")}
-    return {
-        "api_token": values.bare((pillar.get("floating_ip") or {}).get("api_token")),
-        "authkey": values.bare((pillar.get("cluster") or {}).get("authkey")),
-        "certificates": {name: values.certificate(pem) for name, pem in pems.items()},
-        "stats_password": values.bare((haproxy.get("stats") or {}).get("password")),
-    }
-
-
-def _without(mapping, key):
-    return {name: inner for name, inner in mapping.items() if name != key}
+    return schema.split(pillar)[1]
 
 
 def _floating_ip(read):
     """With what the SLS files have to know of whoever moves it."""
-    return {**_without(read, "api_token"), "needs_token": bool(provider.of(read).token)}
+    return {**read, "needs_token": bool(provider.of(read).token)}
 
 
 def _errors(problems):
@@ -172,7 +157,7 @@ def _left_out(read):
             yield f"{ROOT}:haproxy:{PROXIES[kind]}:{title}:servers: {text}"
 
 
-def _haproxy(read, me):
+def _haproxy(read, secret, me):
     """HAProxy's part with every name replaced by what it stands for; returns (haproxy, problems)."""
     haproxy, problems = read["haproxy"], []
     for path, _, proxy in cfg.listening(haproxy):
@@ -193,8 +178,7 @@ def _haproxy(read, me):
         **haproxy,
         **tables,
         "repository": haproxy["repository"] if haproxy["repository"]["uri"] else None,
-        "certificates": {name: _without(one, "pem") for name, one in haproxy["certificates"].items()},
-        "stats": {**resolved(haproxy["stats"]), "password": bool(haproxy["stats"]["password"])},
+        "stats": {**resolved(haproxy["stats"]), "password": bool(secret["haproxy"]["stats"]["password"])},
     }, problems
 
 

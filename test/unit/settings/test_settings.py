@@ -2,13 +2,16 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from haproxy_ha_lib.pillar import shape
+from haproxy_ha_lib import values
+from haproxy_ha_lib.pillar import schema, shape
+from haproxy_ha_lib.pillar.shape import Value
 from haproxy_ha_lib.settings.build import secrets, settings
 from saltext.pacemaker.errors import Problem
 from support.pillars import DEFAULTS, EXAMPLE, PEM, QUORUM_PEM, REMOVED, build, changed, text_of, valid
@@ -114,6 +117,23 @@ def test_no_secret_is_in_the_result():
     assert "hunter2" not in text and "c2VjcmV0" not in text
     assert EXAMPLE["floating_ip"]["api_token"] not in text
     assert "".join(EXAMPLE["cluster"]["authkey"].split()) not in text
+
+
+def test_the_schema_alone_says_what_is_secret(monkeypatch):
+    further = Value("Another key.", values.text, secret=True)
+    keys = schema.SCHEMA.keys
+    floating_ip = replace(keys["floating_ip"], keys={**keys["floating_ip"].keys, "pin": further})
+    monkeypatch.setattr(schema, "SCHEMA", replace(schema.SCHEMA, keys={**keys, "floating_ip": floating_ip}))
+    assert "hunter2" not in json.dumps(valid({"floating_ip:pin": "hunter2"}))
+    assert secrets(changed({"floating_ip:pin": "hunter2"}))["floating_ip"]["pin"] == "hunter2"
+
+
+@pytest.mark.parametrize("tree", [None, {}, [], {"floating_ip": "x", "haproxy": None, "cluster": {"quorum_device": 1}}])
+def test_secrets_that_are_not_there_are_none(tree):
+    assert secrets(tree) == {
+        "floating_ip": {"api_token": None}, "haproxy": {"stats": {"password": None}},
+        "cluster": {"authkey": None, "quorum_device": {"helper_pem": None, "balancer_pem": None}},
+    }
 
 
 SECRET = "dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
