@@ -47,6 +47,7 @@ from haproxy_ha_lib.cluster import objects as lib_cluster
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.digitalocean.calls import Unavailable
 from haproxy_ha_lib.files import fileset, layout
+from haproxy_ha_lib.files.entry import FileEntry
 from haproxy_ha_lib.haproxy import cfg
 from haproxy_ha_lib.settings import minion as lib_minion
 
@@ -522,24 +523,13 @@ def mark_floating_ip(saltenv=None):
 # Files
 
 
-def _rendered(entry, saltenv):
-    """An entry of haproxy_ha_lib.files.layout as one of haproxy_ha_lib.files.fileset."""
-    if entry["kind"] == "absent":
-        return None
-    if entry["kind"] == "symlink":
-        return {"link": entry["target"]}
-    return {"content": _content(entry, saltenv), **{key: entry[key] for key in _RIGHTS if key in entry}}
+def _filled(entries, saltenv):
+    """A set of haproxy_ha_lib.files.layout with the text of each file."""
 
+    def template(name):
+        return _formula_text(f"files/{name}", _environment(saltenv))
 
-_RIGHTS = ("mode", "user", "group", "secret")
-
-
-def _content(entry, saltenv):
-    if entry["kind"] == "text":
-        return entry["content"]
-    if entry["kind"] == "joined":
-        return "".join(_source(path) for path in entry["sources"])
-    return layout.render(_formula_text(f"files/{entry['template']}", saltenv), entry["model"])
+    return {path: entry and layout.filled(entry, template, _source) for path, entry in entries.items()}
 
 
 def _source(path):
@@ -547,9 +537,9 @@ def _source(path):
     found = files.read(os.path.realpath(path))
     if found is None:
         raise _Absent(f"{path} is not on this machine")
-    if values.is_encrypted(found.get("content", "")):
+    if values.is_encrypted(found.content):
         raise CommandExecutionError(f"{path}: found a private key with a passphrase, allowed: {values.NOT_ENCRYPTED}")
-    return found["content"].rstrip("\n") + "\n"
+    return found.content.rstrip("\n") + "\n"
 
 
 class _Absent(CommandExecutionError):
@@ -561,7 +551,7 @@ def _files_of(daemon, ours, saltenv):
     sets = layout.daemon_files(ours, secrets, own_log_format=not _log_format_elsewhere(ours["paths"]))
     if daemon not in sets:
         raise SaltInvocationError(f"daemon: found {daemon!r}, allowed: {', '.join(sets)}")
-    wanted = {entry["path"]: _rendered(entry, _environment(saltenv)) for entry in sets[daemon]}
+    wanted = _filled(sets[daemon], saltenv)
     return _left_over(wanted, ours) | wanted if daemon == "haproxy" else wanted
 
 
@@ -606,7 +596,7 @@ def daemon_files(daemon, saltenv=None):
         salt primary haproxy_ha.daemon_files haproxy
     """
     wanted = _files_of(daemon, _valid_settings(saltenv), saltenv)
-    return {path: fileset.without_secrets(entry) for path, entry in wanted.items()}
+    return {path: fileset.shown(entry) for path, entry in wanted.items()}
 
 
 def _daemon(name, ours):
@@ -708,7 +698,7 @@ def _present(wanted, ours):
 
 def _seen_too(daemon, ours):
     """What the daemon reads when it checks its files, though another state installs it."""
-    return {ours["paths"]["corosync_authkey"]: {"content": "0" * 256}} if daemon.name == "corosync" else {}
+    return {ours["paths"]["corosync_authkey"]: FileEntry("0" * 256)} if daemon.name == "corosync" else {}
 
 
 def apply_files(daemon, saltenv=None):
@@ -797,8 +787,7 @@ def page(saltenv=None):
         salt app-1 haproxy_ha.page
     """
     ours = _valid_settings(saltenv)
-    entry = layout.page({**ours, "me": {**ours["me"], "hostname": _droplet_name(ours)}})
-    return {entry["path"]: _rendered(entry, _environment(saltenv))} if entry else {}
+    return _filled(layout.page({**ours, "me": {**ours["me"], "hostname": _droplet_name(ours)}}), saltenv)
 
 
 def _droplet_name(ours):
@@ -835,9 +824,9 @@ def repository(saltenv=None):
     option = "trusted=yes" if wanted["trusted"] else f"signed-by={paths['apt_keyring']}"
     if not wanted["trusted"]:
         key = wanted["key"] or files.text(paths["apt_keyring"]) or _fetch(wanted["key_url"])
-        entries[paths["apt_keyring"]] = {"content": key.rstrip() + "\n", "mode": "0644"}
+        entries[paths["apt_keyring"]] = FileEntry(key.rstrip() + "\n", mode="0644")
     line = f"deb [{option}] {wanted['uri']} {wanted['suite']} {' '.join(wanted['components'])}".rstrip()
-    entries[paths["apt_sources"]] = {"content": f"# {fileset.MARK}.\n{line}\n", "mode": "0644"}
+    entries[paths["apt_sources"]] = FileEntry(f"# {fileset.MARK}.\n{line}\n", mode="0644")
     return entries
 
 
@@ -857,9 +846,7 @@ def upgrades(saltenv=None):
 
         salt primary haproxy_ha.upgrades
     """
-    entries = {
-        entry["path"]: _rendered(entry, _environment(saltenv)) for entry in layout.upgrades(_valid_settings(saltenv))
-    }
+    entries = _filled(layout.upgrades(_valid_settings(saltenv)), saltenv)
     return {path: entry for path, entry in entries.items() if not fileset.foreign(files.read(path))}
 
 
@@ -938,7 +925,7 @@ def install_page(saltenv=None):
 
 def _own_page(entry):
     """Whether somebody else's page is there."""
-    return fileset.foreign(entry) and not nginx_conf.is_page(entry["content"])
+    return fileset.foreign(entry) and not nginx_conf.is_page(entry.content)
 
 
 def install_entries(entries, directory_mode="0755"):

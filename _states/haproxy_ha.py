@@ -10,6 +10,7 @@ import functools
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+from haproxy_ha_lib.files.entry import FileEntry, owned_by_root
 from haproxy_ha_lib.settings import build
 
 __virtualname__ = "haproxy_ha"
@@ -461,7 +462,7 @@ def secret_file(name, secret, mode="0600"):
             - secret: authkey
             - mode: "0400"
     """
-    entry = {"content": _secret(secret), "mode": mode, "user": "root", "group": "root", "secret": True}
+    entry = owned_by_root(_secret(secret), mode, secret=True)
     if secret == "authkey" and _replaces_key_in_use(name, entry):
         return {"result": False, "comment": _KEY_IN_USE}
     return _entries({name: entry}, f"{name} holds {secret}, and only root reads it", "0700")
@@ -478,7 +479,7 @@ _KEY_IN_USE = (
 
 def _replaces_key_in_use(name, entry):
     """Whether it is another key; the same one may have had other rights."""
-    changes = __salt__["haproxy_ha.plan_entries"]({name: {"content": entry["content"], "secret": True}})
+    changes = __salt__["haproxy_ha.plan_entries"]({name: FileEntry(entry.content, secret=True)})
     return bool(changes) and changes[name]["old"] is not None and __salt__["haproxy_ha.unit_running"]("corosync")
 
 

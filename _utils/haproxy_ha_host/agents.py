@@ -15,6 +15,7 @@ from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import files, system
 from haproxy_ha_lib import agents
 from haproxy_ha_lib.files import fileset
+from haproxy_ha_lib.files.entry import FileEntry
 
 PYTHON = "/usr/bin/python3"
 # Longer than any operation may take: one that has begun still imports from the version that it began with.
@@ -49,12 +50,12 @@ class Place:
     def fence_links(self, wanted):
         """The links of the fence agents: {path: entry}. They lead through ``link``, and so change with it."""
         paths = [path for path in wanted if os.path.dirname(path) == "fence"]
-        return {os.path.join(self.fence, os.path.basename(path)): {"link": f"{self.link}/{path}"} for path in paths}
+        return {f"{self.fence}/{os.path.basename(path)}": FileEntry(link=f"{self.link}/{path}") for path in paths}
 
 
 def plan(place, wanted):
     """What :func:`install` would change: {path: {"old", "new"}}, empty where all is as it should be."""
-    links = {place.link: {"link": place.of(wanted)}, **place.fence_links(wanted)}
+    links = {place.link: FileEntry(link=place.of(wanted)), **place.fence_links(wanted)}
     current = {path: _link_or_directory(path) for path in links}
     changes = {
         path: {"old": agents.summary(current[path]), "new": agents.summary(entry)}
@@ -70,7 +71,7 @@ def plan(place, wanted):
 
 def _link_or_directory(path):
     """What is at a path as an entry; a directory counts as a link to itself."""
-    return {"link": path} if os.path.isdir(path) and not os.path.islink(path) else files.read(path)
+    return FileEntry(link=path) if os.path.isdir(path) and not os.path.islink(path) else files.read(path)
 
 
 def _changed_files(place, wanted):
@@ -163,10 +164,10 @@ def _try(directory, wanted):
 def _point(place, wanted):
     """The one step."""
     target = place.of(wanted)
-    if files.read(place.link) != {"link": target}:
+    if files.read(place.link) != FileEntry(link=target):
         if os.path.isdir(place.link):
             os.utime(os.path.realpath(place.link))  # since when it counts no more
-        files.put(place.link, {"link": target})
+        files.put(place.link, FileEntry(link=target))
     files.install(place.fence_links(wanted))
 
 
@@ -176,13 +177,13 @@ def _become_a_link(place):
     until all that runs in it has ended: it goes on with what it began with, under the same name.
     """
     former = {
-        name: files.read(path)["content"]
+        name: files.read(path).content
         for name in sorted(os.listdir(place.link)) if os.path.isfile(path := os.path.join(place.link, name))
     }  # fmt: skip
     for name in os.listdir(place.fence):
         path = os.path.join(place.fence, name)
         if name in _OF_FORMER_DAYS and os.path.isfile(path) and not os.path.islink(path):
-            former[name] = files.read(path)["content"]
+            former[name] = files.read(path).content
     version = agents.version(former)
     target = place.of(version)
     files.install({os.path.join(target, path): entry for path, entry in version.items()})

@@ -1,7 +1,7 @@
 """
 A daemon takes its files: checked by itself before they are installed, reloaded, confirmed, or put back.
 
-The files of one daemon are one set (``haproxy_ha_lib.files.fileset``).
+The files of one daemon are one set (``haproxy_ha_lib.files.entry.FileSet``).
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from haproxy_ha_host.haproxy import pool
 from haproxy_ha_host.haproxy.runtime import HAProxy
 from haproxy_ha_lib import net as sockets
 from haproxy_ha_lib.files import fileset
+from haproxy_ha_lib.files.entry import FileEntry
 
 # Where production's daemon gets its environment from, and this check too.
 _DEFAULTS = "/etc/default"
@@ -104,7 +105,7 @@ def _not_read(directory, names):
 
 
 def _corosync_conf(wanted):
-    return next(entry["content"] for path, entry in wanted.items() if path.endswith("/corosync.conf"))
+    return next(entry.content for path, entry in wanted.items() if path.endswith("/corosync.conf"))
 
 
 def _environment(name):
@@ -207,12 +208,15 @@ def _last_good(daemon):
     "unfinished": bool}; empty if there was none.
     """
     with contextlib.suppress(ValueError):
-        return json.loads(files.text(last_good_path(daemon.name)) or "{}")
+        known = json.loads(files.text(last_good_path(daemon.name)) or "{}")
+        entries = {path: data and FileEntry(**data) for path, data in known.get("files", {}).items()}
+        return {**known, "files": entries} if known else {}
     return {}
 
 
 def _remember(daemon, entries, installed, unfinished):
-    content = json.dumps({"files": entries, "installed": sorted(installed), "unfinished": unfinished}, indent=1)
+    data = {path: entry and entry.data() for path, entry in entries.items()}
+    content = json.dumps({"files": data, "installed": sorted(installed), "unfinished": unfinished}, indent=1)
     files.put_private(last_good_path(daemon.name), content + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Files as entries (``haproxy_ha_lib.files.fileset``): read, and replaced in one step."""
+"""Files as entries: read, and replaced in one step."""
 
 import contextlib
 import ctypes
@@ -19,6 +19,7 @@ from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import system
 from haproxy_ha_host.system import STATE
 from haproxy_ha_lib.files import fileset
+from haproxy_ha_lib.files.entry import FileEntry
 
 # Any bytes come back as they were read.
 _AS_IT_IS = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -38,14 +39,14 @@ def read(path):
         return None
     except OSError as exc:
         if exc.errno == errno.ELOOP:
-            return {"link": os.readlink(path)}
+            return FileEntry(link=os.readlink(path))
         raise CommandExecutionError(f"{path}: {exc.strerror}") from exc
-    return {
-        "content": content,
-        "mode": f"{status.st_mode & 0o7777:04o}",
-        "user": _name(pwd.getpwuid, status.st_uid),
-        "group": _name(grp.getgrgid, status.st_gid),
-    }
+    return FileEntry(
+        content,
+        mode=f"{status.st_mode & 0o7777:04o}",
+        user=_name(pwd.getpwuid, status.st_uid),
+        group=_name(grp.getgrgid, status.st_gid),
+    )
 
 
 def _name(lookup, number):
@@ -119,8 +120,8 @@ def _unlink(name, place):
 def _replace(name, entry, place):
     temporary = f".{name}{TEMPORARY}{system.mark()}-{secrets.token_hex(4)}"
     try:
-        if "link" in entry:
-            os.symlink(entry["link"], temporary, dir_fd=place)
+        if entry.link is not None:
+            os.symlink(entry.link, temporary, dir_fd=place)
         else:
             _write(temporary, entry, place)
         os.rename(temporary, name, src_dir_fd=place, dst_dir_fd=place)
@@ -137,16 +138,17 @@ def _write(name, entry, place):
     """Private until it has its owner, which it gets by what is open and not by its name: that could be another's."""
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place)
     with open(descriptor, "w", **_AS_IT_IS) as handle:
-        handle.write(entry["content"])
+        handle.write(entry.content)
         handle.flush()
-        os.fchown(handle.fileno(), _number(pwd.getpwnam, entry, "user"), _number(grp.getgrnam, entry, "group"))
-        os.fchmod(handle.fileno(), int(entry.get("mode", "0644"), 8))
+        user, group = _number(pwd.getpwnam, "user", entry.user), _number(grp.getgrnam, "group", entry.group)
+        os.fchown(handle.fileno(), user, group)
+        os.fchmod(handle.fileno(), int(entry.mode or "0644", 8))
         os.fsync(handle.fileno())
 
 
-def _number(lookup, entry, kind):
-    """The number of an entry's user or group, which has a name unless nobody of that number is known here."""
-    name = entry.get(kind, "root")
+def _number(lookup, kind, name):
+    """The number of a user or group (root's for None), which has a name unless nobody of that number is known here."""
+    name = name or "root"
     if name.isdigit():
         return int(name)
     try:
@@ -190,7 +192,7 @@ def own_state():
 def put_private(path, content):
     """Write a file of the formula's own memory, for root alone."""
     own_state()
-    put(path, {"content": content, "mode": "0600"}, 0o700)
+    put(path, FileEntry(content, mode="0600"), 0o700)
 
 
 def delete(path):

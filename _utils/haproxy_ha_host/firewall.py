@@ -1,8 +1,10 @@
 """The host's firewall: our rules in ufw or in nftables, now and after a boot."""
 
 import shlex
+from dataclasses import replace
 
 from haproxy_ha_host import files, system
+from haproxy_ha_lib.files.entry import FileEntry
 from haproxy_ha_lib.firewall import packet_filter as rules
 
 NFT_CONF = "/etc/nftables.conf"
@@ -90,12 +92,12 @@ class Nftables:
 
     def _keep(self, wanted):
         lines = [" ".join(["insert", "rule", *rules.NFT_CHAIN, *rule]) for rule in wanted.values()]
-        files.install({NFT_RULES: {"content": "\n".join(lines) + "\n"} if lines else None}, 0o700)
+        files.install({NFT_RULES: FileEntry("\n".join(lines) + "\n") if lines else None}, 0o700)
         present = files.read(NFT_CONF)
         if present:
-            others = [line for line in present["content"].splitlines() if line != self._include()]
+            others = [line for line in present.content.splitlines() if line != self._include()]
             content = "\n".join([*others, *([self._include()] if lines else [])]) + "\n"
-            files.install({NFT_CONF: {**present, "content": content}})
+            files.install({NFT_CONF: replace(present, content=content)})
 
 
 BACKENDS = {"ufw": Ufw(), "nftables": Nftables()}

@@ -18,6 +18,7 @@ from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import files, system
 from haproxy_ha_lib import values
+from haproxy_ha_lib.files.entry import FileEntry
 
 _AUTHORITY = "QNet CA"
 _DAYS = 36500  # as corosync-qnetd-certutil
@@ -132,7 +133,7 @@ def _filled(private: str, database: Database, pem: str) -> str:
     own, authority = map(ssl.DER_cert_to_PEM_cert, _certificates(pem))
     [key] = [block for kind, block in values.pem_blocks(pem) if kind.endswith("PRIVATE KEY")]
     for what, text in (("own", own), ("authority", authority), ("key", key + "\n"), ("password", secrets.token_hex())):
-        files.put(path(what), {"content": text, "mode": "0600"})
+        files.put(path(what), FileEntry(text, mode="0600"))
     new = path("new")
     os.mkdir(new, mode=0o700)
     system.succeed("openssl", "pkcs12", "-export", "-in", path("own"), "-inkey", path("key"), "-out", path("p12"),

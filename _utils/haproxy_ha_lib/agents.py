@@ -15,7 +15,7 @@ import json
 import re
 import sys
 
-from haproxy_ha_lib.types import Tree
+from haproxy_ha_lib.files.entry import FileEntry, owned_by_root
 
 FOLDER = "haproxy_ha/files/agents"
 """Where the formula's file server has them."""
@@ -64,9 +64,9 @@ def shared_module(path: str) -> str:
     return shared_name(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def version(sources: dict[str, str]) -> dict[str, Tree]:
+def version(sources: dict[str, str]) -> dict[str, FileEntry]:
     """
-    The files of a version as a set (``haproxy_ha_lib.files.fileset``), by their path below its directory.
+    The files of a version, by their path below its directory.
 
     sources
         The text of each file of the formula by its name: programs have no ending, modules and shell scripts have one.
@@ -77,11 +77,11 @@ def version(sources: dict[str, str]) -> dict[str, Tree]:
     files = {}
     for name, text in sorted(sources.items()):
         if "." in name:
-            files[name] = _file(text, "0644")
+            files[name] = owned_by_root(text)
         else:
             path, place = (f"fence/{name}", f"os.path.dirname({_HERE})") if is_fence(name) else (name, _HERE)
-            files[path] = _file(_LAUNCHER.format(name=name, place=place), "0755")
-            files[f"programs/{name}.py"] = _file(text, "0644")
+            files[path] = owned_by_root(_LAUNCHER.format(name=name, place=place), "0755")
+            files[f"programs/{name}.py"] = owned_by_root(text)
     return files
 
 
@@ -90,18 +90,14 @@ def is_fence(name: str) -> bool:
     return name.startswith(_FENCE)
 
 
-def programs(files: dict[str, Tree]) -> list[str]:
+def programs(files: dict[str, FileEntry]) -> list[str]:
     """The paths of a version's programs."""
-    return [path for path, entry in files.items() if entry["mode"] == "0755"]
+    return [path for path, entry in files.items() if entry.mode == "0755"]
 
 
-def _file(text: str, mode: str) -> Tree:
-    return {"content": text, "mode": mode, "user": "root", "group": "root"}
-
-
-def digest(files: dict[str, Tree]) -> str:
+def digest(files: dict[str, FileEntry]) -> str:
     """The name of a version's directory: 16 hexadecimal digits of its files."""
-    facts = [[path, entry["mode"], entry["content"]] for path, entry in sorted(files.items())]
+    facts = [[path, entry.mode, entry.content] for path, entry in sorted(files.items())]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
@@ -128,11 +124,11 @@ def _imported(text: str) -> set[str]:
     return found
 
 
-def summary(entry: Tree | None) -> str | None:
+def summary(entry: FileEntry | None) -> str | None:
     """A file in one line: its mode, and the beginning of its SHA-256; a version's files are too long to be shown."""
     if entry is None:
         return None
-    if "link" in entry:
-        return f"link to {entry['link']}"
-    content = entry["content"].encode("utf-8", "surrogateescape")
-    return f"{entry['mode']} sha256:{hashlib.sha256(content).hexdigest()[:12]}"
+    if entry.content is None:
+        return f"link to {entry.link}"
+    content = entry.content.encode("utf-8", "surrogateescape")
+    return f"{entry.mode} sha256:{hashlib.sha256(content).hexdigest()[:12]}"

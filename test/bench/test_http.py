@@ -16,8 +16,9 @@ import pytest
 
 from haproxy_ha_host import daemons, net, system
 from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.files.entry import FileEntry
 from haproxy_ha_lib.settings import build
-from support.pillars import DEFAULTS, changed, rendered, valid
+from support.pillars import DEFAULTS, changed, rendered, text_of, valid
 from support.place import addresses, in_container, requires_tools
 
 pytestmark = [
@@ -76,8 +77,8 @@ def nginx(tmp_path_factory):
 
 def install(built):
     """The set of files of a load balancer, where production has it."""
-    for entry in layout.daemon_files(built)["haproxy"]:
-        Path(entry["path"]).write_text(rendered(entry), encoding="utf-8")
+    for path, entry in layout.daemon_files(built)["haproxy"].items():
+        Path(path).write_text(rendered(entry), encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -120,8 +121,8 @@ def test_requests_per_second_beside_a_hand_written_configuration(nginx, tmp_path
     install(shipped)
     texts = {
         "by hand": BY_HAND,
-        "shipped": rendered(layout.daemon_files(shipped)["haproxy"][-1]),
-        "shipped, keep_alive": rendered(layout.daemon_files(kept)["haproxy"][-1]),
+        "shipped": text_of(shipped, "haproxy", CFG),
+        "shipped, keep_alive": text_of(kept, "haproxy", CFG),
     }
     found = {name: [] for name in texts}
     for _ in range(ROUNDS):
@@ -150,7 +151,7 @@ def test_a_pool_of_a_thousand_servers_is_rendered_and_checked(capsys):
         built = build.settings(tree, "primary", DEFAULTS)
         assert built["errors"] == []
         entries = layout.daemon_files(built, build.secrets(tree))["haproxy"]
-        wanted = {entry["path"]: {"content": rendered(entry), "mode": "0644"} for entry in entries}
+        wanted = {path: FileEntry(rendered(entry), mode="0644") for path, entry in entries.items()}
         assert daemons.refusal(daemon, wanted) is None
         return wanted
 
@@ -158,7 +159,7 @@ def test_a_pool_of_a_thousand_servers_is_rendered_and_checked(capsys):
         subprocess.run([shutil.which("haproxy"), "-c", "-f", CFG], check=True, capture_output=True)
 
     for path, entry in ours().items():
-        Path(path).write_text(entry["content"], encoding="utf-8")
+        Path(path).write_text(entry.content, encoding="utf-8")
     taken = {function: [] for function in (ours, alone)}
     for _ in range(9):
         for function, times in taken.items():

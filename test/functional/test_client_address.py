@@ -10,7 +10,7 @@ import pytest
 
 from haproxy_ha_host import net, system
 from haproxy_ha_lib.files import layout
-from support.pillars import REMOVED, rendered, valid
+from support.pillars import REMOVED, rendered, text_of, valid
 from support.place import addresses, in_container, requires_tools
 
 pytestmark = [
@@ -33,12 +33,13 @@ def how(request, tmp_path):
     changes = {"nginx:client_address": request.param, "app_servers:app-1:options": [f"source {BALANCER}"],
                "app_servers:app-2": REMOVED, "nginx:site:options": ["location / { return 200 'here'; }"]}
     conf = tmp_path / "nginx.conf"
-    files = [entry for entry in layout.daemon_files(valid(changes, "app-1"))["nginx"] if entry["kind"] == "file"]
+    entries = layout.daemon_files(valid(changes, "app-1"))["nginx"].values()
+    files = [entry for entry in entries if entry and entry.template]
     http_block = "\n".join(map(rendered, files))
     conf.write_text(f"pid {tmp_path}/nginx.pid;\nevents {{}}\nhttp {{\n{http_block}\n}}\n", encoding="utf-8")
     subprocess.run(["nginx", "-c", conf], check=True)
     cfg, pid = tmp_path / "haproxy.cfg", tmp_path / "haproxy.pid"
-    text = rendered(layout.daemon_files(valid(changes))["haproxy"][-1])
+    text = text_of(valid(changes), "haproxy", "/etc/haproxy/haproxy.cfg")
     cfg.write_text(text.replace("server-state-file", "# server-state-file"), encoding="utf-8")
     Path("/run/haproxy").mkdir(exist_ok=True)
     subprocess.run(["haproxy", "-D", "-f", cfg, "-p", pid], check=True, capture_output=True)

@@ -12,6 +12,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import daemons, files, net, system, verdicts
+from haproxy_ha_lib.files.entry import FileEntry, owned_by_root
 from support.place import in_container, requires_tools
 from support.service import Service, free_port
 
@@ -52,61 +53,57 @@ logging {
     to_stderr: yes
 }
 """
-KEY = {"/etc/corosync/authkey": {"content": "0" * 256}}
-
-
-def text(content, mode="0644"):
-    return {"content": content, "mode": mode, "user": "root", "group": "root"}
+KEY = {"/etc/corosync/authkey": FileEntry("0" * 256)}
 
 
 ACCEPTED = {
-    "haproxy": ("haproxy", {"/etc/haproxy/haproxy.cfg": text(HAPROXY)}),
+    "haproxy": ("haproxy", {"/etc/haproxy/haproxy.cfg": owned_by_root(HAPROXY)}),
     "haproxy, with a file of the same set": (
         "haproxy",
         {
-            "/etc/haproxy/haproxy.cfg": text(f"{HAPROXY}    errorfile 503 /etc/haproxy/own/503.http\n"),
-            "/etc/haproxy/own/503.http": text("HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"),
+            "/etc/haproxy/haproxy.cfg": owned_by_root(f"{HAPROXY}    errorfile 503 /etc/haproxy/own/503.http\n"),
+            "/etc/haproxy/own/503.http": owned_by_root("HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"),
         },
     ),
     "nginx": (
         "nginx",
         {
-            "/etc/nginx/conf.d/format.conf": text("log_format own '$remote_addr';\n"),
-            "/etc/nginx/sites-available/own": text("server { listen 127.0.0.1:81; access_log off; }\n"),
-            "/etc/nginx/sites-enabled/own": {"link": "/etc/nginx/sites-available/own"},
+            "/etc/nginx/conf.d/format.conf": owned_by_root("log_format own '$remote_addr';\n"),
+            "/etc/nginx/sites-available/own": owned_by_root("server { listen 127.0.0.1:81; access_log off; }\n"),
+            "/etc/nginx/sites-enabled/own": FileEntry(link="/etc/nginx/sites-available/own"),
             "/etc/nginx/sites-enabled/default": None,
         },
     ),
-    "corosync": ("corosync", {"/etc/corosync/corosync.conf": text(COROSYNC), **KEY}),
+    "corosync": ("corosync", {"/etc/corosync/corosync.conf": owned_by_root(COROSYNC), **KEY}),
 }
 
 REFUSED = {
     "haproxy": (
         "haproxy",
-        {"/etc/haproxy/haproxy.cfg": text(f"{HAPROXY}frontend f\n    bogus line\n")},
+        {"/etc/haproxy/haproxy.cfg": owned_by_root(f"{HAPROXY}frontend f\n    bogus line\n")},
         "parsing [/etc/haproxy/haproxy.cfg:9] : unknown keyword 'bogus' in 'frontend' section",
     ),
     "nginx: an unknown directive": (
         "nginx",
-        {"/etc/nginx/conf.d/own.conf": text("bogus on;\n")},
+        {"/etc/nginx/conf.d/own.conf": owned_by_root("bogus on;\n")},
         'unknown directive "bogus" in /etc/nginx/conf.d/own.conf:1',
     ),
     "nginx: two files of the set that contradict each other": (
         "nginx",
         {
-            "/etc/nginx/conf.d/a.conf": text("log_format own 'a';\n"),
-            "/etc/nginx/conf.d/b.conf": text("log_format own 'b';\n"),
+            "/etc/nginx/conf.d/a.conf": owned_by_root("log_format own 'a';\n"),
+            "/etc/nginx/conf.d/b.conf": owned_by_root("log_format own 'b';\n"),
         },
         'duplicate "log_format" name "own" in /etc/nginx/conf.d/b.conf:1',
     ),
     "nginx: an address that this machine has not": (
         "nginx",
-        {"/etc/nginx/conf.d/own.conf": text("server { listen 192.0.2.1:81; }\n")},
+        {"/etc/nginx/conf.d/own.conf": owned_by_root("server { listen 192.0.2.1:81; }\n")},
         "bind() to 192.0.2.1:81 failed (99: Cannot assign requested address)",
     ),
     "corosync": (
         "corosync",
-        {"/etc/corosync/corosync.conf": text(COROSYNC.replace("aes256", "rot13")), **KEY},
+        {"/etc/corosync/corosync.conf": owned_by_root(COROSYNC.replace("aes256", "rot13")), **KEY},
         "Invalid cipher type",
     ),
 }
@@ -147,7 +144,7 @@ def test_a_bad_set_is_refused_in_the_daemons_own_words(case, untouched):
 
 
 def test_the_check_has_the_services_variables(tmp_path, monkeypatch, untouched):
-    wanted = {"/etc/haproxy/haproxy.cfg": text(HAPROXY.replace("127.0.0.1:1", '"127.0.0.1:${OWN_PORT}"'))}
+    wanted = {"/etc/haproxy/haproxy.cfg": owned_by_root(HAPROXY.replace("127.0.0.1:1", '"127.0.0.1:${OWN_PORT}"'))}
     assert "127.0.0.1:" in daemons.refusal(ETC["haproxy"], wanted)
     (tmp_path / "haproxy").write_text("# The service's\nEXTRAOPTS='\nOWN_PORT=\"8090\"\n", encoding="utf-8")
     monkeypatch.setattr(daemons, "_DEFAULTS", str(tmp_path))
@@ -170,7 +167,7 @@ def haproxy(machine):
     start = ["haproxy", "-W", "-D", "-f", str(cfg), "-p", str(pidfile), "-S", str(machine / "master.sock")]
     service = Service(daemon, machine, pidfile, start, "USR2")
     service.cfg, service.port = cfg, free_port()
-    files.put(str(cfg), text(haproxy_on(service.port)))
+    files.put(str(cfg), owned_by_root(haproxy_on(service.port)))
     service.begin()
     yield service
     service.end()
@@ -178,7 +175,7 @@ def haproxy(machine):
 
 def test_haproxy_is_reloaded_and_serves_the_new_files(haproxy):
     pid = system.main_pid("haproxy")
-    wanted = {str(haproxy.cfg): text(haproxy_on(haproxy.port, "http-request return status 418"))}
+    wanted = {str(haproxy.cfg): owned_by_root(haproxy_on(haproxy.port, "http-request return status 418"))}
     assert daemons.install(haproxy.daemon, wanted) == "haproxy was reloaded"
     assert net.get("127.0.0.1", haproxy.port) == 418
     assert system.main_pid("haproxy") == pid
@@ -191,7 +188,7 @@ def test_a_cluster_that_starts_haproxy_anew_meanwhile(haproxy, answers):
     pid = system.main_pid("haproxy")
     code = {"reloaded": 0, "refused": 1}[answers]
     haproxy.on_reload(f'if [ "$pid" = {pid} ]; then end; {{start}}; exit {code}; else kill -USR2 "$pid"; fi')
-    wanted = {str(haproxy.cfg): text(haproxy_on(haproxy.port, "http-request return status 418"))}
+    wanted = {str(haproxy.cfg): owned_by_root(haproxy_on(haproxy.port, "http-request return status 418"))}
     assert daemons.install(haproxy.daemon, wanted) == "haproxy was reloaded"
     assert net.get("127.0.0.1", haproxy.port) == 418
     assert system.main_pid("haproxy") != pid
@@ -201,7 +198,7 @@ def test_a_cluster_that_starts_haproxy_anew_meanwhile(haproxy, answers):
 def test_a_cluster_that_stops_haproxy_meanwhile(haproxy):
     """It stays stopped, and has the new files when it is started."""
     haproxy.on_reload("end; exit 1", dead="inactive")
-    wanted = {str(haproxy.cfg): text(haproxy_on(haproxy.port, "http-request return status 418"))}
+    wanted = {str(haproxy.cfg): owned_by_root(haproxy_on(haproxy.port, "http-request return status 418"))}
     assert daemons.install(haproxy.daemon, wanted) == "haproxy is not running: the cluster starts it"
     assert system.main_pid("haproxy") == 0
     assert files.snapshot(wanted) == wanted
@@ -213,8 +210,8 @@ def test_what_haproxy_cannot_start_with_is_put_back(haproxy, machine):
     before = haproxy.cfg.read_text()
     with socket.create_server(("127.0.0.1", 0)) as holder:
         wanted = {
-            str(haproxy.cfg): text(haproxy_on(holder.getsockname()[1])),
-            str(haproxy.cfg.parent / "more"): text("more"),
+            str(haproxy.cfg): owned_by_root(haproxy_on(holder.getsockname()[1])),
+            str(haproxy.cfg.parent / "more"): owned_by_root("more"),
         }
         assert daemons.refusal(haproxy.daemon, wanted) is None
         with pytest.raises(CommandExecutionError, match="did not start with the new configuration:\nfrom the journal"):
@@ -252,7 +249,7 @@ def test_what_the_cluster_would_take_for_failed_is_put_back(judged):
     """HAProxy may listen on an address that is not there, and the reload succeeds; clients would not come to it."""
     before = judged.cfg.read_text()
     assert verdicts.complaint(judged.daemon.agent) == ""
-    wanted = {str(judged.cfg): text(haproxy_on(judged.port).replace("127.0.0.1", "192.0.2.8"))}
+    wanted = {str(judged.cfg): owned_by_root(haproxy_on(judged.port).replace("127.0.0.1", "192.0.2.8"))}
     judged.on_reload(f"echo 1 > {NONLOCAL}; kill -USR2 $pid; {UNTIL_IT_LISTENS}; echo 0 > {NONLOCAL}")
     with pytest.raises(CommandExecutionError) as refused:
         daemons.install(judged.daemon, wanted)
@@ -267,20 +264,20 @@ def test_what_the_cluster_would_take_for_failed_is_put_back(judged):
 
 @pytest.mark.skipif(not in_container(), reason="needs a machine of its own")
 def test_what_was_failed_before_may_be_mended_by_new_files(judged):
-    wanted = {str(judged.cfg): text(haproxy_on(judged.port).replace("127.0.0.1", "192.0.2.8"))}
+    wanted = {str(judged.cfg): owned_by_root(haproxy_on(judged.port).replace("127.0.0.1", "192.0.2.8"))}
     judged.on_reload(f"echo 1 > {NONLOCAL}; kill -USR2 $pid; {UNTIL_IT_LISTENS}; echo 0 > {NONLOCAL}")
     daemons.install(dataclasses.replace(judged.daemon, agent=None), wanted)
     assert "no longer the address" in verdicts.complaint(judged.daemon.agent)
     judged.on_reload('kill -USR2 "$pid"')
-    well = {str(judged.cfg): text(haproxy_on(judged.port))}
+    well = {str(judged.cfg): owned_by_root(haproxy_on(judged.port))}
     assert daemons.install(judged.daemon, well) == "haproxy was reloaded"
     assert verdicts.complaint(judged.daemon.agent) == ""
 
 
 def test_a_killed_run_is_finished_by_the_next(haproxy, machine):
     """Between the rename and the reload: the files are there, and the daemon has not taken them."""
-    wanted = {str(haproxy.cfg): text(haproxy_on(haproxy.port, "http-request return status 418"))}
-    kept = {str(haproxy.cfg): files.read(str(haproxy.cfg))}
+    wanted = {str(haproxy.cfg): owned_by_root(haproxy_on(haproxy.port, "http-request return status 418"))}
+    kept = {str(haproxy.cfg): files.read(str(haproxy.cfg)).data()}
     files.put_private(f"{machine}/state/last_good/haproxy.json", json.dumps({"files": kept, "unfinished": True}))
     files.install(wanted)
     assert daemons.unfinished(haproxy.daemon)
@@ -291,7 +288,7 @@ def test_a_killed_run_is_finished_by_the_next(haproxy, machine):
 
 
 def test_what_is_remembered_is_for_root_alone(haproxy, machine):
-    daemons.install(haproxy.daemon, {str(haproxy.cfg): text(haproxy_on(haproxy.port, "option forwardfor"))})
+    daemons.install(haproxy.daemon, {str(haproxy.cfg): owned_by_root(haproxy_on(haproxy.port, "option forwardfor"))})
     for path in [machine / "state", *(machine / "state").rglob("*")]:
         assert path.stat().st_mode & 0o077 == 0, path
 
@@ -316,19 +313,20 @@ def nginx(machine):
 
 
 def test_nginx_is_reloaded_and_listens_where_it_should(nginx, machine):
-    files.put(str(nginx.conf), text(nginx_conf(machine, f"127.0.0.1:{free_port()}")))
+    files.put(str(nginx.conf), owned_by_root(nginx_conf(machine, f"127.0.0.1:{free_port()}")))
     nginx.begin()
     pid = system.main_pid("nginx")
-    done = daemons.install(nginx.daemon, {str(nginx.conf): text(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))})
+    wanted = {str(nginx.conf): owned_by_root(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))}
+    done = daemons.install(nginx.daemon, wanted)
     assert done == "nginx was reloaded"
     assert net.get("127.0.0.1", nginx.port) == 200
     assert system.main_pid("nginx") == pid
 
 
 def test_nginx_is_restarted_where_a_reload_cannot_change_the_listener(nginx, machine):
-    files.put(str(nginx.conf), text(nginx_conf(machine, f"*:{nginx.port}")))
+    files.put(str(nginx.conf), owned_by_root(nginx_conf(machine, f"*:{nginx.port}")))
     nginx.begin()
-    wanted = {str(nginx.conf): text(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))}
+    wanted = {str(nginx.conf): owned_by_root(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))}
     assert daemons.install(nginx.daemon, wanted) == (
         "nginx was restarted, because a reload cannot change where it listens in this way"
     )
@@ -337,27 +335,27 @@ def test_nginx_is_restarted_where_a_reload_cannot_change_the_listener(nginx, mac
 
 def test_nginx_serves_the_old_files_when_it_cannot_listen_where_it_should(nginx, machine):
     old = free_port()
-    files.put(str(nginx.conf), text(nginx_conf(machine, f"127.0.0.1:{old}")))
+    files.put(str(nginx.conf), owned_by_root(nginx_conf(machine, f"127.0.0.1:{old}")))
     nginx.begin()
     with socket.create_server(("127.0.0.1", nginx.port)):
         # Listening is not enough: the port is another program's.
         wrong = daemons.Daemon(**{**vars(nginx.daemon), "listeners": (("127.0.0.2", nginx.port),)})
         with pytest.raises(CommandExecutionError, match=f"does not listen on 127.0.0.2:{nginx.port}"):
-            daemons.install(wrong, {str(nginx.conf): text(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))})
+            daemons.install(wrong, {str(nginx.conf): owned_by_root(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))})
     assert f"127.0.0.1:{old}" in nginx.conf.read_text()
     assert system.wait_for(lambda: net.get("127.0.0.1", old) == 200, 5)
 
 
 def test_a_daemon_that_does_not_run_just_gets_its_files(nginx, machine):
-    wanted = {str(nginx.conf): text(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))}
+    wanted = {str(nginx.conf): owned_by_root(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))}
     assert daemons.install(nginx.daemon, wanted) == "nginx is not running"
     assert files.snapshot(wanted) == wanted
 
 
 def test_an_unknown_group_leaves_everything_as_it_was(nginx, machine):
     wanted = {
-        str(nginx.conf): text(nginx_conf(machine, "127.0.0.1:80")),
-        str(nginx.conf.parent / "b"): {**text("b"), "group": "no-such-group"},
+        str(nginx.conf): owned_by_root(nginx_conf(machine, "127.0.0.1:80")),
+        str(nginx.conf.parent / "b"): dataclasses.replace(owned_by_root("b"), group="no-such-group"),
     }
     with pytest.raises(CommandExecutionError, match="no-such-group"):
         daemons.install(nginx.daemon, wanted)

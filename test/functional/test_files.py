@@ -12,6 +12,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import files, lock, system
+from haproxy_ha_lib.files.entry import FileEntry
 from support import REPOSITORY
 
 UTILS = REPOSITORY / "_utils"
@@ -20,9 +21,10 @@ requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it cha
 WRITER = """
 import sys
 from haproxy_ha_host import files
+from haproxy_ha_lib.files.entry import FileEntry
 path, letter, user, rounds = sys.argv[1:]
 for _ in range(int(rounds)):
-    files.put(path, {"content": letter * 20000 + "\\n", "mode": "0640", "user": user, "group": user})
+    files.put(path, FileEntry(letter * 20000 + "\\n", mode="0640", user=user, group=user))
 """
 
 
@@ -33,7 +35,7 @@ def process(code, *arguments):
 
 def test_two_writers_of_one_file_leave_readers_whole_files(tmp_path):
     path, user = tmp_path / "file", str(os.geteuid())
-    files.put(str(path), {"content": "a" * 20000 + "\n", "mode": "0640", "user": user, "group": user})
+    files.put(str(path), FileEntry("a" * 20000 + "\n", mode="0640", user=user, group=user))
     writers = [process(WRITER, path, letter, user, 400) for letter in "ab"]
     seen, looks = set(), 0
     while any(writer.poll() is None for writer in writers):
@@ -72,7 +74,7 @@ def test_a_link_in_the_place_of_a_name_gets_nobody_a_file_of_another(tmp_path):
     try:
         for number in range(300):
             try:
-                files.put(str(root / "index.html"), {"content": f"{number}", "mode": "0644"})
+                files.put(str(root / "index.html"), FileEntry(f"{number}", mode="0644"))
             except OSError:  # the name was gone at the rename
                 continue
     finally:
@@ -96,13 +98,13 @@ def test_what_is_no_file_is_said_at_once(tmp_path, make):
 def test_a_link_is_a_link_wherever_it_leads(tmp_path):
     for name, target in (("dangling", "/nowhere"), ("loop", "loop"), ("file", "/etc/passwd")):
         os.symlink(target, tmp_path / name)
-        assert files.read(str(tmp_path / name)) == {"link": target}
+        assert files.read(str(tmp_path / name)) == FileEntry(link=target)
 
 
 @requires_root
 def test_a_user_or_group_that_is_not_there_is_named_and_nothing_is_left(tmp_path):
     with pytest.raises(CommandExecutionError, match="there is no group nosuchgroup on this machine"):
-        files.put(str(tmp_path / "x"), {"content": "", "group": "nosuchgroup"})
+        files.put(str(tmp_path / "x"), FileEntry("", group="nosuchgroup"))
     assert os.listdir(tmp_path) == []
 
 

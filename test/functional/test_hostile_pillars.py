@@ -185,17 +185,15 @@ def check_haproxy(built, secrets, directory):
         for line in section["lines"]:
             assert line in raw or line.split(" ")[0] in RENDERED, line
 
-    text = ""
-    for entry in layout.daemon_files(built, secrets)["haproxy"]:
-        if entry["path"] == CFG:
-            text = rendered(entry)
-            words = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
-            assert len(words) == len(sections)
-    for number, entry in enumerate(layout.daemon_files(built, secrets)["haproxy"]):
-        if entry["kind"] == "text":
+    entries = layout.daemon_files(built, secrets)["haproxy"]
+    text = rendered(entries[CFG])
+    words = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+    assert len(words) == len(sections)
+    for number, (path, entry) in enumerate(entries.items()):
+        if entry and entry.content is not None:
             own = Path(directory, f"{number}.pem")
-            own.write_text(entry["content"], encoding="ascii")
-            text = text.replace(f"{entry['path']}\n", f"{own}\n").replace(f"{entry['path']} ", f"{own} ")
+            own.write_text(entry.content, encoding="ascii")
+            text = text.replace(f"{path}\n", f"{own}\n").replace(f"{path} ", f"{own} ")
     Path(directory, "haproxy.cfg").write_text(text, encoding="utf-8")
     done = subprocess.run(
         ["haproxy", "-c", "-dW", "-f", directory / "haproxy.cfg"], capture_output=True, text=True, check=False
@@ -218,9 +216,9 @@ def check_nginx(built, directory):
     for name in ("conf.d", "sites"):
         Path(directory, name).mkdir(exist_ok=True)
         Path(directory, name, "x").write_text("", encoding="utf-8")
-    for entry in layout.daemon_files(built)["nginx"]:
-        if entry["kind"] == "file":
-            Path(directory, "conf.d/x" if "conf.d" in entry["path"] else "sites/x").write_text(rendered(entry), "utf-8")
+    for path, entry in layout.daemon_files(built)["nginx"].items():
+        if entry and entry.template:
+            Path(directory, "conf.d/x" if "conf.d" in path else "sites/x").write_text(rendered(entry), "utf-8")
     Path(directory, "nginx.conf").write_text(
         f"pid {directory}/pid; events {{}} http {{ include conf.d/*; include sites/*; }}\n", encoding="utf-8"
     )

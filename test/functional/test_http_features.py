@@ -36,13 +36,12 @@ def haproxy(pem, tmp_path):
         built = build.settings(tree, minion, DEFAULTS)
         assert built["errors"] == []
         entries = layout.daemon_files(built, build.secrets(tree))["haproxy"]
-        text = next(rendered(entry) for entry in entries if entry["path"] == CFG)
-        for entry in entries:
-            if entry["path"] != CFG and entry["kind"] != "absent":
-                own = tmp_path / Path(entry["path"]).name
-                joined = "".join(Path(path).read_text() for path in entry.get("sources", []))
-                own.write_text(joined or rendered(entry), encoding="utf-8")
-                text = text.replace(entry["path"], str(own))
+        text = rendered(entries.pop(CFG))
+        for path, entry in entries.items():
+            if entry:
+                own = tmp_path / Path(path).name
+                own.write_text(rendered(entry), encoding="utf-8")
+                text = text.replace(path, str(own))
         (tmp_path / "haproxy.cfg").write_text(text, encoding="utf-8")
         done = subprocess.run(
             ["haproxy", "-c", "-dW", "-f", tmp_path / "haproxy.cfg"], capture_output=True, text=True, check=False
@@ -232,9 +231,9 @@ def nginx_says(built, tmp_path):
     """nginx's word on an app server's files, as its own nginx.conf includes them."""
     for name in ("conf.d", "sites"):
         (tmp_path / name).mkdir()
-    for entry in layout.daemon_files(built)["nginx"]:
-        if entry["kind"] == "file":
-            below = "conf.d/x.conf" if "conf.d" in entry["path"] else "sites/x"
+    for path, entry in layout.daemon_files(built)["nginx"].items():
+        if entry and entry.template:
+            below = "conf.d/x.conf" if "conf.d" in path else "sites/x"
             (tmp_path / below).write_text(rendered(entry), encoding="utf-8")
     (tmp_path / "nginx.conf").write_text(
         f"pid {tmp_path}/pid; events {{}} http {{ include conf.d/*.conf; include sites/*; }}\n", encoding="utf-8"

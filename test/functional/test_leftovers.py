@@ -21,6 +21,7 @@ BEGIN = """
 import dataclasses, os, signal, sys
 from haproxy_ha_host import daemons, files, nss, system
 from haproxy_ha_host.cluster import handover
+from haproxy_ha_lib.files import entry
 place = sys.argv[1]
 system.STATE = files.STATE = place + "/state"
 system._HELD = place + "/held"
@@ -32,7 +33,7 @@ def die(*arguments, **options):
 """
 KILLED = {
     "a file that has not got its name":
-        "os.rename = die; files.put(place + '/etc/haproxy.cfg', {'content': 's3cret'})",
+        "os.rename = die; files.put(place + '/etc/haproxy.cfg', entry.FileEntry('s3cret'))",
     "a set of files that was being checked, with its keys":
         "system.run = die; os.makedirs(place + '/etc/haproxy'); "
         "daemons.refusal(daemons.Daemon('haproxy', 'haproxy', place + '/etc/haproxy', ('-c',)), {})",

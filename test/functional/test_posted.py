@@ -198,9 +198,8 @@ def name(request, pem):
     made = build.settings(tree, "primary", DEFAULTS)
     assert made["errors"] == []
     texts = posted.files(request.param)
-    for entry in layout.daemon_files(made, build.secrets(tree))["haproxy"]:
-        if entry["kind"] != "absent":
-            texts = {**texts, entry["path"]: rendered(entry)}
+    entries = layout.daemon_files(made, build.secrets(tree))["haproxy"]
+    texts = {**texts, **{path: rendered(entry) for path, entry in entries.items() if entry}}
     for path, text in texts.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.settings import build
-from support.pillars import DEFAULTS, EXAMPLE, REMOVED, changed, text_of, valid
+from support.pillars import DEFAULTS, EXAMPLE, REMOVED, changed, rendered, text_of, valid
 
 CFG = "/etc/haproxy/haproxy.cfg"
 VALID = "Configuration file is valid\n"  # HAProxy 2.6 says so; 3.0 is silent
@@ -62,11 +62,11 @@ HAPROXY = {
 def check_haproxy(built, tmp_path):
     """What HAProxy says to its files, which are in a directory of their own."""
     text = text_of(built, "haproxy", CFG)
-    for number, entry in enumerate(layout.daemon_files(built)["haproxy"]):
-        if entry["kind"] == "text":
+    for number, (path, entry) in enumerate(layout.daemon_files(built)["haproxy"].items()):
+        if entry and entry.content is not None:
             own = tmp_path / f"{number}"
-            own.write_text(entry["content"], encoding="utf-8")
-            text = text.replace(entry["path"], str(own))
+            own.write_text(entry.content, encoding="utf-8")
+            text = text.replace(path, str(own))
     path = tmp_path / "haproxy.cfg"
     path.write_text(text, encoding="utf-8")
     status, said = run("haproxy", "-c", "-dW", "-f", str(path))
@@ -121,10 +121,10 @@ def nginx(tmp_path):
     def check(built):
         Path(tmp_path, "conf.d").mkdir()
         Path(tmp_path, "sites").mkdir()
-        for entry in layout.daemon_files(built)["nginx"]:
-            if entry["kind"] == "file":
-                below = "conf.d/x.conf" if "conf.d" in entry["path"] else "sites/x"
-                Path(tmp_path, below).write_text(text_of(built, "nginx", entry["path"]), encoding="utf-8")
+        for path, entry in layout.daemon_files(built)["nginx"].items():
+            if entry and entry.template:
+                below = "conf.d/x.conf" if "conf.d" in path else "sites/x"
+                Path(tmp_path, below).write_text(rendered(entry), encoding="utf-8")
         Path(tmp_path, "nginx.conf").write_text(
             f"pid {tmp_path}/pid; events {{}} http {{ include conf.d/*.conf; include sites/*; }}\n", encoding="utf-8")
         command = ["nginx", "-t", "-q", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -35,7 +36,7 @@ def place(root: Path | str) -> agents.Place:
 def install(root: Path | str, texts: dict[str, str] | None = None) -> agents.Place:
     """Install a set of texts, this checkout's by default, as a run does; whoever runs the tests owns it."""
     where, mine = place(root), {"user": str(os.geteuid()), "group": str(os.getegid())} if os.geteuid() else {}
-    agents.install(where, {path: {**entry, **mine} for path, entry in rules.version(texts or sources()).items()})
+    agents.install(where, {path: replace(entry, **mine) for path, entry in rules.version(texts or sources()).items()})
     return where
 
 

@@ -7,6 +7,7 @@ import time
 
 from haproxy_ha_host import daemons, files, net, system
 from haproxy_ha_host.haproxy import pool, runtime
+from haproxy_ha_lib.files.entry import owned_by_root
 from haproxy_ha_lib.haproxy import runtime as lib_runtime
 from support.service import Service, free_port
 
@@ -68,10 +69,6 @@ class App:
         return f"    server {name} 127.0.0.1:{self.port} {options}"
 
 
-def entry(content):
-    return {"content": content, "mode": "0644", "user": "root", "group": "root"}
-
-
 class Balancer(Service):
     """A HAProxy with some servers."""
 
@@ -95,7 +92,7 @@ class Balancer(Service):
     def set_with(self, servers, more=""):
         places = {"directory": self.directory, "port": self.port, "socket": self.stats.format(socket=self.socket)}
         text = CFG.format(**places, servers="\n".join(servers)) + more
-        return {str(self.states): entry(lib_runtime.NO_STATES), str(self.cfg): entry(text)}
+        return {str(self.states): owned_by_root(lib_runtime.NO_STATES), str(self.cfg): owned_by_root(text)}
 
     def take(self, servers, more=""):
         return daemons.install(self.daemon, self.set_with(servers, more))

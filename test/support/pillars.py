@@ -1,6 +1,7 @@
 """Pillars for tests: pillar.example, and it with a change."""
 
 import copy
+from pathlib import Path
 
 import yaml
 
@@ -56,13 +57,14 @@ def valid(changes=None, minion_id="primary", **sources):
 
 
 def rendered(entry):
-    """The text of a file entry of layout.daemon_files."""
-    if entry["kind"] == "text":
-        return entry["content"]
-    return layout.render((FORMULA / "files" / entry["template"]).read_text(encoding="utf-8"), entry["model"])
+    """The text of a file of layout.daemon_files."""
+
+    def template(name):
+        return (FORMULA / "files" / name).read_text(encoding="utf-8")
+
+    return layout.filled(entry, template, lambda path: Path(path).read_text(encoding="utf-8")).content
 
 
 def text_of(built, daemon, path, secrets=None):
     """The text of one of a daemon's files."""
-    [entry] = [entry for entry in layout.daemon_files(built, secrets)[daemon] if entry["path"] == path]
-    return rendered(entry)
+    return rendered(layout.daemon_files(built, secrets)[daemon][path])

@@ -96,14 +96,14 @@ def test_the_braces_of_raw_lines(lines, problem):
     ({"app_servers:app-1:public_ip": REMOVED}, "Droplet: app-1\n"),
 ])
 def test_the_page(changes, text):
-    entry = layout.page(valid(changes, "app-1"))
-    assert entry["path"] == "/var/www/html/index.html"
+    [(path, entry)] = layout.page(valid(changes, "app-1")).items()
+    assert path == "/var/www/html/index.html"
     assert rendered(entry) == text
 
 
 def test_the_page_names_the_droplet_where_the_metadata_service_does():
     built = valid(minion_id="app-1")
-    entry = layout.page({**built, "me": {**built["me"], "hostname": "web-9"}})
+    [entry] = layout.page({**built, "me": {**built["me"], "hostname": "web-9"}}).values()
     assert rendered(entry) == "Droplet: web-9, IP Address: 203.0.113.31\n"
 
 

@@ -126,7 +126,7 @@ def _current(pool: Pool) -> list[Row]:
 
 
 def _servers(pool: Pool, wanted: Mapping[str, Any]) -> dict[Server, str]:
-    return cfg.servers(wanted[pool.haproxy.cfg]["content"])
+    return cfg.servers(wanted[pool.haproxy.cfg].content)
 
 
 def _wait_idle(pool: Pool, leaving: list[Server], refusal: str) -> str:
@@ -212,7 +212,7 @@ def states_kept(pool: Pool, wanted: Mapping[str, Any]) -> Iterator[None]:
         yield
         return
     servers, at_rest, worker = _servers(pool, wanted), wanted[pool.states], _worker(pool)
-    files.put(pool.states, {**at_rest, "content": runtime.kept_states(before, servers, _resolved(before))})
+    files.put(pool.states, at_rest.with_content(runtime.kept_states(before, servers, _resolved(before))))
     try:
         yield
     finally:

@@ -1,18 +1,13 @@
-"""
-The files that one daemon reads, as data: what differs from what is there, and how to show it.
-
-A set is a dict of absolute path to entry. An entry is one of
-
-- ``{"content": str, "mode": "0644", "user": "root", "group": "root", "secret": False}``: a file; what is left out is
-  not compared,
-- ``{"link": "target"}``: a symbolic link,
-- ``None``: nothing may be there.
-"""
+"""The files that one daemon reads, a :data:`FileSet`: what differs from what is there, and how to show it."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
+from typing import Any
+
+from haproxy_ha_lib.files.entry import FileEntry, FileSet
 
 HIDDEN = "(hidden)"
 
@@ -31,19 +26,23 @@ _PREFIX = re.compile(
 )
 
 
-def entry_equal(current: dict | None, wanted: dict | None) -> bool:
+def entry_equal(current: FileEntry | None, wanted: FileEntry | None) -> bool:
     """Whether what is there is what is wanted, in everything that is asked for."""
     if current is None or wanted is None:
         return current is wanted
-    return all(current.get(key) == value for key, value in wanted.items() if key != "secret")
+    same = (current.content, current.link) == (wanted.content, wanted.link)
+    return same and all(getattr(wanted, key) in (None, getattr(current, key)) for key in _RIGHTS)
 
 
-def foreign(entry: dict | None) -> bool:
+_RIGHTS = ("mode", "user", "group")
+
+
+def foreign(entry: FileEntry | None) -> bool:
     """Whether somebody else wrote what is there, so that it is worth a copy. Secrets are rotated, and never copied."""
-    return bool(entry) and "content" in entry and MARK not in entry["content"] and not _secret(entry)
+    return entry is not None and entry.content is not None and MARK not in entry.content and not _secret(entry)
 
 
-def differences(current: dict, wanted: dict) -> dict:
+def differences(current: FileSet, wanted: FileSet) -> dict[str, dict[str, str | None]]:
     """
     What a run would change.
 
@@ -60,52 +59,56 @@ def differences(current: dict, wanted: dict) -> dict:
     }
 
 
-def _show(old: dict | None, new: dict | None) -> dict:
-    if old and new and "content" in old and "content" in new:
-        if old["content"] == new["content"]:
-            return {"old": _rights(old), "new": _rights({**old, **new})}
+def _show(old: FileEntry | None, new: FileEntry | None) -> dict[str, str | None]:
+    if old and new and old.content is not None and new.content is not None:
+        if old.content == new.content:
+            return {"old": _rights(old), "new": _rights(new, old)}
         if not _secret(old, new):
-            before, after = _sides(old["content"], new["content"])
+            before, after = _sides(old.content, new.content)
             return {"old": masked(before), "new": masked(after)}
     return {"old": _whole(old, new), "new": _whole(new, old)}
 
 
-def _rights(entry: dict) -> str:
-    return f"{entry['mode']} {entry['user']}:{entry['group']}"
+def _rights(*entries: FileEntry) -> str:
+    """The rights of the first entry; those that it leaves alone are the next one's."""
+    mode, user, group = (next(filter(None, (getattr(entry, key) for entry in entries)), "") for key in _RIGHTS)
+    return f"{mode} {user}:{group}"
 
 
-def _secret(*entries: dict | None) -> bool:
+def _secret(*entries: FileEntry | None) -> bool:
     """A file that others may not read is not shown either, nor a private key, on whichever side."""
     return any(
-        e and (e.get("secret") or e.get("mode") in ("0600", "0400") or _PRIVATE_KEY in e.get("content", ""))
-        for e in entries
+        entry and (entry.secret or entry.mode in ("0600", "0400") or _PRIVATE_KEY in (entry.content or ""))
+        for entry in entries
     )
 
 
 _PRIVATE_KEY = "PRIVATE KEY-----"
 
 
-def secret_below(directory: str, entries: dict) -> dict:
+def secret_below(directory: str, entries: FileSet) -> FileSet:
     """The set, with all in a directory secret: it holds private keys, whatever mode somebody gave them."""
     return {
-        path: {**entry, "secret": True} if entry and path.startswith(f"{directory}/") else entry
+        path: replace(entry, secret=True) if entry and path.startswith(f"{directory}/") else entry
         for path, entry in entries.items()
     }
 
 
-def _whole(entry: dict | None, other: dict | None) -> str | None:
+def _whole(entry: FileEntry | None, other: FileEntry | None) -> str | None:
     if entry is None:
         return None
-    if "link" in entry:
-        return f"link to {entry['link']}"
-    return HIDDEN if _secret(entry, other) else masked(entry["content"])
+    if entry.content is None:
+        return f"link to {entry.link}"
+    return HIDDEN if _secret(entry, other) else masked(entry.content)
 
 
-def without_secrets(entry: dict | None) -> dict | None:
-    """An entry as people may see it."""
-    if not entry or "content" not in entry:
-        return entry
-    return {**entry, "content": HIDDEN if _secret(entry) else masked(entry["content"])}
+def shown(entry: FileEntry | None) -> dict[str, Any] | None:
+    """An entry as data for people, without what is secret."""
+    if entry is None:
+        return None
+    if entry.content is None:
+        return entry.data()
+    return {**entry.data(), "content": HIDDEN if _secret(entry) else masked(entry.content)}
 
 
 # HAProxy's directives that carry a password: `stats auth user:password`, `user name [insecure-]password word`.
@@ -117,7 +120,7 @@ def masked(text: str) -> str:
     return _PASSWORD.sub(rf"\1{HIDDEN}", text)
 
 
-def masked_data(data):
+def masked_data(data: Any) -> Any:
     """Data with every text in it masked."""
     if isinstance(data, dict):
         return {key: masked_data(inner) for key, inner in data.items()}

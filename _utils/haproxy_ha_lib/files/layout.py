@@ -1,12 +1,33 @@
 """Which files a daemon reads, and how a model becomes text."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import jinja2
 
 from haproxy_ha_lib import corosync, nginx
+from haproxy_ha_lib.files.entry import FileEntry, FileSet, owned_by_root
 from haproxy_ha_lib.haproxy import cfg, runtime
+from haproxy_ha_lib.types import Settings, Tree
 
 
-def render(template_text, model):
+def filled(entry: FileEntry, template: Callable[[str], str], source: Callable[[str], str]) -> FileEntry:
+    """
+    Return an entry with its text.
+
+    template
+        Returns the text of a template by its name.
+    source
+        Returns the text of a file of this machine by its path.
+    """
+    if entry.template:
+        return entry.with_content(render(template(entry.template), entry.model))
+    return entry.with_content("".join(map(source, entry.sources))) if entry.sources else entry
+
+
+def render(template_text: str, model: Any) -> str:
     """
     Return the text of a template (below haproxy_ha/files) with ``model``, which it sees under that name.
 
@@ -22,9 +43,11 @@ def render(template_text, model):
     return environment.from_string(template_text).render(model=model)
 
 
-def daemon_files(settings, secrets=None, own_log_format=True):
+def daemon_files(
+    settings: Settings, secrets: Tree | None = None, own_log_format: bool = True
+) -> dict[str, FileSet]:
     """
-    Return the files of each daemon of this minion: {"nginx": [...], "haproxy": [...], "corosync": [...]}.
+    Return the files of each daemon of this minion: {"nginx": {path: entry}, "haproxy": ..., "corosync": ...}.
 
     settings
         What build.settings returned, without errors.
@@ -33,28 +56,27 @@ def daemon_files(settings, secrets=None, own_log_format=True):
     own_log_format
         False: nginx has a log format of our name from elsewhere, and refuses a second one. Default: True.
 
-    Each entry has a "path" and a "kind": "file" ("template", "model", "mode", "user", "group"), "text" ("content"
-    instead of template and model), "joined" ("sources": files of this machine whose texts it is), "symlink" ("target")
-    or "absent". A daemon that this minion does not run has an empty list. The page is not nginx's: see :func:`page`.
+    Entries may have a template or sources in place of their text: see :func:`filled`. The set of a daemon that this
+    minion does not run is empty. The page is not nginx's: see :func:`page`.
     """
     balancer, app = ("load_balancer" in settings["roles"]), ("app_server" in settings["roles"])
     return {
-        "nginx": _nginx(settings, own_log_format) if app else [],
-        "haproxy": _haproxy(settings, secrets) if balancer else [],
-        "corosync": _corosync(settings) if balancer else [],
+        "nginx": _nginx(settings, own_log_format) if app else {},
+        "haproxy": _haproxy(settings, secrets or {}) if balancer else {},
+        "corosync": _corosync(settings) if balancer else {},
     }
 
 
-def page(settings):
-    """Return the entry of the page of an app server in the same form, or None where it is off."""
+def page(settings: Settings) -> FileSet:
+    """Return the page of an app server in the same form; an empty set where it is off."""
     model = nginx.model(settings)["page"] if "app_server" in settings["roles"] else None
-    return model and _file(page_path(settings), "index.html.jinja", model)
+    return {page_path(settings): _made("index.html.jinja", model)} if model else {}
 
 
-def upgrades(settings):
+def upgrades(settings: Settings) -> FileSet:
     """
-    Return the entries, in the same form, that have packages upgraded on one machine of a tier after the other; all
-    absent where pillar wants none of them.
+    Return the files, in the same form, that have packages upgraded on one machine of a tier after the other; there is
+    none of them where pillar does not want it.
     """
     paths, roles = settings["paths"], settings["roles"]
     wanted = {}
@@ -67,12 +89,12 @@ def upgrades(settings):
         wanted[paths["needrestart"]] = ("needrestart.conf", "0644")
         wanted[paths["needrestart_haproxy"]] = ("needrestart_haproxy", "0755")
     if settings["upgrades"] != "in_turn":
-        return [_absent(path) for path in wanted]
+        return dict.fromkeys(wanted)
     model = _turns(settings)
-    return [_file(path, template, model, mode) for path, (template, mode) in wanted.items()]
+    return {path: _made(template, model, mode) for path, (template, mode) in wanted.items()}
 
 
-def _turns(settings):
+def _turns(settings: Settings) -> Tree:
     """An app server asks nobody: its day is by its place among those that are managed; one a week at least."""
     managed = sorted(name for name, server in settings["app_servers"].items() if server["managed"])
     me = settings["minion_id"]
@@ -84,59 +106,51 @@ def _turns(settings):
     }
 
 
-def page_path(settings):
+def page_path(settings: Settings) -> str:
     """Where the page is."""
-    return settings["nginx"]["page"]["document_root"].rstrip("/") + "/index.html"
+    return f"{settings['nginx']['page']['document_root'].rstrip('/')}/index.html"
 
 
-def _file(path, template, model, mode="0644", group="root"):
-    return {"path": path, "kind": "file", "template": template, "model": model,
-            "mode": mode, "user": "root", "group": group}
+def _made(template: str, model: Any, mode: str = "0644", group: str = "root") -> FileEntry:
+    return FileEntry(template=template, model=model, mode=mode, user="root", group=group)
 
 
-def _nginx(settings, own_log_format):
+def _nginx(settings: Settings, own_log_format: bool) -> FileSet:
     paths, model = settings["paths"], nginx.model(settings, own_log_format)
-    http = paths["nginx_http"]
-    entries = [_file(http, "nginx_http.conf.jinja", model["http"]) if model["http"] else _absent(http)]
+    http = {paths["nginx_http"]: _made("nginx_http.conf.jinja", model["http"]) if model["http"] else None}
     if not model["sites"]:
-        return [*entries, _absent(paths["nginx_site_enabled"]), _absent(paths["nginx_site"])]
-    return [
-        *entries,
-        _file(paths["nginx_site"], "nginx_sites.conf.jinja", model["sites"]),
-        {"path": paths["nginx_site_enabled"], "kind": "symlink", "target": paths["nginx_site"]},
-        _absent(paths["nginx_default_site_enabled"]),
-    ]
+        return {**http, paths["nginx_site_enabled"]: None, paths["nginx_site"]: None}
+    return {
+        **http,
+        paths["nginx_site"]: _made("nginx_sites.conf.jinja", model["sites"]),
+        paths["nginx_site_enabled"]: FileEntry(link=paths["nginx_site"]),
+        paths["nginx_default_site_enabled"]: None,
+    }
 
 
-def _absent(path):
-    return {"path": path, "kind": "absent"}
-
-
-def _haproxy(settings, secrets):
+def _haproxy(settings: Settings, secrets: Tree) -> FileSet:
     """
-    The configuration is not world-readable: it may hold passwords. The certificates are root's: HAProxy reads them
-    before it becomes another user.
+    The configuration is not world-readable: it may hold passwords. HAProxy checks the file of states with it, which
+    holds states during a reload only (haproxy_ha_host.haproxy.pool).
     """
-    paths, model = settings["paths"], cfg.model(settings, secrets)
-    states = {"path": paths["haproxy_server_states"], "kind": "absent"}
-    if settings["haproxy"]["keep_server_states"]:
-        # HAProxy checks it with its configuration. It holds states during a reload only (haproxy_ha_host.haproxy.pool).
-        states = {**states, "kind": "text", "content": runtime.NO_STATES, "mode": "0644", "user": "root",
-                  "group": "root"}
-    return [
-        states,
-        *(_certificate(name, given, settings, secrets) for name, given in settings["haproxy"]["certificates"].items()),
-        _file(paths["haproxy_cfg"], "haproxy.cfg.jinja", model, "0640", paths["haproxy_group"]),
-    ]
+    paths, haproxy = settings["paths"], settings["haproxy"]
+    return {
+        paths["haproxy_server_states"]: owned_by_root(runtime.NO_STATES) if haproxy["keep_server_states"] else None,
+        **{
+            cfg.certificate_path(paths, name): _certificate(name, given, secrets)
+            for name, given in haproxy["certificates"].items()
+        },
+        paths["haproxy_cfg"]: _made("haproxy.cfg.jinja", cfg.model(settings, secrets), "0640", paths["haproxy_group"]),
+    }
 
 
-def _certificate(name, given, settings, secrets):
-    entry = {"path": cfg.certificate_path(settings["paths"], name), "mode": "0600", "user": "root",
-             "group": "root", "secret": True}
-    if given["certificate"]:
-        return {**entry, "kind": "joined", "sources": [path for path in (given["certificate"], given["key"]) if path]}
-    return {**entry, "kind": "text", "content": secrets["haproxy"]["certificates"][name]["pem"]}
+def _certificate(name: str, given: Tree, secrets: Tree) -> FileEntry:
+    """Root's alone: HAProxy reads it before it becomes another user."""
+    if not given["certificate"]:
+        return owned_by_root(secrets["haproxy"]["certificates"][name]["pem"], "0600", secret=True)
+    sources = tuple(path for path in (given["certificate"], given["key"]) if path)
+    return FileEntry(sources=sources, mode="0600", user="root", group="root", secret=True)
 
 
-def _corosync(settings):
-    return [_file(settings["paths"]["corosync_conf"], "corosync.conf.jinja", corosync.model(settings))]
+def _corosync(settings: Settings) -> FileSet:
+    return {settings["paths"]["corosync_conf"]: _made("corosync.conf.jinja", corosync.model(settings))}

@@ -284,7 +284,7 @@ def test_it_runs_as_the_drop_in_and_apt_run_it():
 
 
 def paths(minion_id, changes=None):
-    return {entry["path"]: entry for entry in layout.upgrades(valid(changes, minion_id))}
+    return layout.upgrades(valid(changes, minion_id))
 
 
 def test_what_each_role_gets():
@@ -301,12 +301,12 @@ def test_what_each_role_gets():
 def test_as_they_come_takes_all_of_it_away(minion_id):
     off = paths(minion_id, {"upgrades": "as_they_come"})
     assert set(off) == set(paths(minion_id))
-    assert {entry["kind"] for entry in off.values()} == {"absent"}
+    assert {*off.values()} == {None}
 
 
 def test_each_app_server_has_another_day():
     models = [
-        entry["model"] for minion_id in ("app-1", "app-2")
+        entry.model for minion_id in ("app-1", "app-2")
         for path, entry in paths(minion_id).items() if path.endswith("haproxy_ha.conf")
     ]  # fmt: skip
     assert [(model["turn"], model["count"]) for model in models] == [(0, 2), (1, 2)]
@@ -315,5 +315,5 @@ def test_each_app_server_has_another_day():
 def test_many_app_servers_have_a_day_of_the_week():
     many = {f"app-{number}": {"private_ip": f"10.132.21.{number}"} for number in range(10, 30)}
     files = paths("app-19", {"app_servers": many})
-    model = next(entry["model"] for path, entry in files.items() if path.endswith("haproxy_ha.conf"))
+    model = next(entry.model for path, entry in files.items() if path.endswith("haproxy_ha.conf"))
     assert (model["turn"], model["count"]) == (2, 7)

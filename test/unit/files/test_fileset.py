@@ -3,16 +3,17 @@
 import pytest
 
 from haproxy_ha_lib.files import fileset
+from haproxy_ha_lib.files.entry import FileEntry
 
 
-def file(content="a\n", mode="0644", **more):
-    return {"content": content, "mode": mode, "user": "root", "group": "root", **more}
+def file(content="a\n", mode="0644", group="root", secret=False):
+    return FileEntry(content, mode=mode, user="root", group=group, secret=secret)
 
 
 SAME = {
     "a file": (file(), file()),
-    "a file whose owner nobody asks for": (file(), {"content": "a\n", "mode": "0644"}),
-    "a link": ({"link": "/x"}, {"link": "/x"}),
+    "a file whose owner nobody asks for": (file(), FileEntry("a\n", mode="0644")),
+    "a link": (FileEntry(link="/x"), FileEntry(link="/x")),
     "nothing": (None, None),
 }
 DIFFERENT = {
@@ -21,8 +22,8 @@ DIFFERENT = {
     "group": (file(), file(group="haproxy"), {"old": "0644 root:root", "new": "0644 root:haproxy"}),
     "a new file": (None, file(), {"old": None, "new": "a\n"}),
     "a file that goes": (file(), None, {"old": "a\n", "new": None}),
-    "a new link": (None, {"link": "/x"}, {"old": None, "new": "link to /x"}),
-    "a file in place of a link": ({"link": "/x"}, file(), {"old": "link to /x", "new": "a\n"}),
+    "a new link": (None, FileEntry(link="/x"), {"old": None, "new": "link to /x"}),
+    "a file in place of a link": (FileEntry(link="/x"), file(), {"old": "link to /x", "new": "a\n"}),
     "a secret": (file("s1"), file("s2", secret=True), {"old": "(hidden)", "new": "(hidden)"}),
     "a new secret": (None, file("s2", secret=True), {"old": None, "new": "(hidden)"}),
     "a private file": (file("s1", "0600"), file("s2", "0600"), {"old": "(hidden)", "new": "(hidden)"}),
