@@ -14,7 +14,7 @@ import salt.pillar
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltException
 
-from haproxy_ha_host import synced
+from haproxy_ha_host import files, synced
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.settings import addresses, build, minion
 
@@ -142,8 +142,10 @@ class Minion:
             family = families.get(self.grains.get("os_family"), {})
             stale = self.stale()
             settings = build.settings(
-                tree, self.id, {**defaults, **family}, self.salt["digitalocean.metadata"], self._mine(tree)
-            )
+                tree, self.id, {**defaults, **family}, self.salt["digitalocean.metadata"], self._mine(tree),
+                memory=self.grains.get("mem_total"), osfinger=self.grains.get("osfinger"),
+                installed=_own_haproxy_cfg(family),
+            )  # fmt: skip
             grains = [self.grains.get(name) for name in ("os_family", "osfinger")]
             settings = minion.on_system(minion.in_pillar(settings, pillar), *grains, families)
             return minion.with_modules(settings, stale, self.environment)
@@ -197,3 +199,10 @@ class Minion:
             raise CommandExecutionError(f"{source} is not on Salt's file server in the environment {self.environment}")
         with open(path, encoding="utf-8") as handle:
             return handle.read()
+
+
+def _own_haproxy_cfg(family):
+    """The haproxy.cfg of ours that is on this machine; empty without one."""
+    path = family.get("paths", {}).get("haproxy_cfg")
+    text = (path and files.text(path)) or ""
+    return text if fileset.MARK in text else ""

@@ -144,6 +144,18 @@ def address(value: object) -> str:
     return str(parsed)
 
 
+def network(value: object) -> str:
+    """An address, or a network as 203.0.113.0/24."""
+    text = bare(value)
+    try:
+        parsed = ipaddress.ip_network(text if isinstance(text, str) and "%" not in text else "")
+    except ValueError:
+        raise Invalid("an IP address, or a network such as 203.0.113.0/24 (no bits set behind its prefix)") from None
+    if not parsed.prefixlen:
+        raise Invalid("an address or a network, not all there are")
+    return str(parsed.network_address) if parsed.prefixlen == parsed.max_prefixlen else str(parsed)
+
+
 def ipv6_address(value: object) -> str:
     """The IPv6 address of a host."""
     if not isinstance(value, str) or ":" not in value:

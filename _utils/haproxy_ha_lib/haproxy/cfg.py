@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from haproxy_ha_lib.haproxy import edge
 from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.types import Lines, Section, Settings, Tree
 from haproxy_ha_lib.values import bracketed, is_hash
@@ -53,6 +54,7 @@ def model(settings: Settings, secrets: Tree | None = None) -> list[Section]:
         *_tcp_defaults(haproxy),
         _section("defaults", None, _defaults(haproxy)),
         *_stats(haproxy["stats"]),
+        *(_section("backend", name, lines) for name, lines in edge.tables(haproxy["limit_per_source"])),
         *(_proxy(kind, name, proxy, settings) for kind, name, proxy in proxies(haproxy)),
     ]
 
@@ -227,11 +229,15 @@ def _raw_sections(sections: Mapping[str, Lines]) -> Iterator[Section]:
 
 def _global(settings: Settings) -> list[str]:
     haproxy = settings["haproxy"]
-    lines = list(haproxy["global"])
+    lines = [*([] if settings["has_run"] else [f"# {edge.SINCE}"]), *haproxy["global"]]
     if any(peers["port"] for peers in haproxy["peers"].values()):
         lines.append(f"localpeer {settings['minion_id']}")
     if haproxy["keep_server_states"] and not _has(lines, "server-state-file"):
         lines.append(f"server-state-file {settings['paths']['haproxy_server_states']}")
+    if haproxy["maxconn"] and not _has(lines, "maxconn"):
+        lines.append(f"maxconn {haproxy['maxconn']}")
+    for side, profile in haproxy["tls"].items():
+        lines += edge.tls(side, profile, settings["tls_groups"], lines)
     return lines
 
 
@@ -310,7 +316,7 @@ def _proxy(kind: str, name: str, proxy: Tree, settings: Settings) -> Section:
         lines += _listening(proxy, settings)
     if kind != "frontend":
         lines += _serving(proxy)
-    lines += _with_rules(proxy["options"], _rules(proxy, settings["haproxy"]) if kind != "backend" else [])
+    lines += proxy["options"] if kind == "backend" else _with_rules(proxy, settings["haproxy"])
     if kind == "frontend" and proxy["default_backend"]:
         lines.append(f"default_backend {proxy['default_backend']}")
     if kind != "frontend":
@@ -334,20 +340,25 @@ def _bind(bind: Tree, paths: Sequence[str] = (), http: bool = False) -> str:
     return _words("bind", _host(bind["address"], bind["port"]), bind["options"], *more)
 
 
-def _rules(proxy: Tree, haproxy: Tree) -> list[str]:
-    """The application learns whether the client came by TLS, and cannot be lied to by the client."""
-    rules = []
-    if mode(haproxy, proxy) == "http" and any(has_tls(bind) for bind in proxy["bind"]):
-        rules.append("http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]")
+def _with_rules(proxy: Tree, haproxy: Tree) -> list[str]:
+    """
+    The raw lines of a proxy with the rules of the formula. What clients say of themselves is dealt with before the raw
+    `http-request` lines; the redirect and the wait for a body come behind them, so that those can make exceptions.
+    """
+    lines, http = proxy["options"], mode(haproxy, proxy) == "http"
+    before, behind = _place(lines, (*_AFTER_HTTP_REQUEST, "http-request")), _place(lines, _AFTER_HTTP_REQUEST)
+    trusted, limit = haproxy["trust_forwarded_from"], haproxy["limit_per_source"]
+    early = [*edge.trusted(trusted, http or bool(limit)), *edge.few_connections(limit, trusted)]
+    middle = [*edge.forwarded(trusted), *edge.scheme(trusted), *edge.few_requests(limit, trusted)] if http else []
+    late = edge.body(haproxy["body_timeout"]) if http else []
     if proxy["redirect_to_https"]:
-        rules.append("http-request redirect scheme https code 301 unless { ssl_fc }")
-    return rules
+        late = ["http-request redirect scheme https code 301 unless { ssl_fc }", *late]
+    return [*early, *lines[:before], *middle, *lines[before:behind], *late, *lines[behind:]]
 
 
-def _with_rules(lines: list[str], rules: list[str]) -> list[str]:
-    """``rules`` behind the raw `http-request` lines, so that those can make exceptions."""
-    place = next((at for at, line in enumerate(lines) if line.split()[0] in _AFTER_HTTP_REQUEST), len(lines))
-    return [*lines[:place], *rules, *lines[place:]]
+def _place(lines: list[str], keywords: tuple[str, ...]) -> int:
+    """Where the first line with one of these keywords is; the end without one."""
+    return next((at for at, line in enumerate(lines) if line.split()[0] in keywords), len(lines))
 
 
 def _serving(proxy: Tree) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from haproxy_ha_lib import corosync, provider, values
-from haproxy_ha_lib.haproxy import line, sections
+from haproxy_ha_lib.haproxy import edge, line, sections
 from haproxy_ha_lib.pillar import shape
 from haproxy_ha_lib.pillar.shape import Check, Either, Items, Keys, Node, Table, Value
 from haproxy_ha_lib.types import Tree
@@ -84,6 +84,14 @@ _SYSTEM_WORD = values.matching(r"[A-Za-z0-9/_.-]{1,128}", "true, false, a number
 def statuses(value: object) -> str:
     """Statuses of HTTP; one alone is a number in YAML."""
     return _STATUSES(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+
+
+def haproxy_time(value: object) -> str:
+    """A time as HAProxy has it; nothing is a number in YAML."""
+    return _TIME("0" if value == 0 and not isinstance(value, bool) else value)
+
+
+_TIME = values.matching(r"0|[1-9]\d{0,6}(us|ms|s|m|h|d)", "0 or a time with its unit, such as 10s")
 
 
 def droplet(value: object) -> str:
@@ -297,6 +305,27 @@ def _raw(doc: str, label: str, key: Check = values.name) -> Table:
 _HAPROXY = Keys("The load balancer tier.", {
     "remove_nginx": Value("true: an nginx on a load balancer is removed; /etc/nginx is kept as a backup.", values.flag),
     "repository": _REPOSITORY,
+    "trust_forwarded_from": Either(
+        "Who may say on whose behalf he asks (X-Forwarded-For, Forwarded and the like): addresses and networks of a "
+        "CDN or proxy before HAProxy; any: everybody. All others' are removed. Default: nobody; on a site that an "
+        "earlier release has set up, anybody, with a warning.",
+        Value("Everybody.", values.matching("any", "any, or a list of addresses and networks")),
+        listing=Items("Who is trusted.", Value("An address or a network.", values.network)),
+    ),
+    "body_timeout": Value("How long the beginning of a request's body may take (16 kB, or all of a shorter one; not "
+                          "gRPC); 0: as long as it likes. Default: 10s; on a site that an earlier release has set up, "
+                          "0, with a warning.", haproxy_time),
+    "maxconn": Value("Connections at the same time; 0: what the limit of open files allows. Default: by the machine's "
+                     f"memory, {edge.CONNECTIONS_PER_MB} for each MB; on a site that an earlier release has set up, 0, "
+                     "with a warning.", values.whole_number(0, 1_000_000)),
+    "limit_per_source": Value("Connections that one address may have at the same time, and requests under way; 0: any "
+                              "number. Addresses of trust_forwarded_from have no limit.",
+                              values.whole_number(0, 1_000_000)),
+    "tls": Keys("TLS where `global` has no lines of its own (ssl-default-bind-ciphers and the like).", {
+        "bind": Value(f"Towards clients. intermediate: Mozilla's profile of this name, {edge.PROFILE}; none: HAProxy's "
+                      "own.", values.choice("intermediate", "none")),
+        "server": Value("Towards servers. Old ones may need none.", values.choice("intermediate", "none")),
+    }),
     "drain_timeout": Value("Seconds that a server that leaves gets to finish its requests before the reload; 0: none.",
                            values.whole_number(0, 3600)),
     "keep_server_states": Value("true: after a reload the servers are up, down or drained as before.", values.flag),

@@ -10,7 +10,7 @@ import zlib
 from haproxy_ha_lib import corosync, provider
 from haproxy_ha_lib.cluster import objects as cluster
 from haproxy_ha_lib.firewall import rules
-from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.haproxy import cfg, edge
 from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.pillar.schema import ROOT
@@ -19,7 +19,7 @@ from haproxy_ha_lib.settings import addresses, checks
 from saltext.pacemaker.errors import Problem
 
 
-def settings(pillar, minion_id, defaults, metadata=None, mine=None):
+def settings(pillar, minion_id, defaults, metadata=None, mine=None, memory=None, osfinger=None, installed=""):
     """
     Return the settings of a minion.
 
@@ -37,12 +37,20 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None):
         What the mine function haproxy_ha.addresses returned: {minion id: mapping as above}. Default: None. It counts
         only with ``mine: true`` in pillar.
 
+    memory
+        The machine's memory in MB. Default: None, nobody knows.
+    osfinger
+        The grain of this name: its OpenSSL. Default: None, any.
+    installed
+        The haproxy.cfg of ours that is on this machine: what could break a site that runs is only said. Default: none.
+
     Returns a mapping with errors and warnings (texts, by pillar path), minion_id, roles, me, load_balancers,
     app_servers, quorum_helper, floating_ip, mine, verify, nginx, haproxy, cluster, firewall, packages, services and
     paths. With errors, the rest is incomplete.
     """
     read, problems = schema.read(pillar, defaults)
     roles = _roles(read, minion_id)
+    later = edge.settle(read["haproxy"], memory, installed)
     if read["floating_ip"]["agent"]:
         read["floating_ip"]["provider"] = None
     corosync.fill_in(read["cluster"], len(read["load_balancers"]))
@@ -64,7 +72,8 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None):
         "minion_id": minion_id,
         "roles": roles,
         "errors": _errors(problems),
-        "warnings": [*warnings, *doubts, *_alone(read["load_balancers"]), *_left_out(read)],
+        "warnings": [*warnings, *doubts, *_alone(read["load_balancers"]), *_left_out(read),
+                     *(f"{ROOT}:haproxy:{text}" for text in later if "load_balancer" in roles)],
         "me": me,
         "load_balancers": read["load_balancers"],
         "app_servers": read["app_servers"],
@@ -80,6 +89,8 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None):
         "packages": defaults.get("packages", {}),
         "services": defaults.get("services", {}),
         "paths": defaults.get("paths", {}),
+        "tls_groups": edge.groups(defaults.get("tls_groups", {}), osfinger),
+        "has_run": edge.has_run(installed),
     }
     settings["firewall"] = {**read["firewall"], "rules": [] if settings["errors"] else rules.rules(settings)}
     return settings

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 
 from haproxy_ha_lib import nginx as nginx_conf
 from haproxy_ha_lib import provider, values
-from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.haproxy import cfg, edge
 from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing
@@ -187,6 +187,7 @@ def proxy_names(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Names of proxies are unique: HAProxy refuses two of one name from 3.3 on."""
     haproxy = read["haproxy"]
     owners = {cfg.STATS: "the frontend of the statistics"} if cfg.stats_on(haproxy["stats"]) else {}
+    owners |= {name: "a stick table of limit_per_source" for name, _ in edge.tables(haproxy["limit_per_source"])}
     for kind, name, _ in cfg.proxies(haproxy):
         first = owners.setdefault(name, f"a {kind}")
         if first != f"a {kind}":

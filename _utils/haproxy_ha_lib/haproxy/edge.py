@@ -1,0 +1,190 @@
+"""
+The edge: what HAProxy takes from strangers. TLS by Mozilla's profile, the headers by which somebody says on whose
+behalf he asks, bodies that never come, and as many connections as the machine's memory can hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from haproxy_ha_lib.types import Tree
+
+PROFILE = "5.8"
+"""The version of Mozilla's guidelines (ssl-config.mozilla.org/guidelines/5.8.json), the last that there will be."""
+_CIPHERS = ":".join((
+    "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
+))  # fmt: skip
+_CIPHERSUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+_OPTIONS = {"bind": "prefer-client-ciphers ssl-min-ver TLSv1.2 no-tls-tickets", "server": "ssl-min-ver TLSv1.2"}
+
+FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP", "Forwarded")
+"""The headers by which proxies tell each other who asked; anybody can send them."""
+TRUSTED = "haproxy_ha_trusted"
+"""The acl of those who may send them."""
+ANYBODY = "any"
+CONNECTIONS, REQUESTS = "haproxy_ha_connections", "haproxy_ha_requests"
+"""The backends whose stick tables count what each source has open."""
+
+# Measured: 17 kB for half a request, 22 kB for a TLS connection, and as much again towards the server; the kernel's
+# buffers beside it. So a machine whose connections are all in use has about half of its memory left.
+CONNECTIONS_PER_MB = 10
+_FEWEST = 2000
+_MOST = 200_000  # two descriptors each, of the 524,288 that systemd allows
+
+
+class Later(NamedTuple):
+    """A default that a site which runs already gets with the next release."""
+
+    key: str
+    kept: Any  # the value that keeps what is
+    text: str
+
+
+LATER = (
+    Later("trust_forwarded_from", ANYBODY,
+          "what a client says of itself (X-Forwarded-For and the like) reaches the app servers. From the next release "
+          "on it does not. A list is that now, be it empty or name a CDN or proxy before HAProxy; any keeps it"),
+    Later("body_timeout", "0",
+          "a client may take as long as it likes to send the body of a request, and occupies an app server meanwhile. "
+          "From the next release on its beginning has to come within 10s. 10s is that now; 0 keeps it"),
+    Later("maxconn", 0,
+          "HAProxy takes more connections than the machine's memory can hold. From the next release on it takes "
+          "{maxconn}. That number is it now; 0 keeps it"),
+)  # fmt: skip
+"""What could break a site that runs: it is said for one release, and then done."""
+SINCE = "Defaults of 2026-12."
+"""Said in the haproxy.cfg of a site that has these defaults from its beginning."""
+
+
+def settle(haproxy: Tree, memory: int | None, installed: str) -> list[str]:
+    """
+    Give a value to what pillar leaves open. Changes ``haproxy``.
+
+    haproxy
+        The settings below ``haproxy``.
+    memory
+        The machine's memory in MB; None where nobody knows, and then nothing bounds the connections.
+    installed
+        The haproxy.cfg of ours that is there; empty without one. A site that runs already stays as it is.
+
+    Returns what to say of that, each by its key.
+    """
+    most = maxconn(memory) if memory else 0
+    later = [one for one in LATER if haproxy[one.key] is None and has_run(installed)]
+    fresh = {"trust_forwarded_from": [], "body_timeout": "10s", "maxconn": most, **{one.key: one.kept for one in later}}
+    haproxy.update({key: value for key, value in fresh.items() if haproxy[key] is None})
+    if haproxy["trust_forwarded_from"] == ANYBODY:
+        haproxy["trust_forwarded_from"] = [ANYBODY]
+    return [*(f"{one.key}: {one.text.format(maxconn=most)}" for one in later), *_now(haproxy, installed)]
+
+
+def _now(haproxy: Tree, installed: str) -> Iterator[str]:
+    """What changes with this run on a site that runs already."""
+    keyword = "ssl-default-bind-ciphers"
+    own = any(line.split()[0] == keyword for line in haproxy["global"])
+    if has_run(installed) and haproxy["tls"]["bind"] != "none" and keyword not in installed and not own:
+        yield (f"tls:bind: clients are offered Mozilla's intermediate profile {PROFILE} with this run; none keeps "
+               "HAProxy's own suites")  # fmt: skip
+
+
+def has_run(installed: str) -> bool:
+    """Whether a haproxy.cfg of ours is that of a site which had no such defaults when it was set up."""
+    return bool(installed) and SINCE not in installed
+
+
+def groups(known: Mapping[str, str], osfinger: str | None) -> str:
+    """Return the groups of the profile on a system: ``known`` is os_family.yaml's ``tls_groups``."""
+    return known.get(osfinger or "any", known.get("any", ""))
+
+
+def tls(side: str, profile: str, groups: str, lines: list[str]) -> list[str]:
+    """
+    Return the lines of ``global`` for a profile of TLS.
+
+    side
+        ``bind`` or ``server``.
+    profile
+        ``intermediate``, Mozilla's; or ``none``.
+    groups
+        The groups of that profile which this system's OpenSSL knows.
+    lines
+        The lines that are there: each keyword counts once.
+    """
+    if profile == "none":
+        return []
+    wanted = {"ciphers": _CIPHERS, "ciphersuites": _CIPHERSUITES, "options": _OPTIONS[side], "curves": groups}
+    known = {line.split()[0] for line in lines}
+    if side == "server":  # for which HAProxy 2.6 has no such keyword
+        del wanted["curves"]
+    lines_by_keyword = {f"ssl-default-{side}-{what}": words for what, words in wanted.items() if words}
+    return [f"{keyword} {words}" for keyword, words in lines_by_keyword.items() if keyword not in known]
+
+
+def trusted(senders: list[str], is_asked: bool) -> list[str]:
+    """Return the acl of those who may say on whose behalf they ask, if a rule asks for it."""
+    return [f"acl {TRUSTED} src {' '.join(senders)}"] if is_asked and _are_named(senders) else []
+
+
+def _are_named(senders: list[str]) -> bool:
+    return bool(senders) and ANYBODY not in senders
+
+
+def forwarded(senders: list[str]) -> list[str]:
+    """
+    Return the rules of an HTTP frontend about what its clients say of themselves.
+
+    senders
+        Addresses and networks of those who may; ``[any]``: everybody.
+    """
+    if ANYBODY in senders:
+        return []
+    unless = f" unless {TRUSTED}" if senders else ""
+    return [f"http-request del-header {name}{unless}" for name in FORWARDED]
+
+
+def scheme(senders: list[str]) -> list[str]:
+    """Return the rule that tells the application whether the client came by TLS; who is trusted may have told it."""
+    unless = f" unless {TRUSTED} {{ req.hdr(X-Forwarded-Proto) -m found }}" if _are_named(senders) else ""
+    return [f"http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]{unless}"]
+
+
+def tables(limit: int) -> list[tuple[str, list[str]]]:
+    """Return the backends that count for :func:`few_connections` and :func:`few_requests`: [(name, lines)]."""
+    counted = "stick-table type ipv6 size 100k expire 1m store conn_cur"
+    return [(name, [counted]) for name in (CONNECTIONS, REQUESTS)] if limit else []
+
+
+def few_connections(limit: int, senders: list[str]) -> list[str]:
+    """Return the rules of a frontend that let a source have so many connections at the same time; 0: any number."""
+    return _few("tcp-request connection", "sc1", CONNECTIONS, "reject", limit, senders)
+
+
+def few_requests(limit: int, senders: list[str]) -> list[str]:
+    """As :func:`few_connections`, requests: HTTP/2 has many on one connection."""
+    return _few("http-request", "sc2", REQUESTS, "deny deny_status 429", limit, senders)
+
+
+def _few(rule: str, counter: str, table: str, refusal: str, limit: int, senders: list[str]) -> list[str]:
+    if not limit:
+        return []
+    others = f" !{TRUSTED}" if _are_named(senders) else ""  # a CDN asks for everybody
+    track = f"{rule} track-{counter} src table {table}" + (f" if{others}" if others else "")
+    return [track, f"{rule} {refusal} if {{ {counter}_conn_cur({table}) gt {limit} }}{others}"]
+
+
+def body(timeout: str) -> list[str]:
+    """
+    Return the rule of an HTTP frontend against bodies that never come: the first 16 kB, or all of a shorter one, within
+    that time, else 408. gRPC sends its bodies over hours, and is left alone.
+    """
+    if timeout in ("0", "0s"):
+        return []
+    endless = "{ req.hdr(Content-Type) -m beg application/grpc } || { req.hdr(Upgrade) -m found }"
+    return [f"http-request wait-for-body time {timeout} unless {endless}"]
+
+
+def maxconn(megabytes: int) -> int:
+    """Return how many connections a machine with so much memory can hold; the memory differs a little by kernel."""
+    return min(_MOST, max(_FEWEST, megabytes * CONNECTIONS_PER_MB // 1000 * 1000))

@@ -1,0 +1,312 @@
+"""The edge, with a real HAProxy by the formula's configuration: what strangers can do, and what they cannot."""
+
+import re
+import socket
+import subprocess
+import time
+
+import pytest
+
+from support import edge
+from support.place import requires_tools
+
+pytestmark = requires_tools("haproxy", "openssl", "nginx")
+
+CLOSE = b"Host: www.example.com\r\nConnection: close\r\n\r\n"
+SAID = {
+    "X-Forwarded-For": "192.0.2.66", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example.com",
+    "X-Forwarded-Port": "443", "X-Real-IP": "192.0.2.66", "Forwarded": "for=192.0.2.66;proto=https",
+}  # fmt: skip
+LIAR = b"GET / HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in SAID.items()).encode() + CLOSE
+
+
+@pytest.fixture
+def server():
+    made = edge.Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def pems(tmp_path_factory):
+    """A certificate with its key of each kind, each in a file: {"rsa", "ecdsa"}."""
+    directory = tmp_path_factory.mktemp("pems")
+    found = {}
+    for kind, words in {"rsa": ["rsa:2048"], "ecdsa": ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]}.items():
+        crt, key, pem = (directory / f"{kind}.{ending}" for ending in ("crt", "key", "pem"))
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", *words, "-nodes", "-days", "9", "-subj", "/CN=x", "-out", crt,
+             "-keyout", key], check=True, capture_output=True,
+        )  # fmt: skip
+        pem.write_text(crt.read_text() + key.read_text())
+        found[kind] = pem
+    return found
+
+
+# Who somebody says he is
+
+
+def test_what_a_client_says_of_itself_does_not_reach_the_application(server, tmp_path):
+    with edge.running(tmp_path, {}, [server.port]) as ports:
+        assert b"200 OK" in edge.ask(ports["http"], LIAR)
+    told = {name: value for name, value in server.headers().items() if name.startswith("x-") or name == "forwarded"}
+    assert told == {"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http"}
+
+
+def test_however_often_and_in_whatever_case_it_says_so(server, tmp_path):
+    lines = "".join(f"{name.upper()}: {value}\r\n{name.lower()}: {value}\r\n" for name, value in SAID.items())
+    with edge.running(tmp_path, {}, [server.port]) as ports:
+        edge.ask(ports["http"], f"GET / HTTP/1.1\r\n{lines}".encode() + CLOSE)
+    assert "192.0.2.66" not in str(server.requests) and "evil" not in str(server.requests)
+
+
+def test_over_tls_the_application_knows_it(server, pems, tmp_path):
+    with edge.running(tmp_path, {}, [server.port], pems["ecdsa"]) as ports:
+        subprocess.run(["openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{ports['https']}"],
+                       input=LIAR, capture_output=True, check=False, timeout=20)  # fmt: skip
+    assert server.headers()["x-forwarded-proto"] == "https"
+    assert server.headers()["x-forwarded-for"] == "127.0.0.1"
+
+
+def test_a_proxy_that_is_trusted_says_for_whom_it_asks(server, tmp_path):
+    changes = {"haproxy:trust_forwarded_from": ["127.0.0.2"]}
+    with edge.running(tmp_path, changes, [server.port]) as ports:
+        edge.ask(ports["http"], LIAR, source="127.0.0.2")
+        trusted = server.headers()
+        edge.ask(ports["http"], LIAR, source="127.0.0.3")
+        other = server.headers()
+    assert trusted["x-forwarded-proto"] == "https"
+    assert trusted["x-real-ip"] == "192.0.2.66"
+    assert other == {"host": "www.example.com", "x-forwarded-for": "127.0.0.3", "x-forwarded-proto": "http",
+                     "connection": "close"}  # fmt: skip
+
+
+# TLS
+
+INTERMEDIATE = {
+    "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
+}  # fmt: skip
+SUITES = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
+GROUPS = {"X25519", "prime256v1", "secp384r1"}
+
+
+def accepts(port, *options):
+    """Whether a handshake with these options of s_client(1) succeeds."""
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *options],
+                          input=b"", capture_output=True, check=False, timeout=20)  # fmt: skip
+    return b"Cipher is (NONE)" not in done.stdout and b"Cipher is " in done.stdout
+
+
+def names(*command):
+    done = subprocess.run(["openssl", *command], capture_output=True, text=True, check=True)
+    return set(done.stdout.strip().split(":"))
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+def test_a_scan_finds_mozillas_intermediate_profile_and_nothing_else(kind, server, pems, tmp_path):
+    """Each protocol, suite and group that this OpenSSL can ask for."""
+    with edge.running(tmp_path, {}, [server.port], pems[kind]) as ports:
+        port, weak = ports["https"], ["-cipher", "ALL:@SECLEVEL=0"]
+        assert not accepts(port, "-tls1", *weak) and not accepts(port, "-tls1_1", *weak)
+        assert accepts(port, "-tls1_2") and accepts(port, "-tls1_3")
+        known = names("ciphers", "-tls1_2", "ALL:eNULL:@SECLEVEL=0") - SUITES
+        found = {name for name in known if accepts(port, "-tls1_2", "-cipher", f"{name}:@SECLEVEL=0")}
+        assert found == {name for name in INTERMEDIATE if f"-{kind.upper()}-" in name}
+        found = {name for name in names("ciphers", "-s", "-tls1_3") if accepts(port, "-tls1_3", "-ciphersuites", name)}
+        assert found == SUITES
+        groups = ["X25519", "X448", "prime256v1", "secp384r1", "secp521r1", "ffdhe2048", "ffdhe3072", "secp256k1",
+                  "brainpoolP256r1", "secp224r1"]  # fmt: skip
+        assert {name for name in groups if accepts(port, "-groups", name)} == GROUPS
+
+
+def test_without_the_profile_the_scan_finds_more(server, pems, tmp_path):
+    changes = {"haproxy:tls:bind": "none", "haproxy:global": ["ssl-default-bind-options ssl-min-ver TLSv1.2"]}
+    with edge.running(tmp_path, changes, [server.port], pems["rsa"]) as ports:
+        assert accepts(ports["https"], "-tls1_2", "-cipher", "AES128-SHA")
+
+
+# Bodies that never come
+
+SLOW = b"POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+
+
+def drip(port, head, seconds):
+    """Send the head of a request, then a byte each 0.2 s; (answer, seconds until it came)."""
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(head)
+        began = time.monotonic()
+        connection.settimeout(0.2)
+        while time.monotonic() - began < seconds:
+            try:
+                return connection.recv(65536), time.monotonic() - began
+            except TimeoutError:
+                connection.sendall(b"x")
+        return b"", time.monotonic() - began
+
+
+def test_a_body_that_does_not_come_occupies_no_app_server(server, tmp_path):
+    with edge.running(tmp_path, {"haproxy:body_timeout": "1s"}, [server.port]) as ports:
+        answer, taken = drip(ports["http"], SLOW, 8)
+        assert answer.startswith(b"HTTP/1.1 408") and taken < 4
+        assert server.requests == []
+
+
+def test_without_a_time_it_does(server, tmp_path):
+    with edge.running(tmp_path, {"haproxy:body_timeout": 0}, [server.port]) as ports:
+        drip(ports["http"], SLOW, 1)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("head", [
+    b"POST /grpc HTTP/1.1\r\nHost: x\r\nContent-Type: application/grpc+proto\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n",
+])  # fmt: skip
+def test_streams_websockets_and_long_polls_reach_it_at_once(head, server, tmp_path):
+    with edge.running(tmp_path, {"haproxy:body_timeout": "10s"}, [server.port]) as ports:
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", ports["http"]), 5) as connection:
+            connection.sendall(head)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - began < 2
+
+
+def test_a_large_body_is_passed_on_as_it_comes(server, tmp_path):
+    """HAProxy holds back no more than its buffer."""
+    head = b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    with (
+        edge.running(tmp_path, {"haproxy:body_timeout": "10s"}, [server.port]) as ports,
+        socket.create_connection(("127.0.0.1", ports["http"]), 5) as connection,
+    ):
+        connection.sendall(head + b"x" * 40_000)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+# One source
+
+
+def test_a_source_has_as_many_connections_as_pillar_lets_it_have(server, tmp_path):
+    def opened(source, count):
+        made = [socket.create_connection(("127.0.0.1", ports["http"]), 5, (source, 0)) for _ in range(count)]
+        time.sleep(0.3)
+        alive = 0
+        for connection in made:
+            connection.settimeout(0.05)
+            try:
+                alive += connection.recv(1) != b""
+            except TimeoutError:
+                alive += 1
+            except OSError:
+                alive += 0
+        return made, alive
+
+    changes = {"haproxy:limit_per_source": 5, "haproxy:trust_forwarded_from": ["127.0.0.4"]}
+    with edge.running(tmp_path, changes, [server.port]) as ports:
+        one, alive = opened("127.0.0.2", 9)
+        assert alive == 5
+        other, alive = opened("127.0.0.3", 3)
+        assert alive == 3
+        trusted, alive = opened("127.0.0.4", 9)
+        assert alive == 9
+        for connection in (*one, *other, *trusted):
+            connection.close()
+        assert b"200 OK" in edge.ask(ports["http"], LIAR, source="127.0.0.3")
+
+
+# Requests within requests
+
+INNER = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def post(*lines, body=b""):
+    return b"\r\n".join([b"POST /outer HTTP/1.1", b"Host: x", *lines, b"", body])
+
+
+CHUNKED = b"0\r\n\r\n" + INNER
+SMUGGLING = {
+    "CL.TE": post(b"Content-Length: %d" % len(CHUNKED), b"Transfer-Encoding: chunked", body=CHUNKED),
+    "TE.CL": post(b"Transfer-Encoding: chunked", b"Content-Length: 4",
+                  body=b"%x\r\n" % len(INNER) + INNER + b"\r\n0\r\n\r\n"),
+    "two lengths": post(b"Content-Length: 0", b"Content-Length: %d" % len(INNER), body=INNER),
+    "two lengths, the other first": post(b"Content-Length: %d" % len(INNER), b"Content-Length: 0", body=INNER),
+    "lengths in a list": post(b"Content-Length: 0, %d" % len(INNER), body=INNER),
+    "a length with a sign": post(b"Content-Length: +0", body=INNER),
+    "a length that is none": post(b"Content-Length: 0x0", body=INNER),
+    "a length that overflows": post(b"Content-Length: 18446744073709551616", body=INNER),
+    "a name of 256 letters more (CVE-2021-40346)": post(b"Content-Length0" + b"a" * 255 + b":", b"Content-Length: 0",
+                                                        body=INNER),
+    "an empty name (CVE-2023-25725)": post(b":", b"Content-Length: 0", body=INNER),
+    "an empty length (CVE-2023-40225)": post(b"Content-Length:", b"Content-Length: %d" % len(INNER), body=INNER),
+    "a length that is empty": post(b"Content-Length: ", body=INNER),
+    "blank before the colon": post(b"Transfer-Encoding : chunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
+    "a vertical tab": post(b"Transfer-Encoding: \x0bchunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
+    "a fold": post(b"Transfer-Encoding:\r\n chunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
+    "xchunked": post(b"Transfer-Encoding: xchunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
+    "identity, chunked": post(b"Transfer-Encoding: identity, chunked", b"Content-Length: %d" % len(CHUNKED),
+                              body=CHUNKED),
+    "chunked twice": post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity", body=CHUNKED),
+    "chunked, in two headers": post(b"Transfer-Encoding: chunked", b"Transfer-encoding: cow", body=CHUNKED),
+    "a bare line feed": post(b"X: y\nTransfer-Encoding: chunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
+    "a bare carriage return": post(b"X: y\rTransfer-Encoding: chunked", b"Content-Length: %d" % len(CHUNKED),
+                                   body=CHUNKED),
+    "a chunk's size with a sign": post(b"Transfer-Encoding: chunked", body=b"-0\r\n\r\n" + INNER),
+    "a chunk's size that overflows": post(b"Transfer-Encoding: chunked", body=b"fffffffffffffffff0\r\n\r\n" + INNER),
+    "a chunk's extension with a line feed": post(b"Transfer-Encoding: chunked", body=b"0;\nx\r\n\r\n" + INNER),
+    "HTTP/1.0 with chunks": post(
+        b"Connection: keep-alive", b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED
+    ).replace(b"HTTP/1.1", b"HTTP/1.0", 1),
+    "a body of GET": b"GET /outer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(INNER) + INNER,
+    "a NUL": post(b"Content-Length: 0\0", body=INNER),
+    "an upgrade that is none": post(
+        b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA", body=INNER
+    ).replace(b"POST", b"GET", 1),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def nginx(tmp_path_factory):
+    """A real nginx whose log has each request that it saw."""
+    directory = tmp_path_factory.mktemp("nginx")
+    port, log = edge.free_port(), directory / "log"
+    (directory / "nginx.conf").write_text(
+        f"pid {directory}/pid; error_log {directory}/error; daemon off; user root; worker_processes 1;\n"
+        "events {}\nhttp {\n log_format own '$request_uri'; client_body_timeout 2s; client_header_timeout 2s;\n"
+        " lingering_close off;\n"
+        f" server {{ listen 127.0.0.1:{port}; access_log {log} own; location / {{ return 200 ok; }} }}\n}}\n"
+    )
+    with subprocess.Popen(["nginx", "-c", directory / "nginx.conf", "-e", directory / "error"]) as process:
+        edge.await_port(port, process)
+        yield port, log
+        process.terminate()
+
+
+@pytest.mark.parametrize("keep_alive", [False, True], ids=["close", "keep-alive"])
+@pytest.mark.parametrize("attack", SMUGGLING)
+def test_no_request_hides_in_another(attack, keep_alive, nginx, tmp_path):
+    """
+    What HAProxy takes for one request nginx takes for one: each that nginx sees has an answer of its own on the
+    client's connection, and none is the answer of the next client.
+    """
+    port, log = nginx
+    with edge.running(tmp_path, {"haproxy:keep_alive": keep_alive}, [port]) as ports:
+        answers = edge.ask(ports["http"], SMUGGLING[attack], timeout=1.5)
+        for number in range(3):
+            edge.ask(ports["http"], b"GET /after-%d HTTP/1.1\r\n" % number + CLOSE)
+    seen = log.read_text().split()
+    log.write_text("")
+    assert seen[-1] == "/after-2"
+    answered = len(re.findall(rb"(?i)^server: nginx", answers, re.MULTILINE))
+    assert seen.count("/outer") + seen.count("/smuggled") == answered, (seen, answers)
+    assert [uri for uri in seen if uri.startswith("/after")] == [f"/after-{number}" for number in range(3)]
+
+
+def test_the_test_sees_a_request_that_hides(nginx):
+    """A proxy that passes bytes on shows what the others must not."""
+    port, log = nginx
+    edge.ask(port, SMUGGLING["a body of GET"].replace(b"Content-Length", b"X"), 1.5)
+    assert "/smuggled" in log.read_text()
+    log.write_text("")
+
+

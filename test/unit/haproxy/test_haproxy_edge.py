@@ -1,0 +1,127 @@
+"""What HAProxy takes from strangers: the lines, the defaults, and what a site that runs is told of them."""
+
+import pytest
+
+from haproxy_ha_lib.haproxy import edge
+from support.pillars import build, text_of, valid
+
+CFG = "/etc/haproxy/haproxy.cfg"
+OF_AN_EARLIER_RELEASE = "# Managed by Salt (haproxy_ha).\nglobal\n    daemon\n"
+
+
+def section(text, title):
+    """The lines of a section."""
+    _, _, rest = text.partition(f"\n{title}\n")
+    return [line.strip() for line in rest.partition("\n\n")[0].splitlines()]
+
+
+def frontend(changes=None, **sources):
+    return section(text_of(valid(changes, **sources), "haproxy", CFG), "frontend http")
+
+
+def test_what_clients_say_of_themselves_is_removed_before_anything_looks_at_it():
+    lines = frontend({"haproxy:frontends:http:options": ["tcp-request content accept if HTTP", "http-request deny"]})
+    removed = [f"http-request del-header {name}" for name in edge.FORWARDED]
+    told = "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
+    place = lines.index(removed[0])
+    assert lines[place : place + len(removed) + 1] == [*removed, told]
+    assert lines[place - 1] == "tcp-request content accept if HTTP"
+    assert lines[place + len(removed) + 1] == "http-request deny"
+
+
+def test_who_is_trusted_may_say_on_whose_behalf_he_asks():
+    lines = frontend({"haproxy:trust_forwarded_from": ["203.0.113.0/24", "2001:db8::/32", "192.0.2.1"]})
+    assert "acl haproxy_ha_trusted src 203.0.113.0/24 2001:db8::/32 192.0.2.1" in lines
+    assert "http-request del-header X-Forwarded-For unless haproxy_ha_trusted" in lines
+    assert ("http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)] unless haproxy_ha_trusted "
+            "{ req.hdr(X-Forwarded-Proto) -m found }") in lines  # fmt: skip
+
+
+def test_everybody_may_be_trusted():
+    assert not [line for line in frontend({"haproxy:trust_forwarded_from": "any"}) if "del-header" in line]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("203.0.113.1", "trust_forwarded_from: found '203.0.113.1' (a string), allowed: any, or a list of addresses"),
+        (["203.0.113.1/24"], "trust_forwarded_from:0: found '203.0.113.1/24'"),
+        (["0.0.0.0/0"], "trust_forwarded_from:0: found '0.0.0.0/0'"),
+        (["cdn.example.com"], "trust_forwarded_from:0: found 'cdn.example.com'"),
+    ],
+)
+def test_who_is_trusted_is_an_address_or_a_network(value, message):
+    [error] = build({"haproxy:trust_forwarded_from": value})["errors"]
+    assert error.startswith(f"haproxy_ha:haproxy:{message}")
+
+
+def test_a_proxy_in_tcp_mode_has_none_of_it():
+    changes = {"haproxy:listens": {"db": {"mode": "tcp", "bind": ["private:5432"], "servers": ["app-1"], "port": 5432}}}
+    text = text_of(valid(changes), "haproxy", CFG)
+    assert not [line for line in section(text, "listen db from haproxy_ha_tcp") if line.startswith("http-request")]
+
+
+def test_bodies_have_a_time():
+    assert [line for line in frontend() if "wait-for-body time 10s" in line]
+    assert not [line for line in frontend({"haproxy:body_timeout": 0}) if "wait-for-body" in line]
+    lines = frontend({"haproxy:body_timeout": "3s", "haproxy:frontends:http:options": ["http-request deny if TRUE"]})
+    assert lines.index("http-request deny if TRUE") < next(n for n, line in enumerate(lines) if "time 3s" in line)
+
+
+@pytest.mark.parametrize(
+    ("memory", "connections"), [(None, 0), (100, 2000), (487, 4000), (990, 9000), (1987, 19000), (256000, 200000)]
+)
+def test_connections_by_the_machines_memory(memory, connections):
+    lines = section(text_of(valid(memory=memory), "haproxy", CFG), "global")
+    assert [line for line in lines if line.startswith("maxconn")] == ([f"maxconn {connections}"] if connections else [])
+
+
+def test_a_line_of_ones_own_counts():
+    options = ["maxconn 7", "ssl-default-bind-ciphers HIGH"]
+    lines = section(text_of(valid({"haproxy:global": options}, memory=1987), "haproxy", CFG), "global")
+    assert [line for line in lines if line.startswith("maxconn")] == ["maxconn 7"]
+    assert [line for line in lines if line.startswith("ssl-default-bind-ciphers ")] == ["ssl-default-bind-ciphers HIGH"]
+
+
+def test_a_limit_for_each_source():
+    lines = frontend({"haproxy:limit_per_source": 40, "haproxy:trust_forwarded_from": ["203.0.113.1"]})
+    tracked = "src table haproxy_ha_connections if !haproxy_ha_trusted"
+    assert f"tcp-request connection track-sc1 {tracked}" in lines
+    few = "{ sc2_conn_cur(haproxy_ha_requests) gt 40 }"
+    assert f"http-request deny deny_status 429 if {few} !haproxy_ha_trusted" in lines
+
+
+def test_names_of_its_tables_are_taken():
+    changes = {"haproxy:limit_per_source": 9, "haproxy:backends:haproxy_ha_requests": {"servers": "app_servers"}}
+    assert "a stick table of limit_per_source has this name too" in build(changes)["errors"][0]
+
+
+def test_a_site_that_runs_is_told_and_stays_as_it_is():
+    built = valid(memory=990, installed=OF_AN_EARLIER_RELEASE)
+    text = text_of(built, "haproxy", CFG)
+    assert not [word for word in ("del-header", "wait-for-body", "maxconn", edge.SINCE) if word in text]
+    warnings = "\n".join(built["warnings"])
+    for key in ("trust_forwarded_from", "body_timeout", "maxconn"):
+        assert f"haproxy_ha:haproxy:{key}: " in warnings
+    assert "From the next release on it takes 9000." in warnings
+    assert "haproxy_ha:haproxy:tls:bind: clients are offered Mozilla's intermediate profile" in warnings
+
+
+def test_the_next_run_says_no_more_of_what_has_changed():
+    after = text_of(valid(installed=OF_AN_EARLIER_RELEASE), "haproxy", CFG)
+    warnings = "\n".join(valid(installed=after)["warnings"])
+    assert "tls:bind" not in warnings
+    assert "trust_forwarded_from" in warnings
+
+
+def test_a_site_that_decides_is_told_nothing():
+    decided = {"trust_forwarded_from": [], "body_timeout": 0, "maxconn": 0, "tls:bind": "none"}
+    changes = {f"haproxy:{key}": value for key, value in decided.items()}
+    assert valid(changes, installed=OF_AN_EARLIER_RELEASE)["warnings"] == []
+
+
+def test_a_new_site_has_them_and_keeps_them():
+    first = text_of(valid(memory=990), "haproxy", CFG)
+    assert f"# {edge.SINCE}" in first
+    assert valid(memory=990, installed=first)["warnings"] == []
+    assert text_of(valid(memory=990, installed=first), "haproxy", CFG) == first
