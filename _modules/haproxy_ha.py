@@ -7,6 +7,7 @@ What is decided about them is in the package ``haproxy_ha_lib``; commands, socke
 
 import base64
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import importlib
@@ -787,7 +788,7 @@ def page(saltenv=None):
         salt app-1 haproxy_ha.page
     """
     ours = _valid_settings(saltenv)
-    return _filled(layout.page({**ours, "me": {**ours["me"], "hostname": _droplet_name(ours)}}), saltenv)
+    return _filled(layout.page(ours, _droplet_name(ours)), saltenv)
 
 
 def _droplet_name(ours):
@@ -1053,7 +1054,7 @@ def choose_packages(pkgs, saltenv=None):
 def _repository_is_new(saltenv):
     """Whether apt does not know the repository of pillar yet, and hence not its packages."""
     ours = _minion(saltenv).settings()
-    return bool(ours.get("haproxy", {}).get("repository")) and not os.path.exists(ours["paths"]["apt_sources"])
+    return bool(ours and ours.haproxy["repository"]) and not os.path.exists(ours.paths["apt_sources"])
 
 
 def hold_units(units):
@@ -1772,7 +1773,7 @@ def left_over(saltenv=None):
         salt '*' haproxy_ha.left_over
     """
     ours = _minion(saltenv).settings()
-    if not ours.get("paths"):
+    if not ours or not ours.paths:
         return []
     return lib_minion.surplus(ours, [part for part in _PARTS if _TRACES[part](ours)])
 
@@ -1962,7 +1963,7 @@ _UNITS = "/etc/systemd/system/"
 
 def _take_from_nginx(paths, saltenv):
     """Take our files from an nginx that serves other sites: checked, reloaded, or put back."""
-    wanted, nginx = dict.fromkeys(paths), _daemon("nginx", {**_readable_settings(saltenv), "roles": []})
+    wanted, nginx = dict.fromkeys(paths), _daemon("nginx", dataclasses.replace(_readable_settings(saltenv), roles=[]))
     with lock.alone("haproxy_ha.remove nginx"):
         refusal = daemons.refusal(nginx, wanted)
         if refusal:

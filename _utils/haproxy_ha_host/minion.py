@@ -17,6 +17,7 @@ from salt.exceptions import CommandExecutionError, SaltException
 from haproxy_ha_host import files, synced
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.settings import addresses, build, minion
+from haproxy_ha_lib.settings.types import Settings
 
 log = logging.getLogger(__name__)
 
@@ -107,25 +108,27 @@ class Minion:
         """Return the settings as people may see them, without roles while something is wrong or missing (dict)."""
         return self._both_settings()[1]
 
-    def settings(self):
-        """Return the settings, with whatever is wrong in ``errors`` (dict)."""
-        return self._both_settings()[0]
+    def settings(self) -> Settings | None:
+        """Return the settings, with whatever is wrong in ``errors``; None where the formula's files cannot be read."""
+        plain = self._both_settings()[0]
+        return Settings.of(plain) if "paths" in plain else None
 
-    def valid_settings(self):
+    def valid_settings(self) -> Settings:
         """Return the settings; CommandExecutionError with all errors."""
-        settings = self.settings()
-        if settings["errors"]:
-            raise CommandExecutionError("\n".join(settings["errors"]))
+        settings = self.readable_settings()
+        if settings.errors:
+            raise CommandExecutionError("\n".join(settings.errors))
         return settings
 
-    def readable_settings(self):
+    def readable_settings(self) -> Settings:
         """Return the settings, whatever is wrong in pillar; CommandExecutionError without defaults for this system."""
         settings = self.settings()
-        if "paths" not in settings:
-            raise CommandExecutionError("\n".join(settings["errors"]))
+        if settings is None:
+            raise CommandExecutionError("\n".join(self.shown_settings()["errors"]))
         return settings
 
     def _both_settings(self):
+        """The settings and what people may see of them, both as plain data."""
         pillar = self.whole_pillar()
         key = hashlib.sha256(json.dumps([self.environment, self.id, pillar], default=str).encode()).hexdigest()
         return self.once("settings", key, lambda: self._build_both(pillar))
@@ -148,7 +151,7 @@ class Minion:
             )  # fmt: skip
             grains = [self.grains.get(name) for name in ("os_family", "osfinger")]
             settings = minion.on_system(minion.in_pillar(settings, pillar), *grains, families)
-            return minion.with_modules(settings, stale, self.environment)
+            return minion.with_modules(settings, stale, self.environment).as_dict()
         except CommandExecutionError as exc:
             return {"minion_id": self.id, "roles": [], "errors": [str(exc)], "warnings": [], "tree": True}
 

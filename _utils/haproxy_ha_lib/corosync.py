@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from haproxy_ha_lib import provider
-from haproxy_ha_lib.types import Section, Settings, Tree
+from haproxy_ha_lib.settings.types import Cluster, Machine, Settings
+from haproxy_ha_lib.types import Section, Tree
 
 Words: TypeAlias = Mapping[str, str]
 """What corosync's map, or a configuration, has: values by key."""
@@ -22,11 +23,11 @@ def model(settings: Settings) -> list[Section]:
 
     A list of {"name", "lines": [[key, value], ...], "sections": [the same, nested]}; nodes are in pillar's order.
     """
-    cluster, balancers = settings["cluster"], settings["load_balancers"]
+    cluster, balancers = settings.cluster, settings.load_balancers
     quorum = _quorum(cluster, len(balancers), _device(settings))
     sections = [_totem(cluster), _nodelist(cluster, balancers), quorum, _logging()]
-    if cluster["system"]:
-        sections.append(_section("system", cluster["system"].items()))
+    if cluster.system:
+        sections.append(_section("system", cluster.system.items()))
     return sections
 
 
@@ -58,79 +59,79 @@ def fill_in(cluster: Tree, nodes: int) -> None:
         cluster["consensus"] = cluster["token"] // 2
 
 
-def _totem(cluster: Tree) -> Section:
+def _totem(cluster: Cluster) -> Section:
     timing = _chosen(cluster, _LINK)
     links = [
-        _section("interface", [("linknumber", number), ("mcastport", cluster["port"] + number), *timing])
+        _section("interface", [("linknumber", number), ("mcastport", cluster.port + number), *timing])
         for number in range(len(link_addresses(cluster)))
     ]
     return _section("totem", [
         ("version", 2),
-        ("cluster_name", cluster["name"]),
+        ("cluster_name", cluster.name),
         ("transport", "knet"),
         # On all links at once: what is lost with a link before its pings tell would cost the token. Also with one link,
         # because a reload that adds another one does not change how it is used.
         ("link_mode", "active"),
         ("crypto_cipher", "aes256"),
         ("crypto_hash", "sha256"),
-        ("token", cluster["token"]),
-        ("consensus", cluster["consensus"]),
+        ("token", cluster.token),
+        ("consensus", cluster.consensus),
     ], links)
 
 
-def link_addresses(cluster: Tree) -> list[str]:
+def link_addresses(cluster: Cluster) -> list[str]:
     """Return which address of a load balancer each knet link uses: the private one, and the public one if asked for."""
-    return ["private_ip", "public_ip"] if cluster["second_link"] else ["private_ip"]
+    return ["private_ip", "public_ip"] if cluster.second_link else ["private_ip"]
 
 
 _LINK = ("knet_ping_interval", "knet_ping_timeout", "knet_pong_count")
 
 
-def _chosen(mapping: Tree, keys: Iterable[str]) -> list[tuple[str, Any]]:
-    return [(key, mapping[key]) for key in keys]
+def _chosen(cluster: Cluster, keys: Iterable[str]) -> list[tuple[str, Any]]:
+    return [(key, getattr(cluster, key)) for key in keys]
 
 
-def _nodelist(cluster: Tree, balancers: Mapping[str, Tree]) -> Section:
-    def node(name: str, entry: Tree) -> Section:
-        rings = [(f"ring{number}_addr", entry[key]) for number, key in enumerate(link_addresses(cluster))]
-        return _section("node", [("name", name), ("nodeid", entry["node_id"]), *rings])
+def _nodelist(cluster: Cluster, balancers: Mapping[str, Machine]) -> Section:
+    def node(name: str, entry: Machine) -> Section:
+        rings = [(f"ring{number}_addr", getattr(entry, key)) for number, key in enumerate(link_addresses(cluster))]
+        return _section("node", [("name", name), ("nodeid", entry.node_id), *rings])
 
     return _section("nodelist", [], [node(name, entry) for name, entry in balancers.items()])
 
 
-def _quorum(cluster: Tree, nodes: int, device: list[Section]) -> Section:
+def _quorum(cluster: Cluster, nodes: int, device: list[Section]) -> Section:
     """two_node switches wait_for_all on unless it is set, and does not go with a device (votequorum(5))."""
     lines: list[tuple[str, Any]] = [("provider", "corosync_votequorum")]
     if nodes == 2 and not device:
         lines.append(("two_node", 1))
-    if nodes == 2 or cluster["wait_for_all"]:
-        lines.append(("wait_for_all", int(cluster["wait_for_all"])))
+    if nodes == 2 or cluster.wait_for_all:
+        lines.append(("wait_for_all", int(cluster.wait_for_all)))
     return _section("quorum", lines, device)
 
 
 def _device(settings: Settings) -> list[Section]:
     """The section of the quorum helper in a list (corosync-qdevice(8)), empty without one."""
-    chosen = settings["cluster"]["quorum_device"]
-    nodes = len(settings["load_balancers"])
-    algorithm = chosen["algorithm"] or ("lms" if nodes % 2 else "ffsplit")
-    floating_ip = settings["floating_ip"]
+    chosen = settings.cluster.quorum_device
+    nodes = len(settings.load_balancers)
+    algorithm = chosen.algorithm or ("lms" if nodes % 2 else "ffsplit")
+    floating_ip = settings.floating_ip
     holds = provider.of(floating_ip).holds_address(floating_ip)
     heuristics = [_section("heuristics", [("mode", "sync"), ("exec_holds_address", holds)])] if holds else []
     return [
         _section("device", [
             ("model", "net"),
-            ("timeout", chosen["timeout"]),
+            ("timeout", chosen.timeout),
             ("votes", 1 if algorithm == "ffsplit" else None),
         ], [
             _section("net", [
-                ("host", helper["private_ip"]),
-                ("port", helper["port"]),
+                ("host", helper.private_ip),
+                ("port", helper.port),
                 ("algorithm", algorithm),
-                ("tls", "required" if chosen["tls"] else "off"),
+                ("tls", "required" if chosen.tls else "off"),
             ]),
             *heuristics,
         ])
-        for helper in settings["quorum_helper"].values()
+        for helper in settings.quorum_helper.values()
     ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from haproxy_ha_lib.types import Lines, Settings, Tree
+from haproxy_ha_lib.settings.types import Settings
+from haproxy_ha_lib.types import Lines, Tree
 from haproxy_ha_lib.values import bracketed
 
 LOG_FORMAT = "haproxy_log"
@@ -30,17 +31,16 @@ def is_page(text: str) -> bool:
 
 def model(settings: Settings, own_log_format: bool = True) -> Tree:
     """
-    Return the model of each file of an app server, None where it is off: {"http", "sites", "page"}.
+    Return the model of each file of an app server, None where it is off: {"http", "sites"}.
 
     own_log_format
         False: the log format is defined elsewhere. Default: True.
     """
-    nginx = settings["nginx"]
+    nginx = settings.nginx
     on = has_sites(nginx)
     return {
         "http": _http(settings, own_log_format and on),
         "sites": _sites(settings) if on else None,
-        "page": _page(settings) if nginx["page"]["enabled"] else None,
     }
 
 
@@ -51,14 +51,13 @@ def has_sites(nginx: Tree) -> bool:
 
 def balancers(settings: Settings) -> list[str]:
     """The addresses that load balancers ask from."""
-    nodes = settings["load_balancers"].values()
-    return [node[key] for node in nodes for key in ("private_ip", "private_ipv6") if node[key]]
+    return [address for node in settings.load_balancers.values() for address in node.private_addresses]
 
 
 def ports(settings: Settings) -> list[int]:
     """The ports of an app server's private address that its load balancers ask, in order."""
-    own = settings["app_servers"][settings["minion_id"]]["port"]
-    further = [site["port"] or own for site in settings["nginx"]["sites"].values()]
+    own = settings.app_servers[settings.minion_id].port
+    further = [site["port"] or own for site in settings.nginx["sites"].values()]
     return list(dict.fromkeys([own, *further]))
 
 
@@ -79,7 +78,7 @@ def unbalanced(lines: Lines) -> str | None:
 def _http(settings: Settings, own_log_format: bool) -> Tree | None:
     """Lines of the section `http`, or None: the log format, who is believed, and raw lines."""
     peer, client = "$remote_addr", "$http_x_forwarded_for"
-    if settings["nginx"]["client_address"] != "log":
+    if settings.nginx["client_address"] != "log":
         # real_ip has put the client's address in place of the peer's.
         peer, client = "$realip_remote_addr", "$remote_addr"
     log_format = [
@@ -91,15 +90,15 @@ def _http(settings: Settings, own_log_format: bool) -> Tree | None:
     believed = [f"geo {peer} {BALANCER} {{", "    default 0;", *(f"    {one} 1;" for one in balancers(settings)), "}"]
     lines = [
         *(log_format if own_log_format else []),
-        *(believed if has_sites(settings["nginx"]) else []),
-        *settings["nginx"]["options"],
+        *(believed if has_sites(settings.nginx) else []),
+        *settings.nginx["options"],
     ]
     return {"lines": lines} if lines else None
 
 
 def _sites(settings: Settings) -> list[list[str]]:
-    nginx, root = settings["nginx"], settings["nginx"]["page"]["document_root"]
-    own = settings["app_servers"][settings["minion_id"]]["port"]
+    nginx, root = settings.nginx, settings.nginx["page"]["document_root"]
+    own = settings.app_servers[settings.minion_id].port
     sites = []
     if nginx["site"]["enabled"]:
         sites.append(_site(settings, own, ["_"], root, ["index index.html;", *nginx["site"]["options"]]))
@@ -111,13 +110,13 @@ def _sites(settings: Settings) -> list[list[str]]:
 
 def _site(settings: Settings, port: int, names: list[str], root: str | None, options: Lines) -> list[str]:
     """The lines of one `server` block."""
-    address = settings["nginx"]["client_address"]
+    address = settings.nginx["client_address"]
     suffix = " proxy_protocol" if address == "proxy_protocol" else ""
     return [
-        f"listen {bracketed(settings['me']['private_ip'])}:{port}{suffix};",
+        f"listen {bracketed(settings.me.private_ip or '')}:{port}{suffix};",
         f"server_name {' '.join(names)};",
         *_guard(settings, address),
-        f"access_log {settings['paths']['nginx_access_log']} {LOG_FORMAT};",
+        f"access_log {settings.paths['nginx_access_log']} {LOG_FORMAT};",
         *([f"root {root};"] if root else []),
         *options,
     ]
@@ -132,10 +131,17 @@ def _guard(settings: Settings, address: str) -> list[str]:
     return [*trusted, f"real_ip_header {_REAL_IP_HEADERS[address]};", *refusal]
 
 
-def _page(settings: Settings) -> Tree:
-    me, page = settings["me"], settings["nginx"]["page"]
+def page(settings: Settings, hostname: str | None = None) -> Tree | None:
+    """
+    Return the model of the page of an app server, None where it is off.
+
+    hostname
+        What the page calls this machine. Default: None, its minion id.
+    """
+    if not settings.nginx["page"]["enabled"]:
+        return None
     return {
-        "hostname": me.get("hostname") or settings["minion_id"],
-        "public_ip": me["public_ip"],
-        "content": page["content"],
+        "hostname": hostname or settings.minion_id,
+        "public_ip": settings.me.public_ip,
+        "content": settings.nginx["page"]["content"],
     }

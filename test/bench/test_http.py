@@ -149,7 +149,7 @@ def test_a_pool_of_a_thousand_servers_is_rendered_and_checked(capsys):
 
     def ours():
         built = build.settings(tree, "primary", DEFAULTS)
-        assert built["errors"] == []
+        assert built.errors == []
         entries = layout.daemon_files(built, build.secrets(tree))["haproxy"]
         wanted = {path: FileEntry(rendered(entry), mode="0644") for path, entry in entries.items()}
         assert daemons.refusal(daemon, wanted) is None

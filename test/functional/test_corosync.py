@@ -136,7 +136,7 @@ def test_a_node_that_would_become_another_one_is_refused(ours):
 
 
 def test_the_pillar_that_keeps_what_runs_is_told_and_printed(ours):
-    identifier = {node: one["node_id"] for node, one in valid()["load_balancers"].items()}
+    identifier = {node: one.node_id for node, one in valid().load_balancers.items()}
     text = conf(name="other").replace(f"nodeid: {identifier['primary']}", "nodeid: 7")
     said = corosync.obstacle(text)
     assert f"cannot change the node id of primary from {identifier['primary']} to 7, totem.cluster_name from" in said

@@ -122,7 +122,7 @@ def pillar_of(example, secrets):
 
 def built(pillar, minion):
     made = build.settings(pillar, minion, DEFAULTS)
-    assert made["errors"] == [], made["errors"]
+    assert made.errors == [], made.errors
     return made
 
 
@@ -253,7 +253,7 @@ def test_the_mine_function_gives_the_addresses_that_pillar_leaves_out(example, m
     sent = {one: {"private_ip": f"10.132.20.{number}", "anchor_ip": f"10.17.1.{number}", "public_ip": "203.0.113.9"}
             for number, one in enumerate(("primary", "secondary"), 20)}
     made = build.settings(tree, "primary", DEFAULTS, sent["primary"], sent)
-    assert (made["errors"], made["load_balancers"]["secondary"]["private_ip"]) == ([], "10.132.20.21")
+    assert (made.errors, made.load_balancers["secondary"].private_ip) == ([], "10.132.20.21")
 
 
 @shows("docs/adopt.md, 3. Go on to the formula")

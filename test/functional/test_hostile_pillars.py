@@ -153,8 +153,8 @@ def test_any_pillar_is_refused_with_words_or_taken_by_the_daemons(pem, tmp_path,
     @given(pillars(pem))
     def one(tree):
         built = build.settings(tree, minion, DEFAULTS)
-        if built["errors"]:
-            assert all(error.startswith("haproxy_ha") and error.isprintable() for error in built["errors"])
+        if built.errors:
+            assert all(error.startswith("haproxy_ha") and error.isprintable() for error in built.errors)
             return
         accepted.append(tree)
         if minion == "primary":
@@ -174,7 +174,7 @@ RENDERED = {
 
 def check_haproxy(built, secrets, directory):
     """HAProxy takes the file without a warning; beyond raw lines there are only directives that we render."""
-    haproxy = built["haproxy"]
+    haproxy = built.haproxy
     sections = cfg.model(built, secrets)
     raw = [*haproxy["global"], *haproxy["defaults"]]
     tables = ("userlists", "resolvers", "caches", "sections")
@@ -208,7 +208,7 @@ SITE_DIRECTIVES = {"listen", "server_name", "allow", "deny", "access_log", "root
 
 def check_nginx(built, directory):
     """nginx takes the files; beyond raw lines there are only directives that we render."""
-    model, nginx = nginx_conf.model(built), built["nginx"]
+    model, nginx = nginx_conf.model(built), built.nginx
     raw = [*nginx["site"]["options"], *(line for site in nginx["sites"].values() for line in site["options"])]
     for lines in model["sites"] or []:
         for line in lines:

@@ -34,7 +34,7 @@ def haproxy(pem, tmp_path):
             if certificate.get("pem") == "PEM":
                 certificate["pem"] = "".join(path.read_text() for path in pem)
         built = build.settings(tree, minion, DEFAULTS)
-        assert built["errors"] == []
+        assert built.errors == []
         entries = layout.daemon_files(built, build.secrets(tree))["haproxy"]
         text = rendered(entries.pop(CFG))
         for path, entry in entries.items():
@@ -239,7 +239,7 @@ def nginx_says(built, tmp_path):
         f"pid {tmp_path}/pid; events {{}} http {{ include conf.d/*.conf; include sites/*; }}\n", encoding="utf-8"
     )
     nginx = ["nginx", "-t", "-q", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-    script = f"ip link set lo up && ip address add {built['me']['private_ip']} dev lo && exec \"$@\""
+    script = f"ip link set lo up && ip address add {built.me.private_ip} dev lo && exec \"$@\""
     done = subprocess.run(
         ["unshare", "--net", "sh", "-c", script, "sh", *nginx], capture_output=True, text=True, check=False
     )

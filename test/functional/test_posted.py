@@ -196,7 +196,7 @@ def name(request, pem):
     for app in ("app-1", "app-2"):  # a listener on every address would be in their way
         tree["app_servers"][app]["port"] = APP_PORT
     made = build.settings(tree, "primary", DEFAULTS)
-    assert made["errors"] == []
+    assert made.errors == []
     texts = posted.files(request.param)
     entries = layout.daemon_files(made, build.secrets(tree))["haproxy"]
     texts = {**texts, **{path: rendered(entry) for path, entry in entries.items() if entry}}

@@ -111,7 +111,7 @@ def test_haproxy_takes_every_file_whose_pillar_is_accepted(servers, backends, fr
         },
     })
     built = build.settings(tree, "primary", DEFAULTS)
-    if not built["errors"]:
+    if not built.errors:
         assert check_haproxy(built, tmp_path) == (0, "")
 
 
@@ -128,7 +128,7 @@ def nginx(tmp_path):
         Path(tmp_path, "nginx.conf").write_text(
             f"pid {tmp_path}/pid; events {{}} http {{ include conf.d/*.conf; include sites/*; }}\n", encoding="utf-8")
         command = ["nginx", "-t", "-q", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-        return run_on_a_host([built["me"]["private_ip"]], *command)
+        return run_on_a_host([built.me.private_ip], *command)
     return check
 
 
@@ -161,7 +161,7 @@ def check_corosync(built, text, tmp_path):
     key.write_bytes(base64.b64decode("".join(EXAMPLE["cluster"]["authkey"].split())))
     path = tmp_path / "corosync.conf"
     path.write_text(text.replace("totem {", f"totem {{\n    keyfile: {key}", 1), encoding="utf-8")
-    return run_on_a_host([built["me"]["private_ip"]], "corosync", "-t", "-f", "-c", str(path))
+    return run_on_a_host([built.me.private_ip], "corosync", "-t", "-f", "-c", str(path))
 
 
 @pytest.mark.parametrize("case", COROSYNC)

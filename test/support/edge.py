@@ -19,7 +19,7 @@ from support.service import free_port
 def configuration(changes: dict, **sources) -> str:
     """haproxy.cfg of the minion ``primary`` by pillar.example with changes, without what a whole machine has."""
     built = build.settings(changed(changes), "primary", DEFAULTS, **sources)
-    assert built["errors"] == []
+    assert built.errors == []
     text = ""
     for section in cfg.model(built):
         origin = section["from"] and f"from {section['from']}"

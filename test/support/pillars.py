@@ -52,7 +52,7 @@ def build(changes=None, minion_id="primary", **sources):
 def valid(changes=None, minion_id="primary", **sources):
     """The same, which must be without errors."""
     built = build(changes, minion_id, **sources)
-    assert built["errors"] == []
+    assert built.errors == []
     return built
 
 

@@ -33,7 +33,7 @@ def test_a_second_link_is_one_pillar_line():
     assert [(node["ring0_addr"], node["ring1_addr"]) for node in nodes] == [
         ("10.132.20.10", "203.0.113.21"), ("10.132.20.11", "203.0.113.22"),
     ]
-    rules = [rule for rule in built["firewall"]["rules"] if rule["protocol"] == "udp"]
+    rules = [rule for rule in built.firewall.rules if rule["protocol"] == "udp"]
     assert [(rule["port"], rule["from"], rule["to"]) for rule in rules] == [
         (5405, ["10.132.20.11"], "10.132.20.10"), (5406, ["203.0.113.22"], "203.0.113.21"),
     ]
@@ -41,7 +41,7 @@ def test_a_second_link_is_one_pillar_line():
 
 def test_a_second_link_needs_every_public_ip():
     changes = {"cluster:second_link": True, "load_balancers:secondary:public_ip": REMOVED}
-    assert build(changes)["errors"] == [
+    assert build(changes).errors == [
         "haproxy_ha:load_balancers:secondary:public_ip: missing: secondary is another machine, and haproxy_ha:mine is "
         "false; set it here"
     ]
@@ -214,7 +214,7 @@ KEPT = {"cluster": {"name": "lbcluster"},
 
 
 def test_what_pillar_can_keep_of_a_cluster_built_by_hand_is_all_it_takes():
-    ids = {name: one["node_id"] for name, one in valid()["load_balancers"].items()}
+    ids = {name: one.node_id for name, one in valid().load_balancers.items()}
     assert corosync.fixed_differences(by_hand(), wanted()) == [
         f"the node id of primary from 1 to {ids['primary']}",
         f"the node id of secondary from 2 to {ids['secondary']}",

@@ -103,7 +103,7 @@ def test_the_page(changes, text):
 
 def test_the_page_names_the_droplet_where_the_metadata_service_does():
     built = valid(minion_id="app-1")
-    [entry] = layout.page({**built, "me": {**built["me"], "hostname": "web-9"}}).values()
+    [entry] = layout.page(built, "web-9").values()
     assert rendered(entry) == "Droplet: web-9, IP Address: 203.0.113.31\n"
 
 
@@ -117,7 +117,7 @@ def test_the_page_names_the_droplet_where_the_metadata_service_does():
 def test_no_value_leaves_its_directive(place, word, hostile):
     def shape(value):
         built = build.settings(changed({place: value}), "app-1", DEFAULTS)
-        return None if built["errors"] else [
+        return None if built.errors else [
             line.split()[0] for line in text_of(built, "nginx", SITE).split("\n") if line.strip()
         ]
 

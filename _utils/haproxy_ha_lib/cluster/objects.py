@@ -168,7 +168,7 @@ def _operation(name: str, interval: str, timeout: str) -> Tree:
 def _address_agent(floating_ip: FloatingIP) -> Tree:
     """The agent that moves the address, and its parameters."""
     agent, params = provider.of(floating_ip).agent(floating_ip)
-    return {"agent": agent, "params": {**params, **floating_ip["params"]}}
+    return {"agent": agent, "params": {**params, **floating_ip.params}}
 
 
 def _fences(given: Tree) -> bool:

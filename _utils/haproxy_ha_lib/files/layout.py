@@ -10,7 +10,8 @@ import jinja2
 from haproxy_ha_lib import corosync, nginx
 from haproxy_ha_lib.files.entry import FileEntry, FileSet, owned_by_root
 from haproxy_ha_lib.haproxy import cfg, runtime
-from haproxy_ha_lib.types import Settings, Tree
+from haproxy_ha_lib.settings.types import Settings
+from haproxy_ha_lib.types import Tree
 
 
 def filled(entry: FileEntry, template: Callable[[str], str], source: Callable[[str], str]) -> FileEntry:
@@ -59,7 +60,7 @@ def daemon_files(
     Entries may have a template or sources in place of their text: see :func:`filled`. The set of a daemon that this
     minion does not run is empty. The page is not nginx's: see :func:`page`.
     """
-    balancer, app = ("load_balancer" in settings["roles"]), ("app_server" in settings["roles"])
+    balancer, app = ("load_balancer" in settings.roles), ("app_server" in settings.roles)
     return {
         "nginx": _nginx(settings, own_log_format) if app else {},
         "haproxy": _haproxy(settings, secrets or {}) if balancer else {},
@@ -67,9 +68,14 @@ def daemon_files(
     }
 
 
-def page(settings: Settings) -> FileSet:
-    """Return the page of an app server in the same form; an empty set where it is off."""
-    model = nginx.model(settings)["page"] if "app_server" in settings["roles"] else None
+def page(settings: Settings, hostname: str | None = None) -> FileSet:
+    """
+    Return the page of an app server in the same form; an empty set where it is off.
+
+    hostname
+        What the page calls this machine. Default: None, its minion id.
+    """
+    model = nginx.page(settings, hostname) if "app_server" in settings.roles else None
     return {page_path(settings): _made("index.html.jinja", model)} if model else {}
 
 
@@ -78,7 +84,7 @@ def upgrades(settings: Settings) -> FileSet:
     Return the files, in the same form, that have packages upgraded on one machine of a tier after the other; there is
     none of them where pillar does not want it.
     """
-    paths, roles = settings["paths"], settings["roles"]
+    paths, roles = settings.paths, settings.roles
     wanted = {}
     if "app_server" in roles:
         wanted[paths["apt_upgrade_drop_in"]] = ("upgrades_app.service.conf.jinja", "0644")
@@ -88,7 +94,7 @@ def upgrades(settings: Settings) -> FileSet:
         wanted[paths["apt_hooks"]] = ("apt_hooks.jinja", "0644")
         wanted[paths["needrestart"]] = ("needrestart.conf", "0644")
         wanted[paths["needrestart_haproxy"]] = ("needrestart_haproxy", "0755")
-    if settings["upgrades"] != "in_turn":
+    if settings.upgrades != "in_turn":
         return dict.fromkeys(wanted)
     model = _turns(settings)
     return {path: _made(template, model, mode) for path, (template, mode) in wanted.items()}
@@ -96,11 +102,11 @@ def upgrades(settings: Settings) -> FileSet:
 
 def _turns(settings: Settings) -> Tree:
     """An app server asks nobody: its day is by its place among those that are managed; one a week at least."""
-    managed = sorted(name for name, server in settings["app_servers"].items() if server["managed"])
-    me = settings["minion_id"]
+    managed = sorted(name for name, server in settings.app_servers.items() if server.managed)
+    me = settings.minion_id
     count = min(7, max(1, len(managed)))
     return {
-        "program": f"{settings['paths']['agents_dir']}/upgrades.py",
+        "program": f"{settings.paths['agents_dir']}/upgrades.py",
         "count": count,
         "turn": managed.index(me) % count if me in managed else 0,
     }
@@ -108,7 +114,7 @@ def _turns(settings: Settings) -> Tree:
 
 def page_path(settings: Settings) -> str:
     """Where the page is."""
-    return f"{settings['nginx']['page']['document_root'].rstrip('/')}/index.html"
+    return f"{settings.nginx['page']['document_root'].rstrip('/')}/index.html"
 
 
 def _made(template: str, model: Any, mode: str = "0644", group: str = "root") -> FileEntry:
@@ -116,7 +122,7 @@ def _made(template: str, model: Any, mode: str = "0644", group: str = "root") ->
 
 
 def _nginx(settings: Settings, own_log_format: bool) -> FileSet:
-    paths, model = settings["paths"], nginx.model(settings, own_log_format)
+    paths, model = settings.paths, nginx.model(settings, own_log_format)
     http = {paths["nginx_http"]: _made("nginx_http.conf.jinja", model["http"]) if model["http"] else None}
     if not model["sites"]:
         return {**http, paths["nginx_site_enabled"]: None, paths["nginx_site"]: None}
@@ -133,7 +139,7 @@ def _haproxy(settings: Settings, secrets: Tree) -> FileSet:
     The configuration is not world-readable: it may hold passwords. HAProxy checks the file of states with it, which
     holds states during a reload only (haproxy_ha_host.haproxy.pool).
     """
-    paths, haproxy = settings["paths"], settings["haproxy"]
+    paths, haproxy = settings.paths, settings.haproxy
     return {
         paths["haproxy_server_states"]: owned_by_root(runtime.NO_STATES) if haproxy["keep_server_states"] else None,
         **{
@@ -153,4 +159,4 @@ def _certificate(name: str, given: Tree, secrets: Tree) -> FileEntry:
 
 
 def _corosync(settings: Settings) -> FileSet:
-    return {settings["paths"]["corosync_conf"]: _made("corosync.conf.jinja", corosync.model(settings))}
+    return {settings.paths["corosync_conf"]: _made("corosync.conf.jinja", corosync.model(settings))}

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from haproxy_ha_lib.haproxy import edge
 from haproxy_ha_lib.haproxy.sections import PROXIES
-from haproxy_ha_lib.types import Lines, Section, Settings, Tree
+from haproxy_ha_lib.settings.types import AppServer, Settings
+from haproxy_ha_lib.types import Lines, Section, Tree
 from haproxy_ha_lib.values import bracketed, is_hash
 
 STATS = "haproxy_ha_stats"
@@ -42,7 +43,7 @@ def model(settings: Settings, secrets: Tree | None = None) -> list[Section]:
     A list of {"type", "name" (None for global and defaults), "from" (None without), "lines": [text, ...]}; nothing is
     sorted.
     """
-    haproxy = settings["haproxy"]
+    haproxy = settings.haproxy
     return [
         _section("global", None, _global(settings)),
         *(_section("userlist", name, lines) for name, lines in haproxy["userlists"].items()),
@@ -228,16 +229,16 @@ def _raw_sections(sections: Mapping[str, Lines]) -> Iterator[Section]:
 
 
 def _global(settings: Settings) -> list[str]:
-    haproxy = settings["haproxy"]
-    lines = [*([] if settings["has_run"] else [f"# {edge.SINCE}"]), *haproxy["global"]]
+    haproxy = settings.haproxy
+    lines = [*([] if settings.has_run else [f"# {edge.SINCE}"]), *haproxy["global"]]
     if any(peers["port"] for peers in haproxy["peers"].values()):
-        lines.append(f"localpeer {settings['minion_id']}")
+        lines.append(f"localpeer {settings.minion_id}")
     if haproxy["keep_server_states"] and not _has(lines, "server-state-file"):
-        lines.append(f"server-state-file {settings['paths']['haproxy_server_states']}")
+        lines.append(f"server-state-file {settings.paths['haproxy_server_states']}")
     if haproxy["maxconn"] and not _has(lines, "maxconn"):
         lines.append(f"maxconn {haproxy['maxconn']}")
     for side, profile in haproxy["tls"].items():
-        lines += edge.tls(side, profile, settings["tls_groups"], lines)
+        lines += edge.tls(side, profile, settings.tls_groups, lines)
     return lines
 
 
@@ -283,12 +284,12 @@ def _has(lines: Lines, keyword: str) -> bool:
 
 
 def _peers(peers: Tree, settings: Settings) -> list[str]:
-    where = {name: _host(node["private_ip"], peers["port"]) for name, node in settings["load_balancers"].items()}
+    where = {name: _host(node.private_ip, peers["port"]) for name, node in settings.load_balancers.items()}
     return [*peers["options"], *(f"peer {name} {address}" for name, address in where.items() if peers["port"])]
 
 
-def _host(address: str, port: int) -> str:
-    return f"{bracketed(address)}:{port}"
+def _host(address: str | None, port: int) -> str:
+    return f"{bracketed(address or '')}:{port}"
 
 
 def _stats_users(stats: Tree, secrets: Tree | None) -> Iterator[Section]:
@@ -316,17 +317,17 @@ def _proxy(kind: str, name: str, proxy: Tree, settings: Settings) -> Section:
         lines += _listening(proxy, settings)
     if kind != "frontend":
         lines += _serving(proxy)
-    lines += proxy["options"] if kind == "backend" else _with_rules(proxy, settings["haproxy"])
+    lines += proxy["options"] if kind == "backend" else _with_rules(proxy, settings.haproxy)
     if kind == "frontend" and proxy["default_backend"]:
         lines.append(f"default_backend {proxy['default_backend']}")
     if kind != "frontend":
         lines += [server_line(server, proxy, settings) for server in proxy["servers"]]
-    return _section(kind, name, lines, _origin(proxy, settings["haproxy"]))
+    return _section(kind, name, lines, _origin(proxy, settings.haproxy))
 
 
 def _listening(proxy: Tree, settings: Settings) -> list[str]:
-    haproxy = settings["haproxy"]
-    paths = [certificate_path(settings["paths"], name) for name in certificates(haproxy, proxy)]
+    haproxy = settings.haproxy
+    paths = [certificate_path(settings.paths, name) for name in certificates(haproxy, proxy)]
     http = mode(haproxy, proxy) == "http"
     return [_bind(bind, paths, http) for bind in proxy["bind"]]
 
@@ -376,24 +377,24 @@ def _serving(proxy: Tree) -> list[str]:
 
 def server_line(name: str, proxy: Tree, settings: Settings) -> str:
     """Return the `server` line of an app server in a backend or listen."""
-    server = settings["app_servers"][name]
+    server = settings.app_servers[name]
     return _words(
-        "server", name, _host(server["private_ip"], proxy["port"] or server["port"]), "check",
-        f"weight {server['weight']}" if server["weight"] is not None else "",
-        "backup" if server["backup"] else "",
-        f"maxconn {server['maxconn']}" if server["maxconn"] else "",
+        "server", name, _host(server.private_ip, proxy["port"] or server.port), "check",
+        f"weight {server.weight}" if server.weight is not None else "",
+        "backup" if server.backup else "",
+        f"maxconn {server.maxconn}" if server.maxconn else "",
         "send-proxy-v2" if _told_by_proxy(server, settings) else "",
-        *server["options"],
+        *server.options,
     )  # fmt: skip
 
 
-def _told_by_proxy(server: Tree, settings: Settings) -> bool:
-    return bool(server["managed"]) and settings["nginx"]["client_address"] == "proxy_protocol"
+def _told_by_proxy(server: AppServer, settings: Settings) -> bool:
+    return server.managed and settings.nginx["client_address"] == "proxy_protocol"
 
 
-def sends_proxy(server: Tree, settings: Settings) -> bool:
+def sends_proxy(server: AppServer, settings: Settings) -> bool:
     """Return whether the load balancers send an app server the PROXY protocol, as ours or by options of its own."""
-    words = [word for option in server["options"] for word in option.split()]
+    words = [word for option in server.options for word in option.split()]
     return _told_by_proxy(server, settings) or any(word.startswith("send-proxy") for word in words)
 
 

@@ -23,7 +23,7 @@ FENCES: dict[str, Fence] = {one.fence.agent: one.fence for one in ALL if one.fen
 
 def of(floating_ip: FloatingIP) -> Provider:
     """Return who moves the address. An agent in pillar counts more than a name."""
-    return CUSTOM if floating_ip["agent"] else NAMED[floating_ip["provider"]]
+    return NAMED[floating_ip.provider] if floating_ip.provider and not floating_ip.agent else CUSTOM
 
 
 def documentation() -> str:

@@ -9,7 +9,7 @@ class Custom(Provider):
     """Pillar has the agent, its parameters, and perhaps an anchor IP for each load balancer."""
 
     def agent(self, floating_ip: FloatingIP) -> tuple[str, Params]:
-        return floating_ip["agent"], {}
+        return floating_ip.agent or "", {}
 
     def binds_address(self, anchor_ip: str | None) -> bool:
         return not anchor_ip

@@ -31,7 +31,7 @@ class Droplets(Fence):
 
     def params(self, floating_ip: FloatingIP, plugs: Mapping[str, Any]) -> Params:
         named = {"droplets": _written(plugs)} if plugs else {}
-        return {"ca_file": floating_ip["ca_file"], **_differing(floating_ip, "api_url", "token_file"), **named}
+        return {"ca_file": floating_ip.ca_file, **_differing(floating_ip, "api_url", "token_file"), **named}
 
     def plugs(self, params: Mapping[str, Any]) -> dict[str, str]:
         return _pairs(params.get("droplets"))
@@ -55,20 +55,20 @@ class ReservedIPs(API):
         return self._metadata().get("hostname")
 
     def _metadata(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._ask("metadata", self._floating_ip["metadata_url"])
+        found: dict[str, Any] = self._ask("metadata", self._floating_ip.metadata_url)
         return found
 
     def obstacles(self, timeout: float) -> list[str]:
-        wanted = [self._floating_ip[key] for key in ("address", "replaces")]
+        wanted = (self._floating_ip.address, self._floating_ip.replaces)
         return list(self._ask("obstacles", *wanted, timeout=timeout))
 
     def owner(self) -> tuple[bool, str]:
-        owner = self._ask("reserved_ip", self._floating_ip["address"])["droplet_id"]
+        owner = self._ask("reserved_ip", self._floating_ip.address)["droplet_id"]
         is_here = owner == self.machine()
         return is_here, f"droplet {owner}, {'this' if is_here else 'another'} machine"
 
     def notes(self, balancers: Mapping[str, Mapping[str, Any]], machine: int | None) -> list[str]:
-        address = self._ask("reserved_ip", self._floating_ip["address"], timeout=10)
+        address = self._ask("reserved_ip", self._floating_ip.address, timeout=10)
         notes = [f"{address['address']} has a pending action"] if address["locked"] else []
         if address["droplet_id"] not in (None, machine):
             holder = self._ask("droplet", address["droplet_id"], timeout=10)
@@ -90,9 +90,9 @@ class DigitalOcean(Provider):
     """The address is routed to a droplet's anchor IP, by the API alone."""
 
     def agent(self, floating_ip: FloatingIP) -> tuple[str, Params]:
-        replaces = {"replaces": floating_ip["replaces"]} if floating_ip["replaces"] else {}
+        replaces = {"replaces": floating_ip.replaces} if floating_ip.replaces else {}
         return "ocf:haproxy_ha:floatip", {
-            "address": floating_ip["address"], **_differing(floating_ip, *DEFAULTS), **replaces,
+            "address": floating_ip.address, **_differing(floating_ip, *DEFAULTS), **replaces,
         }  # fmt: skip
 
     def binds_address(self, anchor_ip: str | None) -> bool:
@@ -106,7 +106,7 @@ class DigitalOcean(Provider):
 
 
 def _differing(floating_ip: FloatingIP, *keys: str) -> Params:
-    return {key: floating_ip[key] for key in keys if floating_ip[key] != DEFAULTS[key]}
+    return {key: getattr(floating_ip, key) for key in keys if getattr(floating_ip, key) != DEFAULTS[key]}
 
 
 def _written(plugs: Mapping[str, Any]) -> str:

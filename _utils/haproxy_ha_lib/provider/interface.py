@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-FloatingIP = Mapping[str, Any]
-"""Pillar's ``floating_ip`` over the defaults."""
 Params = dict[str, Any]
 """Parameters of an agent."""
 
@@ -21,6 +19,40 @@ Ask = Callable[..., Any]
 
 RESOURCE = "FloatIP"
 """The resource that is the address."""
+
+
+@dataclass(frozen=True)
+class FloatingIP:
+    """Pillar's ``floating_ip`` over the defaults. addresses: those that move; one, or none where pillar has none."""
+
+    addresses: tuple[str, ...]
+    replaces: str | None
+    provider: str | None
+    agent: str | None
+    params: Mapping[str, Any]
+    api_url: str
+    metadata_url: str
+    ca_file: str
+    token_file: str
+
+    def __getitem__(self, key: str) -> Any:
+        return getattr(self, key)
+
+    @property
+    def address(self) -> str | None:
+        """The address, while there is but one."""
+        return next(iter(self.addresses), None)
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> FloatingIP:
+        """Return the record of what pillar has, or :meth:`as_dict` returned; the token is no part of it."""
+        rest = {one.name: plain[one.name] for one in fields(cls) if one.name != "addresses"}
+        return cls(addresses=(plain["address"],) if plain["address"] else (), **rest)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it in pillar's form."""
+        rest = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "addresses"}
+        return {"address": self.address, **rest}
 
 
 class Fence(ABC):

@@ -11,14 +11,14 @@ class IPaddr2(Provider):
     """A virtual IP on a LAN. A standby lacks it."""
 
     def agent(self, floating_ip: FloatingIP) -> tuple[str, Params]:
-        return "ocf:heartbeat:IPaddr2", {"ip": floating_ip["address"]}
+        return "ocf:heartbeat:IPaddr2", {"ip": floating_ip.address}
 
     def binds_address(self, anchor_ip: str | None) -> bool:
         return True
 
     def holds_address(self, floating_ip: FloatingIP) -> str | None:
         """The kernel's tables of addresses, as proc(5) has them."""
-        address = ipaddress.ip_address(floating_ip["address"])
+        address = ipaddress.ip_address(floating_ip.addresses[0])
         if address.version == 6:
             return f"/bin/grep -qs ^{int(address):032x} /proc/net/if_inet6"
         return f"/bin/grep -qsFw {address} /proc/net/fib_trie"

@@ -6,6 +6,7 @@ is part of the result.
 """
 
 import zlib
+from dataclasses import replace
 
 from haproxy_ha_lib import corosync, provider
 from haproxy_ha_lib.cluster import objects as cluster
@@ -15,7 +16,9 @@ from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
+from haproxy_ha_lib.provider import FloatingIP
 from haproxy_ha_lib.settings import addresses, checks
+from haproxy_ha_lib.settings.types import Settings
 from saltext.pacemaker.errors import Problem
 
 
@@ -44,15 +47,14 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None, memory=None,
     installed
         The haproxy.cfg of ours that is on this machine: what could break a site that runs is only said. Default: none.
 
-    Returns a mapping with errors and warnings (texts, by pillar path), minion_id, roles, me, load_balancers,
-    app_servers, quorum_helper, floating_ip, mine, verify, nginx, haproxy, cluster, firewall, packages, services and
-    paths. With errors, the rest is incomplete.
+    Returns the :class:`Settings`; errors and warnings are texts, by pillar path. With errors, the rest is incomplete.
     """
     read, problems = schema.read(pillar, defaults)
     roles = _roles(read, minion_id)
     later = edge.settle(read["haproxy"], memory, installed)
     if read["floating_ip"]["agent"]:
         read["floating_ip"]["provider"] = None
+    floating_ip = FloatingIP.of(read["floating_ip"])
     corosync.fill_in(read["cluster"], len(read["load_balancers"]))
     problems += addresses.share(read)
     missing, warnings = addresses.fill_in(read, minion_id, roles, metadata, mine)
@@ -61,14 +63,14 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None, memory=None,
 
     read, secret = schema.split(read)
     me = addresses.own(read, minion_id)
-    haproxy, unknown = _haproxy(read, secret, me)
+    haproxy, unknown = _haproxy(read, secret, floating_ip, me)
     problems += unknown if "load_balancer" in roles else []
     objects = {section: read["cluster"].pop(section) for section in schema.CONFIGURATION_SECTIONS}
     configuration, found, doubts = cluster.configuration(
-        read["floating_ip"], objects, read["cluster"]["fencing"], read["cluster"]["replaces"]
+        floating_ip, objects, read["cluster"]["fencing"], read["cluster"]["replaces"]
     )
     problems += found
-    settings = {
+    settings = Settings.of({
         "minion_id": minion_id,
         "roles": roles,
         "errors": _errors(problems),
@@ -78,7 +80,7 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None, memory=None,
         "load_balancers": read["load_balancers"],
         "app_servers": read["app_servers"],
         "quorum_helper": read["quorum_helper"],
-        "floating_ip": _floating_ip(read["floating_ip"]),
+        "floating_ip": read["floating_ip"],
         "mine": read["mine"],
         "verify": read["verify"],
         "allow_untested_os": read["allow_untested_os"],
@@ -91,9 +93,9 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None, memory=None,
         "paths": defaults.get("paths", {}),
         "tls_groups": edge.groups(defaults.get("tls_groups", {}), osfinger),
         "has_run": edge.has_run(installed),
-    }
-    settings["firewall"] = {**read["firewall"], "rules": [] if settings["errors"] else rules.rules(settings)}
-    return settings
+        "firewall": read["firewall"],
+    })
+    return settings if settings.errors else replace(settings, firewall=_firewall(settings))
 
 
 def secrets(pillar):
@@ -107,9 +109,8 @@ def secrets(pillar):
     return schema.split(pillar)[1]
 
 
-def _floating_ip(read):
-    """With what the SLS files have to know of whoever moves it."""
-    return {**read, "needs_token": bool(provider.of(read).token)}
+def _firewall(settings):
+    return replace(settings.firewall, rules=rules.rules(settings))
 
 
 def _errors(problems):
@@ -168,18 +169,18 @@ def _left_out(read):
             yield f"{ROOT}:haproxy:{PROXIES[kind]}:{title}:servers: {text}"
 
 
-def _haproxy(read, secret, me):
+def _haproxy(read, secret, floating_ip, me):
     """HAProxy's part with every name replaced by what it stands for; returns (haproxy, problems)."""
     haproxy, problems = read["haproxy"], []
     for path, _, proxy in cfg.listening(haproxy):
         for number, bind in enumerate(proxy["bind"]):
-            if not _resolved(bind, me, read["floating_ip"])["address"] and not _told(bind, read["floating_ip"]):
+            if not _resolved(bind, me, floating_ip)["address"] and not _told(bind, floating_ip):
                 problems.append(Problem((ROOT, "haproxy", *path, "bind", number), _unknown(bind["address"])))
 
     def resolved(proxy):
         parts = dict(proxy)
         if "bind" in proxy:
-            parts["bind"] = [_resolved(bind, me, read["floating_ip"]) for bind in proxy["bind"]]
+            parts["bind"] = [_resolved(bind, me, floating_ip) for bind in proxy["bind"]]
         if "servers" in proxy:
             parts["servers"] = cfg.servers_of(proxy, haproxy, read["app_servers"])
         return parts
@@ -213,7 +214,7 @@ def _resolved(bind, me, floating_ip):
     """
     word, options = bind["address"], bind["options"]
     address = me[schema.OWN_ADDRESSES[word]] if word in schema.OWN_ADDRESSES else word
-    if word == "anchor" and floating_ip["address"] and provider.of(floating_ip).binds_address(address):
-        address = floating_ip["address"]
+    if word == "anchor" and floating_ip.address and provider.of(floating_ip).binds_address(address):
+        address = floating_ip.address
         options = " ".join(dict.fromkeys(["transparent", *options.split()]))
     return {"address": address, "port": bind["port"], "options": options}

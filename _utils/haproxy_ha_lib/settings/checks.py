@@ -30,11 +30,15 @@ def all_of(read: Tree, roles: Roles) -> list[Problem]:
     return [problem for check in CHECKS for problem in check(read, roles)]
 
 
+def _mover(read: Tree) -> provider.Provider:
+    return provider.of(provider.FloatingIP.of(read["floating_ip"]))
+
+
 def secrets(read: Tree, roles: Roles) -> Iterator[Problem]:
     """The secrets are for load balancers: other minions' pillar need not have them."""
     if "load_balancer" not in roles:
         return
-    token = provider.of(read["floating_ip"]).token
+    token = _mover(read).token
     if token and not read["floating_ip"]["api_token"]:
         yield Missing((ROOT, "floating_ip", "api_token"), f"missing: {token}")
     if not read["cluster"]["authkey"]:
@@ -45,7 +49,7 @@ def secrets(read: Tree, roles: Roles) -> Iterator[Problem]:
 def floating_ip(read: Tree, roles: Roles) -> Iterator[Problem]:
     """There is an address to move, of a kind that the provider can move."""
     floating, path = read["floating_ip"], (ROOT, "floating_ip", "address")
-    mover = provider.of(floating)
+    mover = _mover(read)
     if not floating["address"]:
         if mover.needs_address:
             yield Missing(path, "missing: the address that moves")
@@ -58,7 +62,7 @@ def floating_ip(read: Tree, roles: Roles) -> Iterator[Problem]:
 
 def fencing(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Not everyone who moves the address powers load balancers off as well."""
-    if read["cluster"]["fencing"]["enabled"] and not provider.of(read["floating_ip"]).fence:
+    if read["cluster"]["fencing"]["enabled"] and not _mover(read).fence:
         able = " or ".join(name for name, one in provider.NAMED.items() if one.fence)
         text = f"found true, allowed with provider {able}; else bring a fence device in cluster:primitives"
         yield Problem((ROOT, "cluster", "fencing", "enabled"), text)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from haproxy_ha_lib.pillar import schema, shape
 from haproxy_ha_lib.pillar.schema import ROOT
-from haproxy_ha_lib.types import Settings, Tree
+from haproxy_ha_lib.settings.types import Settings
+from haproxy_ha_lib.types import Tree
 
 PARTS = {
     "cluster": "load_balancers",
@@ -35,18 +37,18 @@ def on_system(settings: Settings, os_family: str, osfinger: str, families: Tree)
     families
         os_family.yaml.
     """
-    if not settings["roles"]:
+    if not settings.roles:
         return settings
     problems = []
     if os_family not in families:
         problems = [f"grain os_family: found {os_family!r}, allowed: {', '.join(families)}"]
-    elif osfinger not in families[os_family]["tested"] and not settings["allow_untested_os"]:
+    elif osfinger not in families[os_family]["tested"] and not settings.allow_untested_os:
         tested = ", ".join(families[os_family]["tested"])
         problems = [
             f"grain osfinger: found {osfinger!r}, tested: {tested}. Nobody knows whether its packages have these names "
             f"and do what is needed; {ROOT}:allow_untested_os: true tries it all the same"
         ]
-    return {**settings, "errors": [*problems, *settings["errors"]]}
+    return replace(settings, errors=[*problems, *settings.errors])
 
 
 def in_pillar(settings: Settings, pillar: Mapping[str, Any]) -> Settings:
@@ -58,7 +60,7 @@ def in_pillar(settings: Settings, pillar: Mapping[str, Any]) -> Settings:
         The whole pillar.
     """
     failed, beside = pillar.get("_errors"), _beside(pillar)
-    errors, warnings = list(settings["errors"]), list(settings["warnings"])
+    errors, warnings = list(settings.errors), list(settings.warnings)
     hint = f"pillar: {', '.join(beside)} beside {ROOT}, not below it: this formula does not read it there"
     if failed:
         said = failed if isinstance(failed, str) else "; ".join(map(str, failed))
@@ -68,7 +70,7 @@ def in_pillar(settings: Settings, pillar: Mapping[str, Any]) -> Settings:
     elif beside:
         warnings.append(hint)
     tree = ROOT in pillar or bool(failed) or any(key in _OURS_ALONE for key in beside)
-    return {**settings, "errors": errors, "warnings": warnings, "tree": tree}
+    return replace(settings, errors=errors, warnings=warnings, tree=tree)
 
 
 def with_modules(settings: Settings, stale: Sequence[str], environment: str) -> Settings:
@@ -81,11 +83,11 @@ def with_modules(settings: Settings, stale: Sequence[str], environment: str) -> 
         The environment of the states.
     """
     errors = [f"{some(stale)}: not those of the states in {environment}; saltutil.sync_all"] if stale else []
-    return {**settings, "errors": [*errors, *settings["errors"]], "stale": stale}
+    return replace(settings, errors=[*errors, *settings.errors], stale=stale)
 
 
-def digests(settings: Settings) -> dict[str, str]:
-    """Return what tells two settings apart: a short digest of each part of them, by its key."""
+def digests(settings: Tree) -> dict[str, str]:
+    """Return what tells two settings (:meth:`Settings.as_dict`) apart: a short digest of each part, by its key."""
     texts = {key: json.dumps(value, default=str) for key, value in settings.items() if key != "warnings"}
     return {key: hashlib.sha256(text.encode()).hexdigest()[:8] for key, text in texts.items()}
 
@@ -131,5 +133,5 @@ def surplus(settings: Settings, present: Iterable[str]) -> list[str]:
 
     One that pillar names with ``managed: false`` is people's own business, and so is what is left of it here.
     """
-    named = {part for part, table in PARTS.items() if settings["minion_id"] in settings[table]}
+    named = {part for part, table in PARTS.items() if settings.minion_id in getattr(settings, table)}
     return [part for part in present if part not in named and (part in PARTS or not named)]

@@ -8,7 +8,7 @@ from support.pillars import valid
 
 
 def configuration(changes=None):
-    return valid(changes)["cluster"]["configuration"]
+    return valid(changes).cluster.configuration
 
 
 def timeouts(primitive):
@@ -75,7 +75,7 @@ def test_a_failure_is_forgotten_only_after_the_longest_operation(name):
 
 
 def test_every_node_has_the_same_configuration():
-    assert configuration() == valid(minion_id="secondary")["cluster"]["configuration"]
+    assert configuration() == valid(minion_id="secondary").cluster.configuration
 
 
 def test_only_parameters_that_differ_from_the_agent_s_defaults_are_given():

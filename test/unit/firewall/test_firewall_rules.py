@@ -16,30 +16,30 @@ APPLICATION = {"port": 80, "protocol": "tcp", "from": ["10.132.20.10", "10.132.2
 ])
 def test_each_tier_lets_in_what_it_needs(minion, rules):
     built = valid(minion_id=minion)
-    assert built["firewall"]["rules"] == rules
-    assert built["firewall"]["enabled"] is False
+    assert built.firewall.rules == rules
+    assert built.firewall.enabled is False
 
 
 def test_ports_follow_pillar():
     built = valid({"cluster:port": 5500, "haproxy:frontends:http:bind": ["anchor:8080"]})
-    assert [(rule["port"], rule["protocol"]) for rule in built["firewall"]["rules"]] == [(5500, "udp"), (8080, "tcp")]
+    assert [(rule["port"], rule["protocol"]) for rule in built.firewall.rules] == [(5500, "udp"), (8080, "tcp")]
 
 
 def test_only_what_the_world_may_reach_is_opened_to_it():
     binds = ["anchor:80", "private:8404", "127.0.0.1:8405", "10.132.20.10:8406", "public:81", "*:82", "[::]:83"]
     built = valid({"haproxy:frontends:http:bind": binds})
-    assert [(rule["port"], rule["to"]) for rule in built["firewall"]["rules"][1:]] == [
+    assert [(rule["port"], rule["to"]) for rule in built.firewall.rules[1:]] == [
         (80, "10.17.1.18"), (81, "203.0.113.21"), (82, None), (83, None),
     ]
 
 
 def test_a_load_balancer_alone_has_no_peer_to_let_in():
-    assert valid({"load_balancers:secondary": REMOVED})["firewall"]["rules"] == [HTTP]
+    assert valid({"load_balancers:secondary": REMOVED}).firewall.rules == [HTTP]
 
 
 def test_a_machine_of_both_tiers_has_the_rules_of_both():
     built = valid({"app_servers:secondary": {"port": 8080}}, "secondary")
-    assert [rule["comment"] for rule in built["firewall"]["rules"]] == [
+    assert [rule["comment"] for rule in built.firewall.rules] == [
         "haproxy_ha: corosync", "haproxy_ha: frontend http", "haproxy_ha: load balancers to the application",
     ]
 
@@ -48,4 +48,4 @@ def test_the_quorum_helper_lets_in_the_load_balancers():
     built = valid({"quorum_helper": {"app-1": {"port": 5404}}, "cluster:quorum_device:tls": False}, "app-1")
     rule = {"port": 5404, "protocol": "tcp", "from": ["10.132.20.10", "10.132.20.11"], "to": "10.132.20.236",
             "comment": "haproxy_ha: quorum device"}
-    assert built["firewall"]["rules"] == [APPLICATION, rule]
+    assert built.firewall.rules == [APPLICATION, rule]

@@ -74,7 +74,7 @@ def test_the_line_of_a_bind(bind, line):
 ])
 def test_who_is_sent_the_proxy_protocol(how, server, sent):
     built = valid({"nginx:client_address": how, "app_servers:theirs": {"private_ip": "10.0.0.9", **server}})
-    assert cfg.sends_proxy(built["app_servers"]["theirs"], built) is sent
+    assert cfg.sends_proxy(built.app_servers["theirs"], built) is sent
     assert ("send-proxy-v2" in cfg.server_line("theirs", {"port": None}, built)) is sent
 
 
@@ -152,8 +152,8 @@ def test_the_mode_of_a_proxy_is_its_own_or_that_of_its_defaults():
         "haproxy:backends": {"a": {}, "b": {"from": "tcp"}, "c": {"mode": "tcp"}, "d": {"options": ["mode tcp"]},
                              "e": {"from": "none"}, "f": {"from": "tcp", "mode": "http"}},
     })  # fmt: skip
-    backends = built["haproxy"]["backends"]
-    assert {name: cfg.mode(built["haproxy"], backends[name]) for name in "abcdef"} == {
+    backends = built.haproxy["backends"]
+    assert {name: cfg.mode(built.haproxy, backends[name]) for name in "abcdef"} == {
         "a": "http", "b": "tcp", "c": "tcp", "d": "tcp", "e": "tcp", "f": "http",
     }
 
@@ -210,7 +210,7 @@ WORDS = st.text(st.sampled_from("ab1.-_:* \t\r\n\0#'\"\\${}|;") | st.characters(
 def layout_of(place, word):
     """How many words each line of haproxy.cfg has with ``word`` in a place, and the lines; None if it is refused."""
     built = build.settings(changed(PLACES[place](word)), "primary", DEFAULTS)
-    if built["errors"]:
+    if built.errors:
         return None
     lines = text_of(built, "haproxy", CFG).split("\n")
     return [len(line.split()) for line in lines], lines

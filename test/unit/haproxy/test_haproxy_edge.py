@@ -51,7 +51,7 @@ def test_everybody_may_be_trusted():
     ],
 )
 def test_who_is_trusted_is_an_address_or_a_network(value, message):
-    [error] = build({"haproxy:trust_forwarded_from": value})["errors"]
+    [error] = build({"haproxy:trust_forwarded_from": value}).errors
     assert error.startswith(f"haproxy_ha:haproxy:{message}")
 
 
@@ -93,14 +93,14 @@ def test_a_limit_for_each_source():
 
 def test_names_of_its_tables_are_taken():
     changes = {"haproxy:limit_per_source": 9, "haproxy:backends:haproxy_ha_requests": {"servers": "app_servers"}}
-    assert "a stick table of limit_per_source has this name too" in build(changes)["errors"][0]
+    assert "a stick table of limit_per_source has this name too" in build(changes).errors[0]
 
 
 def test_a_site_that_runs_is_told_and_stays_as_it_is():
     built = valid(memory=990, installed=OF_AN_EARLIER_RELEASE)
     text = text_of(built, "haproxy", CFG)
     assert not [word for word in ("del-header", "wait-for-body", "maxconn", edge.SINCE) if word in text]
-    warnings = "\n".join(built["warnings"])
+    warnings = "\n".join(built.warnings)
     for key in ("trust_forwarded_from", "body_timeout", "maxconn"):
         assert f"haproxy_ha:haproxy:{key}: " in warnings
     assert "From the next release on it takes 9000." in warnings
@@ -109,7 +109,7 @@ def test_a_site_that_runs_is_told_and_stays_as_it_is():
 
 def test_the_next_run_says_no_more_of_what_has_changed():
     after = text_of(valid(installed=OF_AN_EARLIER_RELEASE), "haproxy", CFG)
-    warnings = "\n".join(valid(installed=after)["warnings"])
+    warnings = "\n".join(valid(installed=after).warnings)
     assert "tls:bind" not in warnings
     assert "trust_forwarded_from" in warnings
 
@@ -117,11 +117,11 @@ def test_the_next_run_says_no_more_of_what_has_changed():
 def test_a_site_that_decides_is_told_nothing():
     decided = {"trust_forwarded_from": [], "body_timeout": 0, "maxconn": 0, "tls:bind": "none"}
     changes = {f"haproxy:{key}": value for key, value in decided.items()}
-    assert valid(changes, installed=OF_AN_EARLIER_RELEASE)["warnings"] == []
+    assert valid(changes, installed=OF_AN_EARLIER_RELEASE).warnings == []
 
 
 def test_a_new_site_has_them_and_keeps_them():
     first = text_of(valid(memory=990), "haproxy", CFG)
     assert f"# {edge.SINCE}" in first
-    assert valid(memory=990, installed=first)["warnings"] == []
+    assert valid(memory=990, installed=first).warnings == []
     assert text_of(valid(memory=990, installed=first), "haproxy", CFG) == first

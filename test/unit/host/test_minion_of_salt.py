@@ -54,7 +54,8 @@ def test_all_errors_are_told_and_the_rest_is_readable():
 
 def test_an_environment_without_the_formula_is_an_error_and_not_a_traceback():
     elsewhere = minion({"haproxy_ha": EXAMPLE}, saltenv="dev")
-    assert elsewhere.settings()["errors"] == [
+    assert elsewhere.settings() is None
+    assert elsewhere.shown_settings()["errors"] == [
         "salt://haproxy_ha/defaults.yaml is not on Salt's file server in the environment dev"
     ]
     with pytest.raises(CommandExecutionError, match="environment dev"):

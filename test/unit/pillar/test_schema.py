@@ -139,5 +139,5 @@ def test_no_value_takes_what_is_no_data(node):
 
 
 def test_an_example_of_every_kind_of_error_has_one_message():
-    errors = build({"floating_ip:adress": "203.0.113.10"})["errors"]
+    errors = build({"floating_ip:adress": "203.0.113.10"}).errors
     assert errors == ["haproxy_ha:floating_ip:adress: unknown key, did you mean address?"]

@@ -3,13 +3,14 @@
 import ast
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from haproxy_ha_lib import agents, provider
 from haproxy_ha_lib.cluster import standing
-from haproxy_ha_lib.provider import digitalocean
+from haproxy_ha_lib.provider import FloatingIP, digitalocean
 from support import REPOSITORY, agent_set
 from support.pillars import DEFAULTS, valid
 
@@ -81,14 +82,16 @@ def test_providers_are_facts_that_need_nothing_else(path):
 
 
 def test_pillar_names_one_or_an_agent_which_counts_more():
-    given = DEFAULTS["floating_ip"]
-    assert [provider.of({**given, "provider": name}).name for name in provider.NAMED] == list(provider.NAMED)
-    assert provider.of({**given, "agent": "ocf:example:elastic"}).name is None
+    given = FloatingIP.of(DEFAULTS["floating_ip"])
+    assert [provider.of(replace(given, provider=name)).name for name in provider.NAMED] == list(provider.NAMED)
+    assert provider.of(replace(given, agent="ocf:example:elastic")).name is None
 
 
 def test_each_has_what_the_rest_asks_for():
     for one in provider.ALL:
-        floating_ip = {**DEFAULTS["floating_ip"], "address": "203.0.113.10", "agent": "ocf:example:elastic"}
+        floating_ip = FloatingIP.of(
+            {**DEFAULTS["floating_ip"], "address": "203.0.113.10", "agent": "ocf:example:elastic"}
+        )
         agent, params = one.agent(floating_ip)
         assert agent.startswith("ocf:") and isinstance(params, dict)
         assert one.binds_address("10.17.0.5") in (True, False)
@@ -105,7 +108,7 @@ def api(**answers):
     """The API whose execution module gives these answers."""
     asked = {"metadata": {"droplet_id": 1001, "hostname": "lb1"}, **answers}
     kind = provider.NAMED["digitalocean"].api
-    floating_ip = {**DEFAULTS["floating_ip"], "address": "203.0.113.10"}
+    floating_ip = FloatingIP.of({**DEFAULTS["floating_ip"], "address": "203.0.113.10"})
     return kind(lambda function, *args, **options: asked[function], floating_ip)
 
 
@@ -165,7 +168,8 @@ def environment(floatip, directory=None):
 
 def test_the_quorum_helper_s_command_knows_the_claim_of_the_agent(floatip, tmp_path):
     """The agent's own code writes the claim, and the command of corosync.conf looks for it."""
-    env, told = environment(floatip, tmp_path), provider.NAMED["digitalocean"].holds_address(DEFAULTS["floating_ip"])
+    told = provider.NAMED["digitalocean"].holds_address(FloatingIP.of(DEFAULTS["floating_ip"]))
+    env = environment(floatip, tmp_path)
     told = told.replace(f"{environment(floatip).state_directory}/", f"{tmp_path}/")
     claim = floatip.Claim(env)
 
@@ -187,8 +191,8 @@ def test_the_claim_is_where_the_agent_s_own_directory_is(floatip):
 
 
 def test_the_resource_has_one_name_and_the_provider_s_agent():
-    primitive = valid()["cluster"]["configuration"]["primitives"][provider.RESOURCE]
-    assert primitive["agent"] == provider.NAMED["digitalocean"].agent(valid()["floating_ip"])[0]
+    primitive = valid().cluster.configuration["primitives"][provider.RESOURCE]
+    assert primitive["agent"] == provider.NAMED["digitalocean"].agent(valid().floating_ip)[0]
     assert standing.ADDRESS == provider.RESOURCE
 
 

@@ -3,6 +3,7 @@
 
 import pytest
 
+from haproxy_ha_lib.settings.types import Machine
 from support.pillars import REMOVED, build, valid
 
 NODES = "haproxy_ha:load_balancers"
@@ -20,22 +21,21 @@ IN_THE_MINE = {
 
 def test_own_addresses_from_the_metadata_service_others_from_the_mine():
     built = valid({**BARE, "mine": True}, metadata=OF_PRIMARY, mine=IN_THE_MINE)
-    assert built["me"] == {"private_ip": "10.132.20.10", "public_ip": "203.0.113.21", "anchor_ip": "10.17.1.18",
-                           "node_id": built["load_balancers"]["primary"]["node_id"], "private_ipv6": None,
-                           "public_ipv6": None}
-    assert built["load_balancers"]["secondary"]["private_ip"] == "10.132.20.11"
-    assert built["app_servers"]["app-1"]["private_ip"] == "10.132.20.236"
+    node_id = built.load_balancers["primary"].node_id
+    assert built.me == Machine("10.132.20.10", "10.17.1.18", "203.0.113.21", node_id=node_id)
+    assert built.load_balancers["secondary"].private_ip == "10.132.20.11"
+    assert built.app_servers["app-1"].private_ip == "10.132.20.236"
 
 
 def test_an_app_server_needs_no_other_app_server():
     mine = {"primary": OF_PRIMARY, "secondary": IN_THE_MINE["secondary"]}
     built = valid({**BARE, "app_servers:app-2": None, "mine": True}, "app-1", metadata=OF_APP, mine=mine)
-    assert built["app_servers"]["app-1"]["private_ip"] == "10.132.20.236"
-    assert built["app_servers"]["app-2"]["private_ip"] is None
+    assert built.app_servers["app-1"].private_ip == "10.132.20.236"
+    assert built.app_servers["app-2"].private_ip is None
 
 
 def test_what_nobody_knows_is_named_with_both_remedies():
-    errors = build(BARE, metadata=None)["errors"]
+    errors = build(BARE, metadata=None).errors
     assert errors == [
         f"{APPS}:app-1:private_ip: missing: app-1 is another machine, and haproxy_ha:mine is false; set it here",
         f"{NODES}:primary:anchor_ip: missing: there is no metadata service; set it here",
@@ -46,7 +46,7 @@ def test_what_nobody_knows_is_named_with_both_remedies():
 
 
 def test_a_machine_that_the_mine_does_not_know_is_named():
-    errors = build({**BARE, "mine": True}, metadata=OF_PRIMARY, mine={"secondary": IN_THE_MINE["secondary"]})["errors"]
+    errors = build({**BARE, "mine": True}, metadata=OF_PRIMARY, mine={"secondary": IN_THE_MINE["secondary"]}).errors
     assert errors == [
         f"{APPS}:app-1:private_ip: missing: the mine has none of app-1 (mine function haproxy_ha.addresses; salt '*' "
         "saltutil.refresh_pillar and then salt '*' mine.update, which prints True, send it); set it here"
@@ -54,13 +54,13 @@ def test_a_machine_that_the_mine_does_not_know_is_named():
 
 
 def test_the_mine_counts_only_when_pillar_asks_for_it():
-    assert len(build(BARE, metadata=OF_PRIMARY, mine=IN_THE_MINE)["errors"]) == 2
+    assert len(build(BARE, metadata=OF_PRIMARY, mine=IN_THE_MINE).errors) == 2
 
 
 @pytest.mark.parametrize("sent", ["10.132.20.12", ["10.132.20.12"], 7, True])
 def test_mine_data_that_is_no_mapping_is_one_error_that_names_the_machine(sent):
     mine = {**IN_THE_MINE, "app-1": sent}
-    (error,) = build({**BARE, "mine": True}, metadata=OF_PRIMARY, mine=mine)["errors"]
+    (error,) = build({**BARE, "mine": True}, metadata=OF_PRIMARY, mine=mine).errors
     assert error.startswith(f"{APPS}:app-1:private_ip: missing: the mine has ")
     assert "of app-1, allowed: what haproxy_ha.addresses returns" in error
 
@@ -68,7 +68,7 @@ def test_mine_data_that_is_no_mapping_is_one_error_that_names_the_machine(sent):
 def test_what_the_mine_and_the_metadata_service_say_is_checked():
     wrong = {**OF_PRIMARY, "anchor_ip": "10.17.1.18\nbind *:81"}
     mine = {**IN_THE_MINE, "app-1": {"private_ip": "localhost"}}
-    errors = build({**BARE, "mine": True}, metadata=wrong, mine=mine)["errors"]
+    errors = build({**BARE, "mine": True}, metadata=wrong, mine=mine).errors
     assert errors == [
         f"{APPS}:app-1:private_ip: missing: the mine says 'localhost' (a string), allowed: an IPv4 or IPv6 address; "
         "set it here",
@@ -99,7 +99,7 @@ def test_a_metadata_service_that_does_not_answer_is_the_reason(answer, reason):
         if answer:
             raise answer
 
-    errors = build({"load_balancers:primary:anchor_ip": REMOVED}, metadata=metadata)["errors"]
+    errors = build({"load_balancers:primary:anchor_ip": REMOVED}, metadata=metadata).errors
     assert errors == [
         f"{NODES}:primary:anchor_ip: missing: the metadata service http://169.254.169.254 did not answer{reason}; "
         "set it here"
@@ -109,40 +109,40 @@ def test_a_metadata_service_that_does_not_answer_is_the_reason(answer, reason):
 def test_a_droplet_without_an_anchor_ip_has_its_public_ip_in_its_place():
     metadata = {**OF_PRIMARY, "anchor_ip": None}
     built = valid({"load_balancers:primary": {"private_ip": "10.132.20.10"}}, metadata=metadata)
-    assert built["me"]["anchor_ip"] == "203.0.113.21"
-    assert built["haproxy"]["frontends"]["http"]["bind"] == [{"address": "203.0.113.21", "port": 80, "options": ""}]
-    assert built["warnings"] == [
+    assert built.me.anchor_ip == "203.0.113.21"
+    assert built.haproxy["frontends"]["http"]["bind"] == [{"address": "203.0.113.21", "port": 80, "options": ""}]
+    assert built.warnings == [
         f"{NODES}:primary:anchor_ip: this droplet has none, so HAProxy binds its public IP 203.0.113.21"
     ]
 
 
 def test_an_unknown_public_ip_is_a_warning():
     built = valid({"app_servers:app-1:public_ip": REMOVED}, "app-1")
-    assert built["warnings"] == [f"{APPS}:app-1:public_ip: missing: there is no metadata service; set it here"]
-    assert built["me"]["public_ip"] is None
+    assert built.warnings == [f"{APPS}:app-1:public_ip: missing: there is no metadata service; set it here"]
+    assert built.me.public_ip is None
 
 
 def test_a_bind_on_an_unknown_public_ip_is_an_error():
     changes = {"load_balancers:primary:public_ip": REMOVED, "haproxy:frontends:http:bind": ["anchor:80", "public:81"]}
-    assert build(changes)["errors"] == [f"{HAPROXY}:frontends:http:bind:1: the public_ip of this machine is unknown"]
+    assert build(changes).errors == [f"{HAPROXY}:frontends:http:bind:1: the public_ip of this machine is unknown"]
 
 
 def test_a_machine_in_both_roles_shares_its_addresses():
     built = valid({"app_servers:secondary": {"port": 8080}}, "secondary")
-    assert built["app_servers"]["secondary"]["private_ip"] == "10.132.20.11"
-    assert built["me"]["anchor_ip"] == "10.17.1.19"
+    assert built.app_servers["secondary"].private_ip == "10.132.20.11"
+    assert built.me.anchor_ip == "10.17.1.19"
 
 
 def test_node_ids_depend_on_the_name_alone():
-    before = valid({"load_balancers:third": {"private_ip": "10.132.20.12"}})["load_balancers"]
+    before = valid({"load_balancers:third": {"private_ip": "10.132.20.12"}}).load_balancers
     after = valid({"load_balancers:secondary": REMOVED, "load_balancers:third": {"private_ip": "10.132.20.12"}})
-    assert before["third"]["node_id"] == after["load_balancers"]["third"]["node_id"]
-    assert all(1 <= entry["node_id"] <= 65535 for entry in before.values())
+    assert before["third"].node_id == after.load_balancers["third"].node_id
+    assert all(1 <= entry.node_id <= 65535 for entry in before.values())
 
 
 def test_binds_name_this_machine():
     changes = {"haproxy:frontends:http:bind": ["anchor:80", "private:81", "public:82", "*:83", "[fd00::5]:84 v6only"]}
-    bound = valid(changes, "secondary")["haproxy"]["frontends"]["http"]["bind"]
+    bound = valid(changes, "secondary").haproxy["frontends"]["http"]["bind"]
     assert bound == [
         {"address": "10.17.1.19", "port": 80, "options": ""},
         {"address": "10.132.20.11", "port": 81, "options": ""},
@@ -162,19 +162,19 @@ NO_ANCHORS = {"load_balancers:primary:anchor_ip": REMOVED, "load_balancers:secon
 ])
 def test_haproxy_binds_the_floating_ip_itself_where_no_anchor_ip_stands_for_it(floating_ip, others):
     changes = {"floating_ip": {"address": "10.132.20.100", **floating_ip}, **others}
-    bound = valid(changes)["haproxy"]["frontends"]["http"]["bind"]
+    bound = valid(changes).haproxy["frontends"]["http"]["bind"]
     assert bound == [{"address": "10.132.20.100", "port": 80, "options": "transparent"}]
 
 
 def test_another_agent_may_bring_the_address_to_an_anchor_ip():
     changes = {"floating_ip": {"address": "198.51.100.7", "agent": "ocf:heartbeat:awseip"}}
-    bound = valid(changes)["haproxy"]["frontends"]["http"]["bind"]
+    bound = valid(changes).haproxy["frontends"]["http"]["bind"]
     assert bound == [{"address": "10.17.1.18", "port": 80, "options": ""}]
 
 
 def test_a_bind_on_an_address_that_nobody_tells_is_an_error():
     changes = {"floating_ip": {"agent": "ocf:heartbeat:awsvip"}, **NO_ANCHORS}
-    assert build(changes)["errors"] == [
+    assert build(changes).errors == [
         f"{HAPROXY}:frontends:http:bind:0: neither an anchor IP nor haproxy_ha:floating_ip:address is there to bind"
     ]
 
@@ -184,5 +184,5 @@ def test_a_quorum_helper_needs_the_balancers_addresses_and_its_own():
             "quorum_helper": {"helper": None}, "mine": True, **IN_THE_CLEAR}
     mine = {"primary": OF_PRIMARY, **IN_THE_MINE}
     built = valid(bare, "helper", metadata={"private_ip": "10.132.20.50"}, mine=mine)
-    assert built["me"]["private_ip"] == "10.132.20.50"
-    assert [node["private_ip"] for node in built["load_balancers"].values()] == ["10.132.20.10", "10.132.20.11"]
+    assert built.me.private_ip == "10.132.20.50"
+    assert [node.private_ip for node in built.load_balancers.values()] == ["10.132.20.10", "10.132.20.11"]

@@ -5,7 +5,7 @@ from support.pillars import EXAMPLE, FAMILIES, build, valid
 
 
 def on(osfinger, os_family="Debian", changes=None, minion_id="primary"):
-    return minion.on_system(build(changes, minion_id), os_family, osfinger, FAMILIES)["errors"]
+    return minion.on_system(build(changes, minion_id), os_family, osfinger, FAMILIES).errors
 
 
 @pytest.mark.parametrize("osfinger", FAMILIES["Debian"]["tested"])
@@ -57,13 +57,13 @@ def test_two_entries_may_be_one_package():
 
 def test_pillar_that_failed_to_render_is_the_first_error():
     failed = minion.in_pillar(valid(), {"haproxy_ha": EXAMPLE, "_errors": ["Rendering SLS 'x' failed"]})
-    assert failed["errors"] == ["pillar: failed to render, so it may lack what is written: Rendering SLS 'x' failed"]
-    assert minion.in_pillar(valid(), {"_errors": ["Rendering SLS 'x' failed"]})["tree"] is True
+    assert failed.errors == ["pillar: failed to render, so it may lack what is written: Rendering SLS 'x' failed"]
+    assert minion.in_pillar(valid(), {"_errors": ["Rendering SLS 'x' failed"]}).tree is True
 
 
 def test_no_pillar_of_ours_is_no_tree():
     for pillar in ({}, {"haproxy": {"enabled": True}}, {"cluster": {"name": "theirs"}}, {"mine": True}):
-        assert minion.in_pillar(valid(), pillar)["tree"] is False
+        assert minion.in_pillar(valid(), pillar).tree is False
 
 
 def test_what_pillar_gives_and_what_it_leaves_alone_is_no_surplus():

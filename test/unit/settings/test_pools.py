@@ -32,14 +32,14 @@ SILENT = [
 @pytest.mark.parametrize("lines", SILENT)
 def test_a_backend_whose_lines_answer_some_at_most_needs_a_server(lines):
     built = build({"haproxy:backends": {"app_pool": {"servers": [], "options": lines}}})
-    assert built["errors"] == [
+    assert built.errors == [
         f"{HAPROXY}:backends:app_pool:servers: none, but frontend http sends requests to it; {SERVERS}"
     ]
 
 
 def test_a_listen_that_redirects_to_itself_needs_a_server():
     tls = {"bind": ["anchor:81", "anchor:444 ssl crt /x.pem"], "redirect_to_https": True}
-    assert len(build({"haproxy:listens": {"own": tls}})["errors"]) == 1
+    assert len(build({"haproxy:listens": {"own": tls}}).errors) == 1
 
 
 @pytest.mark.parametrize("lines", ANSWERING)
@@ -73,7 +73,7 @@ DATABASES = {f"app_servers:db-{number}": {"private_ip": f"10.132.20.20{number}",
      ["app-1", "app-2", "db-1", "db-2"]),
 ])  # fmt: skip
 def test_a_server_of_one_pool_joins_the_default_one_only_if_it_is_asked_to(more, pool):
-    assert valid({**DATABASES, **more})["haproxy"]["backends"]["app_pool"]["servers"] == pool
+    assert valid({**DATABASES, **more}).haproxy["backends"]["app_pool"]["servers"] == pool
 
 
 @pytest.mark.parametrize("backend, told", [
@@ -85,4 +85,4 @@ def test_a_server_of_one_pool_joins_the_default_one_only_if_it_is_asked_to(more,
     ({"servers": ["app-1"]}, []),
 ])  # fmt: skip
 def test_a_server_that_might_be_meant_for_both_pools_is_told(backend, told):
-    assert valid({**DATABASES, "haproxy:backends": {"api": backend}})["warnings"] == told
+    assert valid({**DATABASES, "haproxy:backends": {"api": backend}}).warnings == told

@@ -313,4 +313,4 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_pillar_gives_exactly_its_messages(case):
     changes, messages, *minion = WRONG[case]
-    assert build(changes, *minion)["errors"] == messages
+    assert build(changes, *minion).errors == messages

@@ -52,7 +52,7 @@ def test_what_was_not_there_stays_nothing():
 
 def test_the_first_plan_of_the_cluster_is_one_line_an_object():
     pillar = {"cluster:fencing": {"enabled": True}}
-    desired = valid(pillar)["cluster"]["configuration"]
+    desired = valid(pillar).cluster.configuration
     made = plan.make(Document(ET.fromstring(CIB)), desired, "haproxy_ha").changes
     said = crm.lines(made)
     assert said.keys() == made.keys()

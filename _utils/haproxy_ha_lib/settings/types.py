@@ -1,0 +1,185 @@
+"""
+The settings of a minion as records. They are made of plain data (:meth:`Settings.of`) and become plain data again
+(:meth:`Settings.as_dict`) where people, SLS files and Salt's ``__context__`` have them: a class is another one after
+a sync.
+
+What is laid out for a template stays a mapping: the parts of nginx and HAProxy, and Pacemaker's objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from haproxy_ha_lib import provider
+from haproxy_ha_lib.provider import FloatingIP
+from haproxy_ha_lib.types import Rule, Tree
+
+
+class Record:
+    """Its fields may be had as the keys of a mapping, too."""
+
+    def __getitem__(self, key: str) -> Any:
+        return getattr(self, key)
+
+
+@dataclass(frozen=True)
+class Machine(Record):
+    """A load balancer, or what this machine is by all tables of pillar; None: unknown."""
+
+    private_ip: str | None = None
+    anchor_ip: str | None = None
+    public_ip: str | None = None
+    private_ipv6: str | None = None
+    public_ipv6: str | None = None
+    node_id: int | None = None
+
+    @property
+    def private_addresses(self) -> list[str]:
+        """Its addresses in the private network."""
+        return [address for address in (self.private_ip, self.private_ipv6) if address]
+
+
+@dataclass(frozen=True)
+class AppServer(Record):
+    """An app server, and its place in the pool."""
+
+    private_ip: str | None
+    public_ip: str | None
+    port: int
+    managed: bool
+    weight: int | None
+    backup: bool
+    maxconn: int | None
+    options: Sequence[str]
+
+
+@dataclass(frozen=True)
+class QuorumHelper(Record):
+    """The third machine that votes."""
+
+    private_ip: str | None
+    port: int
+    managed: bool
+
+
+@dataclass(frozen=True)
+class Fencing(Record):
+    """Whether lost load balancers are powered off, and which droplets they are."""
+
+    enabled: bool
+    droplets: Mapping[str, str]
+    delay: int
+
+
+@dataclass(frozen=True)
+class QuorumDevice(Record):
+    """How the load balancers use the quorum helper."""
+
+    algorithm: str | None
+    timeout: int
+    tls: bool
+
+
+@dataclass(frozen=True)
+class Cluster(Record):
+    """Corosync and Pacemaker; ``configuration``: Pacemaker's objects in the form of pacemaker.export."""
+
+    name: str
+    port: int
+    failure_detection: str
+    token: int
+    consensus: int | None
+    knet_ping_interval: int
+    knet_ping_timeout: int
+    knet_pong_count: int
+    second_link: bool
+    wait_for_all: bool
+    system: Mapping[str, Any]
+    max_disruption: str | Mapping[str, str]
+    fencing: Fencing
+    quorum_device: QuorumDevice
+    replaces: Sequence[str]
+    purge: bool
+    expected_timeout: int
+    configuration: Tree
+
+    @classmethod
+    def of(cls, plain: Tree) -> Cluster:
+        """Return the record of plain data."""
+        records = {"fencing": Fencing(**plain["fencing"]), "quorum_device": QuorumDevice(**plain["quorum_device"])}
+        return cls(**{**plain, **records})
+
+
+@dataclass(frozen=True)
+class Firewall(Record):
+    """What rules are added with, and the rules."""
+
+    enabled: bool
+    backend: str
+    rules: Sequence[Rule] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Settings(Record):
+    """
+    What one minion has to be; :func:`haproxy_ha_lib.settings.build.settings` says where it comes from.
+
+    tls_groups: those of the profile that this system's OpenSSL knows. has_run: whether the site was set up before there
+    were defaults for its edge. tree: whether pillar has anything for this formula. stale: which of the formula's
+    modules are not those of its states.
+    """
+
+    minion_id: str
+    roles: Sequence[str]
+    errors: Sequence[str]
+    warnings: Sequence[str]
+    me: Machine
+    load_balancers: Mapping[str, Machine]
+    app_servers: Mapping[str, AppServer]
+    quorum_helper: Mapping[str, QuorumHelper]
+    floating_ip: FloatingIP
+    mine: bool
+    verify: bool
+    allow_untested_os: bool
+    upgrades: str
+    nginx: Tree
+    haproxy: Tree
+    cluster: Cluster
+    firewall: Firewall
+    packages: Mapping[str, Any]
+    services: Mapping[str, str]
+    paths: Mapping[str, str]
+    tls_groups: str
+    has_run: bool
+    tree: bool = True
+    stale: Sequence[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, plain: Tree) -> Settings:
+        """Return the settings of what :meth:`as_dict` returned."""
+        records = {
+            "me": Machine(**plain["me"]),
+            "load_balancers": {name: Machine(**one) for name, one in plain["load_balancers"].items()},
+            "app_servers": {name: AppServer(**one) for name, one in plain["app_servers"].items()},
+            "quorum_helper": {name: QuorumHelper(**one) for name, one in plain["quorum_helper"].items()},
+            "floating_ip": FloatingIP.of(plain["floating_ip"]),
+            "cluster": Cluster.of(plain["cluster"]),
+            "firewall": Firewall(**plain["firewall"]),
+        }
+        return cls(**{**plain, **records})
+
+    def as_dict(self) -> Tree:
+        """Return them as plain data, with what SLS files have to know of whoever moves the floating IP."""
+        needs_token = bool(provider.of(self.floating_ip).token)
+        return {**_plain(self), "floating_ip": {**self.floating_ip.as_dict(), "needs_token": needs_token}}
+
+
+def _plain(value: Any) -> Any:
+    """Records as mappings; what is plain already is not copied."""
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(inner) if is_dataclass(inner) else inner for key, inner in value.items()}
+    return value
