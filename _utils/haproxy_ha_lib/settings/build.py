@@ -1,12 +1,16 @@
 """
 The settings of one minion: pillar over defaults, checked, with every address it needs.
 
-One pure function, :func:`build`. What is wrong is collected, not raised: a run shows all errors at once. No secret
+One pure function, :func:`settings`. What is wrong is collected, not raised: a run shows all errors at once. No secret
 is part of the result.
 """
 
+from __future__ import annotations
+
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from haproxy_ha_lib import corosync, provider
 from haproxy_ha_lib.cluster import objects as cluster
@@ -18,11 +22,22 @@ from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
 from haproxy_ha_lib.provider import FloatingIP
 from haproxy_ha_lib.settings import addresses, checks
-from haproxy_ha_lib.settings.types import Settings
+from haproxy_ha_lib.settings.types import Firewall, Settings
+from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.errors import Problem
+from saltext.pacemaker.types import Path
 
 
-def settings(pillar, minion_id, defaults, metadata=None, mine=None, memory=None, osfinger=None, installed=""):
+def settings(
+    pillar: Any,
+    minion_id: str,
+    defaults: Tree,
+    metadata: addresses.Metadata = None,
+    mine: Mapping[str, Any] | None = None,
+    memory: int | None = None,
+    osfinger: str | None = None,
+    installed: str = "",
+) -> Settings:
     """
     Return the settings of a minion.
 
@@ -98,7 +113,7 @@ def settings(pillar, minion_id, defaults, metadata=None, mine=None, memory=None,
     return settings if settings.errors else replace(settings, firewall=_firewall(settings))
 
 
-def secrets(pillar):
+def secrets(pillar: Any) -> Tree:
     """
     Return what the schema marks secret and hence is not in the settings, by its place in pillar, in its normal form:
     {"floating_ip": {"api_token": text or None}, "haproxy": {"certificates": {name: {"pem": PEM}}, ...}, ...}.
@@ -109,11 +124,11 @@ def secrets(pillar):
     return schema.split(pillar)[1]
 
 
-def _firewall(settings):
+def _firewall(settings: Settings) -> Firewall:
     return replace(settings.firewall, rules=rules.rules(settings))
 
 
-def _errors(problems):
+def _errors(problems: Iterable[Problem]) -> list[str]:
     """The messages in the order of their paths. Nothing is missing where pillar has something wrong instead."""
     wrong = {problem.path for problem in problems if not isinstance(problem, Missing)}
     told = {
@@ -124,18 +139,18 @@ def _errors(problems):
     return [shown(problem) for problem in sorted(told, key=_order)]
 
 
-def _related(one, other):
+def _related(one: Path, other: Path) -> bool:
     """Whether one path is above the other, or is it."""
     length = min(len(one), len(other))
     return one[:length] == other[:length]
 
 
-def _order(problem):
+def _order(problem: Problem) -> tuple[list[str], str]:
     """By path; numbers of list entries count as numbers."""
     return [str(step).zfill(9) if str(step).isdigit() else str(step) for step in problem.path], problem.text
 
 
-def _roles(read, minion_id):
+def _roles(read: Tree, minion_id: str) -> list[str]:
     """An app server or quorum helper that is not managed has no role."""
     roles = ["load_balancer"] if minion_id in read["load_balancers"] else []
     for role, table in (("app_server", "app_servers"), ("quorum_helper", "quorum_helper")):
@@ -144,7 +159,7 @@ def _roles(read, minion_id):
     return roles
 
 
-def _give_node_ids(balancers):
+def _give_node_ids(balancers: Tree) -> None:
     """A node id that pillar leaves out comes from the name, never from the position: it must stay when others go.
     knet allows at most 65535."""
     for machine, entry in balancers.items():
@@ -152,12 +167,12 @@ def _give_node_ids(balancers):
             entry["node_id"] = zlib.crc32(machine.encode()) % 65535 + 1
 
 
-def _alone(balancers):
+def _alone(balancers: Tree) -> Iterator[str]:
     if len(balancers) == 1:
         yield f"{ROOT}:load_balancers: only one, so nothing takes over when it fails"
 
 
-def _left_out(read):
+def _left_out(read: Tree) -> Iterator[str]:
     """A server that another proxy names for HTTP, at its own port, might be meant for both pools."""
     haproxy = read["haproxy"]
     pools = {title: (kind, proxy) for kind, title, proxy in cfg.proxies(haproxy) if kind != "frontend"}
@@ -169,7 +184,7 @@ def _left_out(read):
             yield f"{ROOT}:haproxy:{PROXIES[kind]}:{title}:servers: {text}"
 
 
-def _haproxy(read, secret, floating_ip, me):
+def _haproxy(read: Tree, secret: Tree, floating_ip: FloatingIP, me: Tree) -> tuple[Tree, list[Problem]]:
     """HAProxy's part with every name replaced by what it stands for; returns (haproxy, problems)."""
     haproxy, problems = read["haproxy"], []
     for path, _, proxy in cfg.listening(haproxy):
@@ -177,7 +192,7 @@ def _haproxy(read, secret, floating_ip, me):
             if not _resolved(bind, me, floating_ip)["address"] and not _told(bind, floating_ip):
                 problems.append(Problem((ROOT, "haproxy", *path, "bind", number), _unknown(bind["address"])))
 
-    def resolved(proxy):
+    def resolved(proxy: Tree) -> Tree:
         parts = dict(proxy)
         if "bind" in proxy:
             parts["bind"] = [_resolved(bind, me, floating_ip) for bind in proxy["bind"]]
@@ -194,18 +209,18 @@ def _haproxy(read, secret, floating_ip, me):
     }, problems
 
 
-def _unknown(word):
+def _unknown(word: str) -> str:
     if word == "anchor":
         return f"neither an anchor IP nor {ROOT}:floating_ip:address is there to bind"
     return f"the {schema.OWN_ADDRESSES[word]} of this machine is unknown"
 
 
-def _told(bind, floating_ip):
+def _told(bind: Tree, floating_ip: FloatingIP) -> bool:
     """Whether an address that is unknown is told by addresses.fill_in already."""
     return bind["address"] == "private" or (bind["address"] == "anchor" and provider.of(floating_ip).needs_anchor)
 
 
-def _resolved(bind, me, floating_ip):
+def _resolved(bind: Tree, me: Tree, floating_ip: FloatingIP) -> Tree:
     """
     Replace a word that stands for an address of this machine by it.
 
