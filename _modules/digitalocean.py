@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from typing import Any
 
 import requests
 from salt.exceptions import CommandExecutionError, SaltInvocationError
@@ -23,6 +24,10 @@ from haproxy_ha_lib.settings import build
 log = logging.getLogger(__name__)
 
 __virtualname__ = "digitalocean"
+
+# Salt's loader puts these here.
+__context__: dict[str, Any]
+__pillar__: dict[str, Any]
 
 _CONTEXT_KEY = "digitalocean.metadata"
 _SESSIONS_KEY = "digitalocean.sessions"
@@ -293,7 +298,7 @@ def _within(seconds, session, *arguments, **options):
     The (status, headers, content) of a request's answer, or in words why there is none. Its thread bounds what no
     timeout of requests does: looking up a name, and an answer that comes in drips.
     """
-    outcome = [f"no complete answer within {seconds:.1f} s"]
+    outcome: list[Any] = [f"no complete answer within {seconds:.1f} s"]
 
     def make():
         try:

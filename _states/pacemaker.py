@@ -22,6 +22,9 @@ The form of the data is that of ``pacemaker.export``; see the execution module `
       pacemaker.primitive_absent: []
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from salt.state import STATE_INTERNAL_KEYWORDS
 
@@ -29,6 +32,10 @@ from saltext.pacemaker.cib.kinds import KINDS
 from saltext.pacemaker.cib.settings import SETTINGS
 
 __virtualname__ = "pacemaker"
+
+# Salt's loader puts these here.
+__opts__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
 
 
 def __virtual__():
@@ -301,7 +308,7 @@ def mod_aggregate(low, chunks, running):
     """
     if not _can_aggregate(low):
         return low
-    together = {}
+    together: dict[str, Any] = {}
     for chunk in chunks:
         tag = "_|-".join(chunk[key] for key in ("state", "__id__", "name", "fun"))
         alike = all(chunk.get(option) == low.get(option) for option in _OPTIONS)

@@ -214,7 +214,7 @@ def _running(place):
     for pid in filter(str.isdigit, os.listdir("/proc")):
         words = (files.text(f"/proc/{pid}/cmdline") or "").split("\0")
         if any(_is_program(word, place) for word in words[1:3]):
-            found.append(system.mark_of(pid))
+            found.append(system.mark_of(int(pid)))
     return found
 
 

@@ -53,8 +53,8 @@ class Daemon:
     name: str
     unit: str
     root: str
-    check: tuple
-    listeners: tuple = ()
+    check: tuple[str, ...]
+    listeners: tuple[tuple[str, int], ...] = ()
     servers: pool.Pool | None = None
     agent: verdicts.Agent | None = None
 
@@ -79,7 +79,7 @@ def refusal(daemon, wanted):
             files.put(os.path.join(stage, os.path.relpath(path, daemon.root)), entry)
         code, output = system.run(
             ["unshare", "--mount", "--propagation", "private", "sh", "-c", _OVERLAID, "sh", stage, daemon.root,
-             system.program(daemon.name), *daemon.check],
+             system.program(daemon.name) or daemon.name, *daemon.check],
             env=_environment(daemon.name),
         )
     finally:
@@ -110,10 +110,11 @@ def _corosync_conf(wanted):
 
 def _environment(name):
     """The variables of the service's defaults file, which a configuration may use."""
-    variables = {}
+    variables: dict[str, str] = {}
     for line in (files.text(f"{_DEFAULTS}/{name}") or "").splitlines():
         with contextlib.suppress(ValueError):  # a quote that is not closed: systemd skips the line too
-            variables.update(word.split("=", 1) for word in shlex.split(line, comments=True) if "=" in word)
+            words = [word.partition("=") for word in shlex.split(line, comments=True)]
+            variables |= {name: value for name, sign, value in words if sign}
     return variables
 
 

@@ -13,6 +13,7 @@ import shutil
 import stat
 import tempfile
 import time
+from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
@@ -22,7 +23,7 @@ from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry
 
 # Any bytes come back as they were read.
-_AS_IT_IS = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+_AS_IT_IS: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
 def read(path):

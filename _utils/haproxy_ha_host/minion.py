@@ -149,8 +149,8 @@ class Minion:
                 memory=self.grains.get("mem_total"), osfinger=self.grains.get("osfinger"),
                 installed=_own_haproxy_cfg(family),
             )  # fmt: skip
-            grains = [self.grains.get(name) for name in ("os_family", "osfinger")]
-            settings = minion.on_system(minion.in_pillar(settings, pillar), *grains, families)
+            settings = minion.in_pillar(settings, pillar)
+            settings = minion.on_system(settings, self.grains.get("os_family"), self.grains.get("osfinger"), families)
             return minion.with_modules(settings, stale, self.environment).as_dict()
         except CommandExecutionError as exc:
             return {"minion_id": self.id, "roles": [], "errors": [str(exc)], "warnings": [], "tree": True}

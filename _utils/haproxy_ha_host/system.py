@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from salt.exceptions import CommandExecutionError
@@ -156,7 +156,7 @@ def settled(unit: str, timeout: float = 30) -> str:
     return states[-1]
 
 
-def running_of(units: Sequence[str]) -> list[str]:
+def running_of(units: Collection[str]) -> list[str]:
     """Those of several services (list of str) that run, asked at once."""
     if not systemd():
         return []

@@ -28,7 +28,7 @@ PARTS = {
 _OURS_ALONE = ("load_balancers", "app_servers", "floating_ip")
 
 
-def on_system(settings: Settings, os_family: str, osfinger: str, families: Tree) -> Settings:
+def on_system(settings: Settings, os_family: str | None, osfinger: str | None, families: Tree) -> Settings:
     """
     Return the settings with an error if this minion has a role and nobody has tested the formula on its system.
 
