@@ -6,13 +6,10 @@ What is decided about them is in the package ``haproxy_ha_lib``; commands, socke
 """
 
 import base64
-import contextlib
 import dataclasses
 import functools
-import hashlib
 import importlib
 import inspect
-import json
 import logging
 import os
 import re
@@ -29,27 +26,24 @@ from haproxy_ha_host import (
     files,
     leftovers,
     lock,
-    net,
     nss,
-    probes,
+    provider,
     rendering,
     system,
     verdicts,
-    waiting,
+    verification,
 )
 from haproxy_ha_host import firewall as host_firewall
-from haproxy_ha_host.cluster import handover
+from haproxy_ha_host import preflight as host_preflight
+from haproxy_ha_host.cluster import membership, operate
 from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib import agents as lib_agents
+from haproxy_ha_lib import listeners, values
 from haproxy_ha_lib import nginx as nginx_conf
-from haproxy_ha_lib import provider, values
-from haproxy_ha_lib.cluster import objects as lib_cluster
 from haproxy_ha_lib.cluster import standing
-from haproxy_ha_lib.digitalocean.calls import Unavailable
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileEntry
-from haproxy_ha_lib.haproxy import cfg
 from haproxy_ha_lib.settings import minion as lib_minion
 
 log = logging.getLogger(__name__)
@@ -84,7 +78,7 @@ def settings(saltenv=None):
         states, the pillar is that at hand, which is a run's own; without one, as people call, it is read anew: no
         ``saltutil.refresh_pillar`` is needed. So do all functions of this module.
 
-    Returns a dict with ``roles`` (none while something is wrong or :func:`missing`), ``errors`` (texts that name the
+    Returns a dict with ``roles`` (none while something is wrong or missing), ``errors`` (texts that name the
     pillar path; all of them), and the settings of each tier. No secret is in it, and passwords in raw lines are hidden.
     Within a run it is made once for the same pillar.
 
@@ -108,9 +102,9 @@ def rendered(saltenv=None, preflighted=True):
         False: do not ask :func:`preflight`.
 
     Returns what :func:`settings` returns, without roles where preflight finds something, and ``problems``, what it
-    found; ``missing``, what :func:`missing` and :func:`stale` return; ``seen``, with which the state
-    ``haproxy_ha.settings_valid`` tells whether what was rendered is still true when it runs: ``{"roles", "errors",
-    "digests"}``.
+    found; ``missing``, the formula's modules that are not here and what :func:`stale` returns; ``seen``, with which
+    the state ``haproxy_ha.settings_valid`` tells whether what was rendered is still true when it runs: ``{"roles",
+    "errors", "digests"}``; ``time_service``, what keeps the clock: ``{"unit", "packages"}``, with those to install.
 
     CLI Example:
 
@@ -120,22 +114,6 @@ def rendered(saltenv=None, preflighted=True):
     """
     minion = _minion(saltenv)
     return rendering.settings(minion, functools.partial(preflight, saltenv) if preflighted else None)
-
-
-def digests(saltenv=None):
-    """
-    Return what tells two settings apart: a short digest of each part of them, by its key.
-
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.digests
-    """
-    return lib_minion.digests(_minion(saltenv).shown_settings())
 
 
 def _valid_settings(saltenv=None):
@@ -156,20 +134,6 @@ def _formula_text(name, saltenv):
 
 def _file_server_text(source, saltenv):
     return _minion(saltenv).file_server_text(source)
-
-
-def missing():
-    """
-    Return which of the formula's modules and states are not on this minion: a list of ``module.function``, empty once
-    they are synced (``saltutil.sync_all``).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt '*' haproxy_ha.missing
-    """
-    return _minion().missing()
 
 
 def stale(saltenv=None):
@@ -265,74 +229,6 @@ def generate_quorum_certificates(cluster="haproxy_ha"):
     return {"helper_pem": helper, "balancer_pem": balancer}
 
 
-# The machine as it is
-
-
-def time_service(saltenv=None):
-    """
-    Return the time synchronisation of this machine: ``{"unit", "active", "packages"}``.
-
-    The one that runs; else the one of the formula, with the packages to install for it.
-
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.time_service
-    """
-    ours = _readable_settings(saltenv)
-    unit = ours["services"]["time_sync"]
-    active = system.running_of(dict.fromkeys([unit, *_CLOCK_UNITS]))
-    if active and active[0] != unit:
-        return {"unit": active[0], "active": True, "packages": []}
-    return {"unit": unit, "active": bool(active), "packages": ours["packages"]["time_sync"]}
-
-
-def listeners():
-    """
-    Return the machine's listening TCP sockets: ``[{"address", "port", "inode"}]``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt '*' haproxy_ha.listeners
-    """
-    return net.listeners()
-
-
-def port_holders(binds):
-    """
-    Return who listens where somebody wants to: ``[{"address", "port", "held", "program", "pid"}]``.
-
-    binds
-        List of ``[address, port]`` that are wanted. ``held`` is the address of the listener that is in the way;
-        ``program`` and ``pid`` are None where the kernel does not tell.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.port_holders '[["10.17.1.18", 80]]'
-    """
-    return net.holders(binds)
-
-
-def _listeners_of(name, ours):
-    """Where a daemon has to listen by the settings: ((address, port), ...)."""
-    if name == "haproxy" and "load_balancer" in ours["roles"]:
-        binds = [bind for _, _, proxy in cfg.listening(ours["haproxy"]) for bind in proxy["bind"]]
-        return tuple(("0.0.0.0" if bind["address"] == "*" else bind["address"], bind["port"]) for bind in binds)
-    if name == "nginx" and "app_server" in ours["roles"] and nginx_conf.has_sites(ours["nginx"]):
-        return tuple((ours["me"]["private_ip"], port) for port in nginx_conf.ports(ours))
-    if name == _QNETD and "quorum_helper" in ours["roles"]:
-        return ((ours["me"]["private_ip"], ours["quorum_helper"][ours["minion_id"]]["port"]),)
-    return ()
-
-
 # Before anything is touched
 
 
@@ -359,123 +255,26 @@ def preflight(saltenv=None, max_age=0):
 
         salt primary haproxy_ha.preflight
     """
-    known = rendering.problems(_minion(saltenv), max_age)
+    minion = _minion(saltenv)
+    known = rendering.problems(minion, max_age)
     if known is not None:
         return known
-    ours = _valid_settings(saltenv)
-    problems = [*_stray_parts(saltenv), *_leaving_members(ours), *_held_ports(ours)]
-    return problems + (_floating_ip_problems(ours, saltenv) if _uses_api(ours) else [])
+    return host_preflight.find_problems(minion, left_over(saltenv))
 
 
-def _held_ports(ours):
-    going = ["nginx"] if ours["haproxy"]["remove_nginx"] else []
-    problems = []
-    for daemon in ("nginx", "haproxy", _QNETD):
-        for held in net.holders(_listeners_of(daemon, ours)):
-            if held["program"] not in (daemon, *going):
-                who = f"{held['program']} (process {held['pid']})" if held["program"] else "another program"
-                remedy = "; haproxy_ha:haproxy:remove_nginx: true removes it" if held["program"] == "nginx" else ""
-                problems.append(
-                    f"{who} listens on {held['held']} port {held['port']}; {daemon} has to listen on {held['address']}"
-                    f"{remedy}"
-                )
-    return problems
-
-
-def _stray_parts(saltenv):
-    """A machine with another role that still is a load balancer."""
-    stray = [part for part in left_over(saltenv) if lib_minion.PARTS.get(part) == "load_balancers"]
-    if not stray:
-        return []
-    calls = ", then ".join(f"salt '{__opts__['id']}' haproxy_ha.remove {part}" for part in stray)
-    return [f"this machine still has the formula's {_listed(stray)}, and is in no haproxy_ha:load_balancers: {calls}"]
-
-
-def _listed(parts):
-    return ", ".join(part.replace("_", " ") for part in parts)
-
-
-def _leaving_members(ours):
-    """Who runs in this machine's cluster and is not in pillar: each of two clusters would take the address."""
-    if "load_balancer" not in ours["roles"]:
-        return []
-    return [
-        f"{name} runs in this cluster, and is in no haproxy_ha:load_balancers. Left out while it runs, it would be a "
-        f"cluster of its own, and take the floating IP. First, there: salt '{name}' state.apply haproxy_ha.clean"
-        for name in _online_members(ours["minion_id"])
-        if name not in ours["load_balancers"]
-    ]
-
-
-def _online_members(own):
-    """The nodes that run in the cluster which knows this machine by the name ``own``; none without such a cluster."""
-    try:
-        nodes = __salt__["pacemaker.status"]()["nodes"]
-    except CommandExecutionError:
-        return []
-    return [name for name, node in nodes.items() if node["online"] and not node["remote"]] if own in nodes else []
-
-
-def _uses_api(ours):
-    return "load_balancer" in ours["roles"] and bool(provider.of(ours["floating_ip"]).api)
-
-
-def _api(ours):
-    """The API of whoever moves the address, to be asked; None where there is none."""
-    kind = provider.of(ours["floating_ip"]).api
-
-    def ask(function, *args, **options):
-        return __salt__[f"{kind.module}.{function}"](*args, **options)
-
-    return kind and kind(ask, ours["floating_ip"])
-
-
-def _floating_ip_problems(ours, saltenv):
-    """What the API says against the address coming here, and against fencing."""
-    address, problems = ours["floating_ip"]["address"], []
-    try:
-        problems += [f"floating IP {address}: {text}" for text in _api(ours).obstacles(timeout=10)]
-        problems += _fencing(ours)["problems"]
-    except CommandExecutionError as exc:
-        outage = isinstance(exc.__context__, Unavailable)  # no answer, in contrast to a no
-        if not outage or _floating_ip_mark(ours, saltenv) != files.text(_MARK):
-            return [*problems, f"floating IP {address}: {exc}"]
-        log.warning("haproxy_ha: the floating IP was not checked: %s", exc)
-    return problems
-
-
-def _fencing(ours):
-    """What fencing through the API would meet: {"problems", "unknown"}; nothing where another agent fences, or none."""
-    nodes = lib_cluster.fenced_by_api(ours["cluster"]["configuration"], ours["load_balancers"])
-    if not nodes or not _uses_api(ours):
-        return {"problems": [], "unknown": ""}
-    # Verification looks again every second; the API allows 250 questions a minute.
-    return _minion().once("fencing", nodes, lambda: _ask_about_fencing(ours, nodes))
-
-
-def _ask_about_fencing(ours, nodes):
-    problems, unknown = _api(ours).fencing(nodes, ours["minion_id"], _own_machine(ours))
-    return {"problems": [f"cluster:fencing: {text}" for text in problems], "unknown": unknown}
-
-
-def _own_machine(ours):
-    """What the API calls this machine; None where nothing tells."""
-    try:
-        return _api(ours).machine()
-    except CommandExecutionError:
-        return None
-
-
-def preflight_notes(saltenv=None):
+def preflight_notes(saltenv=None, remember=False):
     """
-    Return what a person should know before the first run with a floating IP: a list of texts, empty once
-    :func:`mark_floating_ip` has remembered it.
+    Return what a person should know before the first run with a floating IP: a list of texts, empty once that has
+    worked.
 
     The address belongs to a droplet that is none of the load balancers, from which the cluster will take it; it has a
     pending action; whether the token may power droplets off, for fencing, is unknown.
 
     saltenv : ``None``
         The environment whose defaults are read (str); see :func:`settings`.
+    remember : ``False``
+        True, as the state ``haproxy_ha.preflight`` does once nothing stands in the way: remember that the API knows the
+        floating IP with the present settings.
 
     CLI Example:
 
@@ -483,42 +282,7 @@ def preflight_notes(saltenv=None):
 
         salt primary haproxy_ha.preflight_notes
     """
-    ours = _valid_settings(saltenv)
-    if not _uses_api(ours) or _floating_ip_mark(ours, saltenv) == files.text(_MARK):
-        return []
-    try:
-        notes = _api(ours).notes(ours["load_balancers"], _own_machine(ours))
-        return [text for text in (_fencing(ours)["unknown"], *notes) if text]
-    except CommandExecutionError as exc:
-        return [f"floating IP: {exc}"]
-
-
-_MARK = f"{system.STATE}/floating_ip_checked"
-
-
-def _floating_ip_mark(ours, saltenv):
-    """Stands for the address, token and URL, and tells none of them."""
-    token = _minion(saltenv).secrets()["floating_ip"]["api_token"]
-    parts = [ours["floating_ip"][key] for key in _api(ours).settings]
-    return hashlib.sha256(json.dumps([*parts, token]).encode()).hexdigest()
-
-
-def mark_floating_ip(saltenv=None):
-    """
-    Remember that the API knows the floating IP with the present settings; see :func:`preflight`.
-
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.mark_floating_ip
-    """
-    ours = _valid_settings(saltenv)
-    if _uses_api(ours) and files.text(_MARK) != _floating_ip_mark(ours, saltenv):
-        files.put_private(_MARK, _floating_ip_mark(ours, saltenv))
+    return host_preflight.find_notes(_minion(saltenv), remember)
 
 
 # Files
@@ -608,18 +372,8 @@ def _daemon(name, ours):
         "nginx": (paths["nginx_dir"], ("-t", "-c", os.path.join(paths["nginx_dir"], "nginx.conf"))),
         "corosync": (os.path.dirname(paths["corosync_conf"]), ("-t", "-c", paths["corosync_conf"])),
     }[name]
-    servers, agent = (_pool(ours), _agent(standing.HAPROXY, ours)) if name == "haproxy" else (None, None)
-    return daemons.Daemon(name, ours["services"][name], root, check, _listeners_of(name, ours), servers, agent)
-
-
-def _agent(resource, ours):
-    """A resource of the cluster with its agent, if that is ours; else None."""
-    primitive = ours["cluster"]["configuration"].get("primitives", {}).get(resource) or {}
-    standard, _, name = str(primitive.get("agent", "")).rpartition(":")
-    if standard != f"ocf:{lib_cluster.PROVIDER}":
-        return None
-    path = os.path.join(ours["paths"]["agents_dir"], name)
-    return verdicts.Agent(path, resource, primitive.get("params") or {})
+    servers, agent = (_pool(ours), verdicts.agent_of(standing.HAPROXY, ours)) if name == "haproxy" else (None, None)
+    return daemons.Daemon(name, ours["services"][name], root, check, listeners.of(name, ours), servers, agent)
 
 
 def _pool(ours):
@@ -793,7 +547,7 @@ def page(saltenv=None):
 
 def _droplet_name(ours):
     """What the metadata service calls this machine; None where there is no such service."""
-    api = _api(ours)
+    api = _minion().api(ours)
     try:
         return api and api.hostname()
     except CommandExecutionError as exc:
@@ -1327,81 +1081,7 @@ def verify(timeout=0, saltenv=None):
 
         salt '*' haproxy_ha.verify
     """
-    ours, outcome = _valid_settings(saltenv), {}
-
-    def missing():
-        outcome.update(_verify(ours))
-        return "; ".join(outcome["failed"]), _SOON if outcome.pop("known") else timeout
-
-    waiting.until(missing, timeout, _say, 1.0)
-    return outcome
-
-
-# What is known not to change by itself is looked at again for so many seconds: something else may be on its way.
-_SOON = 5
-
-
-def _say(text):
-    """Tell people who watch: in the log, which salt-call shows, and as an event (``salt-run state.event``)."""
-    log.warning("haproxy_ha: %s", text)
-    if __opts__.get("__cli") != "salt-call" and __opts__.get("file_client") != "local":
-        __salt__["event.send"]("haproxy_ha/waiting", {"text": text})
-
-
-def _verify(ours):
-    checks, notes, known = [], [], False
-    if "app_server" in ours["roles"]:
-        checks += probes.app_server(ours)
-    if "load_balancer" in ours["roles"]:
-        found, notes, known = _verify_balancer(ours)
-        checks += found
-    if "quorum_helper" in ours["roles"]:
-        checks += probes.quorum_helper(ours)
-    passed, failed = ([probes.line(check) for check in checks if check["result"] is well] for well in (True, False))
-    return {"result": not failed, "passed": passed, "failed": failed, "notes": notes, "known": known}
-
-
-def _verify_balancer(ours):
-    """(probes, notes, whether it is known that what fails will not change by itself) of a load balancer."""
-    cluster = _cluster()
-    why = _off(ours, cluster)
-    listening = [*_listeners_of("haproxy", ours), *_listeners_of("nginx", ours)]
-    checks = probes.balancer_addresses(ours, listening, serves=not why)
-    servers, notes = probes.app_servers(ours) if why else probes.balancer_servers(ours)
-    fencing, unknown = _verify_fencing(ours)
-    checks += [*servers, *_verify_cluster(ours), *fencing, *_verify_quorum(ours)]
-    notes += unknown
-    if why:
-        notes = ["HAProxy does not run here, and is not asked, because:", *why, *notes]
-    switches = [text for text in standing.switches(cluster) if text not in why] if cluster else []
-    known = why or (switches and standing.address_rests(cluster)) or _nothing_starts(ours, cluster)
-    return checks, [*notes, *switches], bool(known)
-
-
-def _cluster():
-    """The cluster's state, or {} where Pacemaker does not answer."""
-    try:
-        return __salt__["pacemaker.status"]()
-    except CommandExecutionError:
-        return {}
-
-
-def _off(ours, cluster):
-    """Why HAProxy does not run here by the will of an operator, as sentences; empty if it should, or does."""
-    if not cluster:
-        return []
-    return standing.off(cluster, ours["minion_id"]) or (
-        [] if system.running(ours["services"]["haproxy"]) else standing.unattended(cluster, ours["minion_id"])
-    )
-
-
-def _nothing_starts(ours, cluster):
-    """Whether HAProxy does not run here and the cluster is not about to change that."""
-    if not cluster or system.running(ours["services"]["haproxy"]):
-        return False
-    with contextlib.suppress(CommandExecutionError):
-        return not __salt__["pacemaker.settle"](resources=[], timeout=0)["pending"]
-    return False
+    return verification.verify(_minion(saltenv), timeout)
 
 
 def off(saltenv=None):
@@ -1418,56 +1098,7 @@ def off(saltenv=None):
 
         salt primary haproxy_ha.off
     """
-    ours = _valid_settings(saltenv)
-    return _off(ours, _cluster()) if "load_balancer" in ours["roles"] else []
-
-
-def _verify_cluster(ours):
-    """The floating IP's owner, Pacemaker's active node and the nodes with a running HAProxy agree."""
-    if "FloatIP" not in ours["cluster"]["configuration"].get("primitives", {}):
-        return []
-    try:
-        now = _overview(__salt__["pacemaker.status"]())
-        checks = probes.agreement(now["active"], now["haproxy"])
-        checks += [probes.judged(_agent(resource, ours)) for resource, nodes in (
-            (standing.HAPROXY, now["haproxy"]), (standing.ADDRESS, now["active"])
-        ) if ours["minion_id"] in nodes and _agent(resource, ours)]  # fmt: skip
-        if _uses_api(ours):
-            api = _api(ours)
-            is_here, owner = api.owner()
-            said = f"{owner}; active: {now['active']}"
-            agree = is_here == (ours["minion_id"] in now["active"])
-            checks.append(probes.probe("owner of the floating IP", "the active node", said, agree))
-            wanted = [ours["floating_ip"][key] for key in ("address", "replaces")]
-            ask = functools.partial(api.obstacles, timeout=20)
-            against = [] if is_here else _minion().once("obstacles", wanted, ask)
-            said = "; ".join(against) or "nothing is in the way"
-            checks.append(probes.probe("the floating IP", "can come to this machine", said, not against))
-    except CommandExecutionError as exc:
-        return [probes.probe("the cluster and the floating IP's owner", "can be asked", exc, False)]
-    return checks
-
-
-def _verify_fencing(ours):
-    """With fencing through the API: it would power off each load balancer. Returns (checks, notes)."""
-    if not lib_cluster.fenced_by_api(ours["cluster"]["configuration"], ours["load_balancers"]) or not _uses_api(ours):
-        return [], []
-    try:
-        found = _fencing(ours)
-    except CommandExecutionError as exc:
-        found = {"problems": [str(exc)], "unknown": ""}
-    said = "; ".join(found["problems"]) or "each is one droplet"
-    check = probes.probe("fencing", "can power off each load balancer", said, not found["problems"])
-    return [check], [f"fencing: {found['unknown']}"] if found["unknown"] else []
-
-
-def _verify_quorum(ours):
-    """With a quorum helper, every load balancer and the helper vote."""
-    if not ours["quorum_helper"]:
-        return []
-    present, expected = corosync.votes()
-    said = f"{present} of {expected}"
-    return [probes.probe("votes of the quorum", "all of them", said, present is not None and present == expected)]
+    return verification.off(_minion(saltenv))
 
 
 def status():
@@ -1487,24 +1118,7 @@ def status():
 
         salt primary haproxy_ha.status
     """
-    if not system.program("crm_mon"):
-        return {**dict.fromkeys(standing.OVERVIEW, []), "notes": [_no_cluster()]}
-    return _overview(__salt__["pacemaker.status"]())
-
-
-def _overview(cluster):
-    return standing.overview(cluster, __salt__["pacemaker.node_name"](), system.running(_HAPROXY_UNIT))
-
-
-_HAPROXY_UNIT = "haproxy"
-
-
-def _no_cluster():
-    """What a machine without Pacemaker is, in words."""
-    roles = [role.replace("_", " ") for role in settings()["roles"]]
-    if "load balancer" in roles:
-        return "there is no cluster here yet: state.apply haproxy_ha makes it"
-    return f"no load balancer, so no cluster runs here; this minion is: {', '.join(roles) or 'none of haproxy_ha'}"
+    return operate.status(_minion())
 
 
 def failover(to=None, timeout=60):
@@ -1528,38 +1142,7 @@ def failover(to=None, timeout=60):
 
         salt primary haproxy_ha.failover
     """
-    cluster = __salt__["pacemaker.status"]()
-    before = _overview(cluster)
-    old = before["active"][0] if before["active"] else None
-    if standing.address_rests(cluster):
-        why = "; ".join(standing.switches(cluster)) or "haproxy_ha.status says more"
-        raise CommandExecutionError(f"the floating IP stays on {old or 'no node'}: {why}")
-    candidates = [node for node in before["haproxy"] if node not in (old, *before["standby"])]
-    target = to or (candidates[0] if candidates else None)
-    if target is None:
-        raise CommandExecutionError(f"no other node runs HAProxy: the floating IP stays on {old}")
-    if target == old:
-        return {"old": old, "new": old}
-    if target not in candidates:
-        raise CommandExecutionError(f"to: found {target!r}, allowed: {', '.join(candidates)}")
-    others = [node for node in before["haproxy"] if node != target]
-    marked = handover.value(timeout)
-    try:
-        handover.take(target)
-        for node in others:
-            handover.put(node, marked)
-        if not system.wait_for(lambda: _holders() == [target], timeout, 0.2):
-            where = ", ".join(_holders()) or "no node"
-            raise CommandExecutionError(f"after {timeout} s the floating IP is not on {target}, but on {where}")
-    finally:
-        for node in others:
-            handover.take(node)
-    return {"old": old, "new": target}
-
-
-def _holders():
-    """The nodes that have the floating IP."""
-    return standing.on(__salt__["pacemaker.status"](), standing.ADDRESS)
+    return operate.failover(_minion(), to, timeout)
 
 
 # What runs that were killed have left
@@ -1579,7 +1162,7 @@ def leftovers_found(saltenv=None):
 
         salt primary haproxy_ha.leftovers_found
     """
-    return leftovers.find(_places(_readable_settings(saltenv)))
+    return leftovers.find(leftovers.places(_minion(saltenv).readable_settings()))
 
 
 def leftovers_removed(saltenv=None):
@@ -1595,22 +1178,15 @@ def leftovers_removed(saltenv=None):
 
         salt primary haproxy_ha.leftovers_removed
     """
-    return leftovers.remove(_places(_readable_settings(saltenv)))
-
-
-def _places(ours):
-    """The directories that files are put into."""
-    paths = [path for path in ours["paths"].values() if path.startswith("/")]
-    paths += [ours["floating_ip"]["token_file"], layout.page_path(ours), _MARK, daemons.last_good_path("haproxy")]
-    return {*paths, *map(os.path.dirname, paths)}
+    return leftovers.remove(leftovers.places(_minion(saltenv).readable_settings()))
 
 
 # Who is there
 
 
-def absent(nodes, timeout=120, saltenv=None):
+def absent(nodes, timeout=120, saltenv=None, wait=False):
     """
-    Return who of the load balancers is not in the cluster, as it is now.
+    Return who of the load balancers is not in the cluster.
 
     nodes
         Names of the nodes that should be there (list of str).
@@ -1618,6 +1194,9 @@ def absent(nodes, timeout=120, saltenv=None):
         How long somebody would wait for them, in seconds (int).
     saltenv : ``None``
         The environment whose defaults are read (str); see :func:`settings`.
+    wait : ``False``
+        True: wait for them, as long as it makes sense; what for is said at once and every few seconds, in the log and
+        as an event.
 
     Returns ``{"missing": text, "absent": [text], "remedy": text, "seconds": int, "nodes": {...}}``: ``missing`` is all
     that the cluster lacks, empty when it is complete; ``absent`` says of each node what is known of it; ``seconds`` is
@@ -1630,61 +1209,11 @@ def absent(nodes, timeout=120, saltenv=None):
 
         salt primary haproxy_ha.absent '[primary, secondary]'
     """
-    addresses = {name: one["private_ip"] for name, one in _readable_settings(saltenv)["load_balancers"].items()}
-
-    def answers(name, known):
-        return net.answers(addresses[name], 1.0 if known else _ARP_SECONDS) if addresses.get(name) else None
-
-    now, here = __salt__["pacemaker.status"](), __opts__["id"]
-    missing = standing.absent(now, nodes, answers, here)
-    up = system.running_for("pacemaker") if missing else 0
-    return {
-        "missing": standing.missing(now, nodes, missing),
-        "absent": [str(one) for one in missing],
-        "remedy": standing.remedy(missing) if missing else "",
-        "seconds": min([one.patience(timeout, up) for one in missing], default=timeout),
-        "nodes": now["nodes"],
-    }
+    find = membership.join if wait else membership.absent
+    return find(_minion(saltenv), nodes, timeout)
 
 
-# So long the kernel looks for the machine of an address of the same network, until it knows that there is none.
-_ARP_SECONDS = 4.0
-
-
-def join(nodes, timeout=120, saltenv=None):
-    """
-    Wait until all nodes are online in Pacemaker, as long as it makes sense; say what for, at once and every few
-    seconds, in the log and as an event.
-
-    nodes
-        Names of the nodes (list of str).
-    timeout : ``120``
-        How long at most, in seconds (int); see :func:`absent`.
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    Returns what :func:`absent` does, as it is at the end.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.join '[primary, secondary]'
-    """
-    found = {}
-
-    def missing():
-        try:
-            found.update(absent(nodes, timeout, saltenv))
-        except CommandExecutionError as exc:  # Pacemaker has only just been started
-            found.update(missing=str(exc), absent=[], remedy="", seconds=timeout, nodes={})
-        return found["missing"], found["seconds"]
-
-    waiting.until(missing, timeout, _say)
-    return found
-
-
-def cluster_obstacles(timeout=0, saltenv=None):
+def cluster_obstacles(timeout=0, saltenv=None, ready=False):
     """
     Return what keeps the cluster's configuration from being committed now: ``{"twins": [text], "unready": [node]}``.
 
@@ -1693,10 +1222,12 @@ def cluster_obstacles(timeout=0, saltenv=None):
         and as an event.
     saltenv : ``None``
         The environment whose defaults are read (str); see :func:`settings`.
+    ready : ``False``
+        True: tell the cluster first that this node has the agents and what they need, where it cannot know that.
 
     ``twins`` are a HAProxy or the floating IP that the cluster has under another name, so that there would be a second
     one. ``unready`` are nodes that are online and not known to have the agents: none has answered there, nor has a run
-    there told so (:func:`mark_agents`).
+    there told so.
 
     CLI Example:
 
@@ -1704,54 +1235,10 @@ def cluster_obstacles(timeout=0, saltenv=None):
 
         salt primary haproxy_ha.cluster_obstacles
     """
-    ours = _valid_settings(saltenv)
-    wanted = ours["cluster"]["configuration"]
-    others = __salt__["pacemaker.foreign"](wanted, purge=ours["cluster"]["purge"])
-    twins = list(lib_cluster.twins(wanted, others, ours["floating_ip"]["address"]))
-    unready = []
-
-    def missing():
-        unready[:] = _unready(ours)
-        return f"the agents on {', '.join(unready)}" if unready else "", timeout
-
-    if not twins and lib_cluster.needs_agents(wanted):
-        waiting.until(missing, timeout, _say)
-    return {"twins": twins, "unready": unready}
-
-
-def _unready(ours):
-    """The nodes that are online and not known to have the agents."""
-    nodes = __salt__["pacemaker.status"]()["nodes"]
-    ready = {*__salt__["pacemaker.nodes_with"](lib_cluster.PROVIDER), *_marked()}
-    return [name for name in ours["load_balancers"] if nodes.get(name, {}).get("online") and name not in ready]
-
-
-def _marked():
-    """The nodes on which a run has told that the agents are there."""
-    code, said = system.run(["attrd_updater", "--query", "--all", f"--name={lib_cluster.AGENTS_ATTRIBUTE}"])
-    return [] if code else re.findall(r'host="([^"]+)" value="[^"]+"', said)
-
-
-def mark_agents():
-    """
-    Tell the cluster that this node has the agents and what they need, if it runs and cannot know: in a transient
-    attribute of the node. The others wait for that before they commit a configuration with these agents.
-
-    Returns whether it was told something new (bool).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.mark_agents
-    """
-    if not __salt__["pacemaker.running"]():
-        return False
-    node = __salt__["pacemaker.node_name"]()
-    if node in __salt__["pacemaker.nodes_with"](lib_cluster.PROVIDER) or node in _marked():
-        return False
-    system.succeed("attrd_updater", f"--name={lib_cluster.AGENTS_ATTRIBUTE}", "--update=1")
-    return True
+    minion = _minion(saltenv)
+    if ready:
+        membership.mark_agents(minion)
+    return membership.find_obstacles(minion, timeout)
 
 
 # Taking away
@@ -1875,7 +1362,7 @@ def _trace_cluster(ours):
         "units": [ours["services"][key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync")],
         "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
         "deleted": [
-            *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], _MARK),
+            *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], provider.CHECKED),
             *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
             *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
             *_own_upgrades(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
@@ -1974,7 +1461,7 @@ def _take_from_nginx(paths, saltenv):
 def _hand_over():
     """Let another load balancer have the floating IP, if one can, before this one leaves."""
     try:
-        if _holders() == [__salt__["pacemaker.node_name"]()]:
+        if status()["active"] == [__salt__["pacemaker.node_name"]()]:
             failover()
     except CommandExecutionError as exc:
         log.warning("haproxy_ha: the floating IP is not handed over: %s", exc)

@@ -11,7 +11,7 @@ import functools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_lib.files.entry import FileEntry, owned_by_root
-from haproxy_ha_lib.settings import build
+from haproxy_ha_lib.settings import build, minion
 
 __virtualname__ = "haproxy_ha"
 
@@ -82,7 +82,7 @@ def _failed(*lines):
 
 def _changed(digests):
     """The parts of the settings that are other ones than when ``digests`` was made."""
-    now = __salt__["haproxy_ha.digests"](__env__) if digests else {}
+    now = minion.digests(__salt__["haproxy_ha.settings"](__env__)) if digests else {}
     return sorted(key for key in {*now, *(digests or {})} if now.get(key) != digests.get(key))
 
 
@@ -137,9 +137,7 @@ def preflight(name, rendered=()):
     if rendered:
         return _failed("Nothing was done. While the SLS files were rendered, this was in the way:", *rendered,
                        "It is not any more: run it again.")
-    notes = __salt__["haproxy_ha.preflight_notes"](__env__)
-    if not __opts__["test"]:
-        __salt__["haproxy_ha.mark_floating_ip"](__env__)
+    notes = __salt__["haproxy_ha.preflight_notes"](__env__, remember=not __opts__["test"])
     return _done("\n".join(["Nothing stands in the way", *notes]))
 
 
@@ -673,7 +671,7 @@ def cluster_membership(name, nodes, timeout=120):
         except CommandExecutionError as exc:
             return _would(f"Would wait for {', '.join(nodes)}: {exc}")
         return _joined(nodes, found, timeout)
-    found = __salt__["haproxy_ha.join"](list(nodes), timeout, __env__)
+    found = __salt__["haproxy_ha.absent"](list(nodes), timeout, __env__, wait=True)
     ret = _joined(nodes, found, timeout)
     for node in ret["changes"]:
         __salt__["pacemaker.forget"](node)
@@ -719,9 +717,8 @@ def cluster_ready(name, timeout=120):
     """
     if __opts__["test"] and not __salt__["pacemaker.running"]():
         return _done("The cluster does not run here yet")
-    if not __opts__["test"]:
-        __salt__["haproxy_ha.mark_agents"]()
-    found = __salt__["haproxy_ha.cluster_obstacles"](0 if __opts__["test"] else timeout, __env__)
+    is_live = not __opts__["test"]
+    found = __salt__["haproxy_ha.cluster_obstacles"](timeout if is_live else 0, __env__, ready=is_live)
     names = ", ".join(found["unready"])
     if found["twins"]:
         return {"result": False, "comment": "\n".join(["There would be two:", *found["twins"]])}

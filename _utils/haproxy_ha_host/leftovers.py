@@ -14,8 +14,10 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from haproxy_ha_host import daemons, files, nss, system
+from haproxy_ha_host import daemons, files, nss, provider, system
 from haproxy_ha_host.cluster import handover
+from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.settings.types import Settings
 
 _MARK = r"(\d+-\d+)-\w+"
 
@@ -74,6 +76,14 @@ KINDS = (
     Kind("a service that is kept from being started", lambda _: system.held(), lambda _: system.release()),
     Kind("the mark of a planned failover", lambda _: handover.stray(), handover.take),
 )
+
+
+def places(settings: Settings) -> set[str]:
+    """Return the paths of files that are installed, and the directories that they are put into (set)."""
+    paths = [path for path in settings.paths.values() if path.startswith("/")]
+    paths += [settings.floating_ip.token_file, layout.page_path(settings)]
+    paths += [provider.CHECKED, daemons.last_good_path("haproxy")]
+    return {*paths, *map(os.path.dirname, paths)}
 
 
 def find(directories: Collection[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -15,9 +16,12 @@ import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltException
 
 from haproxy_ha_host import files, synced
+from haproxy_ha_lib import provider
 from haproxy_ha_lib.files import fileset
+from haproxy_ha_lib.provider.interface import API
 from haproxy_ha_lib.settings import addresses, build, minion
 from haproxy_ha_lib.settings.types import Settings
+from haproxy_ha_lib.types import Tree
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +65,7 @@ class Minion:
     def environment(self) -> str:
         return self.saltenv or self.opts.get("saltenv") or "base"
 
-    def once(self, what, key, make):
+    def once(self, what: str, key: Any, make: Callable[[], Any]) -> Any:
         """Return what ``make()`` returns, made once within a run for the same ``key``."""
         since, known, result = self.context.get(f"haproxy_ha.{what}", (0.0, None, None))
         if known != key or time.monotonic() - since > _RUN_SECONDS:
@@ -71,19 +75,19 @@ class Minion:
 
     # Pillar
 
-    def whole_pillar(self):
+    def whole_pillar(self) -> Mapping[str, Any]:
         """Return pillar, that of the run or a fresh one (dict)."""
         return self.pillar if self.saltenv is not None else self.once("pillar", "", self._fresh_pillar)
 
-    def secrets(self):
+    def secrets(self) -> dict[str, Any]:
         """Return what is in pillar and not in the settings; see ``haproxy_ha_lib.settings.build.secrets``."""
         return build.secrets(self.tree())
 
-    def tree(self):
+    def tree(self) -> Any:
         """Return the formula's tree of pillar; None without one."""
         return self.whole_pillar().get("haproxy_ha")
 
-    def _fresh_pillar(self):
+    def _fresh_pillar(self) -> Mapping[str, Any]:
         """The minion's pillar as pillar.items makes it; that at hand where the master does not answer."""
         if self.opts.get("__cli") == "salt-call":  # has just made it
             return self.pillar
@@ -104,7 +108,7 @@ class Minion:
 
     # Settings
 
-    def shown_settings(self):
+    def shown_settings(self) -> Tree:
         """Return the settings as people may see them, without roles while something is wrong or missing (dict)."""
         return self._both_settings()[1]
 
@@ -127,40 +131,39 @@ class Minion:
             raise CommandExecutionError("\n".join(self.shown_settings()["errors"]))
         return settings
 
-    def _both_settings(self):
+    def _both_settings(self) -> tuple[Tree, Tree]:
         """The settings and what people may see of them, both as plain data."""
         pillar = self.whole_pillar()
         key = hashlib.sha256(json.dumps([self.environment, self.id, pillar], default=str).encode()).hexdigest()
         return self.once("settings", key, lambda: self._build_both(pillar))
 
-    def _build_both(self, pillar):
+    def _build_both(self, pillar: Mapping[str, Any]) -> tuple[Tree, Tree]:
         whole = self._build(pillar)
         roles = [] if whole["errors"] or self.missing() else whole["roles"]
         return whole, {**whole, "roles": roles, "haproxy": fileset.masked_data(whole.get("haproxy"))}
 
-    def _build(self, pillar):
+    def _build(self, pillar: Mapping[str, Any]) -> Tree:
         tree = pillar.get("haproxy_ha")
         try:
             defaults, families = self._data("defaults.yaml"), self._data("os_family.yaml")
-            family = families.get(self.grains.get("os_family"), {})
+            os_family, osfinger = (self.grains.get(name, "") for name in ("os_family", "osfinger"))
+            family = families.get(os_family, {})
             stale = self.stale()
             settings = build.settings(
                 tree, self.id, {**defaults, **family}, self.salt["digitalocean.metadata"], self._mine(tree),
-                memory=self.grains.get("mem_total"), osfinger=self.grains.get("osfinger"),
-                installed=_own_haproxy_cfg(family),
+                memory=self.grains.get("mem_total"), osfinger=osfinger, installed=_own_haproxy_cfg(family),
             )  # fmt: skip
-            settings = minion.in_pillar(settings, pillar)
-            settings = minion.on_system(settings, self.grains.get("os_family"), self.grains.get("osfinger"), families)
+            settings = minion.on_system(minion.in_pillar(settings, pillar), os_family, osfinger, families)
             return minion.with_modules(settings, stale, self.environment).as_dict()
         except CommandExecutionError as exc:
             return {"minion_id": self.id, "roles": [], "errors": [str(exc)], "warnings": [], "tree": True}
 
-    def _mine(self, tree):
+    def _mine(self, tree: Any) -> dict[str, Any] | None:
         """What the machines in pillar last sent to the mine, by minion id; None unless pillar asks for it."""
         names = addresses.mine_members(tree)
         return None if names is None else self.salt["mine.get"](names, "haproxy_ha.addresses", tgt_type="list") or {}
 
-    def roles(self):
+    def roles(self) -> list[str]:
         """Return the roles that pillar gives this minion (list of str); CommandExecutionError if something is wrong."""
         settings = self.shown_settings()
         if settings["errors"] and settings["tree"]:
@@ -170,32 +173,50 @@ class Minion:
             raise CommandExecutionError(f"not on this minion: {missing}; saltutil.sync_all brings them")
         return settings["roles"]
 
-    def addresses(self):
+    def addresses(self) -> dict[str, str]:
         """Return this machine's own addresses, by its metadata service (dict)."""
         known = self.salt["digitalocean.metadata"]()
         return {key: known[key] for key in ("private_ip", "anchor_ip", "public_ip") if known.get(key)}
 
+    def surplus(self, present: list[str]) -> list[str]:
+        """Return which of the formula's parts that are ``present`` pillar does not give to this minion."""
+        return minion.surplus(self.readable_settings(), present)
+
+    def api(self, settings: Settings) -> API | None:
+        """Return the API of whoever moves the address, to be asked; None where there is none."""
+        api = provider.of(settings.floating_ip).api
+        return api(functools.partial(self._ask, api.module), settings.floating_ip) if api else None
+
+    def _ask(self, module: str, function: str, *args: Any, **options: Any) -> Any:
+        return self.salt[f"{module}.{function}"](*args, **options)
+
+    def say(self, text: str) -> None:
+        """Tell people who watch: in the log, which salt-call shows, and as an event (``salt-run state.event``)."""
+        log.warning("haproxy_ha: %s", text)
+        if self.opts.get("__cli") != "salt-call" and self.opts.get("file_client") != "local":
+            self.salt["event.send"]("haproxy_ha/waiting", {"text": text})
+
     # The formula's modules, and its files on Salt's file server
 
-    def missing(self):
+    def missing(self) -> list[str]:
         """Return which of the formula's modules and states are not on this minion (list of ``module.function``)."""
         return self.once("missing", "", lambda: synced.find_missing(self.salt, self.opts))
 
-    def stale(self):
+    def stale(self) -> list[str]:
         """Return which of the formula's modules here are not those of its states (list of paths)."""
         return self.once("stale", self.environment, self._find_stale)
 
-    def _find_stale(self):
+    def _find_stale(self) -> list[str]:
         return synced.find_stale(self.formula_text("modules.sha256"), self.modules)
 
-    def _data(self, name):
+    def _data(self, name: str) -> dict[str, Any]:
         return salt.utils.yaml.safe_load(self.formula_text(name))
 
-    def formula_text(self, name):
+    def formula_text(self, name: str) -> str:
         """Return the text of a file of the formula, by its path below ``haproxy_ha/``."""
         return self.file_server_text(f"salt://haproxy_ha/{name}")
 
-    def file_server_text(self, source):
+    def file_server_text(self, source: str) -> str:
         """Return the text of a file of Salt's file server; CommandExecutionError if it is not there."""
         path = self.salt["cp.cache_file"](source, saltenv=self.environment)
         if not path:
@@ -204,7 +225,7 @@ class Minion:
             return handle.read()
 
 
-def _own_haproxy_cfg(family):
+def _own_haproxy_cfg(family: Mapping[str, Any]) -> str:
     """The haproxy.cfg of ours that is on this machine; empty without one."""
     path = family.get("paths", {}).get("haproxy_cfg")
     text = (path and files.text(path)) or ""

@@ -1,6 +1,10 @@
 """Whether the formula's modules are on this minion, and are those that belong to its states."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import salt.loader
 
@@ -15,7 +19,7 @@ _STATES = ("haproxy_ha.settings_valid", "pacemaker.configured")
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def find_missing(functions, opts):
+def find_missing(functions: Mapping[str, Any], opts: Mapping[str, Any]) -> list[str]:
     """
     Return which of the formula's modules and states are not here: a list of ``module.function``.
 
@@ -30,7 +34,7 @@ def find_missing(functions, opts):
     ]
 
 
-def find_stale(listing, modules):
+def find_stale(listing: str, modules: str) -> list[str]:
     """
     Return which of the formula's modules here are not those of a list: a list of paths in the formula's repository.
 
@@ -44,7 +48,7 @@ def find_stale(listing, modules):
     return [f"{path}{_of_extension(path)}" for path in stale]
 
 
-def _place(path, modules):
+def _place(path: str, modules: str) -> str:
     """Where a file of the formula's repository is on this minion: packages where they were imported from."""
     folder, _, name = path.partition("/")
     if path.startswith(_ENGINE):
@@ -55,12 +59,12 @@ def _place(path, modules):
     return os.path.join(above, own.replace("modules", folder.strip("_")), name)
 
 
-def _engine(path):
+def _engine(path: str) -> str:
     """Where a file of the engine is; it may be that of an extension, which precedes what is synced."""
     return os.path.join(os.path.dirname(saltext.pacemaker.__file__), path[len(_ENGINE) :])
 
 
-def _of_extension(path):
+def _of_extension(path: str) -> str:
     """The place of a file that an extension has, because no sync brings another one, as text."""
     if not path.startswith(_ENGINE) or _engine(path) == os.path.join(_PACKAGES, path.partition("/")[2]):
         return ""

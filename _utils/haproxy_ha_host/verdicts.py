@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from haproxy_ha_host import system
+from haproxy_ha_lib.cluster import objects
+from haproxy_ha_lib.settings.types import Settings
 
 _WELL = {0, 190}
 # The agent bounds itself by what it is told, and says why; this is for one that does not.
@@ -33,6 +35,16 @@ class Agent:
     path: str
     resource: str
     parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def agent_of(resource: str, settings: Settings) -> Agent | None:
+    """A resource of the cluster with its agent, if that is ours (:class:`Agent`); else None."""
+    primitive = settings.cluster.configuration.get("primitives", {}).get(resource) or {}
+    standard, _, name = str(primitive.get("agent", "")).rpartition(":")
+    if standard != f"ocf:{objects.PROVIDER}":
+        return None
+    path = os.path.join(settings.paths["agents_dir"], name)
+    return Agent(path, resource, primitive.get("params") or {})
 
 
 def complaint(agent: Agent) -> str:

@@ -6,7 +6,7 @@ include:
 
 {% if "load_balancer" in settings.roles %}
 {% set device = settings.packages.quorum_device + settings.packages.quorum_certificates if settings.quorum_helper else [] %}
-{% set clock = salt["haproxy_ha.time_service"](saltenv) %}
+{% set clock = settings.time_service %}
 haproxy_ha-cluster-package:
   haproxy_ha.packages_installed:
     - pkgs: {{ (settings.packages.cluster + device + clock.packages) | json }}

@@ -185,6 +185,47 @@ def failure(one: Tree) -> str:
     return f"{one['operation']} of {one['resource']} on {one['node']}{since}: {one['reason'] or one['status']}"
 
 
+def without_cluster(roles: Iterable[str]) -> str:
+    """What a machine without Pacemaker is, by the roles that it has, as a sentence."""
+    roles = [role.replace("_", " ") for role in roles]
+    if "load balancer" in roles:
+        return "there is no cluster here yet: state.apply haproxy_ha makes it"
+    return f"no load balancer, so no cluster runs here; this minion is: {', '.join(roles) or 'none of haproxy_ha'}"
+
+
+# Where the floating IP may go
+
+
+class Move(NamedTuple):
+    """The floating IP from one node to another, None where there is none; refusal: why not, as text."""
+
+    old: str | None
+    new: str | None
+    refusal: str = ""
+
+
+def plan_move(status: Tree, seen: Tree, to: str | None = None) -> Move:
+    """
+    Return the move of the floating IP that somebody wants.
+
+    seen
+        What :func:`overview` tells of the cluster.
+    to : ``None``
+        The node that shall have it; None: one that has not, and runs HAProxy.
+    """
+    old = seen["active"][0] if seen["active"] else None
+    if address_rests(status):
+        why = "; ".join(switches(status)) or "haproxy_ha.status says more"
+        return Move(old, to, f"the floating IP stays on {old or 'no node'}: {why}")
+    candidates = [node for node in seen["haproxy"] if node not in (old, *seen["standby"])]
+    new = to or (candidates[0] if candidates else None)
+    if new is None:
+        return Move(old, new, f"no other node runs HAProxy: the floating IP stays on {old}")
+    if new not in (old, *candidates):
+        return Move(old, new, f"to: found {new!r}, allowed: {', '.join(candidates)}")
+    return Move(old, new)
+
+
 # Whom to wait for
 
 

@@ -67,7 +67,7 @@ class ReservedIPs(API):
         is_here = owner == self.machine()
         return is_here, f"droplet {owner}, {'this' if is_here else 'another'} machine"
 
-    def notes(self, balancers: Mapping[str, Mapping[str, Any]], machine: int | None) -> list[str]:
+    def notes(self, balancers: Mapping[str, Any], machine: int | None) -> list[str]:
         address = self._ask("reserved_ip", self._floating_ip.address, timeout=10)
         notes = [f"{address['address']} has a pending action"] if address["locked"] else []
         if address["droplet_id"] not in (None, machine):

@@ -105,7 +105,7 @@ class API(ABC):
         """Whether this machine has the address, and who has it, in words."""
 
     @abstractmethod
-    def notes(self, balancers: Mapping[str, Mapping[str, Any]], machine: int | None) -> list[str]:
+    def notes(self, balancers: Mapping[str, Any], machine: int | None) -> list[str]:
         """What people should know before the first run. machine: this one; None where that is unknown."""
 
     @abstractmethod

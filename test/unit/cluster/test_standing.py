@@ -177,6 +177,39 @@ def test_a_cluster_that_begins_knows_nobody_and_this_node_is_there():
     assert "joining: primary" in standing.missing(begins, ["primary", "secondary"], [one])
 
 
+MOVES = {
+    "to the other one": ({}, None, ("primary", "secondary", "")),
+    "by name": ({}, "secondary", ("primary", "secondary", "")),
+    "where it is": ({}, "primary", ("primary", "primary", "")),
+    "an unknown node": ({}, "tertiary", ("primary", "tertiary", "to: found 'tertiary', allowed: secondary")),
+    "nobody else": ({"resources__haproxy__nodes": ["primary"]}, None,
+                    ("primary", None, "no other node runs HAProxy: the floating IP stays on primary")),
+    "one in standby": ({"nodes__secondary__standby": True}, None,
+                       ("primary", None, "no other node runs HAProxy: the floating IP stays on primary")),
+    "one that is nowhere": ({"resources__FloatIP__nodes": []}, None,
+                            (None, None, "the floating IP stays on no node: haproxy_ha.status says more")),
+}
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_the_floating_ip_moves_to_a_node_that_runs_haproxy(case):
+    changes, to, move = MOVES[case]
+    status = but(**changes)
+    assert standing.plan_move(status, standing.overview(status), to) == move
+
+
+def test_an_address_that_rests_is_not_moved_and_what_holds_it_is_said():
+    status = but(maintenance=True, resources__FloatIP__managed=False)
+    refusal = standing.plan_move(status, standing.overview(status)).refusal
+    assert refusal.startswith("the floating IP stays on primary: the cluster is in maintenance")
+
+
+def test_a_machine_without_a_cluster_is_told_what_it_is():
+    assert standing.without_cluster(["load_balancer"]).startswith("there is no cluster here yet")
+    assert standing.without_cluster(["app_server"]).endswith("this minion is: app server")
+    assert standing.without_cluster([]).endswith("this minion is: none of haproxy_ha")
+
+
 def test_many_texts_are_shortened_to_some_and_a_count():
     assert standing.some(["x"] * 5) == ["x"] * 5
     assert standing.some(map(str, range(300))) == ["0", "1", "2", "3", "4", "... and 295 more"]

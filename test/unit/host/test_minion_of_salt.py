@@ -1,51 +1,27 @@
-"""The minion that what is below the modules is told of: settings, pillar and files without Salt's loader."""
+"""What Salt knows of a minion: settings, pillar and files, without Salt's loader."""
 
 import hashlib
 
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from haproxy_ha_host import minion as told
 from haproxy_ha_host import rendering, synced
-from haproxy_ha_host.minion import Minion
 from support import REPOSITORY
 from support.pillars import EXAMPLE, FAMILIES, changed
+from support.told import MODULES, minion
 
-FUNCTIONS = ("pacemaker.plan", "digitalocean.metadata")
 OTHER = hashlib.sha256(b"of another version").hexdigest()
-MODULES = str(REPOSITORY / "_modules")
-
-
-@pytest.fixture(autouse=True)
-def states_are_here(monkeypatch):
-    monkeypatch.setattr(synced.salt.loader, "states", lambda *_: {"haproxy_ha.settings_valid", "pacemaker.configured"})
-
-
-def cached(source, saltenv):
-    """This checkout as the file server of the environment base."""
-    path = REPOSITORY / source.removeprefix("salt://")
-    return str(path) if saltenv == "base" and path.exists() else ""
-
-
-def minion(pillar, saltenv="base", context=None, functions=None, **opts):
-    salt = {
-        **dict.fromkeys(FUNCTIONS, lambda *_: {}),
-        "cp.cache_file": cached,
-        "mine.get": lambda names, function, tgt_type: {names[0]: {"private_ip": "10.132.20.10"}},
-        **(functions or {}),
-    }
-    grains = {"os_family": "Debian", "osfinger": "Debian-12"}
-    kept = {} if context is None else context
-    return Minion(salt, {"id": "primary", **opts}, grains, pillar, kept, MODULES, saltenv)
 
 
 def test_the_settings_of_a_minion_are_those_of_its_pillar():
-    settings = minion({"haproxy_ha": EXAMPLE}).valid_settings()
-    assert (settings["roles"], settings["minion_id"]) == (["load_balancer"], "primary")
-    assert settings["paths"] == FAMILIES["Debian"]["paths"]
+    settings = minion().valid_settings()
+    assert (settings.roles, settings.minion_id) == (["load_balancer"], "primary")
+    assert settings.paths == FAMILIES["Debian"]["paths"]
 
 
 def test_all_errors_are_told_and_the_rest_is_readable():
-    wrong = minion({"haproxy_ha": changed({"verify": "maybe", "mine": "no"})})
+    wrong = minion(changed({"verify": "maybe", "mine": "no"}))
     with pytest.raises(CommandExecutionError, match="haproxy_ha:mine.*\n.*haproxy_ha:verify"):
         wrong.valid_settings()
     assert wrong.readable_settings()["paths"]
@@ -53,7 +29,7 @@ def test_all_errors_are_told_and_the_rest_is_readable():
 
 
 def test_an_environment_without_the_formula_is_an_error_and_not_a_traceback():
-    elsewhere = minion({"haproxy_ha": EXAMPLE}, saltenv="dev")
+    elsewhere = minion(saltenv="dev")
     assert elsewhere.settings() is None
     assert elsewhere.shown_settings()["errors"] == [
         "salt://haproxy_ha/defaults.yaml is not on Salt's file server in the environment dev"
@@ -64,7 +40,7 @@ def test_an_environment_without_the_formula_is_an_error_and_not_a_traceback():
 
 def test_a_module_that_is_missing_takes_the_roles_away(monkeypatch):
     monkeypatch.setattr(synced.salt.loader, "states", lambda *_: {"haproxy_ha.settings_valid"})
-    bare = minion({"haproxy_ha": EXAMPLE})
+    bare = minion()
     assert (bare.missing(), bare.shown_settings()["roles"]) == (["pacemaker.configured"], [])
     with pytest.raises(CommandExecutionError, match="pacemaker.configured; saltutil.sync_all"):
         bare.roles()
@@ -80,21 +56,23 @@ def test_a_module_of_another_version_is_named():
 def test_a_run_has_one_set_of_settings_and_the_next_run_another():
     context, pillar = {}, {"haproxy_ha": EXAMPLE}
     first, again, other = (
-        rendering.settings(minion(tree, context=context)) for tree in (pillar, pillar, {"haproxy_ha": EXAMPLE})
+        rendering.settings(minion(pillar=whole, context=context)) for whole in (pillar, pillar, dict(pillar))
     )
     assert first["seen"] is again["seen"]
     assert other["seen"] == first["seen"] and other["seen"] is not first["seen"]
 
 
-def test_what_is_in_the_way_leaves_no_role():
-    rendered = rendering.settings(minion({"haproxy_ha": EXAMPLE}), lambda: ["apache2 listens"])
+def test_what_is_in_the_way_leaves_no_role_and_is_known_for_a_while():
+    one = minion()
+    rendered = rendering.settings(one, lambda: ["apache2 listens"])
     assert (rendered["roles"], rendered["problems"]) == ([], ["apache2 listens"])
+    assert (rendering.problems(one, 10), rendering.problems(one, 0)) == (["apache2 listens"], None)
 
 
 def test_what_stays_between_calls_is_plain_data():
     """After a sync the classes are others."""
     context = {}
-    rendering.settings(minion({"haproxy_ha": EXAMPLE}, context=context), list)
+    rendering.settings(minion(context=context), list)
     plain = (str, int, float, bool, type(None))
 
     def walk(value):
@@ -114,12 +92,22 @@ def test_what_stays_between_calls_is_plain_data():
 def test_the_mine_is_asked_for_the_machines_of_pillar_where_pillar_wants_it():
     asked = []
     answering = {"mine.get": lambda names, *_, **__: asked.append(names)}
-    minion({"haproxy_ha": EXAMPLE}, functions=answering).settings()
+    minion(functions=answering).settings()
     assert asked == []
-    minion({"haproxy_ha": changed({"mine": True})}, functions=answering).settings()
+    minion(changed({"mine": True}), functions=answering).settings()
     assert [set(names) >= {"primary", "secondary", "app-1"} for names in asked] == [True]
 
 
 def test_people_get_the_pillar_at_hand_from_salt_call_which_has_just_made_it():
     pillar = {"haproxy_ha": EXAMPLE}
-    assert minion(pillar, saltenv=None, __cli="salt-call").whole_pillar() is pillar
+    assert minion(pillar=pillar, saltenv=None, __cli="salt-call").whole_pillar() is pillar
+
+
+@pytest.mark.parametrize("opts, events", [
+    ({}, [("haproxy_ha/waiting", {"text": "n2"})]), ({"__cli": "salt-call"}, []), ({"file_client": "local"}, []),
+])  # fmt: skip
+def test_who_is_waited_for_is_an_event_where_there_is_a_master(monkeypatch, opts, events):
+    monkeypatch.setattr(told.log, "warning", lambda *_: None)  # Salt writes it once pytest has closed the streams
+    sent = []
+    minion(functions={"event.send": lambda *event: sent.append(event)}, **opts).say("n2")
+    assert sent == events

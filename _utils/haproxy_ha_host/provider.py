@@ -1,0 +1,82 @@
+"""Whoever moves the address, as it is asked on this machine: its API, by an execution module."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TypedDict
+
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import files, system
+from haproxy_ha_host.minion import Minion
+from haproxy_ha_lib import provider
+from haproxy_ha_lib.cluster import objects
+from haproxy_ha_lib.provider.interface import API
+from haproxy_ha_lib.settings.types import Settings
+
+CHECKED = f"{system.STATE}/floating_ip_checked"
+"""Where is remembered that the API knows the floating IP, with which settings."""
+
+
+class Fencing(TypedDict):
+    """What fencing would meet: what is wrong, and what nobody knows; empty where there is none."""
+
+    problems: list[str]
+    unknown: str
+
+
+def has_api(settings: Settings) -> bool:
+    """Whether this machine is a load balancer whose address an API moves."""
+    return "load_balancer" in settings.roles and bool(provider.of(settings.floating_ip).api)
+
+
+def api_of(minion: Minion, settings: Settings) -> API:
+    """Return the API of a machine that has one."""
+    api = minion.api(settings)
+    assert api
+    return api
+
+
+def own_machine(minion: Minion, settings: Settings) -> int | None:
+    """Return what the API calls this machine; None where nothing tells."""
+    try:
+        return api_of(minion, settings).machine()
+    except CommandExecutionError:
+        return None
+
+
+def ask_fencing(minion: Minion, settings: Settings) -> Fencing:
+    """
+    Return what fencing through the API would meet; nothing where another agent fences, or none. Raises
+    CommandExecutionError if the API does not answer.
+    """
+    nodes = objects.fenced_by_api(settings.cluster.configuration, settings.load_balancers)
+    if not nodes or not has_api(settings):
+        return {"problems": [], "unknown": ""}
+    # Verification looks again every second; the API allows 250 questions a minute.
+    return minion.once("fencing", nodes, lambda: _ask_fencing(minion, settings, nodes))
+
+
+def _ask_fencing(minion: Minion, settings: Settings, nodes: Mapping[str, str]) -> Fencing:
+    machine = own_machine(minion, settings)
+    problems, unknown = api_of(minion, settings).fencing(nodes, settings.minion_id, machine)
+    return {"problems": [f"cluster:fencing: {text}" for text in problems], "unknown": unknown}
+
+
+def is_checked(minion: Minion, settings: Settings) -> bool:
+    """Whether the same address, token and URL have worked before."""
+    return files.text(CHECKED) == _digest(minion, settings)
+
+
+def remember(minion: Minion, settings: Settings) -> None:
+    """Remember that the API knows the floating IP with these settings."""
+    files.put_private(CHECKED, _digest(minion, settings))
+
+
+def _digest(minion: Minion, settings: Settings) -> str:
+    """Stands for the address, token and URL, and tells none of them."""
+    known = [getattr(settings.floating_ip, key) for key in api_of(minion, settings).settings]
+    token = minion.secrets()["floating_ip"]["api_token"]
+    return hashlib.sha256(json.dumps([*known, token]).encode()).hexdigest()
