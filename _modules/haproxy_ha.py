@@ -196,7 +196,7 @@ def addresses():
 def generate_authkey():
     """
     Return a new authkey for pillar's ``haproxy_ha:cluster:authkey``: base64 of 256 random bytes, as many as
-    corosync-keygen(8) makes.
+    corosync-keygen(8) makes. Raises CommandExecutionError without ``--local``: a master would keep it.
 
     CLI Example:
 
@@ -204,6 +204,7 @@ def generate_authkey():
 
         salt-call --local haproxy_ha.generate_authkey
     """
+    _minion().refuse_to_tell_master("haproxy_ha.generate_authkey")
     return base64.b64encode(secrets.token_bytes(256)).decode()
 
 
@@ -216,12 +217,15 @@ def generate_quorum_certificates(cluster="haproxy_ha"):
     cluster : ``"haproxy_ha"``
         Name of the cluster (str), pillar's ``haproxy_ha:cluster:name``: the helper expects it in the certificate.
 
+    Raises CommandExecutionError without ``--local``: a master would keep the keys.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt-call --local haproxy_ha.generate_quorum_certificates
     """
+    _minion().refuse_to_tell_master("haproxy_ha.generate_quorum_certificates")
     try:
         helper, balancer = nss.generate(values.cluster_name(cluster))
     except values.Invalid as exc:
@@ -518,6 +522,7 @@ def export_corosync(secrets=False):
     """
     kept = corosync.as_pillar()
     if secrets:
+        _minion().refuse_to_tell_master("haproxy_ha.export_corosync secrets=True")
         kept["cluster"]["authkey"] = corosync.key()
     return {"haproxy_ha": kept}
 

@@ -137,7 +137,7 @@ def export(cib_file=None, secrets=False):
         A saved CIB (path) instead of the live cluster.
     secrets : ``False``
         True shows the values of parameters whose names look like secrets. Otherwise a marker stands there, which in
-        desired data means "the value that the cluster has".
+        desired data means "the value that the cluster has". Only with ``salt-call --local``: a master would keep them.
 
     Returns a dict of sections; see the form of the data above. Raises CommandExecutionError when there is no CIB.
 
@@ -147,6 +147,11 @@ def export(cib_file=None, secrets=False):
 
         salt-call pacemaker.export --out=yaml
     """
+    if secrets and __opts__.get("file_client") != "local":
+        raise CommandExecutionError(
+            "secrets: the master would keep them in its job cache, where others may read them: "
+            "salt-call --local pacemaker.export secrets=True"
+        )
     return _engine(reading.export, machine.HERE, cib_file, "haproxy_ha", secrets)
 
 

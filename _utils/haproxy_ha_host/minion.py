@@ -106,6 +106,14 @@ class Minion:
             raise CommandExecutionError(f"{errors} (on the master: salt-run pillar.show_pillar {self.id})")
         return fresh
 
+    def refuse_to_tell_master(self, call):
+        """Raise CommandExecutionError unless what a call returns stays here: a master keeps it in its job cache."""
+        if self.opts.get("file_client") != "local":
+            raise CommandExecutionError(
+                "what this prints is secret, and the master would keep it in its job cache, where others may read it: "
+                f"salt-call --local {call}"
+            )
+
     # Settings
 
     def shown_settings(self) -> Tree:

@@ -13,7 +13,7 @@ import binascii
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from saltext.pacemaker.words import did_you_mean
@@ -154,6 +154,11 @@ def network(value: object) -> str:
     if not parsed.prefixlen:
         raise Invalid("an address or a network, not all there are")
     return str(parsed.network_address) if parsed.prefixlen == parsed.max_prefixlen else str(parsed)
+
+
+def is_in(address: str, networks: Iterable[str]) -> bool:
+    """Whether an address is in one of the networks."""
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks)
 
 
 def ipv6_address(value: object) -> str:

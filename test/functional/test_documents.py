@@ -347,6 +347,16 @@ def test_the_hook_for_renewed_certificates_is_a_script_that_runs(tmp_path):
     assert done.stdout == "--retcode-passthrough haproxy_ha.apply_files haproxy\n"
 
 
+@shows("docs/http.md, What strangers send")
+def test_what_a_stranger_says_of_himself_is_removed_and_a_proxy_that_is_named_is_believed(example, secrets, single):
+    lie = {"X-Forwarded-Proto": "https", "X-Real-IP": "192.0.2.66"}
+    pillar = pillar_of(example, secrets)
+    with balancer(single, pillar):
+        assert not re.search(r"(?im)^(x-forwarded-proto: https|x-real-ip:)", ask(headers=lie)[2])
+    with balancer(single, laid_over(pillar, {"haproxy": {"trust_forwarded_from": [PRIVATE, ANCHOR]}})):
+        assert re.search(r"(?im)^x-real-ip: 192.0.2.66", ask(headers=lie)[2])
+
+
 @shows("docs/http.md, Statistics and metrics")
 def test_the_page_and_the_metrics_are_there_on_the_private_address(example, secrets, single):
     pillar = pillar_of(example, secrets)

@@ -30,6 +30,12 @@ def cib(tmp_path):
     return str(path)
 
 
+@pytest.fixture(autouse=True)
+def local(monkeypatch):
+    """As ``salt-call --local`` has it."""
+    monkeypatch.setattr(pacemaker, "__opts__", {"file_client": "local"}, raising=False)
+
+
 def test_the_whole_system_in_one_commit(cib):
     planned = pacemaker.plan(SYSTEM, cib_file=cib)
     assert planned["impact"]["resources"]["FloatIP"] == [{"action": "start", "node": "n1"}]
@@ -82,6 +88,13 @@ def test_a_secret_is_nowhere_but_in_the_cib(cib):
     shown.append(pacemaker.plan(data, cib_file=cib))
     assert "hunter" not in json.dumps(shown)
     assert pacemaker.export(cib, secrets=True)["primitives"]["FloatIP"]["params"]["api_token"] == "hunter2"
+
+
+def test_a_secret_is_not_told_to_a_master(cib, monkeypatch):
+    monkeypatch.setattr(pacemaker, "__opts__", {"file_client": "remote"})
+    with pytest.raises(CommandExecutionError, match="salt-call --local pacemaker.export"):
+        pacemaker.export(cib, secrets=True)
+    assert isinstance(pacemaker.export(cib), dict)
 
 
 @pytest.mark.parametrize("text", ["", "<cib>", "<other/>", "\x00"])

@@ -368,7 +368,7 @@ def _objects(section: str, doc: str) -> Either | Table:
 
 _CLUSTER = Keys("Corosync and Pacemaker.", {
     "name": Value("Name of the cluster.", values.cluster_name),
-    "authkey": Value("Corosync's key in base64; `salt-call haproxy_ha.generate_authkey` prints one. Only load "
+    "authkey": Value("Corosync's key in base64; `salt-call --local haproxy_ha.generate_authkey` prints one. Only load "
                      "balancers need it.", values.authkey, secret=True),
     "port": Value("Corosync's UDP port.", values.port),
     "failure_detection": Value("How soon a silent load balancer is given up: fast, balanced or conservative.",
@@ -420,7 +420,7 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
             "false: helper and load balancers talk in the clear, and do not prove who they are. Only for a private "
             "network that is nobody else's.", values.flag),
         "helper_pem": Value(
-            "The helper's certificate, that of its authority, and its private key in PEM; `salt-call "
+            "The helper's certificate, that of its authority, and its private key in PEM; `salt-call --local "
             "haproxy_ha.generate_quorum_certificates` prints both of these. Only the helper needs it.",
             values.quorum_certificate, secret=True),
         "balancer_pem": Value("The same of the load balancers. Only they need it.", values.quorum_certificate,
@@ -450,6 +450,9 @@ SCHEMA = Keys("The whole system.", {
         "one at most, and no load balancer. Who is left alone then serves only as long as it reaches the helper.",
         "minion id", _QUORUM_HELPER),
     "floating_ip": _FLOATING_IP,
+    "private_network": Items("Where a private_ip may be that the metadata service or the mine tells. Default: the "
+                             "networks that are private by RFC 1918, 6598 and 4193.",
+                             Value("A network.", values.network)),
     "mine": Value("true: addresses of other machines that pillar leaves out come from Salt's mine. Each minion then "
                   "needs, in its pillar or configuration, mine_functions: {haproxy_ha.addresses: []}.", values.flag),
     "verify": Value("true: every run ends with the proof that the tiers work together.", values.flag),

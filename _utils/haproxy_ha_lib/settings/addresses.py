@@ -6,7 +6,7 @@ Pure: what the metadata service and the mine say is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from haproxy_ha_lib import provider, values
@@ -79,7 +79,8 @@ def fill_in(
 
     Returns (problems, warnings).
     """
-    sources = _Sources(metadata, read["floating_ip"]["metadata_url"], mine if read["mine"] else None)
+    url, networks = read["floating_ip"]["metadata_url"], read["private_network"]
+    sources = _Sources(metadata, url, mine if read["mine"] else None, networks)
     problems: list[Problem] = []
     warnings = []
     for table in TABLES:
@@ -122,15 +123,18 @@ def _links_publicly(read: Tree, table: str, roles: Roles) -> bool:
 class _Sources:
     """The metadata service, asked at most once and only when needed, and the mine. Both answer (address, reason)."""
 
-    def __init__(self, metadata: Metadata, url: str, mine: Mapping[str, Any] | None) -> None:
-        self._metadata, self._url, self._mine = metadata, url, mine
+    def __init__(
+        self, metadata: Metadata, url: str, mine: Mapping[str, Any] | None, networks: Sequence[str]
+    ) -> None:
+        self._metadata, self._url, self._mine, self._networks = metadata, url, mine, networks
         self._answer: tuple[Mapping[str, Any], str | None] | None = None
 
     def own(self, key: str) -> Answer:
         if self._answer is None:
             self._answer = self._ask()
         answer, reason = self._answer
-        return _checked(answer.get(key), "the metadata service", reason or "the metadata service does not know it")
+        unknown = reason or "the metadata service does not know it"
+        return self._checked(key, answer.get(key), "the metadata service", unknown)
 
     def says_no_anchor(self) -> bool:
         """Whether the metadata service knows this droplet, and no anchor IP of it: a droplet from a custom image."""
@@ -158,13 +162,16 @@ class _Sources:
         if not isinstance(sent, dict):
             found = words.describe(sent)
             return None, f"the mine has {found} of {machine}, allowed: what haproxy_ha.addresses returns there"
-        return _checked(sent.get(key), "the mine", reason)
+        return self._checked(key, sent.get(key), "the mine", reason)
 
-
-def _checked(value: Any, source: str, reason: str) -> Answer:
-    if value is None:
-        return None, reason
-    try:
-        return values.address(value), None
-    except values.Invalid as error:
-        return None, f"{source} says {words.describe(value)}, allowed: {error}"
+    def _checked(self, key: str, value: Any, source: str, reason: str) -> Answer:
+        """Whoever says it: a machine could have traffic sent to any other host."""
+        if value is None:
+            return None, reason
+        try:
+            address = values.address(value)
+        except values.Invalid as error:
+            return None, f"{source} says {words.describe(value)}, allowed: {error}"
+        if key == "private_ip" and not values.is_in(address, self._networks):
+            return None, f"{source} says {address}, which is not in {ROOT}:private_network"
+        return address, None

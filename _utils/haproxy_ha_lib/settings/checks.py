@@ -42,7 +42,7 @@ def secrets(read: Tree, roles: Roles) -> Iterator[Problem]:
     if token and not read["floating_ip"]["api_token"]:
         yield Missing((ROOT, "floating_ip", "api_token"), f"missing: {token}")
     if not read["cluster"]["authkey"]:
-        text = "missing: run `salt-call haproxy_ha.generate_authkey` and put what it prints here"
+        text = "missing: run `salt-call --local haproxy_ha.generate_authkey` and put what it prints here"
         yield Missing((ROOT, "cluster", "authkey"), text)
 
 
@@ -85,7 +85,8 @@ def quorum_helper(read: Tree, roles: Roles) -> Iterator[Problem]:
     device = read["cluster"]["quorum_device"]
     for role, key in (("quorum_helper", "helper_pem"), ("load_balancer", "balancer_pem")):
         if helpers and role in roles and device["tls"] and not device[key]:
-            text = "missing: run `salt-call haproxy_ha.generate_quorum_certificates` and put what it prints here"
+            call = "salt-call --local haproxy_ha.generate_quorum_certificates"
+            text = f"missing: run `{call}` and put what it prints here"
             yield Missing((ROOT, "cluster", "quorum_device", key), text)
 
 

@@ -186,3 +186,18 @@ def test_a_quorum_helper_needs_the_balancers_addresses_and_its_own():
     built = valid(bare, "helper", metadata={"private_ip": "10.132.20.50"}, mine=mine)
     assert built.me.private_ip == "10.132.20.50"
     assert [node.private_ip for node in built.load_balancers.values()] == ["10.132.20.10", "10.132.20.11"]
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7", "8.8.8.8"])
+def test_who_tells_an_address_of_somewhere_else_is_not_believed(address):
+    mine = {**IN_THE_MINE, "app-1": {"private_ip": address}}
+    (error,) = build({**BARE, "mine": True}, metadata=OF_PRIMARY, mine=mine).errors
+    assert error.startswith(f"{APPS}:app-1:private_ip: missing: the mine says {address}, which is not in "
+                            "haproxy_ha:private_network; set it here")  # fmt: skip
+
+
+def test_where_the_private_network_is_can_be_said():
+    changes = {**BARE, "mine": True, "private_network": ["10.132.0.0/16"]}
+    assert valid(changes, metadata=OF_PRIMARY, mine=IN_THE_MINE)
+    inner = {**IN_THE_MINE, "app-1": {"private_ip": "10.9.9.9"}}
+    assert "10.9.9.9, which is not in" in build(changes, metadata=OF_PRIMARY, mine=inner).errors[0]

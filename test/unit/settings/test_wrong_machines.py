@@ -150,12 +150,12 @@ WRONG = {
     ),
     "a quorum helper without certificates": (
         {"quorum_helper": {"app-1": None}},
-        ["haproxy_ha:cluster:quorum_device:balancer_pem: missing: run `salt-call "
+        ["haproxy_ha:cluster:quorum_device:balancer_pem: missing: run `salt-call --local "
          "haproxy_ha.generate_quorum_certificates` and put what it prints here"],
     ),
     "a quorum helper's own certificates": (
         {"quorum_helper": {"app-1": None}, "cluster:quorum_device:balancer_pem": QUORUM_PEM},
-        ["haproxy_ha:cluster:quorum_device:helper_pem: missing: run `salt-call "
+        ["haproxy_ha:cluster:quorum_device:helper_pem: missing: run `salt-call --local "
          "haproxy_ha.generate_quorum_certificates` and put what it prints here"],
         "app-1",
     ),
@@ -243,8 +243,8 @@ WRONG = {
     "no authkey": (
         {"cluster:authkey": REMOVED},
         [
-            "haproxy_ha:cluster:authkey: missing: run `salt-call haproxy_ha.generate_authkey` and put what it prints "
-            "here"
+            "haproxy_ha:cluster:authkey: missing: run `salt-call --local haproxy_ha.generate_authkey` and put what it "
+            "prints here"
         ],
     ),
     "consensus below token with three": (
