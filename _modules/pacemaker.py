@@ -91,6 +91,8 @@ longer names, with what refers to it, whoever made that. It changes what is its 
 another owner has made is refused without ``take_over``. See ``plan``.
 """
 
+from typing import Any
+
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from saltext.pacemaker.cib import crm
@@ -100,6 +102,9 @@ from saltext.pacemaker.request import Request
 from saltext.pacemaker.scheduler import simulation
 
 __virtualname__ = "pacemaker"
+
+# Salt's loader puts it here.
+__opts__: dict[str, Any]
 
 
 def __virtual__():

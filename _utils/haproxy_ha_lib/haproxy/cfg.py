@@ -235,8 +235,7 @@ def _global(settings: Settings) -> list[str]:
         lines.append(f"localpeer {settings.minion_id}")
     if haproxy["keep_server_states"] and not _has(lines, "server-state-file"):
         lines.append(f"server-state-file {settings.paths['haproxy_server_states']}")
-    if haproxy["maxconn"] and not _has(lines, "maxconn"):
-        lines.append(f"maxconn {haproxy['maxconn']}")
+    lines += edge.connections(haproxy, lines)
     for side, profile in haproxy["tls"].items():
         lines += edge.tls(side, profile, settings.tls_groups, lines)
     return lines

@@ -31,7 +31,6 @@ CONNECTIONS, REQUESTS = "haproxy_ha_connections", "haproxy_ha_requests"
 # buffers beside it. So a machine whose connections are all in use has about half of its memory left.
 CONNECTIONS_PER_MB = 10
 _FEWEST = 2000
-_MOST = 200_000  # two descriptors each, of the 524,288 that systemd allows
 
 
 class Later(NamedTuple):
@@ -73,7 +72,9 @@ def settle(haproxy: Tree, memory: int | None, installed: str) -> list[str]:
     """
     most = maxconn(memory) if memory else 0
     later = [one for one in LATER if haproxy[one.key] is None and has_run(installed)]
-    fresh = {"trust_forwarded_from": [], "body_timeout": "10s", "maxconn": most, **{one.key: one.kept for one in later}}
+    fresh = {"trust_forwarded_from": [], "body_timeout": "10s", **{one.key: one.kept for one in later}}
+    haproxy["descriptors"] = 2 * most if haproxy["maxconn"] is None and "maxconn" not in fresh else 0
+    fresh.setdefault("maxconn", 0)
     haproxy.update({key: value for key, value in fresh.items() if haproxy[key] is None})
     if haproxy["trust_forwarded_from"] == ANYBODY:
         haproxy["trust_forwarded_from"] = [ANYBODY]
@@ -185,6 +186,17 @@ def body(timeout: str) -> list[str]:
     return [f"http-request wait-for-body time {timeout} unless {endless}"]
 
 
+def connections(haproxy: Tree, lines: list[str]) -> list[str]:
+    """
+    Return the line of ``global`` that bounds the connections, unless one of ``lines`` does. Of its descriptors, two for
+    a connection: HAProxy takes fewer where the system allows fewer; with a ``maxconn`` beyond that it would not start.
+    """
+    if any(line.split()[0] in ("maxconn", "ulimit-n", "fd-hard-limit") for line in lines):
+        return []
+    bounds = {"maxconn": haproxy["maxconn"], "fd-hard-limit": haproxy["descriptors"]}
+    return [f"{keyword} {number}" for keyword, number in bounds.items() if number]
+
+
 def maxconn(megabytes: int) -> int:
     """Return how many connections a machine with so much memory can hold; the memory differs a little by kernel."""
-    return min(_MOST, max(_FEWEST, megabytes * CONNECTIONS_PER_MB // 1000 * 1000))
+    return max(_FEWEST, megabytes * CONNECTIONS_PER_MB // 1000 * 1000)

@@ -69,17 +69,23 @@ def test_bodies_have_a_time():
 
 
 @pytest.mark.parametrize(
-    ("memory", "connections"), [(None, 0), (100, 2000), (487, 4000), (990, 9000), (1987, 19000), (256000, 200000)]
+    ("memory", "connections"), [(None, 0), (100, 2000), (487, 4000), (990, 9000), (1987, 19000)]
 )
 def test_connections_by_the_machines_memory(memory, connections):
     lines = section(text_of(valid(memory=memory), "haproxy", CFG), "global")
-    assert [line for line in lines if line.startswith("maxconn")] == ([f"maxconn {connections}"] if connections else [])
+    bound = [line for line in lines if line.startswith(("maxconn", "fd-hard-limit"))]
+    assert bound == ([f"fd-hard-limit {2 * connections}"] if connections else [])
+
+
+def test_so_many_connections_as_pillar_says():
+    lines = section(text_of(valid({"haproxy:maxconn": 5000}, memory=1987), "haproxy", CFG), "global")
+    assert [line for line in lines if line.startswith(("maxconn", "fd-hard-limit"))] == ["maxconn 5000"]
 
 
 def test_a_line_of_ones_own_counts():
     options = ["maxconn 7", "ssl-default-bind-ciphers HIGH"]
     lines = section(text_of(valid({"haproxy:global": options}, memory=1987), "haproxy", CFG), "global")
-    assert [line for line in lines if line.startswith("maxconn")] == ["maxconn 7"]
+    assert [line for line in lines if line.startswith(("maxconn", "fd-hard-limit"))] == ["maxconn 7"]
     assert [line for line in lines if line.startswith("ssl-default-bind-ciphers ")] == ["ssl-default-bind-ciphers HIGH"]
 
 
@@ -99,7 +105,8 @@ def test_names_of_its_tables_are_taken():
 def test_a_site_that_runs_is_told_and_stays_as_it_is():
     built = valid(memory=990, installed=OF_AN_EARLIER_RELEASE)
     text = text_of(built, "haproxy", CFG)
-    assert not [word for word in ("del-header", "wait-for-body", "maxconn", edge.SINCE) if word in text]
+    new = ("del-header", "wait-for-body", "maxconn", "fd-hard-limit", edge.SINCE)
+    assert not [word for word in new if word in text]
     warnings = "\n".join(built.warnings)
     for key in ("trust_forwarded_from", "body_timeout", "maxconn"):
         assert f"haproxy_ha:haproxy:{key}: " in warnings
