@@ -2,19 +2,20 @@
 DigitalOcean's metadata service and reserved IPs (formerly floating IPs).
 
 The rules of the API (what is retried, what a 422 or 429 means, who owns an address) are in
-``haproxy_ha_lib.digitalocean``; the requests are made here. The API token is read from the pillar
-``haproxy_ha:floating_ip:api_token``, else from the token file that the resource agent reads; it is shown nowhere.
+``haproxy_ha_lib.digitalocean``, the requests in ``haproxy_ha_host.digitalocean``; the agents have the same two. The API
+token is read from the pillar ``haproxy_ha:floating_ip:api_token``, else from the token file that the resource agent
+reads; it is shown nowhere.
 """
 
 import logging
 import os
-import threading
 import time
 from typing import Any
 
-import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+from haproxy_ha_host.digitalocean import Connection
 from haproxy_ha_lib import values
 from haproxy_ha_lib.digitalocean import answers, calls, reserved
 from haproxy_ha_lib.digitalocean import droplets as droplet_rules
@@ -30,7 +31,7 @@ __context__: dict[str, Any]
 __pillar__: dict[str, Any]
 
 _CONTEXT_KEY = "digitalocean.metadata"
-_SESSIONS_KEY = "digitalocean.sessions"
+_CONNECTIONS_KEY = "digitalocean.connections"
 # Seconds after which a metadata service that did not answer is asked again: a run asks once, the next run anew.
 _FAILURE_SECONDS = 10.0
 # Seconds after which what it said is asked anew. A droplet's addresses change while it is off.
@@ -280,73 +281,25 @@ def fencing(nodes, api_url=None, ca_file=None, token_file=None, timeout=20.0):
 
 def _read_metadata(url, timeout):
     """The metadata, or the text of the error: both are worth keeping for the run."""
-    with _session() as session:
-        answer = _within(timeout, session, "GET", f"{url}/metadata/v1.json", timeout=timeout)
-    if isinstance(answer, str):
-        return f"no metadata service at {url}: {answer}"
-    status, _, content = answer
-    if status != 200:
-        return f"no metadata service at {url}: HTTP {status}"
+    reply = Connection(url).send(calls.Call("GET", "/metadata/v1.json"), timeout)
+    if reply.failure or reply.status != 200:
+        return f"no metadata service at {url}: {reply.failure or f'HTTP {reply.status}'}"
     try:
-        return answers.normalise_metadata(answers.decoded(content))
+        return answers.normalise_metadata(answers.decoded(reply.body))
     except ValueError as error:
         return f"no metadata service at {url}: {error}"
 
 
-def _within(seconds, session, *arguments, **options):
-    """
-    The (status, headers, content) of a request's answer, or in words why there is none. Its thread bounds what no
-    timeout of requests does: looking up a name, and an answer that comes in drips.
-    """
-    outcome: list[Any] = [f"no complete answer within {seconds:.1f} s"]
-
-    def make():
-        try:
-            with session.request(*arguments, allow_redirects=False, stream=True, **options) as answer:
-                outcome.insert(0, (answer.status_code, answer.headers, _whole(answer.raw)))
-        except Exception as error:  # whatever an answer makes of requests: nobody has said anything
-            outcome.insert(0, _short(error))
-
-    thread = threading.Thread(target=make, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return outcome[0]
-
-
-def _whole(raw):
-    """The body of an answer that is complete and not too long; as it came, since what is packed can be of any size."""
-    parts, left = [], calls.MOST_BYTES + 1
-    while left > 0 and (part := raw.read(min(left, 65536), decode_content=False)):
-        parts.append(part)
-        left -= len(part)
-    if left <= 0:
-        raise CommandExecutionError(f"the answer is longer than {calls.MOST_BYTES} bytes")
-    if getattr(raw, "length_remaining", None):
-        raise CommandExecutionError(f"the answer ends {raw.length_remaining} bytes early")
-    return b"".join(parts)
-
-
 def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
-    """Run a procedure of the rules with requests."""
+    """Run a procedure of the rules."""
     url = (api_url or _configured("api_url") or DEFAULTS["api_url"]).rstrip("/")
     if not url.startswith("https://"):
         raise SaltInvocationError(f"api_url: found {url!r}, allowed: a URL with https://")
     token = _token(token_file)
-    # certifi, the default of requests, knows nothing of an authority that this machine's owner trusts.
-    verify = ca_file or _configured("ca_file") or (DEFAULTS["ca_file"] if os.path.exists(DEFAULTS["ca_file"]) else True)
-    if verify is not True and not os.path.exists(verify):
-        raise CommandExecutionError(f"ca_file: {verify} is missing")
-    # Kept for the run: a TLS handshake costs more than what is asked.
-    session = __context__.setdefault(_SESSIONS_KEY, {}).setdefault(verify, _session())
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "Accept-Encoding": "identity"}
+    connection = _connection(url, ca_file or _configured("ca_file") or _authorities())
 
     def send(call, seconds):
-        answer = _within(seconds, session, call.method, url + call.path, headers=headers, json=call.body, verify=verify,
-                         timeout=seconds)  # fmt: skip
-        if isinstance(answer, str):
-            return calls.Reply(0, {}, b"", calls.with_clock(answer.replace(token, "***"), time.time()))
-        status, found, content = answer
-        return calls.Reply(status, {name.lower(): value for name, value in found.items()}, content)
+        return connection.send(call, seconds, token)
 
     try:
         return calls.drive(steps, send, time.monotonic() + float(timeout), time.monotonic, time.sleep)
@@ -354,22 +307,26 @@ def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
         raise CommandExecutionError(f"{url}: {error}") from None
 
 
-def _session():
-    """A session that takes neither a proxy nor credentials from the environment or ~/.netrc."""
-    session = requests.Session()
-    session.trust_env = False
-    return session
+def _connection(url, ca_file):
+    """Kept for the run: a TLS handshake costs more than what is asked."""
+    if not os.path.exists(ca_file):
+        raise CommandExecutionError(f"ca_file: {ca_file} is missing")
+    kept = __context__.setdefault(_CONNECTIONS_KEY, {})
+    key = (Connection, url, ca_file)  # that of another version stays its own
+    if key not in kept:
+        try:
+            kept[key] = Connection(url, ca_file)
+        except OSError as error:
+            raise CommandExecutionError(f"ca_file: {ca_file}: {error}") from None
+    return kept[key]
 
 
-def _short(error):
-    """The reason at the bottom of an exception of requests, in one line."""
-    cause = error
-    while True:
-        inner = getattr(cause, "reason", None) or (cause.args[0] if cause.args else None)
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
-    return " ".join(str(cause).rpartition(">: ")[2].split())[:200] or type(error).__name__
+def _authorities():
+    """
+    The certificate authorities that this machine trusts; for want of them those that come with Salt, which know nothing
+    of one that its owner trusts.
+    """
+    return DEFAULTS["ca_file"] if os.path.exists(DEFAULTS["ca_file"]) else DEFAULT_CA_BUNDLE_PATH
 
 
 def _configured(key):

@@ -26,6 +26,8 @@ SHARED = (
     "_utils/haproxy_ha_lib/digitalocean/calls.py",
     "_utils/haproxy_ha_lib/digitalocean/droplets.py",
     "_utils/haproxy_ha_lib/digitalocean/reserved.py",
+    "_utils/haproxy_ha_host/__init__.py",
+    "_utils/haproxy_ha_host/digitalocean.py",
 )
 """What stands once, for Salt's modules and for the agents, and is imported by the same names there."""
 

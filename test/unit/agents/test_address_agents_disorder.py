@@ -32,6 +32,7 @@ ROUNDS, FROM = int(os.environ.get("DISORDER", 3000)), int(os.environ.get("DISORD
 AGENTS = REPOSITORY / "haproxy_ha" / "files" / "agents"
 ADDRESS, FORMER, ME, OTHER, TOKEN = "203.0.113.10", "203.0.113.11", 1001, 1002, "dop_v1_disorder"
 CONTEXT = ssl.create_default_context()
+SILENT = os.pipe()  # of a connection on which nothing has come
 KNOWN_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 190}
 
 
@@ -272,6 +273,12 @@ class Secure:
         if self.world.chance(0.3):
             raise self.world.pick(ConnectionResetError(104, "reset"), ssl.SSLError(1, "certificate has expired"))
         return io.BytesIO(self.world.api_answer(method.decode(), path.decode()))
+
+    def settimeout(self, seconds):
+        pass
+
+    def fileno(self):
+        return SILENT[0]
 
     def close(self):
         pass

@@ -1,0 +1,144 @@
+"""DigitalOcean's services over HTTP, for the execution module and for the agents: a connection that is kept, and calls
+that end in time, whatever comes back.
+
+What is asked, and what an answer means, is in `haproxy_ha_lib.digitalocean`. Nothing of the environment or of ~/.netrc
+counts, neither a proxy nor credentials, and no redirect is followed: the token goes where it was told to. Standard
+library only.
+"""
+
+from __future__ import annotations
+
+import time
+
+from haproxy_ha_lib.digitalocean import calls
+
+
+class Background:
+    """A function that runs beside its caller, in a thread that nobody waits for at the end."""
+
+    def __init__(self, function):
+        import threading
+
+        self._function, self._results, self._errors = function, [], []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        try:
+            self._results.append(self._function())
+        except Exception as error:  # it belongs to whoever asks for the result
+            self._errors.append(error)
+
+    def result(self, timeout=None):
+        """What the function returned, or raises what it raised; None while it has not ended."""
+        self._thread.join(timeout)
+        for error in self._errors:
+            raise error
+        return self._results[0] if self._results else None
+
+
+class Connection:
+    """A service, by a connection that is kept between calls.
+
+    Args:
+        url (str): Where it is: https://, or http:// for the metadata service, a host, a port, a path.
+        ca_file (str): PEM file of the certificate authorities to trust; "" for the system's.
+
+    Raises:
+        OSError: ``ca_file`` cannot be read, or holds no certificate.
+    """
+
+    def __init__(self, url, ca_file=""):
+        import http.client  # noqa: F401 - here, where time is left, and not at the first call
+
+        scheme, _, rest = url.partition("://")
+        self.host, _, path = rest.rstrip("/").partition("/")
+        self._prefix = f"/{path}" if path else ""
+        self._context = _trusting(ca_file) if scheme == "https" else None
+        self._kept = None
+
+    def send(self, call, timeout, token=""):
+        """Makes one call; its thread bounds what no socket timeout does: looking up a name, a dripping answer.
+
+        Args:
+            call (Call): What is asked.
+            timeout (float): Seconds after which there is no answer.
+            token (str): Sent along, and in no text. Default: none.
+
+        Returns:
+            Reply: With the status 0 and a reason in one line where there was no complete answer.
+        """
+        reply = Background(lambda: self._send(call, timeout, token)).result(timeout)
+        return reply or calls.Reply(0, {}, b"", f"no answer within {timeout:.1f} s")
+
+    def _send(self, call, timeout, token):
+        try:
+            connection = self._connection(timeout)
+            connection.request(call.method, self._prefix + call.path, *_content(call, token))
+            answer = connection.getresponse()
+            body = _whole(answer)
+        except Exception as error:  # whatever an answer makes of http.client: nobody has said anything
+            return calls.Reply(0, {}, b"", _reason(error, token))
+        self._kept = connection
+        return calls.Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+
+    def _connection(self, timeout):
+        """The one that is kept, unless the other end has closed it meanwhile; a new one else."""
+        from http.client import HTTPConnection, HTTPSConnection
+
+        # It is nobody's while it is in use: what comes of a call whose time is over is not waited for.
+        kept, self._kept = self._kept, None
+        if kept and kept.sock and not _is_readable(kept.sock):
+            kept.sock.settimeout(timeout)
+            return kept
+        if self._context:
+            return HTTPSConnection(self.host, timeout=timeout, context=self._context)
+        return HTTPConnection(self.host, timeout=timeout)
+
+
+def _trusting(ca_file):
+    import ssl
+
+    return ssl.create_default_context(cafile=ca_file or None)
+
+
+def _is_readable(socket):
+    """Whether something has come on a connection on which nothing was asked: its end, as a rule."""
+    import select
+
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _content(call, token):
+    """The body and the headers of a call."""
+    import json
+
+    headers = {"Accept": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    if call.body is None:
+        return None, headers
+    return json.dumps(call.body), {**headers, "Content-Type": "application/json"}
+
+
+def _whole(answer):
+    """The body of an answer that is complete and not too long."""
+    content = answer.read(calls.MOST_BYTES + 1)
+    if len(content) > calls.MOST_BYTES:
+        raise OSError(f"the answer is longer than {calls.MOST_BYTES} bytes")
+    if answer.length:
+        raise OSError(f"the answer ends {answer.length} bytes early")
+    return content
+
+
+def _reason(error, token):
+    """Why there was no answer, in one line without the token."""
+    from http.client import BadStatusLine, RemoteDisconnected
+
+    words = " ".join(str(error).split())
+    if isinstance(error, BadStatusLine) and not isinstance(error, RemoteDisconnected):
+        words = f"no HTTP status: {words}"  # else there would be the line alone
+    words = words.replace(token, "***") if token else words
+    return calls.with_clock(words[:200] or type(error).__name__, time.time())
