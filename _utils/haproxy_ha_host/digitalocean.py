@@ -12,24 +12,34 @@ import time
 
 from haproxy_ha_lib.digitalocean import calls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the agents start without it
+    from collections.abc import Callable
+    from http.client import HTTPConnection, HTTPResponse
+    from socket import socket
+    from ssl import SSLContext
+    from typing import Any
+
 
 class Background:
     """A function that runs beside its caller, in a thread that nobody waits for at the end."""
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[[], Any]) -> None:
         import threading
 
-        self._function, self._results, self._errors = function, [], []
+        self._function = function
+        self._results: list[Any] = []
+        self._errors: list[Exception] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def _run(self):
+    def _run(self) -> None:
         try:
             self._results.append(self._function())
         except Exception as error:  # it belongs to whoever asks for the result
             self._errors.append(error)
 
-    def result(self, timeout=None):
+    def result(self, timeout: float | None = None) -> Any:
         """What the function returned, or raises what it raised; None while it has not ended."""
         self._thread.join(timeout)
         for error in self._errors:
@@ -48,16 +58,16 @@ class Connection:
         OSError: ``ca_file`` cannot be read, or holds no certificate.
     """
 
-    def __init__(self, url, ca_file=""):
+    def __init__(self, url: str, ca_file: str = "") -> None:
         import http.client  # noqa: F401 - here, where time is left, and not at the first call
 
         scheme, _, rest = url.partition("://")
         self.host, _, path = rest.rstrip("/").partition("/")
         self._prefix = f"/{path}" if path else ""
         self._context = _trusting(ca_file) if scheme == "https" else None
-        self._kept = None
+        self._kept: HTTPConnection | None = None
 
-    def send(self, call, timeout, token=""):
+    def send(self, call: calls.Call, timeout: float, token: str = "") -> calls.Reply:
         """Makes one call; its thread bounds what no socket timeout does: looking up a name, a dripping answer.
 
         Args:
@@ -68,10 +78,10 @@ class Connection:
         Returns:
             Reply: With the status 0 and a reason in one line where there was no complete answer.
         """
-        reply = Background(lambda: self._send(call, timeout, token)).result(timeout)
+        reply: calls.Reply | None = Background(lambda: self._send(call, timeout, token)).result(timeout)
         return reply or calls.Reply(0, {}, b"", f"no answer within {timeout:.1f} s")
 
-    def _send(self, call, timeout, token):
+    def _send(self, call: calls.Call, timeout: float, token: str) -> calls.Reply:
         try:
             connection = self._connection(timeout)
             connection.request(call.method, self._prefix + call.path, *_content(call, token))
@@ -82,7 +92,7 @@ class Connection:
         self._kept = connection
         return calls.Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
 
-    def _connection(self, timeout):
+    def _connection(self, timeout: float) -> HTTPConnection:
         """The one that is kept, unless the other end has closed it meanwhile; a new one else."""
         from http.client import HTTPConnection, HTTPSConnection
 
@@ -96,22 +106,22 @@ class Connection:
         return HTTPConnection(self.host, timeout=timeout)
 
 
-def _trusting(ca_file):
+def _trusting(ca_file: str) -> SSLContext:
     import ssl
 
     return ssl.create_default_context(cafile=ca_file or None)
 
 
-def _is_readable(socket):
+def _is_readable(connected: socket) -> bool:
     """Whether something has come on a connection on which nothing was asked: its end, as a rule."""
     import select
 
     poll = select.poll()
-    poll.register(socket, select.POLLIN)
+    poll.register(connected, select.POLLIN)
     return bool(poll.poll(0))
 
 
-def _content(call, token):
+def _content(call: calls.Call, token: str) -> tuple[str | None, dict[str, str]]:
     """The body and the headers of a call."""
     import json
 
@@ -123,7 +133,7 @@ def _content(call, token):
     return json.dumps(call.body), {**headers, "Content-Type": "application/json"}
 
 
-def _whole(answer):
+def _whole(answer: HTTPResponse) -> bytes:
     """The body of an answer that is complete and not too long."""
     content = answer.read(calls.MOST_BYTES + 1)
     if len(content) > calls.MOST_BYTES:
@@ -133,7 +143,7 @@ def _whole(answer):
     return content
 
 
-def _reason(error, token):
+def _reason(error: Exception, token: str) -> str:
     """Why there was no answer, in one line without the token."""
     from http.client import BadStatusLine, RemoteDisconnected
 

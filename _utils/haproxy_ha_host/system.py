@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 
 from salt.exceptions import CommandExecutionError
 
+from saltext.pacemaker.live import machine
+
 Found = TypeVar("Found")
 
-# Salt's own PATH may lack the directories of daemons.
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Salt's own PATH may lack the directories of daemons. The agents, which have nothing of this, have the same.
+PATH = machine.PATH
 
 STATE = "/var/lib/haproxy_ha"
 """What the formula has to remember about a machine; for root alone."""

@@ -121,10 +121,10 @@ def single(minions, own_sls):
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory):
-    """The agents' directory as the formula installs it."""
+    """The agents' directory as the formula installs it; ``programs`` beside its own has stand-ins for what they run."""
     directory = tmp_path_factory.mktemp("haproxy_ha")
     directory.chmod(0o755)
-    return Path(agent_set.install(directory).link)
+    return Path(agent_set.install(directory, agent_set.sources_with(directory / "resource.d" / "programs")).link)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ import pytest
 from support.nonsense import CODES, MAIN, SAID, WORKER, mutated
 
 MUTATIONS = int(os.environ.get("AGENT_MUTATIONS", "5000"))
-MODULES = ("agent", "cluster", "reach", "runtime", "systemd_unit", "verdict", "worker")
+MODULES = ("agent", "intent", "reach", "runtime", "starting", "systemd_unit", "verdict", "worker")
 
 
 def stat(pid, parent, state="S"):

@@ -17,7 +17,8 @@ class Fence:
     """The agent, with its options on standard input."""
 
     def __init__(self, cloud, directory):
-        self.agent = Path(agent_set.install(directory).fence, NAME)
+        texts = agent_set.sources_with(directory / "sbin")
+        self.agent = Path(agent_set.install(directory, texts).fence, NAME)
         self.token_file = directory / "token"
         self.token_file.write_text(TOKEN)
         self.token_file.chmod(0o600)
@@ -28,7 +29,7 @@ class Fence:
         lines = {"action": action, "plug": plug, **self.options, **options}
         done = subprocess.run(
             [self.agent], input="".join(f"{name}={value}\n" for name, value in lines.items()), capture_output=True,
-            text=True, env={"PATH": f"{self.agent.parent}:/usr/bin:/bin"}, timeout=60,
+            text=True, env={}, timeout=60,
         )  # fmt: skip
         assert TOKEN not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr

@@ -62,7 +62,7 @@ def test_what_is_reached_is_told_once_and_again_after_a_restart(haproxy, tmp_pat
     program = tmp_path / "attrd_updater"
     program.write_text(f'#!/bin/sh\necho "$*" >> {told}\n')
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(haproxy.agent, "PATH", f"{tmp_path}:/usr/bin:/bin")
     environ = {"HA_RSCTMP": str(tmp_path), "OCF_RESOURCE_INSTANCE": "haproxy"}
     env = haproxy.agent.Environment(haproxy.DESCRIPTION, environ, "monitor")
     published = haproxy.reach.Published(env, env["reach_attribute"])
@@ -113,7 +113,7 @@ def stopping(haproxy):
     ],
 )
 def test_haproxy_serves_while_the_address_has_yet_to_leave(haproxy, stopping, view, waits):
-    assert haproxy.cluster.is_left_behind(stopping, "one", ElementTree.fromstring(view)) is waits
+    assert haproxy.intent.is_left_behind(stopping, "one", ElementTree.fromstring(view)) is waits
 
 
 def test_a_cluster_that_does_not_answer_is_asked_again(haproxy, stopping, tmp_path, monkeypatch):
@@ -125,14 +125,14 @@ def test_a_cluster_that_does_not_answer_is_asked_again(haproxy, stopping, tmp_pa
     for number, view in enumerate(["", "<cut", crm_mon(), crm_mon(address='role="Started"', address_on="two")], 2):
         (tmp_path / f"answers.{number}").write_text(view)
     monkeypatch.setattr(haproxy.agent, "PATH", f"{tmp_path}:/usr/bin:/bin")
-    haproxy.cluster.serve_until_moved(stopping)
+    haproxy.intent.serve_until_moved(stopping)
     assert len(answers.read_text().split()) == 5  # no file, nothing, half, still here, moved
 
 
 def test_a_cluster_that_never_answers_does_not_hold_up_a_stop(haproxy, stopping, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(haproxy.agent, "PATH", str(tmp_path))
-    monkeypatch.setattr(haproxy.cluster, "UNANSWERED", 0.3)
-    haproxy.cluster.serve_until_moved(stopping)
+    monkeypatch.setattr(haproxy.intent, "UNANSWERED", 0.3)
+    haproxy.intent.serve_until_moved(stopping)
     said = "the cluster cannot be asked, and clients may still be sent here: crm_node: is not installed"
     assert said in capsys.readouterr().err
 
@@ -323,7 +323,7 @@ def test_a_start_that_meets_a_reload_looks_again(unit):
 def test_a_stop_that_meets_a_reload_kills_nothing_and_waits_for_the_address(unit, monkeypatch):
     unit.states("active:", "inactive:")
     waited = []
-    monkeypatch.setattr(unit.module.cluster, "serve_until_moved", waited.append)
+    monkeypatch.setattr(unit.module.intent, "serve_until_moved", waited.append)
     with unit.away():
         assert unit("stop") == OK
     assert len(waited) == 1
@@ -453,9 +453,9 @@ def test_a_port_that_another_program_shares_is_told_and_what_was_started_is_stop
         env = unit.server.environment("start")
         known = unit.module.worker.Known(env, "haproxy")
         unit.states("inactive:")
-        program = unit.module.Unit(env, unit.module.PROGRAM)
-        with pytest.raises(unit.module.Failure) as failure:
-            unit.module.refuse_shared(env, program, known)
+        program = unit.module.systemd_unit.Unit(env)
+        with pytest.raises(unit.module.agent.Failure) as failure:
+            unit.module.starting.refuse_shared(env, program, known)
     assert failure.value.reason == (
         f"127.0.0.1:{unit.server.ports[0]} is held by {comm()} (process {os.getpid()}), which is not haproxy.service"
     )
@@ -474,7 +474,7 @@ def test_a_refused_configuration_is_refused_in_haproxy_s_words(haproxy, tmp_path
     environ = {"OCF_RESKEY_config": str(config), "OCF_RESKEY_binary": shutil.which("haproxy")}
     env = haproxy.agent.Environment(haproxy.DESCRIPTION, environ, "start")
     with pytest.raises(haproxy.agent.Failure) as failure:
-        haproxy.check_configuration(env)
+        haproxy.starting.check_configuration(env)
     assert failure.value.code == ARGS
     assert "unknown keyword 'bnd'" in failure.value.reason
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -20,6 +21,13 @@ def sources() -> dict[str, str]:
     names = rules.names([f"{rules.FOLDER}/{name}" for name in os.listdir(folder)])
     shared = {rules.shared_name(path): _text(REPOSITORY / path) for path in rules.SHARED}
     return {**{name: _text(folder / name) for name in names}, **shared}
+
+
+def sources_with(programs: Path) -> dict[str, str]:
+    """The same, with a directory of stand-ins first in the PATH of what they run."""
+    texts, path = sources(), 'PATH = "'
+    assert texts["agent.py"].count(path) == 1
+    return {**texts, "agent.py": texts["agent.py"].replace(path, f"{path}{programs}:")}
 
 
 def _text(path: Path) -> str:
@@ -52,12 +60,14 @@ def install_of_former_days(root: Path | str, texts: dict[str, str]) -> agents.Pl
 
 
 def load(directory: Path, name: str):
-    """A program as a module; what it imports is imported from its version's directory, which is the argument."""
+    """A program as a module, with the modules of its version's directory, the argument, as attributes."""
     sys.path.insert(0, str(directory))
     try:
         loader = SourceFileLoader(f"agent_{name}", str(directory / "programs" / f"{name}.py"))
         module = module_from_spec(spec_from_loader(loader.name, loader))
         loader.exec_module(module)
+        for path in sorted(directory.glob("*.py")):
+            setattr(module, path.stem, import_module(path.stem))
     finally:
         sys.path[:] = [entry for entry in sys.path if not entry.startswith(str(directory))]
     return module

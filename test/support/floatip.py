@@ -1,6 +1,7 @@
 """The agent floatip, run against the simulator as Pacemaker runs it."""
 
 import re
+import shutil
 import subprocess
 import time
 
@@ -26,7 +27,8 @@ class FloatIP:
 
     def __init__(self, installed, cloud, directory):
         self.directory, self.agent = directory, installed / "floatip"
-        self.programs = directory / "programs"
+        self.programs = installed.parent / "programs"
+        shutil.rmtree(self.programs, ignore_errors=True)
         self.programs.mkdir()
         self.token_file = directory / "token"
         self.token_file.write_text(TOKEN + "\n")
@@ -38,8 +40,8 @@ class FloatIP:
 
     def start_process(self, action, timeout=20, interval=None, level=None, **parameters):
         environment = {
-            "PATH": f"{self.programs}:/usr/bin:/bin", "OCF_RESOURCE_INSTANCE": "FloatIP", "OCF_ROOT": "/usr/lib/ocf",
-            "HA_RSCTMP": str(self.directory / "state"), "OCF_RESKEY_CRM_meta_timeout": str(int(timeout * 1000)),
+            "OCF_RESOURCE_INSTANCE": "FloatIP", "OCF_ROOT": "/usr/lib/ocf", "HA_RSCTMP": str(self.directory / "state"),
+            "OCF_RESKEY_CRM_meta_timeout": str(int(timeout * 1000)),
             **{f"OCF_RESKEY_{name}": str(value) for name, value in (self.parameters | parameters).items()},
         }  # fmt: skip
         if interval:

@@ -1,4 +1,4 @@
-"""What every OCF resource agent of this provider needs: parameters, meta-data, codes, reasons, deadlines.
+"""What every OCF resource agent of this provider needs: parameters, codes, reasons, deadlines, programs, files.
 
 Follows the Open Cluster Framework's resource agent API 1.1. Imports only what starts fast: an agent is started for each
 monitor, and python3 itself is the smaller part of that cost.
@@ -7,7 +7,6 @@ monitor, and python3 itself is the smaller part of that cost.
 import os
 import sys
 import time
-from collections import namedtuple
 
 SUCCESS = 0
 ERR_GENERIC = 1  # soft: Pacemaker tries again, here and then elsewhere
@@ -19,9 +18,41 @@ ERR_CONFIGURED = 6  # fatal: nowhere. Only for what is wrong on every node alike
 NOT_RUNNING = 7
 DEGRADED = 190  # runs, and Pacemaker shows the reason without acting on it
 
-Parameter = namedtuple("Parameter", "name default type required unique_group reloadable short long")
-Action = namedtuple("Action", "name timeout interval")
-Description = namedtuple("Description", "name version short long parameters actions")
+
+class Parameter:
+    """What the cluster's configuration may tell an agent.
+
+    Args:
+        name (str): The parameter.
+        short (str): What it is, in a few words.
+        long (str): What it does, for people.
+        default (str): What counts where it is not given. Default "": nothing.
+        type (str): `string` (default), `integer` or `time`.
+        required (bool): Whether it must be given. Default False.
+        unique_group (str): No two resources may have the same value of it. Default "": they may.
+        reloadable (bool): Whether a change restarts nothing. Default True.
+    """
+
+    def __init__(
+        self, name, *, short, long, default="", type="string", required=False, unique_group="", reloadable=True
+    ):  # fmt: skip
+        self.name, self.short, self.long, self.default, self.type = name, short, long, default, type
+        self.required, self.unique_group, self.reloadable = required, unique_group, reloadable
+
+
+class Action:
+    """What an agent can do, the seconds that this may take, and those between two of a recurring one."""
+
+    def __init__(self, name, *, timeout, interval=0):
+        self.name, self.timeout, self.interval = name, timeout, interval
+
+
+class Description:
+    """An agent: what it is called, what people are told of it, its parameters and its actions."""
+
+    def __init__(self, *, name, version, short, long, parameters, actions):
+        self.name, self.version, self.short, self.long = name, version, short, long
+        self.parameters, self.actions = parameters, actions
 
 
 class Failure(Exception):
@@ -194,42 +225,6 @@ def read_file(path):
         return None
 
 
-# The DTD that distributions ship is that of API 1.0; its tools validate with it. What 1.1 adds is declared on top.
-DOCTYPE = """<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd" [
-<!ATTLIST parameter unique-group CDATA #IMPLIED reloadable (1|0) "0">
-<!ATTLIST action name (start|stop|monitor|validate-all|reload-agent|meta-data) #REQUIRED>
-]>"""
-
-
-def meta_data(description):
-    """The agent's meta-data, as XML."""
-    lines = [
-        '<?xml version="1.0"?>',
-        DOCTYPE,
-        f'<resource-agent name="{description.name}" version="{description.version}">',
-        "<version>1.1</version>",
-        f'<longdesc lang="en">{_escaped(description.long)}</longdesc>',
-        f'<shortdesc lang="en">{_escaped(description.short)}</shortdesc>',
-        "<parameters>",
-    ]
-    for parameter in description.parameters:
-        group = f' unique-group="{parameter.unique_group}"' if parameter.unique_group else ""
-        default = f' default="{_escaped(parameter.default)}"' if parameter.default else ""
-        lines += [
-            f'<parameter name="{parameter.name}" required="{int(parameter.required)}"{group}'
-            f' reloadable="{int(parameter.reloadable)}">',
-            f'<longdesc lang="en">{_escaped(parameter.long)}</longdesc>',
-            f'<shortdesc lang="en">{_escaped(parameter.short)}</shortdesc>',
-            f'<content type="{parameter.type}"{default}/>',
-            "</parameter>",
-        ]
-    lines += ["</parameters>", "<actions>"]
-    for action in description.actions:
-        interval = f' interval="{action.interval}s" depth="0"' if action.interval else ""
-        lines.append(f'<action name="{action.name}" timeout="{action.timeout}s"{interval}/>')
-    return "\n".join([*lines, "</actions>", "</resource-agent>", ""])
-
-
 def main(description, handlers, argv, environ):
     """Runs one action.
 
@@ -244,6 +239,8 @@ def main(description, handlers, argv, environ):
     """
     action = argv[1] if len(argv) > 1 else ""
     if action == "meta-data":
+        from meta_data import meta_data
+
         sys.stdout.write(meta_data(description))
         return SUCCESS
     if action in ("", "usage", "help"):
@@ -279,7 +276,3 @@ def leave(code):
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _escaped(text):
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

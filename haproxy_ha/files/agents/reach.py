@@ -81,18 +81,14 @@ class Published:
         """Hands a value to the cluster, unless it has it."""
         if self._known() == str(value):
             return
-        import subprocess
-
+        # --update alone ignores the delay.
+        change = ["--name", self._attribute, "--update-both", str(value), "--delay", DAMPENING]
         try:
-            # --update alone ignores the delay.
-            subprocess.run(
-                ["attrd_updater", "--name", self._attribute, "--update-both", str(value), "--delay", DAMPENING],
-                stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=3,
-            )  # fmt: skip
+            agent.run(["attrd_updater", *change], 3.0)
             agent.replace_file(self._path, f"{value} {time.monotonic():.3f}\n")
-        except (OSError, subprocess.SubprocessError, agent.Failure) as error:
+        except agent.Failure as failure:
             # Tried again at the next monitor; what serves goes on.
-            agent.log(f"{self._attribute} is not updated: {error}")
+            agent.log(f"{self._attribute} is not updated: {failure.reason}")
 
     def forget(self):
         agent.remove_file(self._path)

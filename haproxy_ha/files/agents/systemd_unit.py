@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import agent
@@ -11,6 +12,8 @@ from agent import Failure
 RUNS, ENDED = ("active", "reloading"), ("inactive", "failed")  # ActiveState
 DROP_IN = "50-haproxy_ha.conf"
 RUNTIME_UNITS = "/run/systemd/system"
+# The agent by the path that Pacemaker runs it by, which stays when an upgrade puts other files behind it.
+PROGRAM = os.path.abspath(sys.argv[0])
 CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
 
 # As Pacemaker does it for its systemd class: stopped after pacemaker.service, so that the cluster is what stops it. A
@@ -37,13 +40,11 @@ class Unit:
 
     Args:
         env (Environment): The action's.
-        program (str): The agent, by the path that stays over an upgrade.
     """
 
-    def __init__(self, env, program):
+    def __init__(self, env):
         self._env = env
         self.name = env["unit"]
-        self._program = program
         self._directory = os.path.join(RUNTIME_UNITS, f"{self.name}.d")
         self.stop_flag = os.path.join(env.state_directory, f"haproxy_ha-{primitive(env)}.stopping")
 
@@ -64,6 +65,19 @@ class Unit:
             if not is_changing(state) or time.monotonic() >= deadline:
                 return state
             time.sleep(POLL)
+
+    def finish(self):
+        """Stops the unit, by force if it must be; its state then. Raises Failure."""
+        try:
+            self.ctl(*STOP, self.name, timeout=self._env.left / 2)
+        except Failure as failure:
+            agent.log(f"{failure.reason}: killing it")
+            self.kill()
+            self.ctl(*STOP, self.name, timeout=self._env.left / 2)
+        state = self.state()
+        if not has_ended(state):
+            raise Failure(agent.ERR_GENERIC, f"{self.name} is {state.get('ActiveState')} after its stop")
+        return state
 
     def is_told_to_stop(self):
         """Whether systemd has a job to stop the unit: none for a crash, another one for a restart."""
@@ -128,7 +142,7 @@ class Unit:
     def install_drop_in(self):
         """Makes systemd treat the unit as the cluster needs it."""
         text = DROP_IN_TEXT.format(
-            resource=primitive(self._env), state=self._env.state_directory, agent=self._program, flag=self.stop_flag
+            resource=primitive(self._env), state=self._env.state_directory, agent=PROGRAM, flag=self.stop_flag
         )
         path = os.path.join(self._directory, DROP_IN)
         if agent.read_file(path) != text:

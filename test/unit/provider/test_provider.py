@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from haproxy_ha_host import system
 from haproxy_ha_lib import agents, provider
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.provider import FloatingIP, digitalocean
@@ -156,7 +157,7 @@ def installed(tmp_path_factory):
 def floatip(installed, monkeypatch):
     """The agent as a module, which asks no cluster."""
     module = agent_set.load(installed, "floatip")
-    monkeypatch.setattr(module, "mark", lambda *asked: True)
+    monkeypatch.setattr(module.cluster, "change_attribute", lambda *asked: True)
     return module
 
 
@@ -171,7 +172,7 @@ def test_the_quorum_helper_s_command_knows_the_claim_of_the_agent(floatip, tmp_p
     told = provider.NAMED["digitalocean"].holds_address(FloatingIP.of(DEFAULTS["floating_ip"]))
     env = environment(floatip, tmp_path)
     told = told.replace(f"{environment(floatip).state_directory}/", f"{tmp_path}/")
-    claim = floatip.Claim(env)
+    claim = floatip.claims.Claim(env)
 
     def is_held():
         return subprocess.run(told, shell=True, check=False, timeout=10).returncode == 0
@@ -201,8 +202,12 @@ def test_the_agents_defaults_are_those_that_are_left_out(floatip, installed):
     own = {one.name: one.default for one in floatip.DESCRIPTION.parameters if one.name in digitalocean.DEFAULTS}
     assert own == {**digitalocean.DEFAULTS, "ca_file": ""}
     fence = agent_set.load(installed, "fence_haproxy_ha_digitalocean")
-    options = {name: default for name, (_, default, _) in fence.OPTIONS.items() if name in own}
+    options = {one.name: one.default for one in fence.DESCRIPTION.options if one.name in own}
     assert options == {name: own[name] for name in options} and set(own) - set(options) == {"metadata_url"}
+
+
+def test_the_agents_find_programs_where_the_modules_do(floatip):
+    assert floatip.agent.PATH == system.PATH
 
 
 def test_pillar_s_defaults_are_the_agents():

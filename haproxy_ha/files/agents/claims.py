@@ -1,0 +1,169 @@
+"""What a node remembers of an address, in a directory that a reboot empties: its claim, losses of it, a takeover."""
+
+import os
+import time
+
+import agent
+from agent import Failure
+
+LONGEST_HOLD_OFF = 600.0
+# Doublings of the pause beyond which it is the longest one anyway.
+MOST_LOSSES = 20
+
+
+class Claim:
+    """That this node holds the address, and what was last known about it."""
+
+    def __init__(self, env):
+        self._env = env
+        self._path = state_path(env)
+
+    def read(self):
+        """The fields of the claim; None without one."""
+        text = None if os.path.isdir(self._path) else agent.read_file(self._path)
+        if text is None:
+            return None
+        return dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+
+    @property
+    def stands_by(self):
+        """Whether the resource is started here while the address is somebody else's."""
+        return "stands" in (self.read() or {})
+
+    def write(self, address, checked):
+        """Remembers that the address is here, and when that was last confirmed (seconds of the monotonic clock)."""
+        self._no_longer_stand_by()
+        agent.replace_file(self._path, f"address {address}\nchecked {checked:.3f}\n")
+
+    def stand_by(self, address):
+        """Remembers that; and that this node gives way as soon as the cluster is whole again."""
+        agent.replace_file(self._path, f"address {address}\nstands by\n")
+        mark(self._env, "handover_attribute", "--update=1")
+
+    def _no_longer_stand_by(self):
+        if self.stands_by:
+            mark(self._env, "handover_attribute", "--delete")
+
+    def probe_writable(self):
+        """Raises before the address is moved, rather than after it."""
+        if os.path.isdir(self._path):
+            remove(self._path)
+        path = f"{self._path}.new"
+        agent.replace_file(path, "")
+        agent.remove_file(path)
+
+    def release(self):
+        """Gives the claim up, whatever is there in its place."""
+        self._no_longer_stand_by()
+        if os.path.lexists(self._path) and not remove(self._path):
+            # A stop must not fail: that would leave the address to nobody, or cost this node its power. Should this
+            # claim be found by a probe, the API is asked who owns the address.
+            agent.log(f"cannot remove {self._path}: the claim on the address stays")
+
+
+class Losses:
+    """How often another machine took the address in this partition, and when it last did."""
+
+    def __init__(self, env):
+        self._path = state_path(env, "-lost")
+
+    def read(self):
+        """(count, monotonic seconds of the last); (0, 0) without any in the last half hour."""
+        try:
+            count, moment = (agent.read_file(self._path) or "").split()
+            count, moment = int(count), float(moment)
+        except ValueError:
+            return 0, 0.0
+        passed = seconds_since(moment)
+        if count < 1 or passed is None or passed >= 3 * LONGEST_HOLD_OFF:
+            return 0, 0.0
+        return min(count, MOST_LOSSES), moment
+
+    def add(self):
+        """Remembers another one."""
+        try:
+            agent.replace_file(self._path, f"{self.read()[0] + 1} {time.monotonic():.3f}\n")
+        except Failure:
+            return  # the pause is shorter then
+
+    def forget(self):
+        """Begins anew."""
+        remove(self._path)
+
+
+class Takeover:
+    """That this node took the address from one that was lost, and which may claim it still when it is back.
+
+    Pacemaker then finds the resource started twice, does not know which of the two the address is routed to, and
+    may stop the right one. It is told by a node attribute, until it has decided.
+    """
+
+    def __init__(self, env):
+        self._env = env
+        self._path = state_path(env, "-takeover")
+
+    def begin(self):
+        """Tells the cluster."""
+        self._remember("")
+        mark(self._env, "takeover_attribute", "--update=1")
+
+    def end(self):
+        """Tells the cluster that it has decided."""
+        # What cannot be taken away now is tried again: it would draw the address here for ever.
+        if os.path.exists(self._path) and mark(self._env, "takeover_attribute", "--delete"):
+            remove(self._path)
+
+    def end_when_settled(self):
+        """To be called again and again: the cluster must have been whole for a while."""
+        since = agent.read_file(self._path)
+        if since is None:
+            return
+        import partition
+
+        if partition.a_node_is_lost(self._env):
+            if since:
+                self._remember("")
+        elif (whole := seconds_since(since)) is None:
+            self._remember(f"{time.monotonic():.3f}")
+        elif whole >= partition.WHOLE_FOR:
+            self.end()
+
+    def _remember(self, since):
+        try:
+            agent.replace_file(self._path, since)
+        except Failure:
+            return  # the attribute is what counts
+
+
+def mark(env, attribute, change):
+    """Changes a transient attribute of this node, whose name is a parameter; tells whether that was done.
+
+    Where it was not, the address may move once more at the end of the partition, and that is all.
+    """
+    import cluster
+
+    return cluster.change_attribute(env[attribute], change, min(3.0, env.left))
+
+
+def state_path(env, of=""):
+    """Where something about a resource's address is remembered."""
+    return os.path.join(env.state_directory, f"haproxy_ha-floatip-{env.instance}{of}")
+
+
+def remove(path):
+    """Removes whatever is at a path; tells whether it is gone."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
+        return not os.path.lexists(path)
+    return agent.remove_file(path)
+
+
+def seconds_since(moment):
+    """Seconds since a remembered moment of the monotonic clock; None for what is none, or lies ahead."""
+    try:
+        passed = time.monotonic() - float(moment)
+    except ValueError:
+        return None
+    return passed if passed > -0.01 else None  # what was remembered is rounded

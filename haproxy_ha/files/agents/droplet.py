@@ -1,0 +1,154 @@
+"""A droplet and its reserved IP: what DigitalOcean's metadata service and its API say of them, and the API does.
+
+The metadata service is near and cheap, the API is right.
+"""
+
+import os
+import time
+
+import agent
+from agent import Failure
+
+METADATA_TIMEOUT = 1.0
+SERVICES = (("api_url", "https://"), ("metadata_url", "http://"))
+
+
+class Droplet:
+    """This droplet, and the reserved IP of an action's parameters."""
+
+    def __init__(self, env):
+        self._env = env
+
+    def check_parameters(self):
+        """Raises for URLs and a token file that can be none."""
+        for name, scheme in SERVICES:
+            if not self._env[name].startswith(scheme):
+                found = f"{name}: found {self._env[name]!r}"
+                raise Failure(agent.ERR_CONFIGURED, f"{found}, allowed: a URL with {scheme}")
+        path = self._env["token_file"]
+        if not path.startswith("/"):
+            raise Failure(agent.ERR_CONFIGURED, f"token_file: found {path!r}, allowed: an absolute path")
+
+    def check_access(self):
+        """Raises where the metadata service does not answer, or there is no token for root alone."""
+        from api import read_token
+
+        self.identify()
+        read_token(self._env["token_file"])
+
+    def hint(self):
+        """Whether the metadata service says that the address is at this droplet; None when it says nothing."""
+        for name in ("reserved_ip", "floating_ip"):
+            status, body = metadata(self._env, f"{name}/ipv4/ip_address")
+            if status == 200:
+                return body == self._env["address"]
+            if status == 0:
+                return None
+            # Without an address the leaf is absent: only `active` tells that from a service that does not know the
+            # name.
+            status, body = metadata(self._env, f"{name}/ipv4/active")
+            if status == 200:
+                return None if body == "true" else False
+        return None
+
+    def identify(self):
+        """This droplet's id; kept until the next boot, for it cannot change before."""
+        path = os.path.join(self._env.state_directory, "haproxy_ha-droplet")
+        if known := an_id(agent.read_file(path) or ""):
+            return known
+        status, text = metadata(self._env, "id")
+        found = an_id(text)
+        if status != 200 or not found:
+            said = f"HTTP {status}" if status else "no answer"
+            where = self._env["metadata_url"]
+            raise Failure(agent.ERR_GENERIC, f"this droplet's id is unknown: {where}: {said}")
+        try:
+            agent.replace_file(path, f"{found}\n")
+        except Failure:
+            return found  # and is asked for again
+        return found
+
+    def owner(self):
+        """Whether the address is this droplet's by the API, None where the token may not see the owner; and who has it,
+        in words. One try.
+
+        Raises:
+            Failure: Nothing is known; the reason says why.
+        """
+        from haproxy_ha_lib.digitalocean import calls, reserved
+
+        deadline = time.monotonic() + min(5.0, self._env.left * 0.6)
+        api, me = self._api(), self.identify()
+        try:
+            found = api.run(reserved.read(self._env["address"], me, tries=1), deadline)
+        except calls.APIError as error:
+            raise Failure(agent.ERR_GENERIC, str(error)) from None
+        holder = f"droplet {found.droplet_id}" if found.droplet_id else "no droplet that the token may see"
+        is_here = found.droplet_id == me or (False if found.visible else None)
+        return is_here, f"held by {holder}, not by this one ({me})"
+
+    def take(self, is_awaited, before_write):
+        """Brings the address here.
+
+        Args:
+            is_awaited (callable): Whether clients wait for it.
+            before_write (callable): Asked before each change; may raise to keep it from being made.
+
+        Raises:
+            Failure: It is not here.
+        """
+        from haproxy_ha_lib.digitalocean import calls, reserved
+
+        me, address = self.identify(), self._env["address"]
+        api = self._api()  # it reads certificates for about as long as the cluster is looked at
+        # While all nodes are there, clients are served, and an API that cannot be read is not written to.
+        elsewhere = is_awaited() and self.hint() is False
+        steps = reserved.assign(address, me, self.hint, elsewhere, replaces=self._env["replaces"])
+        try:
+            api.run(steps, self._env.deadline, before_write)
+        except calls.NotFound as error:
+            raise Failure(agent.ERR_GENERIC, f"{address}, droplet {me}: {error}") from None
+        except calls.APIError as error:
+            # Also for a refused token, and above: a hard code would ban this node for what may have been the API's
+            # slip.
+            raise Failure(agent.ERR_GENERIC, str(error)) from None
+
+    def _api(self):
+        from api import API
+
+        return API(self._env["api_url"], self._env["ca_file"], self._env["token_file"])
+
+
+def metadata(env, path):
+    """(status, body) of a leaf of the metadata tree; status 0 when nobody answers.
+
+    Written out on a socket: http.client would double what a monitor costs.
+    """
+    import socket
+
+    host, _, port = env["metadata_url"].removeprefix("http://").rstrip("/").partition(":")
+    deadline = time.monotonic() + min(METADATA_TIMEOUT, env.left)
+    answer = b""
+    try:
+        request = f"GET /metadata/v1/{path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode()
+        with socket.create_connection((host, int(port or 80)), timeout=METADATA_TIMEOUT) as connection:
+            connection.sendall(request)
+            while len(answer) < 65536 and (left := deadline - time.monotonic()) > 0:
+                connection.settimeout(left)
+                part = connection.recv(8192)
+                if not part:
+                    break
+                answer += part
+    except (OSError, ValueError, OverflowError):
+        return 0, ""
+    head, found, body = answer.partition(b"\r\n\r\n")
+    words = head.split(None, 2)
+    if not found or len(words) < 2 or len(words[1]) != 3 or not words[1].isdigit():
+        return 0, ""
+    return int(words[1]), body.decode("ascii", "replace").strip()
+
+
+def an_id(text):
+    """A droplet's id; 0 for what is none."""
+    found = agent.number(text.strip())
+    return found if found < 1 << 53 else 0  # beyond that JSON keeps no number

@@ -1,0 +1,207 @@
+"""The actions of a floating address, whoever moves it: claimed here, or left where it is.
+
+Who moves it is a class of an environment, as `droplet.Droplet`:
+
+    check_parameters()              raises for what is wrong with its own parameters
+    check_access()                  raises for what it lacks on this machine
+    identify()                      raises where it does not know which machine this is
+    hint()                          whether the address is here, by what is near and cheap; None for unknown
+    owner()                         whether it is here by the word that counts (None: out of sight), and who has it
+    take(is_awaited, before_write)  brings it here; `is_awaited()` says whether clients wait for it
+"""
+
+import time
+
+import agent
+from agent import Failure
+from claims import Claim, Losses, Takeover, seconds_since
+
+
+def actions(mover):
+    """The handlers of an agent.
+
+    Args:
+        mover (type): Whoever moves the address.
+    """
+
+    def by(action):
+        return lambda env: action(env, mover(env))
+
+    handlers = {"start": start, "monitor": monitor, "validate-all": validate_all, "reload-agent": reload_agent}
+    return {"start": by(start), "stop": stop, **{name: by(action) for name, action in handlers.items()}}
+
+
+# --- Start and stop
+
+
+def start(env, mover):
+    """Claims the address, and brings it here unless it is served beyond a partition."""
+    check_parameters(env, mover)
+    if monitor(env, mover) in (agent.SUCCESS, agent.DEGRADED):
+        return agent.SUCCESS
+    from partition import Partition, StandBy
+
+    mover.identify()
+    claim = Claim(env)
+    claim.probe_writable()
+    partition = Partition(env)
+    try:
+        mover.take(partition.a_node_was_lost, partition.stay_out)
+    except StandBy as text:
+        agent.log(f"stands by: {text}")
+        claim.stand_by(env["address"])
+        return agent.SUCCESS
+    claim.write(env["address"], time.monotonic())
+    if partition.a_node_was_lost():
+        Takeover(env).begin()
+    return agent.SUCCESS
+
+
+def stop(env):
+    """Gives the claim up, and asks nobody."""
+    for step in (Claim(env).release, Takeover(env).end, lambda: forget_losses(env)):
+        try:
+            step()
+        except Exception as error:  # what is left behind is less bad than a stop that fails
+            agent.log(f"stop: unexpected {type(error).__name__}: {error}")
+    return agent.SUCCESS
+
+
+def forget_losses(env):
+    """With the partition they count no more."""
+    losses = Losses(env)
+    if losses.read()[0]:
+        import partition
+
+        if not partition.a_node_is_lost(env):
+            losses.forget()
+
+
+# --- Monitor
+
+
+def monitor(env, mover):
+    """Whether the address is claimed here, and nobody else is known to own it."""
+    check_parameters(env, mover)
+    claim = Claim(env)
+    held = claim.read()
+    if held is None or held.get("address") != env["address"]:
+        return agent.NOT_RUNNING
+    if not env.is_probe:
+        Takeover(env).end_when_settled()
+    if "stands" in held and (text := reason_to_stand_by(env)):
+        agent.reason(text)
+        return agent.NOT_RUNNING if env.is_probe else agent.DEGRADED
+    here = mover.hint()
+    if here and not check_is_due(env, held):
+        return agent.SUCCESS
+    try:
+        is_here, who = mover.owner()
+    except Failure as unknown:
+        return judge_unknown(env, here, unknown.reason)
+    if is_here or (is_here is None and here is not False):
+        return confirm(env, claim)
+    agent.reason(f"{env['address']} is {who}")
+    return lose(env, claim)
+
+
+def reason_to_stand_by(env):
+    """Why the address is still left beyond a partition; "" for no reason, or without a partition."""
+    import partition
+
+    return partition.reason_to_stand_by(env) if partition.a_node_is_lost(env) else ""
+
+
+def check_is_due(env, held):
+    """Whether the word that counts is to be asked again."""
+    age = seconds_since(held.get("checked", ""))
+    return age is None or age >= env.seconds("api_check_interval")
+
+
+def confirm(env, claim):
+    """The address is here."""
+    try:
+        claim.write(env["address"], time.monotonic())
+    except Failure as failure:
+        # A full disk is no reason to stop it. The old claim stays, and the API is asked again.
+        agent.log(failure.reason)
+    return agent.SUCCESS
+
+
+def judge_unknown(env, here, why):
+    """The API says nothing: a serving address stays as it is, and the reason is shown."""
+    if env.is_probe and not here:
+        # A node that cannot tell must not be taken for the one where the resource runs.
+        return agent.NOT_RUNNING
+    if here:
+        agent.reason(f"{env['address']} is here by the metadata service, and the API cannot confirm it: {why}")
+    else:
+        agent.reason(f"whether {env['address']} is still here is unknown: {why}")
+    return agent.DEGRADED
+
+
+def lose(env, claim):
+    """Another machine has the address: not running; in a partition this node stands by, which is no failure of it."""
+    if env.action != "monitor":
+        return agent.NOT_RUNNING
+    import partition
+
+    if not partition.a_node_is_lost(env):
+        Losses(env).forget()
+    elif not claim.stands_by:
+        Losses(env).add()
+        if not env.is_probe and partition.reason_to_stand_by(env) and stands_by(env, claim):
+            return agent.DEGRADED
+    claim.release()
+    return agent.NOT_RUNNING
+
+
+def stands_by(env, claim):
+    """Makes this node stand by; tells whether it does."""
+    try:
+        claim.stand_by(env["address"])
+    except Failure as failure:
+        agent.log(failure.reason)
+        return False
+    return True
+
+
+# --- Parameters
+
+
+def validate_all(env, mover):
+    """Whether the parameters make sense, and at level 10 whether this machine has what they name."""
+    check_parameters(env, mover)
+    if env.check_level >= 10:
+        mover.check_access()
+    return agent.SUCCESS
+
+
+def reload_agent(env, mover):
+    """Every parameter is read anew by every action; another address comes here without a stop in between.
+
+    A stopped resource is drawn to no node: Pacemaker would start it on any, as soon as something comes between.
+    """
+    check_parameters(env, mover)
+    held = Claim(env).read()
+    if held is None or held.get("address") == env["address"]:
+        return agent.SUCCESS
+    return start(env, mover)
+
+
+def check_parameters(env, mover):
+    """Raises for parameters that are wrong wherever they are read."""
+    import _socket
+
+    env.require()
+    for name in ("address", "replaces"):
+        try:
+            _socket.inet_pton(_socket.AF_INET, env[name] or "0.0.0.0")
+        except (OSError, ValueError):
+            raise Failure(agent.ERR_CONFIGURED, f"{name}: found {env[name]!r}, allowed: an IPv4 address") from None
+    mover.check_parameters()
+    port = env["port"]
+    if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):
+        raise Failure(agent.ERR_CONFIGURED, f"port: found {env['port']!r}, allowed: 0 to 65535")
+    env.seconds("api_check_interval")
+    env.seconds("hold_off")

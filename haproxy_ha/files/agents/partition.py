@@ -1,0 +1,96 @@
+"""While a cluster node is lost: whether an address that this side wants is left where it is, as it may be served there.
+
+In a partition each side takes the other for dead.
+"""
+
+import time
+
+import agent
+import cluster
+from agent import Failure
+from claims import LONGEST_HOLD_OFF, Losses
+
+# The cluster has decided by then where the resource is to be.
+WHOLE_FOR = 10.0
+# An owner that lives answers a neighbour in milliseconds; after a loss of power each one here is waited for.
+ANSWER_TIMEOUT = 0.2
+
+
+class StandBy(Exception):
+    """The address is left to a node beyond a partition; the text says why."""
+
+
+class Partition:
+    """Whether a start may take the address. Looks while the API is asked, and anew when that takes long."""
+
+    def __init__(self, env):
+        from haproxy_ha_host.digitalocean import Background
+
+        self._env = env
+        self._began = time.monotonic()
+        self._first = Background(self._look)
+
+    def _look(self):
+        lost = a_node_is_lost(self._env)
+        return lost, reason_to_stand_by(self._env) if lost else ""
+
+    def a_node_was_lost(self):
+        """Whether a node was lost when the start began."""
+        return self._first.result()[0]
+
+    def stay_out(self):
+        """Raises StandBy when the address is to be left where it is."""
+        lost, text = self._first.result()
+        if time.monotonic() - self._began > 1:
+            was_lost = lost
+            lost, text = self._look()
+            if was_lost and not lost:
+                text = "the cluster is whole again, and decides anew"
+        if text:
+            raise StandBy(text)
+
+
+def a_node_is_lost(env):
+    """Whether the other one of two nodes is no member; False when that cannot be told.
+
+    Of three and more a majority goes on, and what it has lost is without a quorum and runs nothing.
+    """
+    try:
+        states = [words[-1] for words in cluster.members(min(3.0, env.left))]
+    except Failure as failure:
+        agent.log(f"the cluster's members are unknown: {failure.reason}")
+        return False
+    return len(states) == 2 and any(state != "member" for state in states)
+
+
+def reason_to_stand_by(env):
+    """While a node is lost: why the address is left where it is, although this side wants it; "" for no reason."""
+    rest = hold_off_left(env)
+    if rest > 0:
+        return f"{env['address']} was taken while a cluster node is lost; it is not taken back for {rest:.0f} s"
+    if env["port"] != "0" and answers(env):
+        return f"{env['address']} answers on port {env['port']} while a cluster node is lost"
+    return ""
+
+
+def hold_off_left(env):
+    """Seconds until an address that another machine took may be taken back."""
+    count, moment = Losses(env).read()
+    if not count:
+        return 0.0
+    pause = min(LONGEST_HOLD_OFF, env.seconds("hold_off") * 2 ** (count - 1))
+    return moment + pause - time.monotonic()
+
+
+def answers(env):
+    """Whether the port of the address answers, soon and with anything but an HTTP error of the server's side."""
+    import socket
+
+    try:
+        with socket.create_connection((env["address"], int(env["port"])), timeout=ANSWER_TIMEOUT) as connection:
+            connection.settimeout(ANSWER_TIMEOUT)
+            connection.sendall(f"HEAD / HTTP/1.1\r\nHost: {env['address']}\r\nConnection: close\r\n\r\n".encode())
+            start = connection.recv(12)
+    except (OSError, ValueError, OverflowError):
+        return False
+    return not (start.startswith(b"HTTP/") and start[9:10] == b"5")
