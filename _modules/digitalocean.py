@@ -12,7 +12,6 @@ import os
 import time
 from typing import Any
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host.digitalocean import Connection
@@ -326,7 +325,11 @@ def _authorities():
     The certificate authorities that this machine trusts; for want of them those that come with Salt, which know nothing
     of one that its owner trusts.
     """
-    return DEFAULTS["ca_file"] if os.path.exists(DEFAULTS["ca_file"]) else DEFAULT_CA_BUNDLE_PATH
+    if os.path.exists(DEFAULTS["ca_file"]):
+        return DEFAULTS["ca_file"]
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    return DEFAULT_CA_BUNDLE_PATH
 
 
 def _configured(key):
