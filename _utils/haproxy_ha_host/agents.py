@@ -3,6 +3,8 @@ The agents on this machine (``haproxy_ha_lib.agents``): all that they consist of
 under Pacemaker's eyes. What is killed meanwhile leaves the version of before, whole, and the next run begins again.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import secrets
@@ -15,7 +17,11 @@ from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import files, system
 from haproxy_ha_lib import agents
 from haproxy_ha_lib.files import fileset
-from haproxy_ha_lib.files.entry import FileEntry
+from haproxy_ha_lib.files.entry import FileEntry, FileSet
+
+Version = dict[str, FileEntry]
+"""The files of a version of the agents, by their paths below its directory."""
+Changes = dict[str, dict[str, str | None]]
 
 PYTHON = "/usr/bin/python3"
 # Longer than any operation may take: one that has begun still imports from the version that it began with.
@@ -43,17 +49,17 @@ class Place:
     versions: str
     fence: str
 
-    def of(self, wanted):
+    def of(self, wanted: Version) -> str:
         """The directory of a version."""
         return os.path.join(self.versions, agents.digest(wanted))
 
-    def fence_links(self, wanted):
+    def fence_links(self, wanted: Version) -> FileSet:
         """The links of the fence agents: {path: entry}. They lead through ``link``, and so change with it."""
         paths = [path for path in wanted if os.path.dirname(path) == "fence"]
         return {f"{self.fence}/{os.path.basename(path)}": FileEntry(link=f"{self.link}/{path}") for path in paths}
 
 
-def plan(place, wanted):
+def plan(place: Place, wanted: Version) -> Changes:
     """What :func:`install` would change: {path: {"old", "new"}}, empty where all is as it should be."""
     links = {place.link: FileEntry(link=place.of(wanted)), **place.fence_links(wanted)}
     current = {path: _link_or_directory(path) for path in links}
@@ -69,12 +75,12 @@ def plan(place, wanted):
     return {f"{place.link}/__pycache__": {"old": None, "new": f"compiled by {os.path.realpath(PYTHON)}"}}
 
 
-def _link_or_directory(path):
+def _link_or_directory(path: str) -> FileEntry | None:
     """What is at a path as an entry; a directory counts as a link to itself."""
     return FileEntry(link=path) if os.path.isdir(path) and not os.path.islink(path) else files.read(path)
 
 
-def _changed_files(place, wanted):
+def _changed_files(place: Place, wanted: Version) -> Changes:
     current = {path: files.read(os.path.join(place.link, path)) for path in {*wanted, *_present(place.link)}}
     return {
         f"{place.link}/{path}": {"old": agents.summary(entry), "new": agents.summary(wanted.get(path))}
@@ -83,7 +89,7 @@ def _changed_files(place, wanted):
     }
 
 
-def _present(directory):
+def _present(directory: str) -> list[str]:
     """The files of a version, or of the directory of former days, by their paths below it; not what Python compiled."""
     found = []
     for folder, folders, names in os.walk(directory):
@@ -92,7 +98,7 @@ def _present(directory):
     return found
 
 
-def install(place, wanted):
+def install(place: Place, wanted: Version) -> Changes:
     """
     Make the agents those of a version; returns what changed, as :func:`plan`.
 
@@ -112,7 +118,7 @@ def install(place, wanted):
     return changes
 
 
-def _make(place, wanted):
+def _make(place: Place, wanted: Version) -> None:
     """Have the directory of a version, whole and tried."""
     target = place.of(wanted)
     if os.path.isdir(target):  # what somebody changed in it is put right, a whole file each, of the same version
@@ -135,7 +141,7 @@ def _make(place, wanted):
         os.fsync(directory)
 
 
-def _compile(directory, known_as):
+def _compile(directory: str, known_as: str) -> None:
     """
     Compile a version, for the time that a monitor takes. A file that is newer than what was compiled from it counts
     itself, and what another Python compiled is not looked at: nobody can be left with what is not in the files.
@@ -143,7 +149,7 @@ def _compile(directory, known_as):
     system.succeed(PYTHON, "-I", "-m", "compileall", "-q", "-s", directory, "-p", known_as, directory)
 
 
-def _is_compiled(directory, wanted):
+def _is_compiled(directory: str, wanted: Version) -> bool:
     """Whether the present Python finds what it compiled; True where its version cannot be told."""
     minor = re.fullmatch(r"python3\.(\d+)", os.path.basename(os.path.realpath(PYTHON)))
     modules = [path for path in wanted if path.endswith(".py")]
@@ -153,7 +159,7 @@ def _is_compiled(directory, wanted):
     )
 
 
-def _try(directory, wanted):
+def _try(directory: str, wanted: Version) -> None:
     for path in agents.programs(wanted):
         proof = _PROOF[agents.is_fence(os.path.basename(path))]
         code, output = system.run([os.path.join(directory, path), *proof])
@@ -161,7 +167,7 @@ def _try(directory, wanted):
             raise CommandExecutionError(f"the agent {os.path.basename(path)} does not run: {output.strip()[-1000:]}")
 
 
-def _point(place, wanted):
+def _point(place: Place, wanted: Version) -> None:
     """The one step."""
     target = place.of(wanted)
     if files.read(place.link) != FileEntry(link=target):
@@ -171,19 +177,19 @@ def _point(place, wanted):
     files.install(place.fence_links(wanted))
 
 
-def _become_a_link(place):
+def _become_a_link(place: Place) -> None:
     """
     The directory of former days becomes a version, and a link to that takes its place in one step. Nothing else changes
     until all that runs in it has ended: it goes on with what it began with, under the same name.
     """
     former = {
-        name: files.read(path).content
+        name: _content(path)
         for name in sorted(os.listdir(place.link)) if os.path.isfile(path := os.path.join(place.link, name))
     }  # fmt: skip
     for name in os.listdir(place.fence):
         path = os.path.join(place.fence, name)
         if name in _OF_FORMER_DAYS and os.path.isfile(path) and not os.path.islink(path):
-            former[name] = files.read(path).content
+            former[name] = _content(path)
     version = agents.version(former)
     target = place.of(version)
     files.install({os.path.join(target, path): entry for path, entry in version.items()})
@@ -197,10 +203,15 @@ def _become_a_link(place):
         files.delete(aside)
 
 
+def _content(path: str) -> str:
+    entry = files.read(path)
+    return entry.content or "" if entry else ""
+
+
 _OF_FORMER_DAYS = ("fence_haproxy_ha_digitalocean",)
 
 
-def _wait_for_others(place):
+def _wait_for_others(place: Place) -> None:
     begun = _running(place)
     if not system.wait_for(lambda: not any(map(system.lives, begun)), _MIGRATION_SECONDS, 0.02):
         raise CommandExecutionError(
@@ -208,7 +219,7 @@ def _wait_for_others(place):
         )
 
 
-def _running(place):
+def _running(place: Place) -> list[str]:
     """The marks of the processes that run an agent from ``link`` or a fence agent."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -218,13 +229,13 @@ def _running(place):
     return found
 
 
-def _is_program(path, place):
+def _is_program(path: str, place: Place) -> bool:
     """Whether a word of a command is an agent; the watch of Pacemaker runs for ever, and imports nothing."""
     folder, name = os.path.split(path)
     return name in _OF_FORMER_DAYS or (folder == place.link and "." not in name)
 
 
-def _outdated(place, wanted):
+def _outdated(place: Place, wanted: Version) -> list[str]:
     """The versions that counted before, and that nothing can be running any more."""
     current = {place.of(wanted), os.path.realpath(place.link)}
     names = filter(_VERSION.fullmatch, sorted(os.listdir(place.versions)) if os.path.isdir(place.versions) else ())

@@ -4,6 +4,8 @@ A daemon takes its files: checked by itself before they are installed, reloaded,
 The files of one daemon are one set (``haproxy_ha_lib.files.entry.FileSet``).
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import operator
@@ -11,7 +13,9 @@ import os
 import shlex
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
@@ -20,7 +24,7 @@ from haproxy_ha_host.haproxy import pool
 from haproxy_ha_host.haproxy.runtime import HAProxy
 from haproxy_ha_lib import net as sockets
 from haproxy_ha_lib.files import fileset
-from haproxy_ha_lib.files.entry import FileEntry
+from haproxy_ha_lib.files.entry import FileEntry, FileSet
 
 # Where production's daemon gets its environment from, and this check too.
 _DEFAULTS = "/etc/default"
@@ -59,12 +63,12 @@ class Daemon:
     agent: verdicts.Agent | None = None
 
 
-def installed(daemon):
+def installed(daemon: Daemon) -> bool:
     """Whether the daemon's program is on this machine."""
     return system.program(daemon.name) is not None
 
 
-def refusal(daemon, wanted):
+def refusal(daemon: Daemon, wanted: FileSet) -> str | None:
     """
     What the daemon says against a set of files, or None.
 
@@ -95,7 +99,7 @@ STAGE = "haproxy_ha-"
 """Begins the name of a directory in /run with a set that is being checked; whose it is follows (``system.mark``)."""
 
 
-def _not_read(directory, names):
+def _not_read(directory: str, names: Iterable[str]) -> list[str]:
     """What no daemon reads from a directory: files on their way to their names, sockets and pipes."""
     paths = {name: os.path.join(directory, name) for name in names}
     return [
@@ -104,11 +108,13 @@ def _not_read(directory, names):
     ]
 
 
-def _corosync_conf(wanted):
-    return next(entry.content for path, entry in wanted.items() if path.endswith("/corosync.conf"))
+def _corosync_conf(wanted: FileSet) -> str:
+    return next(
+        entry.content or "" for path, entry in wanted.items() if entry and path.endswith("/corosync.conf")
+    )
 
 
-def _environment(name):
+def _environment(name: str) -> dict[str, str]:
     """The variables of the service's defaults file, which a configuration may use."""
     variables: dict[str, str] = {}
     for line in (files.text(f"{_DEFAULTS}/{name}") or "").splitlines():
@@ -118,12 +124,12 @@ def _environment(name):
     return variables
 
 
-def unfinished(daemon):
+def unfinished(daemon: Daemon) -> bool:
     """Whether a run was killed between installing a set and the daemon taking it."""
     return _last_good(daemon).get("unfinished", False)
 
 
-def install(daemon, wanted):
+def install(daemon: Daemon, wanted: FileSet) -> str:
     """
     Install a set that :func:`refusal` has nothing against; let the daemon take it if it runs.
 
@@ -148,11 +154,11 @@ def install(daemon, wanted):
     return done
 
 
-def _complaint(daemon):
+def _complaint(daemon: Daemon) -> str:
     return verdicts.complaint(daemon.agent) if daemon.agent else ""
 
 
-def _prove(daemon):
+def _prove(daemon: Daemon) -> None:
     """A set after which the cluster would restart the daemon, or move what depends on it, is no set to keep."""
     complaint = _complaint(daemon)
     # What the cluster has stopped meanwhile is none of these files' doing.
@@ -162,7 +168,7 @@ def _prove(daemon):
         )
 
 
-def _install(daemon, wanted, again=True):
+def _install(daemon: Daemon, wanted: FileSet, again: bool = True) -> str:
     """Install a set, for whatever runs of the daemon: the cluster may stop it or start it anew meanwhile."""
     pid = system.main_pid(daemon.unit)
     try:
@@ -174,14 +180,14 @@ def _install(daemon, wanted, again=True):
         raise
 
 
-def _put(daemon, wanted):
+def _put(daemon: Daemon, wanted: FileSet) -> str:
     files.install(wanted)
     if system.running(daemon.unit):  # started meanwhile, it may have read the files of before
         return _activate(daemon, wanted)
     return f"{daemon.name} is not running" + (": the cluster starts it" if daemon.name == "haproxy" else "")
 
 
-def _hand_over(daemon, wanted):
+def _hand_over(daemon: Daemon, wanted: FileSet) -> str:
     """Install a set and make the running daemon take it; returns what was done, in words."""
     if daemon.servers is None:
         files.install(wanted)
@@ -192,18 +198,18 @@ def _hand_over(daemon, wanted):
             return "; ".join(filter(None, [drained, _activate(daemon, wanted)]))
 
 
-def last_good_path(name):
+def last_good_path(name: str) -> str:
     """Where what is remembered of a daemon's files is kept."""
     return f"{system.STATE}/last_good/{name}.json"
 
 
-def installed_before(daemon):
+def installed_before(daemon: Daemon) -> set[str]:
     """The paths at which earlier runs have put the daemon's files (set of str); what else is there is not ours."""
     known = _last_good(daemon)
     return {*known.get("installed", known.get("files", ()))}
 
 
-def _last_good(daemon):
+def _last_good(daemon: Daemon) -> dict[str, Any]:
     """
     The set that was replaced last: {"files": {path: entry}, "installed": the paths of the one that is there,
     "unfinished": bool}; empty if there was none.
@@ -215,13 +221,13 @@ def _last_good(daemon):
     return {}
 
 
-def _remember(daemon, entries, installed, unfinished):
+def _remember(daemon: Daemon, entries: FileSet, installed: Iterable[str], unfinished: bool) -> None:
     data = {path: entry and entry.data() for path, entry in entries.items()}
     content = json.dumps({"files": data, "installed": sorted(installed), "unfinished": unfinished}, indent=1)
     files.put_private(last_good_path(daemon.name), content + "\n")
 
 
-def _take_back(daemon):
+def _take_back(daemon: Daemon) -> str:
     """Let a daemon that ran take the files that were put back; says how that went."""
     try:
         if system.settled(daemon.unit) == "failed":
@@ -233,14 +239,14 @@ def _take_back(daemon):
     return f", and {daemon.name} has taken them"
 
 
-def _reload(daemon):
+def _reload(daemon: Daemon) -> None:
     if daemon.name == "corosync":
         system.succeed("corosync-cfgtool", "-R")
     else:
         system.systemctl("reload", daemon.unit)
 
 
-def _activate(daemon, wanted):
+def _activate(daemon: Daemon, wanted: FileSet) -> str:
     """Make a running daemon take its files; returns what was done, in words."""
     if daemon.name == "corosync":
         return corosync.take(_corosync_conf(wanted))
@@ -250,7 +256,7 @@ def _activate(daemon, wanted):
     return _reload_workers(daemon)
 
 
-def _reload_by_master(daemon, haproxy):
+def _reload_by_master(daemon: Daemon, haproxy: HAProxy) -> str:
     """Reload HAProxy, and see that a new worker serves; the master tells at once when it does not."""
     before = _processes(haproxy, lambda now: True, "of being asked")
     _reload(daemon)
@@ -261,10 +267,10 @@ def _reload_by_master(daemon, haproxy):
     return "haproxy was reloaded"
 
 
-def _processes(haproxy, wanted, since):
+def _processes(haproxy: HAProxy, wanted: Callable[[dict[str, Any]], bool], since: str) -> dict[str, Any]:
     """What HAProxy's master says of its processes, once that is as wanted; it is away while it reloads."""
 
-    def answer():
+    def answer() -> dict[str, Any] | None:
         with contextlib.suppress(OSError):
             now = haproxy.processes()
             return now if wanted(now) else None
@@ -276,7 +282,7 @@ def _processes(haproxy, wanted, since):
     return now
 
 
-def _reload_workers(daemon):
+def _reload_workers(daemon: Daemon) -> str:
     """
     Reload, and see that new workers listen where they should.
 
@@ -292,8 +298,8 @@ def _reload_workers(daemon):
     before = system.children(system.main_pid(daemon.unit))
     _reload(daemon)
 
-    def taken():
-        return system.children(system.main_pid(daemon.unit)) - before and not _not_listening(daemon)
+    def taken() -> bool:
+        return bool(system.children(system.main_pid(daemon.unit)) - before) and not _not_listening(daemon)
 
     if system.wait_for(taken, _RELOAD_SECONDS):
         return f"{daemon.name} was reloaded"
@@ -302,11 +308,11 @@ def _reload_workers(daemon):
     raise CommandExecutionError(f"{daemon.name} has no new workers {_RELOAD_SECONDS} s after the reload")
 
 
-def _not_listening(daemon):
+def _not_listening(daemon: Daemon) -> list[tuple[str, int]]:
     return sockets.missing(daemon.listeners, net.listeners())
 
 
-def _restart(daemon):
+def _restart(daemon: Daemon) -> str:
     with contextlib.suppress(CommandExecutionError):  # what counts is whether it listens
         system.systemctl("restart", daemon.unit)
     if not system.wait_for(lambda: system.running(daemon.unit) and not _not_listening(daemon), _RELOAD_SECONDS):

@@ -1,11 +1,12 @@
 """Files as entries: read, and replaced in one step."""
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import errno
 import grp
 import hashlib
-import itertools
 import os
 import pwd
 import secrets
@@ -13,6 +14,7 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -20,13 +22,13 @@ from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import system
 from haproxy_ha_host.system import STATE
 from haproxy_ha_lib.files import fileset
-from haproxy_ha_lib.files.entry import FileEntry
+from haproxy_ha_lib.files.entry import FileEntry, FileSet
 
 # Any bytes come back as they were read.
 _AS_IT_IS: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 
-def read(path):
+def read(path: str) -> FileEntry | None:
     """What is at a path, as an entry; None if nothing is. CommandExecutionError for what is neither file nor link."""
     try:
         # Opened as what it is: not through a link that somebody puts there meanwhile, nor waiting for a FIFO's writer.
@@ -50,40 +52,40 @@ def read(path):
     )
 
 
-def _name(lookup, number):
+def _name(lookup: Callable[[int], Sequence[Any]], number: int) -> str:
     try:
         return lookup(number)[0]
     except KeyError:
         return str(number)
 
 
-def snapshot(paths):
+def snapshot(paths: Iterable[str]) -> FileSet:
     """What is at each path: {path: entry or None}."""
     return {path: read(path) for path in paths}
 
 
-def text(path):
+def text(path: str) -> str | None:
     """The text of a file; None if it cannot be read."""
     with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as handle:
         return handle.read()
     return None
 
 
-def checksum(path):
+def checksum(path: str) -> str | None:
     """The SHA-256 of a file (hexadecimal); None if it cannot be read."""
     with contextlib.suppress(OSError), open(path, "rb") as handle:
         return hashlib.sha256(handle.read()).hexdigest()
     return None
 
 
-def install(entries, directory_mode=0o755):
+def install(entries: FileSet, directory_mode: int = 0o755) -> None:
     """Make each path what its entry says, where it is not."""
     for path, entry in entries.items():
         if not fileset.entry_equal(read(path), entry):
             put(path, entry, directory_mode)
 
 
-def put(path, entry, directory_mode=0o755):
+def put(path: str, entry: FileEntry | None, directory_mode: int = 0o755) -> None:
     """
     Replace what is at a path in one step: a reader sees the old or the new, whole and with its mode, and a crash leaves
     one of them. Any number of processes may do so at the same time.
@@ -104,7 +106,7 @@ def put(path, entry, directory_mode=0o755):
 
 
 @contextlib.contextmanager
-def opened(directory):
+def opened(directory: str) -> Iterator[int]:
     """A directory's descriptor."""
     place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -113,12 +115,12 @@ def opened(directory):
         os.close(place)
 
 
-def _unlink(name, place):
+def _unlink(name: str, place: int) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=place)
 
 
-def _replace(name, entry, place):
+def _replace(name: str, entry: FileEntry, place: int) -> None:
     temporary = f".{name}{TEMPORARY}{system.mark()}-{secrets.token_hex(4)}"
     try:
         if entry.link is not None:
@@ -135,7 +137,7 @@ TEMPORARY = ".haproxy_ha-"
 """Stands in the name of a file before its rename, between the name and whose it is (``system.mark``)."""
 
 
-def _write(name, entry, place):
+def _write(name: str, entry: FileEntry, place: int) -> None:
     """Private until it has its owner, which it gets by what is open and not by its name: that could be another's."""
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=place)
     with open(descriptor, "w", **_AS_IT_IS) as handle:
@@ -147,7 +149,7 @@ def _write(name, entry, place):
         os.fsync(handle.fileno())
 
 
-def _number(lookup, kind, name):
+def _number(lookup: Callable[[str], Sequence[Any]], kind: str, name: str | None) -> int:
     """The number of a user or group (root's for None), which has a name unless nobody of that number is known here."""
     name = name or "root"
     if name.isdigit():
@@ -158,7 +160,7 @@ def _number(lookup, kind, name):
         raise CommandExecutionError(f"there is no {kind} {name} on this machine") from None
 
 
-def exchange(new, path):
+def exchange(new: str, path: str) -> None:
     """Put what is at ``new`` at a path in one step, whatever is there; that is then at ``new`` (rename(2))."""
     if not os.path.lexists(path):
         os.rename(new, path)
@@ -171,7 +173,7 @@ def exchange(new, path):
         _exchange_slowly(new, path)
 
 
-def _exchange_slowly(new, path):
+def _exchange_slowly(new: str, path: str) -> None:
     """Where the file system cannot do it in one step, nothing is at the path for a moment."""
     aside = f"{new}.aside"
     shutil.move(path, aside)
@@ -183,20 +185,20 @@ _HERE = -100  # AT_FDCWD: paths are as they are elsewhere
 _EXCHANGE = 2  # RENAME_EXCHANGE
 
 
-def own_state():
+def own_state() -> str:
     """The directory of the formula's own memory, for root alone; made if it is not there."""
     os.makedirs(STATE, mode=0o700, exist_ok=True)
     os.chmod(STATE, 0o700)
     return STATE
 
 
-def put_private(path, content):
+def put_private(path: str, content: str) -> None:
     """Write a file of the formula's own memory, for root alone."""
     own_state()
     put(path, FileEntry(content, mode="0600"), 0o700)
 
 
-def delete(path):
+def delete(path: str) -> None:
     """Delete a file, a link or a whole directory, if it is there."""
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
@@ -205,7 +207,7 @@ def delete(path):
             os.unlink(path)
 
 
-def keep_copies(what, paths):
+def keep_copies(what: str, paths: Collection[str]) -> str | None:
     """
     Copy files and whole directories to a place of their own, for root alone; returns it, or None if there is nothing to
     keep.
@@ -224,10 +226,11 @@ def keep_copies(what, paths):
     return _named(made, f"{place}/{what}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
 
 
-def _named(made, path):
+def _named(made: str, path: str) -> str:
     """Give a directory this name; with a number after it where two are made in one second."""
-    for number in itertools.count():
-        wanted = f"{path}.{number}" if number else path
-        if not os.path.lexists(wanted):
-            os.rename(made, wanted)
-            return wanted
+    wanted, number = path, 0
+    while os.path.lexists(wanted):
+        number += 1
+        wanted = f"{path}.{number}"
+    os.rename(made, wanted)
+    return wanted

@@ -1,11 +1,18 @@
 """The host's firewall: our rules in ufw or in nftables, now and after a boot."""
 
+from __future__ import annotations
+
 import shlex
+from collections.abc import Iterable
 from dataclasses import replace
 
 from haproxy_ha_host import files, system
 from haproxy_ha_lib.files.entry import FileEntry
 from haproxy_ha_lib.firewall import packet_filter as rules
+from haproxy_ha_lib.types import Rule
+
+Words = dict[str, list[str]]
+"""Rules by the texts that stand for them."""
 
 NFT_CONF = "/etc/nftables.conf"
 NFT_RULES = "/etc/haproxy_ha/firewall.nft"
@@ -16,16 +23,16 @@ class Ufw:
 
     program = "ufw"
 
-    def named(self, entries):
+    def named(self, entries: Iterable[Rule]) -> Words:
         """The rules for entries of the settings: {text that stands for a rule: its words}."""
         return {shlex.join(rule): rule for entry in entries for rule in rules.ufw_rules(entry)}
 
-    def plan(self, wanted):
+    def plan(self, wanted: Words) -> tuple[list[str], list[str]]:
         """(texts of our rules to add, texts of those to remove) for the ``wanted`` rules to be all of ours."""
         present = self._present()
         return [name for name in wanted if name not in present], [name for name in present if name not in wanted]
 
-    def apply(self, wanted):
+    def apply(self, wanted: Words) -> None:
         """Make our rules the ``wanted`` ones."""
         present = self._present()
         for name in wanted.keys() - present.keys():
@@ -33,11 +40,11 @@ class Ufw:
         for name in present.keys() - wanted.keys():
             system.succeed("ufw", "delete", *present[name])
 
-    def active(self):
+    def active(self) -> bool:
         """Whether the rules count now."""
         return "Status: inactive" not in system.succeed("ufw", "status")
 
-    def _present(self):
+    def _present(self) -> Words:
         return {shlex.join(rule): rule for rule in rules.ufw_present(system.succeed("ufw", "show", "added"))}
 
 
@@ -49,21 +56,21 @@ class Nftables:
 
     program = "nft"
 
-    def named(self, entries):
+    def named(self, entries: Iterable[Rule]) -> Words:
         """As in :class:`Ufw`."""
         return {rules.nft_comment(rule): rule for entry in entries for rule in rules.nft_rules(entry)}
 
-    def plan(self, wanted):
+    def plan(self, wanted: Words) -> tuple[list[str], list[str]]:
         """As in :class:`Ufw`. A rule is there when it counts now and will after a boot."""
         kept, loaded = self._kept(), self._loaded()
-        loaded = kept if loaded is None else loaded
-        there = {**kept, **loaded}
+        counting = kept.keys() if loaded is None else loaded.keys()
+        there = dict.fromkeys((*kept, *counting))
         return (
-            [name for name in wanted if name not in kept or name not in loaded],
+            [name for name in wanted if name not in kept or name not in counting],
             [name for name in there if name not in wanted],
         )
 
-    def apply(self, wanted):
+    def apply(self, wanted: Words) -> None:
         """As in :class:`Ufw`."""
         loaded = self._loaded()
         if loaded is not None:
@@ -73,29 +80,29 @@ class Nftables:
                 system.succeed("nft", "insert", "rule", *rules.NFT_CHAIN, *wanted[name])
         self._keep(wanted)
 
-    def active(self):
+    def active(self) -> bool:
         """As in :class:`Ufw`."""
         return self._loaded() is not None
 
-    def _loaded(self):
+    def _loaded(self) -> dict[str, int] | None:
         """Our rules in the kernel: {text: handle}; None where there is no chain to put rules into."""
         code, output = system.run(["nft", "--json", "--handle", "list", "chain", *rules.NFT_CHAIN])
         return None if code else rules.nft_present(output)
 
-    def _kept(self):
+    def _kept(self) -> dict[str, None]:
         """Our rules in the file, if the configuration includes it: {text: None}."""
         included = (files.text(NFT_CONF) or "").splitlines()
         return rules.nft_kept(files.text(NFT_RULES) or "") if self._include() in included else {}
 
-    def _include(self):
+    def _include(self) -> str:
         return f'include "{NFT_RULES}"'
 
-    def _keep(self, wanted):
+    def _keep(self, wanted: Words) -> None:
         lines = [" ".join(["insert", "rule", *rules.NFT_CHAIN, *rule]) for rule in wanted.values()]
         files.install({NFT_RULES: FileEntry("\n".join(lines) + "\n") if lines else None}, 0o700)
         present = files.read(NFT_CONF)
         if present:
-            others = [line for line in present.content.splitlines() if line != self._include()]
+            others = [line for line in (present.content or "").splitlines() if line != self._include()]
             content = "\n".join([*others, *([self._include()] if lines else [])]) + "\n"
             files.install({NFT_CONF: replace(present, content=content)})
 

@@ -106,7 +106,7 @@ class Minion:
             raise CommandExecutionError(f"{errors} (on the master: salt-run pillar.show_pillar {self.id})")
         return fresh
 
-    def refuse_to_tell_master(self, call):
+    def refuse_to_tell_master(self, call: str) -> None:
         """Raise CommandExecutionError unless what a call returns stays here: a master keeps it in its job cache."""
         if self.opts.get("file_client") != "local":
             raise CommandExecutionError(

@@ -55,7 +55,7 @@ def generate(cluster: str) -> tuple[str, ...]:
         signed = ["-CA", authority[0], "-CAkey", authority[1], "-addext", "basicConstraints=critical,CA:FALSE"]
         made = [_request(directory, name, subject, *signed)
                 for name, subject in (("helper", HELPER_NAME), ("balancer", cluster))]
-        return tuple("".join(files.text(path) for path in (one[0], authority[0], one[1])) for one in made)
+        return tuple("".join(files.text(path) or "" for path in (one[0], authority[0], one[1])) for one in made)
 
 
 def _request(directory: str, name: str, subject: str, *options: str) -> tuple[str, str]:

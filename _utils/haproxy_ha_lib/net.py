@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 Socket: TypeAlias = dict[str, Any]
@@ -52,7 +53,7 @@ def overlap(one: str, other: str) -> bool:
     return any(address.version == 6 for address in wildcards) or (bool(wildcards) and first.version == second.version)
 
 
-def missing(expected: list[tuple[str, int]], listening: list[Socket]) -> list[tuple[str, int]]:
+def missing(expected: Iterable[tuple[str, int]], listening: list[Socket]) -> list[tuple[str, int]]:
     """Those of the expected (address, port) pairs that nobody listens on exactly."""
     present = {(ipaddress.ip_address(s["address"]), s["port"]) for s in listening}
     return [(a, p) for a, p in expected if (ipaddress.ip_address(a), p) not in present]
