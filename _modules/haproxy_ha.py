@@ -6,52 +6,30 @@ What is decided about them is in the package ``haproxy_ha_lib``; commands, socke
 """
 
 import base64
-import dataclasses
 import functools
-import importlib
-import inspect
 import logging
 import os
-import re
 import secrets
 
-import requests
-from salt.exceptions import CommandExecutionError, SaltInvocationError
+from salt.exceptions import SaltInvocationError
 
 from haproxy_ha_host import (
-    agents,
-    apt,
     corosync,
-    daemons,
-    files,
     leftovers,
-    lock,
     nss,
-    provider,
     rendering,
-    system,
-    verdicts,
     verification,
 )
-from haproxy_ha_host import firewall as host_firewall
 from haproxy_ha_host import preflight as host_preflight
 from haproxy_ha_host.cluster import membership, operate
-from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_host.minion import Minion
-from haproxy_ha_lib import agents as lib_agents
-from haproxy_ha_lib import listeners, values
-from haproxy_ha_lib import nginx as nginx_conf
-from haproxy_ha_lib.cluster import standing
-from haproxy_ha_lib.files import fileset, layout
-from haproxy_ha_lib.files.entry import FileEntry
-from haproxy_ha_lib.settings import minion as lib_minion
+from haproxy_ha_host.parts import firewall as parts_firewall
+from haproxy_ha_host.parts import packages, removal, table
+from haproxy_ha_lib import values
 
 log = logging.getLogger(__name__)
 
 __virtualname__ = "haproxy_ha"
-
-_QNETD = "corosync-qnetd"
-_CLOCK_UNITS = ("chrony", "chronyd", "systemd-timesyncd", "ntpsec", "ntp", "ntpd", "openntpd")
 
 
 def __virtual__():
@@ -114,26 +92,6 @@ def rendered(saltenv=None, preflighted=True):
     """
     minion = _minion(saltenv)
     return rendering.settings(minion, functools.partial(preflight, saltenv) if preflighted else None)
-
-
-def _valid_settings(saltenv=None):
-    return _minion(saltenv).valid_settings()
-
-
-def _readable_settings(saltenv=None):
-    return _minion(saltenv).readable_settings()
-
-
-def _environment(saltenv):
-    return _minion(saltenv).environment
-
-
-def _formula_text(name, saltenv):
-    return _minion(saltenv).formula_text(name)
-
-
-def _file_server_text(source, saltenv):
-    return _minion(saltenv).file_server_text(source)
 
 
 def stale(saltenv=None):
@@ -289,219 +247,6 @@ def preflight_notes(saltenv=None, remember=False):
     return host_preflight.find_notes(_minion(saltenv), remember)
 
 
-# Files
-
-
-def _filled(entries, saltenv):
-    """A set of haproxy_ha_lib.files.layout with the text of each file."""
-
-    def template(name):
-        return _formula_text(f"files/{name}", _environment(saltenv))
-
-    return {path: entry and layout.filled(entry, template, _source) for path, entry in entries.items()}
-
-
-def _source(path):
-    """The text of a file of this machine that is part of another one."""
-    found = files.read(os.path.realpath(path))
-    if found is None:
-        raise _Absent(f"{path} is not on this machine")
-    if values.is_encrypted(found.content):
-        raise CommandExecutionError(f"{path}: found a private key with a passphrase, allowed: {values.NOT_ENCRYPTED}")
-    return found.content.rstrip("\n") + "\n"
-
-
-class _Absent(CommandExecutionError):
-    """A file that a set is made from is not there (yet)."""
-
-
-def _files_of(daemon, ours, saltenv):
-    secrets = _minion(saltenv).secrets()
-    sets = layout.daemon_files(ours, secrets, own_log_format=not _log_format_elsewhere(ours["paths"]))
-    if daemon not in sets:
-        raise SaltInvocationError(f"daemon: found {daemon!r}, allowed: {', '.join(sets)}")
-    wanted = _filled(sets[daemon], saltenv)
-    return _left_over(wanted, ours) | wanted if daemon == "haproxy" else wanted
-
-
-def _left_over(wanted, ours):
-    """The certificates that an earlier run has installed and pillar no longer names; what others put there stays."""
-    directory = ours["paths"]["haproxy_certificates"]
-    known = sorted(daemons.installed_before(_daemon("haproxy", ours)))
-    return {path: None for path in known if os.path.dirname(path) == directory and path not in wanted}
-
-
-def _log_format_elsewhere(paths):
-    """Whether people's own nginx configuration has the log format, as a server that was built by hand after the
-    tutorial has it."""
-    own = paths["nginx_http"]
-    included = [f"{paths['nginx_dir']}/nginx.conf", *_others(os.path.dirname(own), own)]
-    return any(nginx_conf.defines_log_format(files.text(path) or "") for path in included)
-
-
-def _others(directory, *ours):
-    """What is in a directory that a daemon reads, but for our own files and those that it does not read."""
-    names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
-    found = [os.path.join(directory, name) for name in names if not name.startswith(".")]
-    return [path for path in found if path not in ours]
-
-
-def daemon_files(daemon, saltenv=None):
-    """
-    Return the files that a daemon of this minion should read, rendered.
-
-    daemon
-        ``haproxy``, ``nginx`` or ``corosync`` (str).
-    saltenv : ``None``
-        The environment whose templates are used (str); see :func:`settings`.
-
-    Returns ``{path: {"content", "mode", "user", "group"} or {"link"} or None}``; None: nothing may be there. Secrets
-    and passwords are hidden in it.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.daemon_files haproxy
-    """
-    wanted = _files_of(daemon, _valid_settings(saltenv), saltenv)
-    return {path: fileset.shown(entry) for path, entry in wanted.items()}
-
-
-def _daemon(name, ours):
-    """A daemon as haproxy_ha_host.daemons knows it."""
-    paths = ours["paths"]
-    root, check = {
-        "haproxy": (paths["haproxy_dir"], ("-c", "-f", paths["haproxy_cfg"])),
-        "nginx": (paths["nginx_dir"], ("-t", "-c", os.path.join(paths["nginx_dir"], "nginx.conf"))),
-        "corosync": (os.path.dirname(paths["corosync_conf"]), ("-t", "-c", paths["corosync_conf"])),
-    }[name]
-    servers, agent = (_pool(ours), verdicts.agent_of(standing.HAPROXY, ours)) if name == "haproxy" else (None, None)
-    return daemons.Daemon(name, ours["services"][name], root, check, listeners.of(name, ours), servers, agent)
-
-
-def _pool(ours):
-    paths, haproxy = ours["paths"], ours["haproxy"]
-    states = paths["haproxy_server_states"] if haproxy["keep_server_states"] else None
-    return pool.Pool(_haproxy(ours), states, haproxy["drain_timeout"])
-
-
-def _haproxy(ours):
-    return runtime.HAProxy(ours["services"]["haproxy"], ours["paths"]["haproxy_cfg"])
-
-
-def plan_files(daemon, saltenv=None):
-    """
-    Return what :func:`apply_files` would do, and what the daemon says to it. Writes nothing.
-
-    daemon
-        ``haproxy``, ``nginx`` or ``corosync`` (str).
-    saltenv : ``None``
-        The environment whose templates are used (str); see :func:`settings`.
-
-    Returns ``{"changes": {path: {"old", "new"}}, "refusal", "unknown", "unfinished", "warning", "returned"}``:
-    ``refusal`` is the daemon's own message to the new set (str or None); ``unknown`` says why it could not be asked
-    (str or None); ``unfinished`` (bool) tells that a run was killed between installing a set and the daemon taking it;
-    ``warning`` says what HAProxy's control sockets do not allow to do for its servers (str, empty if nothing);
-    ``returned`` are changes too: the servers that a run which was killed had drained, and that are put back.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.plan_files haproxy
-    """
-    ours = _valid_settings(saltenv)
-    with lock.alone(f"haproxy_ha.plan_files {daemon}"):
-        return _planned_files(daemon, ours, saltenv)
-
-
-def _planned_files(daemon, ours, saltenv):
-    try:
-        wanted = _files_of(daemon, ours, saltenv)
-    except _Absent as exc:  # another state may put it there
-        unknown = f"{exc}: a live run fails unless another state has put it there before"
-        return {"changes": {}, "unfinished": False, "refusal": None, "unknown": unknown, "warning": "", "returned": {}}
-    target = _daemon(daemon, ours)
-    plan = _plan_files(target, wanted, ours)
-    if target.servers and system.running(target.unit):
-        plan["warning"] = pool.warning(target.servers, wanted) if plan["changes"] else ""
-        plan["returned"] = _returned(pool.left_drained(target.servers))
-    return plan
-
-
-def _plan_files(daemon, wanted, ours):
-    plan = {
-        "changes": fileset.differences(_present(wanted, ours), wanted),
-        "unfinished": daemons.unfinished(daemon),
-        "refusal": None,
-        "unknown": None,
-        "warning": "",
-        "returned": {},
-    }
-    if plan["changes"] or plan["unfinished"]:
-        if daemons.installed(daemon):
-            plan["refusal"] = daemons.refusal(daemon, {**wanted, **_seen_too(daemon, ours)})
-        else:
-            plan["unknown"] = f"{daemon.name} is not installed yet; it will check these files before they are installed"
-    return plan
-
-
-def _returned(servers):
-    return {f"{backend}/{server}": {"old": "drained", "new": "ready"} for backend, server in servers}
-
-
-def _present(wanted, ours):
-    return fileset.secret_below(ours["paths"]["haproxy_certificates"], files.snapshot(wanted))
-
-
-def _seen_too(daemon, ours):
-    """What the daemon reads when it checks its files, though another state installs it."""
-    return {ours["paths"]["corosync_authkey"]: FileEntry("0" * 256)} if daemon.name == "corosync" else {}
-
-
-def apply_files(daemon, saltenv=None):
-    """
-    Install a daemon's files as one set: checked by the daemon, renamed into place, taken by the daemon if it runs, and
-    taken back together if it does not take them.
-
-    daemon
-        ``haproxy``, ``nginx`` or ``corosync`` (str).
-    saltenv : ``None``
-        The environment whose templates are used (str); see :func:`settings`.
-
-    Returns ``{"changes": {path: {"old", "new"}}, "done": text, "kept": directory or None}``: what somebody else wrote
-    is copied first. One process at a time does so; another one waits for it, for two minutes at most. Raises
-    CommandExecutionError with the daemon's own message if it refuses the set (what was there before is then there
-    again), or with who is at work for longer.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.apply_files haproxy
-    """
-    ours = _valid_settings(saltenv)
-    with lock.alone(f"haproxy_ha.apply_files {daemon}"):
-        return _apply_files(daemon, ours, saltenv)
-
-
-def _apply_files(daemon, ours, saltenv):
-    wanted, target = _files_of(daemon, ours, saltenv), _daemon(daemon, ours)
-    returned = _returned(pool.take_back(target.servers)) if target.servers else {}
-    plan = _plan_files(target, wanted, ours)
-    if plan["refusal"]:
-        raise CommandExecutionError(f"{plan['refusal']}\nNo file of {daemon} was changed.")
-    if plan["unknown"]:
-        raise CommandExecutionError(f"{daemon} is not installed")
-    if not plan["changes"] and not plan["unfinished"]:
-        return {"changes": returned, "done": "", "kept": None}
-    kept = _keep(daemon, plan["changes"], fileset.foreign)
-    done = daemons.install(target, wanted)
-    changes = plan["changes"] or {daemon: {"old": "not taken", "new": "taken"}}
-    return {"changes": {**changes, **returned}, "done": done, "kept": kept}
-
-
 def export_corosync(secrets=False):
     """
     Return the part of pillar that keeps what the corosync that runs here has: the cluster's name and port, the id and
@@ -525,533 +270,6 @@ def export_corosync(secrets=False):
         _minion().refuse_to_tell_master("haproxy_ha.export_corosync secrets=True")
         kept["cluster"]["authkey"] = corosync.key()
     return {"haproxy_ha": kept}
-
-
-def _keep(what, paths, worth):
-    """Copy those of the paths whose entry is worth it; returns where to, or None."""
-    return files.keep_copies(what, [path for path, entry in files.snapshot(paths).items() if worth(entry)])
-
-
-def page(saltenv=None):
-    """
-    Return the page of this app server: ``{path: entry}`` as :func:`daemon_files`; empty where it is off. It names the
-    host as the metadata service does, by its minion id where there is no such service.
-
-    saltenv : ``None``
-        The environment whose template is used (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt app-1 haproxy_ha.page
-    """
-    ours = _valid_settings(saltenv)
-    return _filled(layout.page(ours, _droplet_name(ours)), saltenv)
-
-
-def _droplet_name(ours):
-    """What the metadata service calls this machine; None where there is no such service."""
-    api = _minion().api(ours)
-    try:
-        return api and api.hostname()
-    except CommandExecutionError as exc:
-        log.info("haproxy_ha: the page names the minion id: %s", exc)
-        return None
-
-
-def repository(saltenv=None):
-    """
-    Return the files of the package repository that HAProxy comes from: ``{path: entry}`` as :func:`daemon_files`; empty
-    where pillar names none.
-
-    The key of ``key_url`` is fetched once: the file that is there stays.
-
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.repository
-    """
-    ours = _valid_settings(saltenv)
-    wanted, paths = ours["haproxy"]["repository"], ours["paths"]
-    if not wanted:
-        return {}
-    entries = {}
-    option = "trusted=yes" if wanted["trusted"] else f"signed-by={paths['apt_keyring']}"
-    if not wanted["trusted"]:
-        key = wanted["key"] or files.text(paths["apt_keyring"]) or _fetch(wanted["key_url"])
-        entries[paths["apt_keyring"]] = FileEntry(key.rstrip() + "\n", mode="0644")
-    line = f"deb [{option}] {wanted['uri']} {wanted['suite']} {' '.join(wanted['components'])}".rstrip()
-    entries[paths["apt_sources"]] = FileEntry(f"# {fileset.MARK}.\n{line}\n", mode="0644")
-    return entries
-
-
-def upgrades(saltenv=None):
-    """
-    Return the files that have packages upgraded on one machine of a tier after the other: ``{path: entry}`` as
-    :func:`daemon_files`; each is None where pillar wants none of it (``haproxy_ha:upgrades``).
-
-    A file of somebody else's that is in the place of one of them is left out, and so left alone.
-
-    saltenv : ``None``
-        The environment whose templates are used (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.upgrades
-    """
-    entries = _filled(layout.upgrades(_valid_settings(saltenv)), saltenv)
-    return {path: entry for path, entry in entries.items() if not fileset.foreign(files.read(path))}
-
-
-def install_upgrades(saltenv=None):
-    """
-    Install what :func:`upgrades` returns, have systemd read it, and return what changed.
-
-    saltenv : ``None``
-        The environment whose templates are used (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.install_upgrades
-    """
-    entries = upgrades(saltenv)
-    changes = install_entries(entries)
-    ours = _valid_settings(saltenv)
-    drop_in = ours["paths"]["apt_upgrade_drop_in"]
-    # A directory of drop-ins that is new is unknown to systemd: it does not even say that it should read it.
-    if system.systemd() and (changes or _is_read(drop_in, ours) != bool(entries.get(drop_in))):
-        system.systemctl("daemon-reload")
-    return changes
-
-
-def _is_read(drop_in, ours):
-    """Whether systemd has read a drop-in of apt's daily upgrade."""
-    return drop_in in system.unit_property(ours["services"]["upgrades"], "DropInPaths").split()
-
-
-def _fetch(url):
-    try:
-        answer = requests.get(url, timeout=20)
-        answer.raise_for_status()
-    except requests.RequestException as exc:
-        raise CommandExecutionError(f"haproxy_ha:haproxy:repository:key_url: {exc}") from None
-    return answer.text
-
-
-def plan_entries(entries):
-    """
-    Return what :func:`install_entries` would change: ``{path: {"old", "new"}}``, secrets hidden.
-
-    entries
-        ``{path: entry}`` as :func:`daemon_files` returns it (dict); an entry with ``secret: true`` is never shown.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt app-1 haproxy_ha.plan_entries '{"/tmp/x": null}'
-    """
-    return fileset.differences(files.snapshot(entries), entries)
-
-
-def install_page(saltenv=None):
-    """
-    Install the page of this app server; a page that is not the tutorial's is copied first.
-
-    saltenv : ``None``
-        The environment whose template is used (str); see :func:`settings`.
-
-    Returns ``{"changes": {path: {"old", "new"}}, "kept": directory or None}``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt app-1 haproxy_ha.install_page
-    """
-    entries = page(saltenv)
-    kept = _keep("page", plan_entries(entries), _own_page)
-    return {"changes": install_entries(entries), "kept": kept}
-
-
-def _own_page(entry):
-    """Whether somebody else's page is there."""
-    return fileset.foreign(entry) and not nginx_conf.is_page(entry.content)
-
-
-def install_entries(entries, directory_mode="0755"):
-    """
-    Make each path what its entry says, in one step each, and return what changed.
-
-    entries
-        As in :func:`plan_entries` (dict).
-    directory_mode : ``0755``
-        Mode of a directory that has to be made (str).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt app-1 haproxy_ha.install_entries '{"/tmp/x": null}'
-    """
-    changes = plan_entries(entries)
-    files.install(entries, int(directory_mode, 8))
-    return changes
-
-
-# The agents
-
-
-def plan_agents(saltenv=None):
-    """
-    Return what :func:`install_agents` would change: ``{path: {"old", "new"}}``, in which a file is its mode and the
-    beginning of its SHA-256. Writes nothing.
-
-    saltenv : ``None``
-        The environment whose files are used (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.plan_agents
-    """
-    return agents.plan(*_agents(saltenv))
-
-
-def install_agents(saltenv=None):
-    """
-    Make the resource agents and the fence agent those of the file server, all that they consist of in one step; return
-    what changed.
-
-    saltenv : ``None``
-        The environment whose files are used (str); see :func:`settings`.
-
-    Each version has a directory of its own (``/usr/lib/haproxy_ha/agents/<digest>``), and the provider's directory is a
-    link to it. The version of before stays for an hour at least, for actions that have begun. Raises
-    CommandExecutionError, with nothing changed, if an agent does not run.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.install_agents
-    """
-    with lock.alone("haproxy_ha.install_agents"):
-        return agents.install(*_agents(saltenv))
-
-
-def _agents(saltenv):
-    """Where the agents are, and their version on the file server."""
-    paths = _valid_settings(saltenv)["paths"]
-    place = agents.Place(paths["agents_dir"], paths["agents_versions"], os.path.dirname(paths["fence_agent"]))
-    return place, lib_agents.version(_agent_sources(_environment(saltenv)))
-
-
-def _agent_sources(saltenv):
-    """The text of each file of the agents, by its name."""
-    listing = __salt__["cp.list_master"](saltenv, lib_agents.FOLDER)
-    sources = {name: _formula_text(f"files/agents/{name}", saltenv) for name in lib_agents.names(listing)}
-    sources.update(_shared_sources(saltenv))
-    lacking = lib_agents.absent(sources)
-    if lacking:
-        who = ", ".join(f"{module}.py, which {' and '.join(by)} needs" for module, by in lacking.items())
-        raise CommandExecutionError(f"salt://{lib_agents.FOLDER} has no {who}; new files are listed after 20 s")
-    return sources
-
-
-def _shared_sources(saltenv):
-    """Of the same file server where it has them, so that they fit; an extension brings them with its modules."""
-    is_served = set(lib_agents.SHARED) <= set(__salt__["cp.list_master"](saltenv, "_utils"))
-    return {
-        lib_agents.shared_name(path): _file_server_text(f"salt://{path}", saltenv) if is_served else _module_text(path)
-        for path in lib_agents.SHARED
-    }
-
-
-def _module_text(path):
-    return inspect.getsource(importlib.import_module(lib_agents.shared_module(path)))
-
-
-# Packages
-
-
-def choose_packages(pkgs, saltenv=None):
-    """
-    Return which packages are to be installed on this machine: ``{"missing": [name], "lacking": [entry]}``. ``lacking``
-    are those that apt does not know.
-
-    pkgs
-        Names of packages (list of str), or several names with `` | `` between them, of which the first that is
-        installed, else the first that apt can install, is the right one.
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.choose_packages '["resource-agents | resource-agents-base"]'
-    """
-    installed = __salt__["pkg.list_pkgs"]()
-    names = {name for entry in pkgs for name in entry.split(" | ")}
-    absent = sorted(names.difference(installed))
-    known = apt.candidates(absent) if absent and not _repository_is_new(saltenv) else None
-    wanted, lacking = lib_minion.chosen(pkgs, installed, known)
-    return {"missing": [name for name in wanted if name not in installed], "lacking": lacking}
-
-
-def _repository_is_new(saltenv):
-    """Whether apt does not know the repository of pillar yet, and hence not its packages."""
-    ours = _minion(saltenv).settings()
-    return bool(ours and ours.haproxy["repository"]) and not os.path.exists(ours.paths["apt_sources"])
-
-
-def hold_units(units):
-    """
-    Keep services from being started, until :func:`release_units` or the next boot; return them. One that runs is left
-    alone.
-
-    units
-        Names of services (list of str).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.hold_units '[haproxy]'
-    """
-    return system.hold(units)
-
-
-def release_units():
-    """
-    Let services be started again that :func:`hold_units` held, also in a run that was killed; return them.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.release_units
-    """
-    return system.release()
-
-
-def held_units():
-    """
-    Return the services that :func:`hold_units` keeps from being started.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.held_units
-    """
-    return system.held()
-
-
-def upgrade_enables(unit):
-    """
-    Whether the next upgrade of its package would have a service started at boot, though nobody has enabled it.
-
-    unit
-        Its name (str), without ``.service``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.upgrade_enables haproxy
-    """
-    return system.upgrade_enables(unit)
-
-
-def keep_off(unit):
-    """
-    Have a service not started at boot, now and after an upgrade of its package.
-
-    unit
-        Its name (str), without ``.service``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.keep_off haproxy
-    """
-    system.systemctl("disable", f"{unit}.service")
-    system.keep_off(unit)
-
-
-def unit_running(unit):
-    """
-    Whether a service runs (or is reloading).
-
-    unit
-        Its name (str), without ``.service``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.unit_running haproxy
-    """
-    return system.running(unit)
-
-
-def unit(name):
-    """
-    Return a service as systemd has it: ``{"active", "at_boot", "stale"}``; empty if it is not installed.
-
-    name
-        Its name (str), without ``.service``.
-
-    ``active`` and ``at_boot`` are systemd's words (``active``, ``inactive``, ``failed`` ...; ``enabled``, ``disabled``,
-    ``masked`` ...). ``stale`` (bool): its files have changed, and systemd has to read them again (``daemon-reload``).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.unit haproxy
-    """
-    return system.unit(name)
-
-
-# The certificates of the quorum helper
-
-
-_DATABASES = {"helper": nss.HELPER, "balancer": nss.BALANCER}
-
-
-def _quorum_certificate(which, ours, saltenv):
-    """The database, its certificate in PEM, and the name that has to be in it."""
-    if which not in _DATABASES:
-        raise SaltInvocationError(f"which: found {which!r}, allowed: {', '.join(_DATABASES)}")
-    pem = _minion(saltenv).secrets()["cluster"]["quorum_device"][f"{which}_pem"]
-    return _DATABASES[which], pem, nss.HELPER_NAME if which == "helper" else ours["cluster"]["name"]
-
-
-def plan_quorum_certificates(which, saltenv=None):
-    """
-    Return what :func:`install_quorum_certificates` would change: ``{directory: {"old", "new"}}``, which are the SHA-256
-    of the certificates; empty when the right ones are there.
-
-    which
-        ``helper``: those that corosync-qnetd reads; ``balancer``: those that corosync-qdevice reads (str).
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.plan_quorum_certificates balancer
-    """
-    database, pem, name = _quorum_certificate(which, _valid_settings(saltenv), saltenv)
-    if nss.holds(database, pem):
-        return {}
-    if system.program("openssl"):
-        nss.check_name(pem, name)
-    return {database.path: {"old": nss.fingerprint(database), "new": nss.fingerprint_of(pem)}}
-
-
-def install_quorum_certificates(which, saltenv=None):
-    """
-    Make the certificates of the quorum helper, or of a load balancer as its client, those of pillar.
-
-    which
-        As in :func:`plan_quorum_certificates` (str).
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    Returns ``{"changes": {directory: {"old", "new"}}, "kept": directory or None}``: what was there before is copied.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.install_quorum_certificates balancer
-    """
-    changes = plan_quorum_certificates(which, saltenv)
-    if not changes:
-        return {"changes": {}, "kept": None}
-    database, pem, _ = _quorum_certificate(which, _valid_settings(saltenv), saltenv)
-    with lock.alone(f"haproxy_ha.install_quorum_certificates {which}"):
-        kept = files.keep_copies("quorum", [path for path in changes if os.path.isdir(path)])
-        nss.build(database, pem)
-    return {"changes": changes, "kept": kept}
-
-
-# The firewall
-
-
-def firewall(wanted=True, saltenv=None):
-    """
-    Return which of our rules are missing from the host's firewall, and which should no longer be there, in the one of
-    pillar or in another.
-
-    wanted : ``True``
-        False: none should be there.
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    Returns ``{"add": [text], "remove": [text], "active": bool}``; ``active``: the rules count now.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.firewall
-    """
-    add, remove, active = [], [], False
-    for backend, named in _firewalls(wanted, saltenv):
-        if system.program(backend.program):
-            missing, surplus = backend.plan(named)
-            active = active or (bool(named) and backend.active())
-        else:
-            missing, surplus = list(named), []
-        add += missing
-        remove += surplus
-    return {"add": add, "remove": remove, "active": active}
-
-
-def _firewalls(wanted, saltenv):
-    """Each kind of firewall, and which rules of ours should be in it: [(backend, {text: words})]."""
-    ours = _readable_settings(saltenv)["firewall"]
-    return [
-        (backend, backend.named(ours["rules"]) if wanted and name == ours["backend"] else {})
-        for name, backend in host_firewall.BACKENDS.items()
-    ]
-
-
-def firewall_apply(wanted=True, saltenv=None):
-    """
-    Make our rules in the host's firewall those of the settings; rules of others stay.
-
-    wanted : ``True``
-        False: take all of ours away.
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.firewall_apply
-    """
-    for backend, named in _firewalls(wanted, saltenv):
-        if named or system.program(backend.program):
-            backend.apply(named)
 
 
 # Proof
@@ -1246,7 +464,196 @@ def cluster_obstacles(timeout=0, saltenv=None, ready=False):
     return membership.find_obstacles(minion, timeout)
 
 
-# Taking away
+# Parts of this machine
+
+
+def plan(part, saltenv=None):
+    """
+    Return what :func:`apply` would do about a part of this machine. Writes nothing.
+
+    part
+        Its name (str):
+
+        - ``files:haproxy``, ``files:nginx``, ``files:corosync``: the files that a daemon reads. They are one set:
+          checked by the daemon, in a plan too; renamed into place; taken by the daemon if it runs. They are put back
+          if it does not take them, or if the cluster would then take it for failed.
+        - ``page``: the page of an app server.
+        - ``repository``: where HAProxy's packages come from.
+        - ``upgrades``: how packages are upgraded.
+        - ``agents``: the resource agents and the fence agent, all that they consist of in one step.
+        - ``secret:api_token``, ``secret:authkey``: files with what pillar keeps secret, for root alone.
+        - ``certificates:helper``, ``certificates:balancer``: those of the quorum helper, and of its clients.
+        - ``firewall``: the rules of the settings, and no rule of ours beyond them; rules of others stay.
+        - ``running:<service>``, ``restarted:<service>``, ``dead:<service>``: a service that runs, now and after a boot,
+          is restarted, or does not run.
+        - ``disabled:<service>``: one that the cluster starts, and neither a boot nor an upgrade of its package.
+        - ``removed:cluster``, ``removed:load_balancer``, ``removed:app_server``, ``removed:quorum_helper``,
+          ``removed:memory``, ``removed:nginx``, ``removed:firewall``: what :func:`remains` names is gone, with services
+          and packages, and a copy of its configuration is kept; our rules are gone.
+    saltenv : ``None``
+        The environment whose defaults and templates are read (str); see :func:`settings`.
+
+    Returns ``{"changes": {thing: {"old", "new"}}, "refusal", "unknown", "notes", "kept", "comment"}``: ``changes`` is
+    empty where all is as it should be; ``refusal`` is why it cannot be made so, in a daemon's own words where that
+    refuses its files (str or None); ``unknown`` is why only a live run can tell (str or None); ``notes`` are texts for
+    people; ``kept`` is the directory with copies of what was there before (str or None, in a plan None); ``comment`` is
+    all of it in a sentence. Secrets are hidden.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.plan files:haproxy
+    """
+    return table.find(part, _minion(saltenv)).plan().data()
+
+
+def apply(part, saltenv=None):
+    """
+    Make a part of this machine what the settings say; the exit code tells whether it is.
+
+    part
+        Its name, as in :func:`plan` (str). What it is made of comes from pillar and from the formula's files.
+    saltenv : ``None``
+        The environment whose defaults and templates are read (str); see :func:`settings`.
+
+    Returns what :func:`plan` does. What somebody else wrote is copied first. Of what several runs must not do at once,
+    one waits for the other, for two minutes at most. Raises CommandExecutionError with what was in the way; what was
+    there before is then there again.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.apply files:haproxy
+    """
+    return _made(table.find(part, _minion(saltenv)).apply())
+
+
+def _made(outcome):
+    """An outcome as Salt returns it; one that is refused is a failure for whoever called."""
+    if outcome.refusal:
+        __context__["retcode"] = 1
+    return outcome.data()
+
+
+def plan_packages(pkgs, units=(), saltenv=None):
+    """
+    Return what :func:`install_packages` would do, as :func:`plan` does.
+
+    pkgs
+        As there (list of str).
+    units : ``()``
+        As there (list of str).
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.plan_packages '["resource-agents | resource-agents-base"]'
+    """
+    return packages.Packages(_minion(saltenv), tuple(pkgs), tuple(units)).plan().data()
+
+
+def install_packages(pkgs, units=(), saltenv=None):
+    """
+    Install packages without having their services started, as Debian's packages do; return what :func:`apply` does.
+
+    pkgs
+        Names of packages (list of str), or several names with `` | `` between them, of which the first that is
+        installed, else the first that apt can install, is the right one.
+    units : ``()``
+        Services to hold meanwhile (list of str, without ``.service``); one that runs is left alone.
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.install_packages '[haproxy]' units='[haproxy]'
+    """
+    return _made(packages.Packages(_minion(saltenv), tuple(pkgs), tuple(units)).apply())
+
+
+def daemon_files(daemon, saltenv=None):
+    """
+    Return the files that a daemon of this minion should read, rendered.
+
+    daemon
+        ``haproxy``, ``nginx`` or ``corosync`` (str).
+    saltenv : ``None``
+        The environment whose templates are used (str); see :func:`settings`.
+
+    Returns ``{path: {"content", "mode", "user", "group"} or {"link"} or None}``; None: nothing may be there. Secrets
+    and passwords are hidden in it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.daemon_files haproxy
+    """
+    return table.find(f"files:{daemon}", _minion(saltenv)).shown()
+
+
+def plan_files(daemon, saltenv=None):
+    """
+    Return what :func:`apply_files` would do, and what the daemon says to it: :func:`plan` of ``files:<daemon>``.
+
+    daemon
+        ``haproxy``, ``nginx`` or ``corosync`` (str).
+    saltenv : ``None``
+        The environment whose templates are used (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.plan_files haproxy
+    """
+    return plan(f"files:{daemon}", saltenv)
+
+
+def apply_files(daemon, saltenv=None):
+    """
+    Install a daemon's files as one set: :func:`apply` of ``files:<daemon>``.
+
+    daemon
+        ``haproxy``, ``nginx`` or ``corosync`` (str).
+    saltenv : ``None``
+        The environment whose templates are used (str); see :func:`settings`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.apply_files haproxy
+    """
+    return apply(f"files:{daemon}", saltenv)
+
+
+def firewall(wanted=True, saltenv=None):
+    """
+    Return which of our rules are missing from the host's firewall, and which should no longer be there, in the one of
+    pillar or in another.
+
+    wanted : ``True``
+        False: none should be there.
+    saltenv : ``None``
+        The environment whose defaults are read (str); see :func:`settings`.
+
+    Returns ``{"add": [text], "remove": [text], "active": bool}``; ``active``: the rules count now.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.firewall
+    """
+    return parts_firewall.Firewall(_minion(saltenv), wanted).rules()
 
 
 def left_over(saltenv=None):
@@ -1264,10 +671,7 @@ def left_over(saltenv=None):
 
         salt '*' haproxy_ha.left_over
     """
-    ours = _minion(saltenv).settings()
-    if not ours or not ours.paths:
-        return []
-    return lib_minion.surplus(ours, [part for part in _PARTS if _TRACES[part](ours)])
+    return removal.left_over(_minion(saltenv))
 
 
 def remains(part, saltenv=None):
@@ -1291,136 +695,18 @@ def remains(part, saltenv=None):
 
         salt primary haproxy_ha.remains cluster
     """
-    ours = _readable_settings(saltenv)
-    if part not in _TRACES:
-        raise SaltInvocationError(f"part: found {part!r}, allowed: {', '.join(_TRACES)}")
-    trace = {"packages": [], "units": [], "kept": [], "deleted": [], "taken": [], **_TRACES[part](ours)}
-    pattern = re.compile("|".join(trace["packages"]))
-    found = {
-        "packages": [name for name in __salt__["pkg.list_pkgs"]() if pattern.fullmatch(name)],
-        "units": [unit for unit in trace["units"] if __salt__["service.available"](unit)],
-        "kept": [path for path in trace["kept"] if os.path.isdir(path)],
-        "deleted": [path for path in [*trace["kept"], *trace["deleted"]] if os.path.lexists(path)],
-        "taken": [path for path in trace["taken"] if os.path.lexists(path)],
-    }
-    return {**found, "changes": _taken_away(found)} if any(found.values()) else {}
-
-
-def _taken_away(found):
-    present = [*found["taken"], *found["deleted"]]
-    return {
-        **{f"{unit}.service": {"old": "running", "new": "stopped"} for unit in found["units"] if system.running(unit)},
-        **{name: {"old": "installed", "new": None} for name in found["packages"]},
-        **{path: {"old": "present", "new": None} for path in present},
-    }
-
-
-_NGINX_PACKAGES = ["nginx(-.+)?", "libnginx-mod-.+"]
-
-
-# What each part has put on a machine; empty where its own files are not there.
-
-
-def _trace_nginx(ours):
-    directory, unit = ours["paths"]["nginx_dir"], ours["services"]["nginx"]
-    if not os.path.isdir(directory) and not __salt__["service.available"](unit):
-        return {}
-    return {"packages": _NGINX_PACKAGES, "units": [unit], "kept": [directory]}
-
-
-def _trace_app_server(ours):
-    """nginx goes with our site, unless it serves other sites too."""
-    paths = ours["paths"]
-    own = [paths[key] for key in ("nginx_site_enabled", "nginx_site", "nginx_http")]
-    if not any(map(os.path.lexists, own)):
-        return {}
-    index = layout.page_path(ours)
-    of_ours = [index] if nginx_conf.is_page(files.text(index) or "") else []
-    of_ours += _own_upgrades(paths, "apt_upgrade_drop_in", "needrestart_nginx")
-    if any(_others(os.path.dirname(path), *own) for path in (paths["nginx_site_enabled"], paths["nginx_http"])):
-        return {"taken": own, "deleted": of_ours}
-    return {**_trace_nginx(ours), "deleted": of_ours}
-
-
-def _trace_load_balancer(ours):
-    paths = ours["paths"]
-    if fileset.MARK not in (files.text(paths["haproxy_cfg"]) or ""):
-        return {}
-    return {
-        "packages": [re.escape(name) for name in ours["packages"]["haproxy"]],
-        "units": [ours["services"]["haproxy"]],
-        "kept": [paths["haproxy_dir"]],
-        "deleted": [paths["apt_sources"], paths["apt_keyring"]],
-    }
-
-
-def _trace_cluster(ours):
-    paths = ours["paths"]
-    if not os.path.lexists(paths["agents_dir"]):
-        return {}
-    return {
-        "packages": [
-            re.escape(name)
-            for entry in (*ours["packages"]["cluster"], *ours["packages"]["quorum_device"])
-            for name in entry.split(" | ")
-        ],
-        "units": [ours["services"][key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync")],
-        "kept": [os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"],
-        "deleted": [
-            *("/var/lib/pacemaker", ours["floating_ip"]["token_file"], provider.CHECKED),
-            *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
-            *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
-            *_own_upgrades(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
-            f"/etc/systemd/system/multi-user.target.wants/{ours['services']['pacemaker_watch']}.service",
-        ],
-    }
-
-
-def _own_upgrades(paths, *keys):
-    return [paths[key] for key in keys if fileset.MARK in (files.text(paths[key]) or "")]
-
-
-def _trace_quorum_helper(ours):
-    options = ours["paths"]["qnetd_options"]
-    if fileset.MARK not in (files.text(options) or ""):
-        return {}
-    return {
-        "packages": [re.escape(name) for name in ours["packages"]["quorum_helper"]],
-        "units": [ours["services"]["quorum_helper"]],
-        "kept": ["/etc/corosync/qnetd"],
-        "deleted": [options, ours["paths"]["qnetd_drop_in"]],
-    }
-
-
-def _trace_memory(ours):
-    """The copies of what was there before are people's, and stay."""
-    names = os.listdir(system.STATE) if os.path.isdir(system.STATE) else []
-    known = [os.path.join(system.STATE, name) for name in sorted(names) if name != "backup"]
-    return {"deleted": known} if known else {}
-
-
-_TRACES = {
-    "cluster": _trace_cluster,
-    "load_balancer": _trace_load_balancer,
-    "app_server": _trace_app_server,
-    "quorum_helper": _trace_quorum_helper,
-    "memory": _trace_memory,
-    "nginx": _trace_nginx,
-}
-_PARTS = [*lib_minion.PARTS, "memory"]
+    return removal.remains(part, _minion(saltenv))
 
 
 def remove(part, saltenv=None):
     """
     Take a part away that :func:`remains` found: services stopped, a copy of the configuration kept, packages purged.
+    It is :func:`apply` of ``removed:<part>``.
 
     part
-        ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper`` or ``nginx`` (str), as in :func:`remains`.
-        ``cluster`` first moves the floating IP to another load balancer, if there is one.
+        As in :func:`remains` (str). ``cluster`` first moves the floating IP to another load balancer, if there is one.
     saltenv : ``None``
         The environment whose defaults are read (str); see :func:`settings`.
-
-    Returns ``{"changes": {thing: {"old", "new"}}, "kept": directory or None}``.
 
     CLI Example:
 
@@ -1428,45 +714,32 @@ def remove(part, saltenv=None):
 
         salt primary haproxy_ha.remove cluster
     """
-    found = remains(part, saltenv)
-    if not found:
-        return {"changes": {}, "kept": None}
-    if part == "cluster":
-        _hand_over()
-    if found["taken"]:
-        _take_from_nginx(found["taken"], saltenv)
-    for unit in filter(system.running, found["units"]):
-        system.systemctl("stop", unit, timeout=600)
-    kept = files.keep_copies(part, found["kept"])
-    if found["packages"]:
-        __salt__["pkg.purge"](pkgs=found["packages"])
-        left = sorted(set(found["packages"]).intersection(__salt__["pkg.list_pkgs"]()))
-        if left:
-            raise CommandExecutionError(f"could not be purged: {', '.join(left)}; its configuration is kept in {kept}")
-    for path in found["deleted"]:
-        files.delete(path)
-    if any(path.startswith(_UNITS) for path in found["deleted"]) and system.systemd():
-        system.systemctl("daemon-reload")  # a drop-in that is gone counts until then
-    return {"changes": found["changes"], "kept": kept}
+    return apply(f"removed:{part}", saltenv)
 
 
-_UNITS = "/etc/systemd/system/"
+# Names of former days
 
 
-def _take_from_nginx(paths, saltenv):
-    """Take our files from an nginx that serves other sites: checked, reloaded, or put back."""
-    wanted, nginx = dict.fromkeys(paths), _daemon("nginx", dataclasses.replace(_readable_settings(saltenv), roles=[]))
-    with lock.alone("haproxy_ha.remove nginx"):
-        refusal = daemons.refusal(nginx, wanted)
-        if refusal:
-            raise CommandExecutionError(f"our site stays, because without it {refusal}")
-        daemons.install(nginx, wanted)
+def _former(verb, part):
+    """A function that warns, and calls what stands in its place; ``part`` may have a place for its first argument."""
+    places = part.count("{}")
+
+    def former(*arguments, saltenv=None):
+        name = part.format(*arguments[:places])
+        log.warning("haproxy_ha: deprecated, say haproxy_ha.%s %s", verb.__name__, name)
+        return verb(name, *(arguments[places:] or [saltenv]))
+
+    former.__doc__ = f"Deprecated: haproxy_ha.{verb.__name__} {part.format('<name>')}."
+    return former
 
 
-def _hand_over():
-    """Let another load balancer have the floating IP, if one can, before this one leaves."""
-    try:
-        if status()["active"] == [__salt__["pacemaker.node_name"]()]:
-            failover()
-    except CommandExecutionError as exc:
-        log.warning("haproxy_ha: the floating IP is not handed over: %s", exc)
+page = _former(plan, "page")
+install_page = _former(apply, "page")
+repository = _former(plan, "repository")
+upgrades = _former(plan, "upgrades")
+install_upgrades = _former(apply, "upgrades")
+plan_agents = _former(plan, "agents")
+install_agents = _former(apply, "agents")
+plan_quorum_certificates = _former(plan, "certificates:{}")
+install_quorum_certificates = _former(apply, "certificates:{}")
+firewall_apply = _former(apply, "firewall")

@@ -5,13 +5,11 @@ What a state is about comes from the settings (:func:`haproxy_ha.settings <hapro
 are read here by name and are never an argument.
 """
 
-import base64
 import functools
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_lib.files.entry import FileEntry, owned_by_root
-from haproxy_ha_lib.settings import build, minion
+from haproxy_ha_lib.settings import minion
 
 __virtualname__ = "haproxy_ha"
 
@@ -41,6 +39,20 @@ def _done(comment, changes=None):
 
 def _would(comment, changes=None):
     return {"result": None, "comment": comment, "changes": changes or {}}
+
+
+def _converge(part):
+    """A part of this machine (:func:`haproxy_ha.plan <haproxy_ha>`) is as it should be, or in a dry run would be."""
+    verb = "plan" if __opts__["test"] else "apply"
+    return _told(__salt__[f"haproxy_ha.{verb}"](part, __env__))
+
+
+def _told(outcome):
+    """What planning or applying came to, as a state says it; of a plan that is refused nothing would change."""
+    test, comment, changes = __opts__["test"], outcome["comment"], outcome["changes"]
+    if outcome["refusal"]:
+        return {"result": False, "comment": comment, "changes": {} if test else changes}
+    return _would(comment, changes) if test and changes else _done(comment, changes)
 
 
 @_state
@@ -183,32 +195,8 @@ def packages_installed(name, pkgs, units=()):
             - pkgs: [nginx]
             - units: [nginx]
     """
-    found = __salt__["haproxy_ha.choose_packages"](pkgs, __env__)
-    missing = found["missing"]
-    leftover = __salt__["haproxy_ha.held_units"]()
-    if not missing and not found["lacking"] and not leftover:
-        return _done(f"Installed: {', '.join(pkgs)}")
-    changes = {package: {"old": "", "new": "installed"} for package in missing}
-    changes.update({f"{unit}.service": {"old": "held", "new": "free"} for unit in leftover})
-    if __opts__["test"] and found["lacking"]:
-        return _failed(f"Could not be installed, because apt knows no such package: {', '.join(found['lacking'])}")
-    if __opts__["test"]:
-        return _would(f"Would install: {', '.join(missing) or 'nothing'}", changes)
-    try:
-        if missing or found["lacking"]:
-            __salt__["haproxy_ha.hold_units"](list(units))
-            __salt__["pkg.refresh_db"]()
-            found = __salt__["haproxy_ha.choose_packages"](pkgs, __env__)
-            if found["lacking"]:
-                return _failed(f"Nothing was installed: apt knows no package {', '.join(found['lacking'])}")
-            missing = found["missing"]
-            changes.update(__salt__["pkg.install"](pkgs=missing))
-    finally:
-        __salt__["haproxy_ha.release_units"]()
-    absent = [package for package in missing if package not in __salt__["pkg.list_pkgs"]()]
-    if absent:
-        return {"result": False, "comment": f"Could not be installed: {', '.join(absent)}", "changes": changes}
-    return _done(f"Installed: {', '.join(missing) or 'nothing'}", changes)
+    verb = "plan_packages" if __opts__["test"] else "install_packages"
+    return _told(__salt__[f"haproxy_ha.{verb}"](pkgs, units, __env__))
 
 
 @_state
@@ -228,24 +216,10 @@ def running(name):
           haproxy_ha.running:
             - name: nginx
     """
-    now = __salt__["haproxy_ha.unit"](name)
-    if not now and not __opts__["test"]:
-        return {"result": False, "comment": f"The service {name} is not installed"}
-    if now.get("stale") and not __opts__["test"]:
-        __salt__["service.systemctl_reload"]()
-    changes = {f"{name}.service": {"old": _seen(now), "new": "active, enabled"}}
-    if _serves(now):
-        return _done(f"{name} runs, and starts at boot")
-    if __opts__["test"]:
-        return _would(f"{name} would be started" if now else f"{name} would be started once it is installed", changes)
-    __salt__["service.enable"](name)
-    __salt__["service.start"](name)
-    now = __salt__["haproxy_ha.unit"](name)
-    if not _serves(now):
-        return {"result": False, "comment": f"{name} is {_seen(now)}; see journalctl --unit {name}", "changes": changes}
-    return _done(f"{name} runs, and starts at boot", changes)
+    return _converge(f"running:{name}")
 
 
+@_state
 def mod_watch(name, sfun=None, **kwargs):
     """
     What Salt calls for ``watch``: a service that :func:`running` is about is restarted.
@@ -256,20 +230,8 @@ def mod_watch(name, sfun=None, **kwargs):
         The state function that watches (str); only ``running`` can.
     """
     if sfun != "running":
-        return {"name": name, "result": False, "changes": {}, "comment": f"haproxy_ha.{sfun} cannot watch"}
-    return _restarted(name)
-
-
-@_state
-def _restarted(name):
-    changes = {f"{name}.service": {"old": "active", "new": "restarted"}}
-    if __opts__["test"]:
-        return _would(f"{name} would be restarted", changes)
-    __salt__["service.restart"](name)
-    now = __salt__["haproxy_ha.unit"](name)
-    if not _serves(now):
-        return {"result": False, "comment": f"{name} is {_seen(now)}; see journalctl --unit {name}", "changes": changes}
-    return _done(f"{name} was restarted", changes)
+        return _failed(f"haproxy_ha.{sfun} cannot watch")
+    return _converge(f"restarted:{name}")
 
 
 @_state
@@ -288,34 +250,7 @@ def dead(name):
           haproxy_ha.dead:
             - name: corosync-qdevice
     """
-    now = __salt__["haproxy_ha.unit"](name)
-    changes = {f"{name}.service": {"old": _seen(now), "new": "inactive, disabled"}}
-    if _rests(now):
-        return _done(f"{name} does not run, and does not start at boot")
-    if __opts__["test"]:
-        return _would(f"{name} would be stopped", changes)
-    __salt__["service.disable"](name)
-    __salt__["service.stop"](name)
-    now = __salt__["haproxy_ha.unit"](name)
-    if not _rests(now):
-        return {"result": False, "comment": f"{name} is {_seen(now)}", "changes": changes}
-    return _done(f"{name} does not run any more, nor start at boot", changes)
-
-
-# What systemctl is-enabled takes for enabled.
-_AT_BOOT = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
-
-
-def _serves(unit):
-    return unit.get("active") in ("active", "reloading") and unit["at_boot"] in _AT_BOOT
-
-
-def _rests(unit):
-    return not unit or (unit["active"] in ("inactive", "failed") and unit["at_boot"] not in _AT_BOOT)
-
-
-def _seen(unit):
-    return f"{unit['active']}, {unit['at_boot']}" if unit else "not installed"
+    return _converge(f"dead:{name}")
 
 
 @_state
@@ -334,22 +269,7 @@ def disabled(name):
           haproxy_ha.disabled:
             - name: haproxy
     """
-    now = __salt__["haproxy_ha.unit"](name)
-    if not now:
-        if __opts__["test"]:
-            # A package that is installed while its unit is held (packages_installed) does not enable it.
-            return _done(f"{name} is not installed yet, and will not start at boot: the cluster starts it")
-        return {"result": False, "comment": f"The service {name} is not installed"}
-    old = "enabled" if now["at_boot"] in _AT_BOOT else "enabled by its next upgrade"
-    if old != "enabled" and not __salt__["haproxy_ha.upgrade_enables"](name):
-        return _done(f"{name} does not start at boot: the cluster starts it")
-    changes = {name: {"old": old, "new": "disabled"}}
-    if __opts__["test"]:
-        return _would(f"{name} would be disabled", changes)
-    __salt__["haproxy_ha.keep_off"](name)
-    if __salt__["haproxy_ha.unit"](name)["at_boot"] in _AT_BOOT or __salt__["haproxy_ha.upgrade_enables"](name):
-        return {"result": False, "comment": f"{name} still starts at boot, now or after its next upgrade"}
-    return _done(f"{name} no longer starts at boot: the cluster starts it", changes)
+    return _converge(f"disabled:{name}")
 
 
 @_state
@@ -369,20 +289,7 @@ def files(name):
           haproxy_ha.files:
             - name: haproxy
     """
-    if not __opts__["test"]:
-        done = __salt__["haproxy_ha.apply_files"](name, __env__)
-        said = [f"The files of {name} are in place", done["done"], _kept(done)]
-        return _done("; ".join(filter(None, said)), done["changes"])
-    plan = __salt__["haproxy_ha.plan_files"](name, __env__)
-    if plan["refusal"]:
-        return {"result": False, "comment": plan["refusal"]}
-    if plan["changes"] or plan["unfinished"] or plan["unknown"]:
-        changes = plan["changes"] or {name: {"old": "not taken", "new": "taken"}}
-        said = plan["unknown"] or f"{name} accepts the new files; they would be installed"
-        return _would("; ".join(filter(None, [said, plan["warning"]])), {**changes, **plan["returned"]})
-    if plan["returned"]:
-        return _would(f"Would be put into rotation again: {', '.join(plan['returned'])}", plan["returned"])
-    return _done(f"The files of {name} are in place")
+    return _converge(f"files:{name}")
 
 
 @_state
@@ -391,17 +298,14 @@ def agents(name):
     The resource agents and the fence agent are those of the formula, all that they consist of from the same version.
 
     They change in one step, under a running cluster: an action that has begun ends with the version that it began with,
-    and the next one has the new one. See :func:`haproxy_ha.install_agents <haproxy_ha>`.
+    and the next one has the new one. See :func:`haproxy_ha.plan <haproxy_ha>`.
 
     .. code-block:: yaml
 
         haproxy_ha-cluster-agents:
           haproxy_ha.agents
     """
-    if not __opts__["test"]:
-        return _done("The agents are in place", __salt__["haproxy_ha.install_agents"](__env__))
-    changes = __salt__["haproxy_ha.plan_agents"](__env__)
-    return _would("The agents would be installed", changes) if changes else _done("The agents are in place")
+    return _converge("agents")
 
 
 @_state
@@ -418,39 +322,18 @@ def page(name):
         haproxy_ha-app-page:
           haproxy_ha.page
     """
-    changes = __salt__["haproxy_ha.plan_entries"](__salt__["haproxy_ha.page"](__env__))
-    if not changes:
-        return _done("The page is in place")
-    if __opts__["test"]:
-        return _would(f"Would change: {', '.join(changes)}", changes)
-    done = __salt__["haproxy_ha.install_page"](__env__)
-    return _done("; ".join(filter(None, ["The page is in place", _kept(done)])), done["changes"])
-
-
-def _kept(done):
-    return f"what was there before is kept in {done['kept']}" if done["kept"] else ""
-
-
-def _entries(entries, comment, directory_mode="0755"):
-    changes = __salt__["haproxy_ha.plan_entries"](entries)
-    if not changes:
-        return _done(comment)
-    if __opts__["test"]:
-        return _would(f"Would change: {', '.join(changes)}", changes)
-    return _done(comment, __salt__["haproxy_ha.install_entries"](entries, directory_mode))
+    return _converge("page")
 
 
 @_state
-def secret_file(name, secret, mode="0600"):
+def secret_file(name, secret):
     """
     A file holds a secret of pillar, and only root reads it. The secret is shown nowhere.
 
     name
-        Absolute path (str). A directory that is missing is made, for root alone.
+        For people; where the file is comes from the settings. A directory that is missing is made, for root alone.
     secret
         ``api_token`` of ``haproxy_ha:floating_ip``, or ``authkey`` of ``haproxy_ha:cluster`` (its bytes).
-    mode : ``0600``
-        Mode of the file (str).
 
     .. code-block:: yaml
 
@@ -458,37 +341,8 @@ def secret_file(name, secret, mode="0600"):
           haproxy_ha.secret_file:
             - name: /etc/corosync/authkey
             - secret: authkey
-            - mode: "0400"
     """
-    entry = owned_by_root(_secret(secret), mode, secret=True)
-    if secret == "authkey" and _replaces_key_in_use(name, entry):
-        return {"result": False, "comment": _KEY_IN_USE}
-    return _entries({name: entry}, f"{name} holds {secret}, and only root reads it", "0700")
-
-
-_KEY_IN_USE = (
-    "haproxy_ha:cluster:authkey: differs from the key that the cluster uses now. Nodes with different keys do not find "
-    "each other, and both would take the floating IP. Pillar keeps it with what `base64 --wrap=0 "
-    "/etc/corosync/authkey` prints on a load balancer. To change it while clients are served: salt-call "
-    "pacemaker.maintenance on one load balancer, systemctl stop pacemaker corosync on all of them, state.apply "
-    "haproxy_ha.cluster.service on all of them, salt-call pacemaker.maintenance False on one."
-)
-
-
-def _replaces_key_in_use(name, entry):
-    """Whether it is another key; the same one may have had other rights."""
-    changes = __salt__["haproxy_ha.plan_entries"]({name: FileEntry(entry.content, secret=True)})
-    return bool(changes) and changes[name]["old"] is not None and __salt__["haproxy_ha.unit_running"]("corosync")
-
-
-def _secret(which):
-    secrets = build.secrets(__pillar__["haproxy_ha"])
-    if which == "api_token":
-        return secrets["floating_ip"]["api_token"] + "\n"
-    if which == "authkey":
-        # Bytes as surrogates: what reads and writes files decodes and encodes them the same way.
-        return base64.b64decode(secrets["cluster"]["authkey"]).decode("utf-8", "surrogateescape")
-    raise SaltInvocationError(f"secret: found {which!r}, allowed: api_token, authkey")
+    return _converge(f"secret:{secret}")
 
 
 @_state
@@ -506,14 +360,7 @@ def quorum_certificates(name):
           haproxy_ha.quorum_certificates:
             - name: helper
     """
-    if __opts__["test"]:
-        changes = __salt__["haproxy_ha.plan_quorum_certificates"](name, __env__)
-        return _would("The certificates would be put in place", changes) if changes else _done(_CERTIFICATES)
-    done = __salt__["haproxy_ha.install_quorum_certificates"](name, __env__)
-    return _done("; ".join(filter(None, [_CERTIFICATES, _kept(done)])), done["changes"])
-
-
-_CERTIFICATES = "The certificates are in place"
+    return _converge(f"certificates:{name}")
 
 
 @_state
@@ -535,7 +382,10 @@ def nginx_removed(name):
         changes.update(ret["changes"])
         if ret["result"] is False:
             return {"result": False, "comment": ret["comment"], "changes": changes}
-    return _removed("nginx", changes)
+    ret = _converge("removed:nginx")
+    if changes and __opts__["test"]:
+        ret = {"result": None, **ret}
+    return {**ret, "changes": {**changes, **ret["changes"]}}
 
 
 def _nginx_resources():
@@ -564,17 +414,7 @@ def removed(name):
           haproxy_ha.removed:
             - name: cluster
     """
-    return _removed(name, {})
-
-
-def _removed(part, changes):
-    found = __salt__["haproxy_ha.remains"](part, __env__)
-    if not found and not changes:
-        return _done(f"Nothing of {part} is here")
-    if __opts__["test"]:
-        return _would(f"{part} would be removed", {**changes, **found.get("changes", {})})
-    done = __salt__["haproxy_ha.remove"](part, __env__)
-    return _done("; ".join(filter(None, [f"{part} is removed", _kept(done)])), {**changes, **done["changes"]})
+    return _converge(f"removed:{name}")
 
 
 @_state
@@ -587,7 +427,7 @@ def repository(name):
         haproxy_ha-load-balancer-repository:
           haproxy_ha.repository
     """
-    return _entries(__salt__["haproxy_ha.repository"](__env__), "The repository is in place")
+    return _converge("repository")
 
 
 @_state
@@ -601,9 +441,7 @@ def upgrades(name):
         haproxy_ha-upgrades:
           haproxy_ha.upgrades
     """
-    if not __opts__["test"]:
-        return _done("Packages are upgraded as pillar says", __salt__["haproxy_ha.install_upgrades"](__env__))
-    return _entries(__salt__["haproxy_ha.upgrades"](__env__), "Packages are upgraded as pillar says")
+    return _converge("upgrades")
 
 
 @_state
@@ -618,7 +456,7 @@ def firewall(name):
         haproxy_ha-firewall:
           haproxy_ha.firewall
     """
-    return _firewall(True)
+    return _converge("firewall")
 
 
 @_state
@@ -631,19 +469,7 @@ def firewall_absent(name):
         haproxy_ha-clean-firewall:
           haproxy_ha.firewall_absent
     """
-    return _firewall(False)
-
-
-def _firewall(wanted):
-    plan = __salt__["haproxy_ha.firewall"](wanted, __env__)
-    said = "" if plan["active"] or not wanted else "; the firewall is not active"
-    if not plan["add"] and not plan["remove"]:
-        return _done(f"The rules are as they should be{said}")
-    changes = {"rules": {"old": plan["remove"], "new": plan["add"]}}
-    if __opts__["test"]:
-        return _would(f"The rules would change{said}", changes)
-    __salt__["haproxy_ha.firewall_apply"](wanted, __env__)
-    return _done(f"The rules are as they should be{said}", changes)
+    return _converge("removed:firewall")
 
 
 @_state

@@ -107,4 +107,4 @@ class Nftables:
             files.install({NFT_CONF: replace(present, content=content)})
 
 
-BACKENDS = {"ufw": Ufw(), "nftables": Nftables()}
+BACKENDS: dict[str, Ufw | Nftables] = {"ufw": Ufw(), "nftables": Nftables()}

@@ -9,7 +9,6 @@ haproxy_ha-cluster-authkey:
   haproxy_ha.secret_file:
     - name: {{ settings.paths.corosync_authkey | json }}
     - secret: authkey
-    - mode: "0400"
     - require:
       - haproxy_ha: haproxy_ha-cluster-package
 {% endif %}

@@ -9,7 +9,6 @@ haproxy_ha-cluster-token:
   haproxy_ha.secret_file:
     - name: {{ settings.floating_ip.token_file | json }}
     - secret: api_token
-    - mode: "0600"
     - require:
       - haproxy_ha: haproxy_ha-preflight
 {% endif %}

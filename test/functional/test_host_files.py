@@ -158,7 +158,10 @@ def test_an_encrypted_key_of_the_machine_is_refused_with_its_path(files, tmp_pat
 
 
 def test_a_token_with_a_line_break_at_its_end_is_written_without_it(single, tmp_path):
-    pillar = changed({"floating_ip:api_token": EXAMPLE["floating_ip"]["api_token"] + "\n\n"})
+    pillar = changed({
+        "floating_ip:api_token": EXAMPLE["floating_ip"]["api_token"] + "\n\n",
+        "floating_ip:token_file": str(tmp_path / "token"),
+    })  # fmt: skip
     state = single("haproxy_ha.secret_file", str(tmp_path / "token"), pillar, secret="api_token")
     assert state["result"] is True
     assert (tmp_path / "token").read_text(encoding="ascii") == EXAMPLE["floating_ip"]["api_token"] + "\n"

@@ -120,6 +120,6 @@ def test_a_file_server_that_does_not_list_a_new_file_yet(minions, tmp_path, monk
     (tmp_path / "haproxy_ha" / "files" / "agents" / "agent.py").unlink()
     modules = minions("primary", (tmp_path,)).modules
     monkeypatch.setitem(modules.pack, "__pillar__", {"haproxy_ha": EXAMPLE})
-    for function in (modules.haproxy_ha.plan_agents, modules.haproxy_ha.install_agents):
+    for function in (modules.haproxy_ha.plan, modules.haproxy_ha.apply):
         with pytest.raises(CommandExecutionError, match="has no agent.py, which .*; new files are listed after 20 s"):
-            function("base")
+            function("agents", "base")

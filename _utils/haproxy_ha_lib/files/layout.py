@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from haproxy_ha_lib import corosync, nginx
+from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet, owned_by_root
 from haproxy_ha_lib.haproxy import cfg, runtime
 from haproxy_ha_lib.settings.types import Settings
@@ -98,6 +99,17 @@ def upgrades(settings: Settings) -> FileSet:
         return dict.fromkeys(wanted)
     model = _turns(settings)
     return {path: _made(template, model, mode) for path, (template, mode) in wanted.items()}
+
+
+def repository(settings: Settings, key: str | None) -> FileSet:
+    """
+    Return apt's entry for the repository of pillar, which has one, and ``key``, which signs it; None: it is trusted.
+    """
+    paths, wanted = settings.paths, settings.haproxy["repository"]
+    option = f"signed-by={paths['apt_keyring']}" if key else "trusted=yes"
+    line = f"deb [{option}] {wanted['uri']} {wanted['suite']} {' '.join(wanted['components'])}".rstrip()
+    keyring: FileSet = {paths["apt_keyring"]: FileEntry(f"{key.rstrip()}\n", mode="0644")} if key else {}
+    return {**keyring, paths["apt_sources"]: FileEntry(f"# {fileset.MARK}.\n{line}\n", mode="0644")}
 
 
 def _turns(settings: Settings) -> Tree:

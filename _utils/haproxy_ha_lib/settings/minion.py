@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -96,29 +96,6 @@ def _beside(pillar: Mapping[str, Any]) -> list[str]:
     """The keys at the top of pillar that have what this formula's keys of that name may have."""
     given = {key: pillar[key] for key in schema.SCHEMA.keys if pillar.get(key) and isinstance(pillar[key], dict)}
     return [key for key, value in given.items() if not shape.read(schema.SCHEMA.keys[key], value, None, key)[1]]
-
-
-def chosen(
-    packages: Iterable[str], installed: Collection[str], candidates: Collection[str] | None
-) -> tuple[list[str], list[str]]:
-    """
-    Return which packages to have, and which of them cannot be had: ([name], [entry]).
-
-    packages
-        Entries, each one name or several with `` | `` between them, of which the first that there is counts.
-    installed
-        Names of those that are there.
-    candidates
-        Names of those that could be installed; None where nobody knows, and each entry's first name is taken.
-    """
-    wanted, lacking = [], []
-    for entry in packages:
-        names = entry.split(" | ")
-        there = [name for name in names if name in installed]
-        possible = names if candidates is None else [name for name in names if name in candidates]
-        wanted += [*there, *possible][:1]
-        lacking += [] if there or possible else [entry]
-    return list(dict.fromkeys(wanted)), lacking
 
 
 def some(names: Sequence[str], number: int = 3) -> str:

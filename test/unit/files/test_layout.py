@@ -2,8 +2,10 @@ import jinja2
 import pytest
 
 from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.files.entry import FileEntry
 from support.pillars import rendered, valid
 
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n-----END PGP PUBLIC KEY BLOCK-----"
 NONE = {"nginx": {}, "haproxy": {}, "corosync": {}}
 
 
@@ -74,3 +76,34 @@ def test_every_file_ends_with_one_line_break_and_has_no_trailing_space(minion):
 def test_what_a_model_lacks_is_an_error():
     with pytest.raises(jinja2.UndefinedError):
         layout.render("{{ model.nothing }}", {})
+
+
+def test_an_entry_gets_its_text_from_a_template_or_from_files_of_the_machine():
+    made = FileEntry(template="a.jinja", model="world", mode="0600")
+    assert layout.filled(made, {"a.jinja": "hello {{ model }}"}.get, None) == FileEntry("hello world", mode="0600")
+    joined = FileEntry(sources=("/a", "/b"), secret=True)
+    assert layout.filled(joined, None, {"/a": "1\n", "/b": "2\n"}.get) == FileEntry("1\n2\n", secret=True)
+    assert layout.filled(FileEntry(link="/a"), None, None) == FileEntry(link="/a")
+
+
+@pytest.mark.parametrize("entry, data", [
+    (FileEntry("", mode="0600", user="root", group="root"),
+     {"content": "", "mode": "0600", "user": "root", "group": "root"}),
+    (FileEntry(link="/a"), {"link": "/a"}),
+    (FileEntry("a", secret=True), {"content": "a", "secret": True}),
+])
+def test_an_entry_is_data_and_comes_back(entry, data):
+    assert entry.data() == data
+    assert FileEntry(**data) == entry
+
+
+@pytest.mark.parametrize("repository, key, last", [
+    ({"trusted": True}, None, "deb [trusted=yes] http://192.0.2.1/debian bookworm main"),
+    ({"key": KEY, "components": ["main", "extra"]}, KEY,
+     "deb [signed-by=/etc/apt/keyrings/haproxy_ha.asc] http://192.0.2.1/debian bookworm main extra"),
+])
+def test_the_repository_of_pillar_is_signed_or_trusted(repository, key, last):
+    given = {"uri": "http://192.0.2.1/debian", "suite": "bookworm", **repository}
+    files = layout.repository(valid({"haproxy:repository": given}), key)
+    assert files["/etc/apt/sources.list.d/haproxy_ha.list"].content.splitlines()[-1] == last
+    assert ("/etc/apt/keyrings/haproxy_ha.asc" in files) is bool(key)

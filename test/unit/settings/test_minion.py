@@ -34,27 +34,6 @@ def test_a_minion_without_a_role_may_be_anything(system):
     assert on(*system, minion_id="elsewhere") == []
 
 
-CHOICES = {
-    "what is installed": (["b"], {"a", "b"}, (["b"], [])),
-    "the first that can be installed": ([], {"a", "b"}, (["a"], [])),
-    "the second where the first is not known": ([], {"b"}, (["b"], [])),
-    "the first where nobody knows": ([], None, (["a"], [])),
-    "none": ([], set(), ([], ["a | b"])),
-}
-
-
-@pytest.mark.parametrize("case", CHOICES)
-def test_of_several_names_the_first_that_there_is_counts(case):
-    installed, candidates, wanted = CHOICES[case]
-    assert minion.chosen(["a | b"], installed, candidates) == wanted
-
-
-def test_two_entries_may_be_one_package():
-    both = ["a | b", "a | c"]
-    assert minion.chosen(both, [], {"a"}) == (["a"], [])
-    assert minion.chosen(both, [], {"b", "c"}) == (["b", "c"], [])
-
-
 def test_pillar_that_failed_to_render_is_the_first_error():
     failed = minion.in_pillar(valid(), {"haproxy_ha": EXAMPLE, "_errors": ["Rendering SLS 'x' failed"]})
     assert failed.errors == ["pillar: failed to render, so it may lack what is written: Rendering SLS 'x' failed"]

@@ -1,0 +1,1 @@
+"""The parts of this machine that the formula changes: each is planned and applied in the same way (``table``)."""

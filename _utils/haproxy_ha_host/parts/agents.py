@@ -1,0 +1,71 @@
+"""The agents: those of the file server, all that they consist of in one step (``haproxy_ha_host.agents``)."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+from dataclasses import dataclass
+
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import agents, lock
+from haproxy_ha_host.minion import Minion
+from haproxy_ha_host.parts.outcome import Outcome
+from haproxy_ha_lib import agents as versions
+
+_THERE = "The agents are in place"
+
+
+@dataclass(frozen=True)
+class Agents:
+    """The resource agents and the fence agent. In their changes a file is its mode and the beginning of its SHA-256."""
+
+    minion: Minion
+
+    def plan(self) -> Outcome:
+        """What :meth:`apply` would do."""
+        changes = agents.plan(*self._version())
+        return Outcome("The agents would be installed" if changes else _THERE, changes)
+
+    def apply(self) -> Outcome:
+        """
+        Install them in a directory of this version, which the provider's directory then links to. The version of before
+        stays for an hour at least, for actions that have begun. CommandExecutionError, with nothing changed, if an
+        agent does not run.
+        """
+        with lock.alone("haproxy_ha.apply agents"):
+            return Outcome(_THERE, agents.install(*self._version()))
+
+    def _version(self):
+        """Where the agents are, and their version on the file server."""
+        paths = self.minion.valid_settings().paths
+        place = agents.Place(paths["agents_dir"], paths["agents_versions"], os.path.dirname(paths["fence_agent"]))
+        return place, versions.version(self._sources())
+
+    def _sources(self) -> dict[str, str]:
+        """The text of each file of the agents, by its name."""
+        names = versions.names(self._listed(versions.FOLDER))
+        sources = {name: self.minion.formula_text(f"files/agents/{name}") for name in names}
+        sources.update(self._shared_sources())
+        lacking = versions.absent(sources)
+        if lacking:
+            who = ", ".join(f"{module}.py, which {' and '.join(by)} needs" for module, by in lacking.items())
+            raise CommandExecutionError(f"salt://{versions.FOLDER} has no {who}; new files are listed after 20 s")
+        return sources
+
+    def _shared_sources(self) -> dict[str, str]:
+        """Of the same file server where it has them, so that they fit; an extension brings them with its modules."""
+        is_served = {*versions.SHARED} <= {*self._listed("_utils")}
+        text = self._served_text if is_served else _module_text
+        return {versions.shared_name(path): text(path) for path in versions.SHARED}
+
+    def _served_text(self, path: str) -> str:
+        return self.minion.file_server_text(f"salt://{path}")
+
+    def _listed(self, below: str) -> list[str]:
+        return self.minion.salt["cp.list_master"](self.minion.environment, below)
+
+
+def _module_text(path: str) -> str:
+    return inspect.getsource(importlib.import_module(versions.shared_module(path)))

@@ -1,0 +1,177 @@
+"""The files of a daemon: one set that it checks, takes, or is freed of again (``haproxy_ha_host.daemons``)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import daemons, files, lock, system, verdicts
+from haproxy_ha_host.haproxy import pool, runtime
+from haproxy_ha_host.minion import Minion
+from haproxy_ha_host.parts import entries
+from haproxy_ha_host.parts.outcome import Changes, Outcome
+from haproxy_ha_lib import listeners, nginx, values
+from haproxy_ha_lib.cluster import standing
+from haproxy_ha_lib.files import fileset, layout
+from haproxy_ha_lib.files.entry import FileEntry, FileSet
+
+
+class Absent(CommandExecutionError):
+    """A file that a set is made from is not there (yet)."""
+
+
+@dataclass(frozen=True)
+class DaemonFiles:
+    """
+    The files of a daemon.
+
+    minion
+        The minion.
+    name
+        ``nginx``, ``haproxy`` or ``corosync``.
+    """
+
+    minion: Minion
+    name: str
+
+    def plan(self) -> Outcome:
+        """What :meth:`apply` would do, and what the daemon says to it."""
+        settings = self.minion.valid_settings()
+        with lock.alone(f"haproxy_ha.plan files:{self.name}"):
+            return self._plan(settings)
+
+    def apply(self) -> Outcome:
+        """
+        Install the set: checked by the daemon, renamed into place, taken by the daemon if it runs, and taken back as a
+        whole if it does not take it. CommandExecutionError says so, with the daemon's own message.
+        """
+        settings = self.minion.valid_settings()
+        with lock.alone(f"haproxy_ha.apply files:{self.name}"):
+            return self._apply(settings)
+
+    def wanted(self, settings) -> FileSet:
+        """The set that the daemon should read. Raises :class:`Absent`."""
+        own_log_format = not _log_format_elsewhere(settings.paths)
+        sets = layout.daemon_files(settings, self.minion.secrets(), own_log_format)
+        wanted = entries.filled(self.minion, sets[self.name], _source)
+        return {**_left_over(wanted, settings), **wanted} if self.name == "haproxy" else wanted
+
+    def shown(self):
+        """The set as people may see it: {path: entry as data}."""
+        wanted = self.wanted(self.minion.valid_settings())
+        return {path: fileset.shown(entry) for path, entry in wanted.items()}
+
+    def _plan(self, settings) -> Outcome:
+        try:
+            wanted = self.wanted(settings)
+        except Absent as exc:  # another state may put it there
+            unknown = f"{exc}: a live run fails unless another state has put it there before"
+            return Outcome(unknown, self._not_taken(), unknown=unknown)
+        target = daemon(self.name, settings)
+        return _with_servers(self._compare(target, wanted, settings), target, wanted)
+
+    def _compare(self, target: daemons.Daemon, wanted: FileSet, settings) -> Outcome:
+        changes = _changes(wanted, settings)
+        if not changes and not daemons.unfinished(target):
+            return Outcome(self._there())
+        outcome = Outcome(f"{self.name} accepts the new files; they would be installed", changes or self._not_taken())
+        if not daemons.installed(target):
+            unknown = f"{self.name} is not installed yet; it will check these files before they are installed"
+            return replace(outcome, said=unknown, unknown=unknown)
+        return replace(outcome, refusal=daemons.refusal(target, {**wanted, **_read_too(target, settings)}))
+
+    def _apply(self, settings) -> Outcome:
+        wanted, target = self.wanted(settings), daemon(self.name, settings)
+        returned = _returned(pool.take_back(target.servers)) if target.servers else {}
+        planned = self._compare(target, wanted, settings)
+        if planned.refusal:
+            raise CommandExecutionError(f"{planned.refusal}\nNo file of {self.name} was changed.")
+        if planned.unknown:
+            raise CommandExecutionError(f"{self.name} is not installed")
+        if not planned.changes:
+            return Outcome(self._there(), returned)
+        kept = entries.keep(self.name, _changes(wanted, settings), fileset.foreign)
+        done = daemons.install(target, wanted)
+        return Outcome(self._there(), {**planned.changes, **returned}, notes=(done,), kept=kept)
+
+    def _there(self) -> str:
+        return f"The files of {self.name} are in place"
+
+    def _not_taken(self) -> Changes:
+        return {self.name: {"old": "not taken", "new": "taken"}}
+
+
+def _changes(wanted: FileSet, settings) -> Changes:
+    present = fileset.secret_below(settings.paths["haproxy_certificates"], files.snapshot(wanted))
+    return fileset.differences(present, wanted)
+
+
+def _with_servers(outcome: Outcome, target: daemons.Daemon, wanted: FileSet) -> Outcome:
+    """A plan, with what it means for HAProxy's servers while it runs."""
+    if not target.servers or outcome.refusal or not system.running(target.unit):
+        return outcome
+    returned = _returned(pool.left_drained(target.servers))
+    if outcome.changes:
+        notes = tuple(filter(None, [pool.warning(target.servers, wanted)]))
+        return replace(outcome, changes={**outcome.changes, **returned}, notes=notes)
+    said = f"Would be put into rotation again: {', '.join(returned)}" if returned else outcome.said
+    return replace(outcome, said=said, changes=returned)
+
+
+def _returned(servers) -> Changes:
+    """The servers that a run which was killed had drained, as changes."""
+    return {f"{backend}/{server}": {"old": "drained", "new": "ready"} for backend, server in servers}
+
+
+def _read_too(target: daemons.Daemon, settings) -> FileSet:
+    """What the daemon reads when it checks its files, though another part installs it."""
+    return {settings.paths["corosync_authkey"]: FileEntry("0" * 256)} if target.name == "corosync" else {}
+
+
+def _source(path: str) -> str:
+    """The text of a file of this machine that is part of another one."""
+    entry = files.read(os.path.realpath(path))
+    if entry is None:
+        raise Absent(f"{path} is not on this machine")
+    if values.is_encrypted(entry.content):
+        raise CommandExecutionError(f"{path}: found a private key with a passphrase, allowed: {values.NOT_ENCRYPTED}")
+    return entry.content.rstrip("\n") + "\n"
+
+
+def _left_over(wanted: FileSet, settings) -> FileSet:
+    """The certificates that an earlier run has installed and pillar no longer names; what others put there stays."""
+    directory = settings.paths["haproxy_certificates"]
+    known = sorted(daemons.installed_before(daemon("haproxy", settings)))
+    return {path: None for path in known if os.path.dirname(path) == directory and path not in wanted}
+
+
+def _log_format_elsewhere(paths) -> bool:
+    """Whether people's own nginx configuration has the log format, as a server that was built by hand after the
+    tutorial has it."""
+    own = paths["nginx_http"]
+    included = [f"{paths['nginx_dir']}/nginx.conf", *entries.beside(os.path.dirname(own), own)]
+    return any(nginx.defines_log_format(files.text(path) or "") for path in included)
+
+
+# The settings' daemons
+
+
+def daemon(name: str, settings) -> daemons.Daemon:
+    """A daemon as :mod:`haproxy_ha_host.daemons` knows it."""
+    paths = settings.paths
+    root, check = {
+        "haproxy": (paths["haproxy_dir"], ("-c", "-f", paths["haproxy_cfg"])),
+        "nginx": (paths["nginx_dir"], ("-t", "-c", os.path.join(paths["nginx_dir"], "nginx.conf"))),
+        "corosync": (os.path.dirname(paths["corosync_conf"]), ("-t", "-c", paths["corosync_conf"])),
+    }[name]
+    serving = (_pool(settings), verdicts.agent_of(standing.HAPROXY, settings)) if name == "haproxy" else ()
+    return daemons.Daemon(name, settings.services[name], root, check, listeners.of(name, settings), *serving)
+
+
+def _pool(settings) -> pool.Pool:
+    paths, haproxy = settings.paths, settings.haproxy
+    states = paths["haproxy_server_states"] if haproxy["keep_server_states"] else None
+    running = runtime.HAProxy(settings.services["haproxy"], paths["haproxy_cfg"])
+    return pool.Pool(running, states, haproxy["drain_timeout"])
