@@ -21,6 +21,8 @@ pytestmark = [
 ]
 NODES = two_nodes.NODES
 ENGINE = (sys.executable, str(REPOSITORY / "test/support/engine_calls.py"))
+# As for an operator, for whom what was synced is compiled once; the tests' own processes leave no bytecode.
+SALTS = ("PATH=/opt/salt/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE=")
 DUMMY = "ocf:pacemaker:Dummy"
 MONITOR = {"name": "monitor", "interval": "10s"}
 ADDRESSES = {"n1": "192.0.2.1", "n2": "192.0.2.2", "n3": "192.0.2.3"}
@@ -87,8 +89,7 @@ class Operator:
     def said(self, function, *arguments, node="n1", errors=True):
         """(what salt-call prints, what it logs) of a function."""
         argv = ("salt-call", f"--config-dir={self.home / node}", "--out=json", "--log-level=warning")
-        done = self.nodes[node].run("env", "PATH=/opt/salt/bin:/usr/sbin:/usr/bin:/sbin:/bin", *argv, function,
-                                    *arguments, check=errors)  # fmt: skip
+        done = self.nodes[node].run("env", *SALTS, *argv, function, *arguments, check=errors)
         return done.stdout, done.stderr
 
     def call(self, function, *arguments, node="n1"):

@@ -234,8 +234,8 @@ def test_modules_that_are_not_synced(minions, tmp_path):
     """The tree without its modules, as on a minion that has never synced: one state, and it names the remedy."""
     (tmp_path / "haproxy_ha").symlink_to(FORMULA)
     bare = minions("primary", (tmp_path,))
-    for sls in ("haproxy_ha", "haproxy_ha.cluster.resources", "haproxy_ha.clean"):
-        for test in (False, True):
-            [state] = bare.apply(sls, EXAMPLE, test=test).values()
-            assert state["result"] is False
-            assert "salt 'primary' saltutil.sync_all" in state["name"]
+    for sls, test in (("haproxy_ha", False), ("haproxy_ha", True), ("haproxy_ha.cluster.resources", True),
+                      ("haproxy_ha.clean", False)):
+        [state] = bare.apply(sls, EXAMPLE, test=test).values()
+        assert state["result"] is False
+        assert "salt 'primary' saltutil.sync_all" in state["name"]
