@@ -12,14 +12,10 @@ from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Changes, Outcome
-from haproxy_ha_lib import listeners, nginx, values
+from haproxy_ha_lib import listeners, nginx
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
-
-
-class Absent(CommandExecutionError):
-    """A file that a set is made from is not there (yet)."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +48,10 @@ class DaemonFiles:
             return self._apply(settings)
 
     def wanted(self, settings) -> FileSet:
-        """The set that the daemon should read. Raises :class:`Absent`."""
+        """The set that the daemon should read. Raises :class:`entries.Absent`."""
         own_log_format = not _log_format_elsewhere(settings.paths)
         sets = layout.daemon_files(settings, self.minion.secrets(), own_log_format)
-        wanted = entries.filled(self.minion, sets[self.name], _source)
+        wanted = entries.filled(self.minion, sets[self.name])
         return {**_left_over(wanted, settings), **wanted} if self.name == "haproxy" else wanted
 
     def shown(self):
@@ -66,7 +62,7 @@ class DaemonFiles:
     def _plan(self, settings) -> Outcome:
         try:
             wanted = self.wanted(settings)
-        except Absent as exc:  # another state may put it there
+        except entries.Absent as exc:  # another state may put it there
             unknown = f"{exc}: a live run fails unless another state has put it there before"
             return Outcome(unknown, self._not_taken(), unknown=unknown)
         target = daemon(self.name, settings)
@@ -128,16 +124,6 @@ def _returned(servers) -> Changes:
 def _read_too(target: daemons.Daemon, settings) -> FileSet:
     """What the daemon reads when it checks its files, though another part installs it."""
     return {settings.paths["corosync_authkey"]: FileEntry("0" * 256)} if target.name == "corosync" else {}
-
-
-def _source(path: str) -> str:
-    """The text of a file of this machine that is part of another one."""
-    entry = files.read(os.path.realpath(path))
-    if entry is None:
-        raise Absent(f"{path} is not on this machine")
-    if values.is_encrypted(entry.content):
-        raise CommandExecutionError(f"{path}: found a private key with a passphrase, allowed: {values.NOT_ENCRYPTED}")
-    return entry.content.rstrip("\n") + "\n"
 
 
 def _left_over(wanted: FileSet, settings) -> FileSet:

@@ -5,20 +5,38 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 
+from salt.exceptions import CommandExecutionError
+
 from haproxy_ha_host import files
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts.outcome import Changes, Outcome
+from haproxy_ha_lib import values
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
 
 
-def filled(minion: Minion, entries: FileSet, source: Callable[[str], str] = files.text) -> FileSet:
-    """A set with the text of each file; ``source`` returns that of a file of this machine."""
+class Absent(CommandExecutionError):
+    """A file of this machine that another one is made from is not there (yet)."""
+
+
+def filled(minion: Minion, entries: FileSet) -> FileSet:
+    """A set with the text of each file. Raises :class:`Absent`."""
 
     def template(name):
         return minion.formula_text(f"files/{name}")
 
-    return {path: entry and layout.filled(entry, template, source) for path, entry in entries.items()}
+    return {path: entry and layout.filled(entry, template, _source) for path, entry in entries.items()}
+
+
+def _source(path: str) -> str:
+    """The text of a file of this machine that is part of another one."""
+    entry = files.read(os.path.realpath(path))
+    if entry is None:
+        raise Absent(f"{path} is not on this machine")
+    text = entry.content or ""
+    if values.is_encrypted(text):
+        raise CommandExecutionError(f"{path}: found a private key with a passphrase, allowed: {values.NOT_ENCRYPTED}")
+    return text.rstrip("\n") + "\n"
 
 
 def changes(wanted: FileSet) -> Changes:
