@@ -26,6 +26,7 @@ from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import firewall as parts_firewall
 from haproxy_ha_host.parts import packages, removal, table
 from haproxy_ha_lib import values
+from haproxy_ha_lib.settings import shown
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ def settings(saltenv=None):
         ``saltutil.refresh_pillar`` is needed. So do all functions of this module.
 
     Returns a dict with ``roles`` (none while something is wrong or missing), ``errors`` (texts that name the
-    pillar path; all of them), and the settings of each tier. No secret is in it, and passwords in raw lines are hidden.
+    pillar path; all of them), and the settings of each tier. No secret is in it: those in raw lines and in parameters
+    of agents are hidden.
     Within a run it is made once for the same pillar.
 
     CLI Example:
@@ -66,7 +68,7 @@ def settings(saltenv=None):
 
         salt primary haproxy_ha.settings
     """
-    return _minion(saltenv).shown_settings()
+    return shown.without_secrets(_minion(saltenv).shown_settings())
 
 
 def rendered(saltenv=None, preflighted=True):

@@ -33,7 +33,7 @@ def configuration(changes: dict, **sources) -> str:
 def running(directory: Path, changes: dict, servers: list[int], pem: Path | None = None) -> Iterator[dict[str, int]]:
     """
     HAProxy with the frontend ``http`` of pillar.example and ``changes``, before servers on these ports. Yields its
-    ports: ``http``, and with a certificate ``https``.
+    ports: ``http``, and with a certificate ``https``; and its process: ``pid``.
     """
     ports = {"http": free_port(), **({"https": free_port()} if pem else {})}
     own = {
@@ -51,7 +51,7 @@ def running(directory: Path, changes: dict, servers: list[int], pem: Path | None
         try:
             for port in ports.values():
                 await_port(port, process)
-            yield ports
+            yield {**ports, "pid": process.pid}
         finally:
             process.kill()
 

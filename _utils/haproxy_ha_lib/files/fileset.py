@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
+from saltext.pacemaker import words
 
 HIDDEN = "(hidden)"
 
@@ -111,13 +112,27 @@ def shown(entry: FileEntry | None) -> dict[str, Any] | None:
     return {**entry.data(), "content": HIDDEN if _secret(entry) else masked(entry.content)}
 
 
-# HAProxy's directives that carry a password: `stats auth user:password`, `user name [insecure-]password word`.
-_PASSWORD = re.compile(r"(\bauth\s+[^\s:]+:|\b(?:insecure-)?password\s+)\S+")
+_WORD = r"""(?:"(?:\\.|[^"\\\n])*"|'[^'\n]*'|(?:\\.|[^\s\\])+)+"""
+# What carries a secret in the files of HAProxy and nginx; HAProxy takes words in quotes for the same.
+_SECRETS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"""(\bstats["']?[ \t]+["']?auth["']?[ \t]+["']?[^\s:"']+:)[^\n]+""",  # user:password
+        rf"""(\b(?:insecure-)?password["']?[ \t]+){_WORD}""",  # user NAME password WORD groups ...
+        # A header that says who asks, where a line sets it or sends it; its rest may have blanks in it.
+        r"""(?<!del-header )(\b(?:(?:Proxy-)?Authorization|X-(?:Api-Key|Auth-Token|Token)|Api-Key)["']?[ \t]+)[^\n]+""",
+        r"""(\bsend(?:-lf)?[ \t]+["']?AUTH\b)[^\n]+""",  # tcp-check of Redis
+        r"""(\b(?:pre)?setenv[ \t]+\S+[ \t]+)[^\n]+""",
+        r"""(\bsecure_link_secret[ \t]+)[^\n]+""",  # nginx
+    )
+]
 
 
 def masked(text: str) -> str:
-    """The text with the passwords of HAProxy's directives hidden."""
-    return _PASSWORD.sub(rf"\1{HIDDEN}", text)
+    """The text with what is secret in the directives of HAProxy and nginx hidden, and what is by itself."""
+    for pattern in _SECRETS:
+        text = pattern.sub(rf"\1{HIDDEN}", text)
+    return words.without_credentials(text, HIDDEN)
 
 
 def masked_data(data: Any) -> Any:

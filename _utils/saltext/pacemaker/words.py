@@ -54,6 +54,26 @@ def looks_secret(text: str) -> bool:
     return bool(_TOKEN_LIKE.search(text))
 
 
+# Tokens by the forms that their makers have published: DigitalOcean's, GitHub's, GitLab's, Slack's, AWS's, Hashicorp's.
+_CREDENTIAL = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bdo[a-z]_v1_[0-9a-f]{32,}|\b(gh[opsur]_|github_pat_|glpat-)[\w-]{20,}"
+    r"|\bxox[abeoprs]-[\w-]+|\bAKIA[0-9A-Z]{16}\b|\bhv[sb]\.[\w-]{20,}|hooks\.slack\.com/services/[\w/]+"
+    r"|/api/webhooks/\d+/[\w-]+|\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@",
+    re.I,
+)
+
+
+def is_credential(text: str) -> bool:
+    """Return whether ``text`` is certain to hold a private key, a token, or a URL with a password or of a webhook."""
+    return bool(_CREDENTIAL.search(text))
+
+
+def without_credentials(text: str, shown: str) -> str:
+    """Return ``text`` with ``shown`` where :func:`is_credential` finds something; a key goes with all its lines."""
+    text = re.sub(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(-----END \1-----|\Z)", shown, text, flags=re.DOTALL)
+    return _CREDENTIAL.sub(shown, text)
+
+
 def shorten(value: Any) -> str:
     """Return ``value`` for a message: escaped, on one line, at most 60 characters of it."""
     text = ascii(value)

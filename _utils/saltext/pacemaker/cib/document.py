@@ -446,7 +446,7 @@ MARKER = "(secret: its value goes here)"
 
 def hide(data: Any, shown: str = MARKER) -> None:
     """
-    Replace, in place, the values of all params whose names look like secrets.
+    Replace, in place, the values of all params that are secrets by their names or by what they look like.
     """
     if isinstance(data, list):
         for one in data:
@@ -463,10 +463,10 @@ def _hide_params(value: Any, shown: str) -> None:
     for one in nvsets.as_sets(value):
         attributes = one.get("attributes")
         if isinstance(attributes, dict):
-            for name in attributes:
-                if values.is_secret(name):
+            for name, given in attributes.items():
+                if values.is_secret(name, given):
                     attributes[name] = shown
         else:
             for pair in attributes or ():
-                if values.is_secret(pair.get("name") or "") and "value" in pair:
+                if "value" in pair and values.is_secret(pair.get("name") or "", pair["value"]):
                     pair["value"] = shown

@@ -364,6 +364,6 @@ def check_pairs(attributes: Data, table: str, path: Path, report: Report) -> Non
             continue
         wanted = values.allowed(values.option_type(table, name), value)
         if wanted:
-            is_secret = values.is_secret(values.text(name))
+            is_secret = values.is_secret(values.text(name), value)
             kind = Problem if isinstance(value, (dict, list)) else Doubt
             refuse(report, (*path, name), value, wanted, is_secret, kind)

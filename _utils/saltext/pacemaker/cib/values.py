@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from saltext.pacemaker import words
+
 INFINITY = 1000000
 
 _TRUE = ("true", "on", "yes", "y", "1")
@@ -265,12 +267,19 @@ def is_id(word: str) -> bool:
     return bool(_ID.match(word))
 
 
-_SECRET = re.compile(r"(token|passw|passphrase|secret|credential|priv(ate)?[_-]?key|(^|[_-])(key|pwd|pw)\Z)", re.I)
+_SECRET = re.compile(
+    r"(token|passw|passphrase|secret|credential|api_?key|priv(ate)?[_-]?key|webhook"
+    r"|(^|[_-])(key|pwd|pw|pass|community)\Z)",
+    re.I,
+)
 _PLACE = re.compile(r"([_-](file|path|script|dir|url)|_?privkey)\Z", re.I)
 
 
-def is_secret(name: str) -> bool:
+def is_secret(name: str, value: Any = None) -> bool:
     """
-    Whether a parameter's value is not to be shown, judged by its name.
+    Whether a parameter's value is not to be shown, judged by its name, and by what it looks like: a private key, a
+    token of a known form, a URL with a password.
     """
+    if isinstance(value, str) and words.is_credential(value):
+        return True
     return bool(_SECRET.search(name)) and not _PLACE.search(name)

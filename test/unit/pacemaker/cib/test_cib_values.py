@@ -77,9 +77,30 @@ def test_roles_are_written_in_the_words_of_the_schema(role, old, written):
     assert values.spelled("role", role, old_roles=old) == written
 
 
-@pytest.mark.parametrize("name", ["passwd", "password", "do_token", "api_token", "secret", "secret_key", "key"])
+@pytest.mark.parametrize("name", [
+    "passwd", "password", "do_token", "api_token", "secret", "secret_key", "key", "apikey", "api_key", "snmp_community",
+    "community", "pass", "webhook",
+])  # fmt: skip
 def test_secrets_are_known_by_name(name):
     assert values.is_secret(name)
+
+
+@pytest.mark.parametrize("value", [
+    "-----BEGIN RSA PRIVATE KEY-----\nx", "-----BEGIN PRIVATE KEY-----", "dop_v1_" + "0123456789abcdef" * 4,
+    "https://user:hunter2@example.com/x", "postgres://:hunter2@db/x", "ghp_" + "a" * 36, "xoxb-1-2-x",
+    "https://hooks.slack.com/services/T0/B0/x", "https://discord.com/api/webhooks/1/x", "AKIAIOSFODNN7EXAMPLE",
+])  # fmt: skip
+def test_secrets_are_known_by_what_they_look_like(value):
+    assert values.is_secret("anything", value)
+
+
+@pytest.mark.parametrize("value", [
+    "/usr/lib/postgresql/15/bin/postgres-with-a-long-name", "https://api.digitalocean.com", "203.0.113.10", "user@host",
+    "http://[2001:db8::1]:8080/x@y", "rsync://host:873/x", "5000ms", 7, None,
+    "uuid-0123456789abcdef0123456789abcdef0123456",
+])  # fmt: skip
+def test_other_values_are_shown(value):
+    assert not values.is_secret("anything", value)
 
 
 @pytest.mark.parametrize("name", ["token_file", "passwd_script", "key_file", "monkey", "ip", "ovn_nb_db_privkey"])

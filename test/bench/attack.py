@@ -1,0 +1,119 @@
+"""
+Attacks on an HTTP server, each as a program of its own: ``python3 -m bench.attack NAME PORT [TLS_PORT]``. It says
+``ready`` when all of it is under way, goes on until its standard input ends, and then says as JSON how many of its
+connections the server still has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+
+HOST = "127.0.0.1"
+CLIENTS = 1600
+HEADER = b"Host: www.example.com\r\n"
+SLOW = 8.0  # seconds from one byte to the next
+
+
+class Attack:
+    """Many connections that do the same."""
+
+    def __init__(self, port: int, clients: int = CLIENTS, tls: ssl.SSLContext | None = None) -> None:
+        self.port, self.clients, self.tls = port, clients, tls
+        self.open, self.refused = 0, 0
+
+    async def begin(self, talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+        gate = asyncio.Semaphore(200)
+        await asyncio.gather(*(self._connect(talk, gate) for _ in range(self.clients)))
+
+    async def _connect(self, talk, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            try:
+                reader, writer = await asyncio.wait_for(
+                    asyncio.open_connection(HOST, self.port, ssl=self.tls, limit=1024), 20
+                )
+            except (OSError, TimeoutError, asyncio.TimeoutError):
+                self.refused += 1
+                return
+        self.open += 1
+        self._tasks.append(asyncio.create_task(self._talk(talk, reader, writer)))
+
+    _tasks: list[asyncio.Task] = []
+
+    async def _talk(self, talk, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk(reader, writer)
+        except OSError:
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+
+async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, part: bytes, seconds: float) -> None:
+    """Send a part again and again until the server has had enough."""
+    ended = asyncio.create_task(reader.read(1))
+    while not ended.done():
+        writer.write(part)
+        await asyncio.wait([ended], timeout=seconds)
+
+
+async def slow_bodies(reader, writer) -> None:
+    writer.write(b"POST / HTTP/1.1\r\n" + HEADER + b"Content-Length: 15000\r\n\r\n")
+    await _drip(reader, writer, b"x", SLOW)
+
+
+async def slow_large_bodies(reader, writer) -> None:
+    """The first 20 kB at once: HAProxy's buffer does not hold that back."""
+    writer.write(b"POST / HTTP/1.1\r\n" + HEADER + b"Content-Length: 1000000\r\n\r\n" + bytes(20_000))
+    await _drip(reader, writer, b"x", SLOW)
+
+
+async def slow_headers(reader, writer) -> None:
+    writer.write(b"GET / HTTP/1.1\r\n" + HEADER)
+    await _drip(reader, writer, b"X-Slow: x\r\n", SLOW)
+
+
+async def slow_readers(reader, writer) -> None:
+    writer.write(b"GET /large HTTP/1.1\r\n" + HEADER + b"\r\n")
+    while await reader.read(100):
+        await asyncio.sleep(1)
+
+
+async def idle(reader, writer) -> None:
+    await reader.read(1)
+
+
+async def header_bombs(reader, writer) -> None:
+    lines = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 100) for number in range(95))
+    while True:
+        writer.write(b"GET / HTTP/1.1\r\n" + HEADER + lines + b"\r\n")
+        if not await reader.read(65536):
+            return
+        await asyncio.sleep(1)
+
+
+ATTACKS: dict[str, tuple[Callable, int, bool]] = {
+    "slow bodies": (slow_bodies, CLIENTS, False), "slow large bodies": (slow_large_bodies, CLIENTS, False),
+    "slow headers": (slow_headers, CLIENTS, False), "slow readers": (slow_readers, CLIENTS, False),
+    "idle TLS": (idle, 3000, True), "header bombs": (header_bombs, 100, False),
+}  # fmt: skip
+"""Each by what one connection does, how many there are, and whether they are by TLS."""
+
+
+async def main(name: str, port: int, tls_port: int) -> None:
+    talk, clients, by_tls = ATTACKS[name]
+    context = ssl._create_unverified_context() if by_tls else None  # the certificate is the test's own
+    attack = Attack(tls_port if by_tls else port, clients, context)
+    await attack.begin(talk)
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    print(json.dumps({"open": attack.open, "refused": attack.refused}), flush=True)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
