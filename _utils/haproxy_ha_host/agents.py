@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, system
+from haproxy_ha_host import commands, files, processes, waiting
 from haproxy_ha_lib import agents
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
@@ -125,7 +125,7 @@ def _make(place: Place, wanted: Version) -> None:
         files.install({os.path.join(target, path): entry for path, entry in wanted.items()})
         _compile(target, target)
         return
-    name = f".{os.path.basename(target)}{files.TEMPORARY}{system.mark()}-{secrets.token_hex(4)}"
+    name = f".{os.path.basename(target)}{files.TEMPORARY}{processes.mark()}-{secrets.token_hex(4)}"
     made = os.path.join(place.versions, name)
     try:
         files.install({os.path.join(made, path): entry for path, entry in wanted.items()})
@@ -146,7 +146,7 @@ def _compile(directory: str, known_as: str) -> None:
     Compile a version, for the time that a monitor takes. A file that is newer than what was compiled from it counts
     itself, and what another Python compiled is not looked at: nobody can be left with what is not in the files.
     """
-    system.succeed(PYTHON, "-I", "-m", "compileall", "-q", "-s", directory, "-p", known_as, directory)
+    commands.succeed(PYTHON, "-I", "-m", "compileall", "-q", "-s", directory, "-p", known_as, directory)
 
 
 def _is_compiled(directory: str, wanted: Version) -> bool:
@@ -162,7 +162,7 @@ def _is_compiled(directory: str, wanted: Version) -> bool:
 def _try(directory: str, wanted: Version) -> None:
     for path in agents.programs(wanted):
         proof = _PROOF[agents.is_fence(os.path.basename(path))]
-        code, output = system.run([os.path.join(directory, path), *proof])
+        code, output = commands.run([os.path.join(directory, path), *proof])
         if code:
             raise CommandExecutionError(f"the agent {os.path.basename(path)} does not run: {output.strip()[-1000:]}")
 
@@ -193,7 +193,7 @@ def _become_a_link(place: Place) -> None:
     version = agents.version(former)
     target = place.of(version)
     files.install({os.path.join(target, path): entry for path, entry in version.items()})
-    aside = f"{os.path.dirname(place.link)}/.{os.path.basename(place.link)}{files.TEMPORARY}{system.mark()}-0"
+    aside = f"{os.path.dirname(place.link)}/.{os.path.basename(place.link)}{files.TEMPORARY}{processes.mark()}-0"
     os.symlink(target, aside)
     try:
         files.exchange(aside, place.link)
@@ -213,7 +213,7 @@ _OF_FORMER_DAYS = ("fence_haproxy_ha_digitalocean",)
 
 def _wait_for_others(place: Place) -> None:
     begun = _running(place)
-    if not system.wait_for(lambda: not any(map(system.lives, begun)), _MIGRATION_SECONDS, 0.02):
+    if not waiting.wait_for(lambda: not any(map(processes.lives, begun)), _MIGRATION_SECONDS, 0.02):
         raise CommandExecutionError(
             f"an action of the agents has not ended within {_MIGRATION_SECONDS} s: the next run goes on"
         )
@@ -225,7 +225,7 @@ def _running(place: Place) -> list[str]:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         words = (files.text(f"/proc/{pid}/cmdline") or "").split("\0")
         if any(_is_program(word, place) for word in words[1:3]):
-            found.append(system.mark_of(int(pid)))
+            found.append(processes.mark_of(int(pid)))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import system
+from haproxy_ha_host import commands
 
 LISTS = "/var/lib/apt/lists"
 
@@ -17,7 +17,7 @@ def candidates(names: Collection[str]) -> set[str] | None:
     if not glob.glob(f"{LISTS}/*_Packages*"):
         return None
     try:
-        lines = system.run(["apt-cache", "policy", *names])[1].splitlines()
+        lines = commands.run(["apt-cache", "policy", *names])[1].splitlines()
     except CommandExecutionError:
         return None
     found: set[str] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from haproxy_ha_host import system
+from haproxy_ha_host import units
 from haproxy_ha_lib.types import Tree
 
 _UNITS = ("chrony", "chronyd", "systemd-timesyncd", "ntpsec", "ntp", "ntpd", "openntpd")
@@ -19,7 +19,7 @@ def find(settings: Tree) -> dict[str, Any]:
         As plain data.
     """
     unit = settings["services"]["time_sync"]
-    active = system.running_of(list(dict.fromkeys([unit, *_UNITS])))
+    active = units.running_of(list(dict.fromkeys([unit, *_UNITS])))
     if active and active[0] != unit:
         return {"unit": active[0], "packages": []}
     return {"unit": unit, "packages": settings["packages"]["time_sync"]}

@@ -10,7 +10,7 @@ import socket
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, system
+from haproxy_ha_host import commands, files, units, waiting
 from haproxy_ha_lib import corosync
 from haproxy_ha_lib.types import Tree
 
@@ -18,7 +18,7 @@ DEVICE_UNIT = "corosync-qdevice"
 CIB = "/var/lib/pacemaker/cib"
 _AUTHKEY = "/etc/corosync/authkey"
 _LINK_MODE = "totem.link_mode"
-_RELOAD_SECONDS = 15
+RELOAD_SECONDS = 15
 _STOP_SECONDS = 600
 # A key of JSON that needs no quotes in YAML.
 _KEY, _NAKED = re.compile(r'"([A-Za-z][\w.-]*)":'), r"\1:"
@@ -69,18 +69,18 @@ def take(text: str) -> str:
     wanted, before = corosync.keys(text), _loaded()
     if corosync.fixed_differences(before, wanted, socket.gethostname()):
         return _begin_anew()
-    system.succeed("corosync-cfgtool", "-R")
+    commands.succeed("corosync-cfgtool", "-R")
     missing: list[str] = []
 
     def taken() -> bool:
         missing[:] = corosync.not_loaded(_loaded(), wanted)
         return not missing
 
-    if not system.wait_for(taken, _RELOAD_SECONDS):
-        raise CommandExecutionError(f"corosync has not taken {', '.join(missing)} {_RELOAD_SECONDS} s after the reload")
+    if not waiting.wait_for(taken, RELOAD_SECONDS):
+        raise CommandExecutionError(f"corosync has not taken {', '.join(missing)} {RELOAD_SECONDS} s after the reload")
     done = ["corosync was reloaded"]
-    if corosync.device(before) != corosync.device(wanted) and system.running(DEVICE_UNIT):
-        system.systemctl("restart", DEVICE_UNIT)  # it reads its own settings at its start alone
+    if corosync.device(before) != corosync.device(wanted) and units.running(DEVICE_UNIT):
+        units.systemctl("restart", DEVICE_UNIT)  # it reads its own settings at its start alone
         done.append(f"{DEVICE_UNIT} was restarted")
     if before.get(_LINK_MODE) != wanted.get(_LINK_MODE):
         done.append(f"{_LINK_MODE} counts from the next start of corosync")
@@ -89,11 +89,11 @@ def take(text: str) -> str:
 
 def votes() -> tuple[int | None, ...]:
     """Return (present, expected) votes of the quorum, as corosync-quorumtool(8) tells; its exit code is the quorum."""
-    return corosync.votes(system.run(["corosync-quorumtool", "-s"])[1])
+    return corosync.votes(commands.run(["corosync-quorumtool", "-s"])[1])
 
 
 def _loaded() -> dict[str, str]:
-    return corosync.parse_cmap(system.succeed("corosync-cmapctl"))
+    return corosync.parse_cmap(commands.succeed("corosync-cmapctl"))
 
 
 def _has_resources() -> bool:
@@ -102,12 +102,12 @@ def _has_resources() -> bool:
 
 def _begin_anew() -> str:
     """Stop a cluster that is nobody's yet, and forget its configuration: it would haunt ours as a node that is lost."""
-    stopped = [unit for unit in ("pacemaker", "corosync") if system.running(unit)]
+    stopped = [unit for unit in ("pacemaker", "corosync") if units.running(unit)]
     for unit in stopped:
-        system.systemctl("stop", unit, timeout=_STOP_SECONDS)
+        units.systemctl("stop", unit, timeout=_STOP_SECONDS)
     kept = files.keep_copies("pacemaker", [CIB] if os.path.isdir(CIB) else [])
     for name in os.listdir(CIB) if kept else ():
         files.delete(os.path.join(CIB, name))
     for unit in reversed(stopped):
-        system.systemctl("start", unit)
+        units.systemctl("start", unit)
     return "corosync was started anew"

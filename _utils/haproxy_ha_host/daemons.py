@@ -19,7 +19,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import corosync, files, net, system, verdicts
+from haproxy_ha_host import commands, corosync, files, net, processes, units, verdicts, waiting
 from haproxy_ha_host.haproxy import pool
 from haproxy_ha_host.haproxy.runtime import HAProxy
 from haproxy_ha_lib import net as sockets
@@ -27,10 +27,10 @@ from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
 
 # Where production's daemon gets its environment from, and this check too.
-_DEFAULTS = "/etc/default"
+DEFAULTS = "/etc/default"
 # $1 is laid over $2, then the rest is run: a constant text, and every value an argument.
 _OVERLAID = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
-_RELOAD_SECONDS = 15
+RELOAD_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Daemon:
 
 def installed(daemon: Daemon) -> bool:
     """Whether the daemon's program is on this machine."""
-    return system.program(daemon.name) is not None
+    return commands.program(daemon.name) is not None
 
 
 def refusal(daemon: Daemon, wanted: FileSet) -> str | None:
@@ -75,28 +75,28 @@ def refusal(daemon: Daemon, wanted: FileSet) -> str | None:
     It sees the set where production has it: in a mount namespace of its own, a copy of its directory with the set in it
     lies over the real one, so that every path, include and relative name means what it will mean.
     """
-    private = tempfile.mkdtemp(prefix=f"{STAGE}{system.mark()}-", dir="/run" if os.access("/run", os.W_OK) else None)
+    private = tempfile.mkdtemp(prefix=f"{STAGE}{processes.mark()}-", dir="/run" if os.access("/run", os.W_OK) else None)
     stage = os.path.join(private, "stage")
     try:
         shutil.copytree(daemon.root, stage, symlinks=True, ignore=_not_read)
         for path, entry in wanted.items():
             files.put(os.path.join(stage, os.path.relpath(path, daemon.root)), entry)
-        code, output = system.run(
+        code, output = commands.run(
             ["unshare", "--mount", "--propagation", "private", "sh", "-c", _OVERLAID, "sh", stage, daemon.root,
-             system.program(daemon.name) or daemon.name, *daemon.check],
+             commands.program(daemon.name) or daemon.name, *daemon.check],
             env=_environment(daemon.name),
         )
     finally:
         shutil.rmtree(private, ignore_errors=True)
     if code:
         return f"{daemon.name} refuses the new configuration:\n{fileset.daemon_message(output)}"
-    if daemon.name == "corosync" and system.running(daemon.unit):
+    if daemon.name == "corosync" and units.running(daemon.unit):
         return corosync.obstacle(_corosync_conf(wanted))
     return None
 
 
 STAGE = "haproxy_ha-"
-"""Begins the name of a directory in /run with a set that is being checked; whose it is follows (``system.mark``)."""
+"""Begins the name of a directory in /run with a set that is being checked; whose it is follows (``processes.mark``)."""
 
 
 def _not_read(directory: str, names: Iterable[str]) -> list[str]:
@@ -117,7 +117,7 @@ def _corosync_conf(wanted: FileSet) -> str:
 def _environment(name: str) -> dict[str, str]:
     """The variables of the service's defaults file, which a configuration may use."""
     variables: dict[str, str] = {}
-    for line in (files.text(f"{_DEFAULTS}/{name}") or "").splitlines():
+    for line in (files.text(f"{DEFAULTS}/{name}") or "").splitlines():
         with contextlib.suppress(ValueError):  # a quote that is not closed: systemd skips the line too
             words = [word.partition("=") for word in shlex.split(line, comments=True)]
             variables |= {name: value for name, sign, value in words if sign}
@@ -137,7 +137,7 @@ def install(daemon: Daemon, wanted: FileSet) -> str:
     take it for failed; the files of before are then back.
     """
     before = {**files.snapshot(wanted), **(_last_good(daemon)["files"] if unfinished(daemon) else {})}
-    was_running = system.settled(daemon.unit) == "active"
+    was_running = units.settled(daemon.unit) == "active"
     was_well = was_running and not _complaint(daemon)
     ours, present = installed_before(daemon), {path for path, entry in wanted.items() if entry is not None}
     _remember(daemon, before, ours | present, unfinished=True)
@@ -162,7 +162,7 @@ def _prove(daemon: Daemon) -> None:
     """A set after which the cluster would restart the daemon, or move what depends on it, is no set to keep."""
     complaint = _complaint(daemon)
     # What the cluster has stopped meanwhile is none of these files' doing.
-    if complaint and system.settled(daemon.unit) == "active":
+    if complaint and units.settled(daemon.unit) == "active":
         raise CommandExecutionError(
             f"{daemon.name} took the new files, and the cluster would take it for failed: {complaint}"
         )
@@ -170,19 +170,19 @@ def _prove(daemon: Daemon) -> None:
 
 def _install(daemon: Daemon, wanted: FileSet, again: bool = True) -> str:
     """Install a set, for whatever runs of the daemon: the cluster may stop it or start it anew meanwhile."""
-    pid = system.main_pid(daemon.unit)
+    pid = units.main_pid(daemon.unit)
     try:
         return _hand_over(daemon, wanted) if pid else _put(daemon, wanted)
     except (CommandExecutionError, OSError):
-        stands = system.settled(daemon.unit) in ("active", "inactive")
-        if again and stands and system.main_pid(daemon.unit) != pid:
+        stands = units.settled(daemon.unit) in ("active", "inactive")
+        if again and stands and units.main_pid(daemon.unit) != pid:
             return _install(daemon, wanted, again=False)
         raise
 
 
 def _put(daemon: Daemon, wanted: FileSet) -> str:
     files.install(wanted)
-    if system.running(daemon.unit):  # started meanwhile, it may have read the files of before
+    if units.running(daemon.unit):  # started meanwhile, it may have read the files of before
         return _activate(daemon, wanted)
     return f"{daemon.name} is not running" + (": the cluster starts it" if daemon.name == "haproxy" else "")
 
@@ -200,7 +200,7 @@ def _hand_over(daemon: Daemon, wanted: FileSet) -> str:
 
 def last_good_path(name: str) -> str:
     """Where what is remembered of a daemon's files is kept."""
-    return f"{system.STATE}/last_good/{name}.json"
+    return f"{files.STATE}/last_good/{name}.json"
 
 
 def installed_before(daemon: Daemon) -> set[str]:
@@ -230,9 +230,9 @@ def _remember(daemon: Daemon, entries: FileSet, installed: Iterable[str], unfini
 def _take_back(daemon: Daemon) -> str:
     """Let a daemon that ran take the files that were put back; says how that went."""
     try:
-        if system.settled(daemon.unit) == "failed":
-            system.systemctl("start", daemon.unit)
-        elif system.running(daemon.unit):
+        if units.settled(daemon.unit) == "failed":
+            units.systemctl("start", daemon.unit)
+        elif units.running(daemon.unit):
             _reload(daemon)
     except CommandExecutionError as exc:
         return f", but {daemon.name} did not take them: {exc}"
@@ -241,9 +241,9 @@ def _take_back(daemon: Daemon) -> str:
 
 def _reload(daemon: Daemon) -> None:
     if daemon.name == "corosync":
-        system.succeed("corosync-cfgtool", "-R")
+        commands.succeed("corosync-cfgtool", "-R")
     else:
-        system.systemctl("reload", daemon.unit)
+        units.systemctl("reload", daemon.unit)
 
 
 def _activate(daemon: Daemon, wanted: FileSet) -> str:
@@ -263,7 +263,7 @@ def _reload_by_master(daemon: Daemon, haproxy: HAProxy) -> str:
     identity = operator.itemgetter("master", "reloads")
     now = _processes(haproxy, lambda now: identity(now) != identity(before), "of the reload")
     if now["failed"] or not set(now["workers"]) - set(before["workers"]):
-        raise CommandExecutionError(f"HAProxy did not start with the new configuration:\n{system.journal(daemon.unit)}")
+        raise CommandExecutionError(f"HAProxy did not start with the new configuration:\n{units.journal(daemon.unit)}")
     return "haproxy was reloaded"
 
 
@@ -276,9 +276,9 @@ def _processes(haproxy: HAProxy, wanted: Callable[[dict[str, Any]], bool], since
             return now if wanted(now) else None
         return None
 
-    now = system.wait_for(answer, _RELOAD_SECONDS)
+    now = waiting.wait_for(answer, RELOAD_SECONDS)
     if not now:
-        raise CommandExecutionError(f"HAProxy's master did not answer within {_RELOAD_SECONDS} s {since}")
+        raise CommandExecutionError(f"HAProxy's master did not answer within {RELOAD_SECONDS} s {since}")
     return now
 
 
@@ -295,17 +295,17 @@ def _reload_workers(daemon: Daemon) -> str:
     ]
     if in_the_way:
         return _restart(daemon)
-    before = system.children(system.main_pid(daemon.unit))
+    before = processes.children(units.main_pid(daemon.unit))
     _reload(daemon)
 
     def taken() -> bool:
-        return bool(system.children(system.main_pid(daemon.unit)) - before) and not _not_listening(daemon)
+        return bool(processes.children(units.main_pid(daemon.unit)) - before) and not _not_listening(daemon)
 
-    if system.wait_for(taken, _RELOAD_SECONDS):
+    if waiting.wait_for(taken, RELOAD_SECONDS):
         return f"{daemon.name} was reloaded"
     if _not_listening(daemon):
         return _restart(daemon)
-    raise CommandExecutionError(f"{daemon.name} has no new workers {_RELOAD_SECONDS} s after the reload")
+    raise CommandExecutionError(f"{daemon.name} has no new workers {RELOAD_SECONDS} s after the reload")
 
 
 def _not_listening(daemon: Daemon) -> list[tuple[str, int]]:
@@ -314,10 +314,10 @@ def _not_listening(daemon: Daemon) -> list[tuple[str, int]]:
 
 def _restart(daemon: Daemon) -> str:
     with contextlib.suppress(CommandExecutionError):  # what counts is whether it listens
-        system.systemctl("restart", daemon.unit)
-    if not system.wait_for(lambda: system.running(daemon.unit) and not _not_listening(daemon), _RELOAD_SECONDS):
+        units.systemctl("restart", daemon.unit)
+    if not waiting.wait_for(lambda: units.running(daemon.unit) and not _not_listening(daemon), RELOAD_SECONDS):
         where = ", ".join(f"{address}:{port}" for address, port in _not_listening(daemon))
         raise CommandExecutionError(
-            f"{daemon.name} does not listen on {where} after a restart:\n{system.journal(daemon.unit)}"
+            f"{daemon.name} does not listen on {where} after a restart:\n{units.journal(daemon.unit)}"
         )
     return f"{daemon.name} was restarted, because a reload cannot change where it listens in this way"

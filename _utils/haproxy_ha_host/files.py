@@ -19,10 +19,12 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import system
-from haproxy_ha_host.system import STATE
+from haproxy_ha_host import processes
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
+
+STATE = "/var/lib/haproxy_ha"
+"""What the formula has to remember about a machine; for root alone."""
 
 # Any bytes come back as they were read.
 _AS_IT_IS: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -121,7 +123,7 @@ def _unlink(name: str, place: int) -> None:
 
 
 def _replace(name: str, entry: FileEntry, place: int) -> None:
-    temporary = f".{name}{TEMPORARY}{system.mark()}-{secrets.token_hex(4)}"
+    temporary = f".{name}{TEMPORARY}{processes.mark()}-{secrets.token_hex(4)}"
     try:
         if entry.link is not None:
             os.symlink(entry.link, temporary, dir_fd=place)
@@ -134,7 +136,7 @@ def _replace(name: str, entry: FileEntry, place: int) -> None:
 
 
 TEMPORARY = ".haproxy_ha-"
-"""Stands in the name of a file before its rename, between the name and whose it is (``system.mark``)."""
+"""Stands in the name of a file before its rename, between the name and whose it is (``processes.mark``)."""
 
 
 def _write(name: str, entry: FileEntry, place: int) -> None:
@@ -216,7 +218,7 @@ def keep_copies(what: str, paths: Collection[str]) -> str | None:
         return None
     place = f"{own_state()}/backup"
     os.makedirs(place, mode=0o700, exist_ok=True)
-    made = tempfile.mkdtemp(prefix=f"{TEMPORARY}{system.mark()}-", dir=place)
+    made = tempfile.mkdtemp(prefix=f"{TEMPORARY}{processes.mark()}-", dir=place)
     for path in paths:
         if os.path.isdir(path):
             shutil.copytree(path, made + path, symlinks=True)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 
-from haproxy_ha_host import files, system
+from haproxy_ha_host import commands, files
 from haproxy_ha_lib.files.entry import FileEntry
 from haproxy_ha_lib.firewall import packet_filter as rules
 from haproxy_ha_lib.types import Rule
@@ -36,16 +36,16 @@ class Ufw:
         """Make our rules the ``wanted`` ones."""
         present = self._present()
         for name in wanted.keys() - present.keys():
-            system.succeed("ufw", *wanted[name])
+            commands.succeed("ufw", *wanted[name])
         for name in present.keys() - wanted.keys():
-            system.succeed("ufw", "delete", *present[name])
+            commands.succeed("ufw", "delete", *present[name])
 
     def active(self) -> bool:
         """Whether the rules count now."""
-        return "Status: inactive" not in system.succeed("ufw", "status")
+        return "Status: inactive" not in commands.succeed("ufw", "status")
 
     def _present(self) -> Words:
-        return {shlex.join(rule): rule for rule in rules.ufw_present(system.succeed("ufw", "show", "added"))}
+        return {shlex.join(rule): rule for rule in rules.ufw_present(commands.succeed("ufw", "show", "added"))}
 
 
 class Nftables:
@@ -75,9 +75,9 @@ class Nftables:
         loaded = self._loaded()
         if loaded is not None:
             for name in loaded.keys() - wanted.keys():
-                system.succeed("nft", "delete", "rule", *rules.NFT_CHAIN, "handle", str(loaded[name]))
+                commands.succeed("nft", "delete", "rule", *rules.NFT_CHAIN, "handle", str(loaded[name]))
             for name in wanted.keys() - loaded.keys():
-                system.succeed("nft", "insert", "rule", *rules.NFT_CHAIN, *wanted[name])
+                commands.succeed("nft", "insert", "rule", *rules.NFT_CHAIN, *wanted[name])
         self._keep(wanted)
 
     def active(self) -> bool:
@@ -86,7 +86,7 @@ class Nftables:
 
     def _loaded(self) -> dict[str, int] | None:
         """Our rules in the kernel: {text: handle}; None where there is no chain to put rules into."""
-        code, output = system.run(["nft", "--json", "--handle", "list", "chain", *rules.NFT_CHAIN])
+        code, output = commands.run(["nft", "--json", "--handle", "list", "chain", *rules.NFT_CHAIN])
         return None if code else rules.nft_present(output)
 
     def _kept(self) -> dict[str, None]:

@@ -1,9 +1,9 @@
 """
 What a run that was killed can leave behind, and how the next one takes it away: :data:`KINDS`.
 
-Whose it is stands with it (``system.mark``), so that what a run at work has is let alone. What is not here is mended by
-the state that makes it: a set of files that the daemon has not taken, HAProxy's server states, servers that are drained
-(``daemons``, ``pool``).
+Whose it is stands with it (``processes.mark``), so that what a run at work has is let alone. What is not here is mended
+by the state that makes it: a set of files that the daemon has not taken, HAProxy's server states, servers that are
+drained (``daemons``, ``pool``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from haproxy_ha_host import daemons, files, nss, provider, system
+from haproxy_ha_host import daemons, files, nss, processes, provider, units
 from haproxy_ha_host.cluster import handover
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.settings.types import Settings
@@ -46,7 +46,7 @@ def _nobodys(directories: Iterable[str], pattern: str) -> list[str]:
     for directory in sorted(filter(os.path.isdir, directories)):
         for name in sorted(os.listdir(directory)):
             match = re.fullmatch(pattern, name)
-            if match and not system.lives(match[1]):
+            if match and not processes.lives(match[1]):
                 found.append(os.path.join(directory, name))
     return found
 
@@ -65,7 +65,7 @@ def _databases(_: object) -> list[str]:
 
 
 def _copies(_: object) -> list[str]:
-    return _nobodys([f"{system.STATE}/backup"], rf"{re.escape(files.TEMPORARY)}{_MARK}")
+    return _nobodys([f"{files.STATE}/backup"], rf"{re.escape(files.TEMPORARY)}{_MARK}")
 
 
 KINDS = (
@@ -73,7 +73,7 @@ KINDS = (
     Kind("a set of files that was being checked, with its keys", _staged, files.delete),
     Kind("a database of certificates that was being made", _databases, files.delete),
     Kind("a copy that was being made", _copies, files.delete),
-    Kind("a service that is kept from being started", lambda _: system.held(), lambda _: system.release()),
+    Kind("a service that is kept from being started", lambda _: units.held(), lambda _: units.release()),
     Kind("the mark of a planned failover", lambda _: handover.stray(), handover.take),
 )
 
@@ -82,7 +82,7 @@ def places(settings: Settings) -> set[str]:
     """Return the paths of files that are installed, and the directories that they are put into (set)."""
     paths = [path for path in settings.paths.values() if path.startswith("/")]
     paths += [settings.floating_ip.token_file, layout.page_path(settings)]
-    paths += [provider.CHECKED, daemons.last_good_path("haproxy")]
+    paths += [provider.memory(), daemons.last_good_path("haproxy")]
     return {*paths, *map(os.path.dirname, paths)}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, system
+from haproxy_ha_host import files, waiting
 
 PATH = "/run/haproxy_ha/lock"
 # A run drains servers for some seconds, and waits for a reload; more than this is no run that will end soon.
@@ -32,7 +32,7 @@ def alone(what: str, timeout: float | None = None) -> Iterator[None]:
     os.makedirs(os.path.dirname(PATH), mode=0o700, exist_ok=True)
     descriptor = os.open(PATH, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        if not system.wait_for(lambda: _takes(descriptor), timeout):
+        if not waiting.wait_for(lambda: _takes(descriptor), timeout):
             raise CommandExecutionError(f"{what}: another run has not ended within {timeout} s: {holder()}")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n{time.strftime('%Y-%m-%d %H:%M:%S %z')}\n{what}\n".encode(), 0)

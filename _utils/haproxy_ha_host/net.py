@@ -8,8 +8,7 @@ import socket
 from collections.abc import Collection
 from typing import Any
 
-from haproxy_ha_host import system
-from haproxy_ha_host.system import socket_owners
+from haproxy_ha_host import commands, processes
 from haproxy_ha_lib import net
 from haproxy_ha_lib.net import Socket
 
@@ -37,7 +36,7 @@ def holders(binds: Collection[tuple[str, int]]) -> list[dict[str, Any]]:
         for address, port in binds
         if listener["port"] == port and net.overlap(address, listener["address"])
     ]
-    owners = socket_owners({listener["inode"] for _, _, listener in held}) if held else {}
+    owners = processes.socket_owners({listener["inode"] for _, _, listener in held}) if held else {}
     found = []
     for address, port, listener in held:
         pid, program = owners.get(listener["inode"], (None, None))
@@ -66,7 +65,7 @@ def answers(address: str, timeout: float = 1.0) -> bool | None:
     a firewall. ``timeout`` in seconds, for a ping and for a connection each.
     """
     ping = ["ping", "-n", "-q", "-c", "1", "-W", f"{max(1, int(timeout))}", address]
-    if system.program("ping") and system.run(ping, timeout + 5)[0] == 0:
+    if commands.program("ping") and commands.run(ping, timeout + 5)[0] == 0:
         return True
     return {"connects": True, "refused": True, "unreachable": False}.get(connect(address, _SSH, timeout))
 

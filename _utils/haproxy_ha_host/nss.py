@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, system
+from haproxy_ha_host import commands, files, processes
 from haproxy_ha_lib import values
 from haproxy_ha_lib.files.entry import FileEntry
 
@@ -50,7 +50,7 @@ HELPER_NAME = "Qnetd Server"
 
 def generate(cluster: str) -> tuple[str, ...]:
     """Return new certificates, each with that of their authority and its key, in PEM: (helper's, load balancers')."""
-    with tempfile.TemporaryDirectory(prefix=f"haproxy_ha-{system.mark()}-") as directory:
+    with tempfile.TemporaryDirectory(prefix=f"haproxy_ha-{processes.mark()}-") as directory:
         authority = _request(directory, "authority", _AUTHORITY)
         signed = ["-CA", authority[0], "-CAkey", authority[1], "-addext", "basicConstraints=critical,CA:FALSE"]
         made = [_request(directory, name, subject, *signed)
@@ -61,7 +61,7 @@ def generate(cluster: str) -> tuple[str, ...]:
 def _request(directory: str, name: str, subject: str, *options: str) -> tuple[str, str]:
     """Make a certificate and its key; returns their paths."""
     certificate, key = (os.path.join(directory, f"{name}.{kind}") for kind in ("crt", "key"))
-    system.succeed(
+    commands.succeed(
         "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
         "-days", str(_DAYS), "-subj", f"/CN={subject}", "-keyout", key, "-out", certificate, *options,
     )
@@ -86,9 +86,9 @@ def holds(database: Database, pem: str) -> bool:
 
 def _present(database: Database, nickname: str) -> bytes | None:
     """A certificate of a database (bytes), None if it is not there."""
-    if not system.program("certutil"):
+    if not commands.program("certutil"):
         return None
-    code, output = system.run(["certutil", "-L", "-d", f"sql:{database.path}", "-n", nickname, "-a"])
+    code, output = commands.run(["certutil", "-L", "-d", f"sql:{database.path}", "-n", nickname, "-a"])
     return None if code else ssl.PEM_cert_to_DER_cert(output.strip())
 
 
@@ -103,7 +103,8 @@ def check_name(pem: str, name: str) -> None:
     with tempfile.NamedTemporaryFile("w", encoding="ascii") as certificate:
         certificate.write(ssl.DER_cert_to_PEM_cert(_certificates(pem)[0]))
         certificate.flush()
-        output = system.succeed("openssl", "x509", "-in", certificate.name, "-noout", "-subject", "-nameopt", "RFC2253")
+        asked = ("-noout", "-subject", "-nameopt", "RFC2253")
+        output = commands.succeed("openssl", "x509", "-in", certificate.name, *asked)
     found = output.strip().removeprefix("subject=")
     if found != f"CN={name}":
         raise CommandExecutionError(f"the certificate is of {found}, allowed: CN={name}")
@@ -117,7 +118,7 @@ def build(database: Database, pem: str) -> None:
     """
     parent = os.path.dirname(database.path)
     os.makedirs(parent, mode=0o755, exist_ok=True)
-    private = tempfile.mkdtemp(prefix=f"{files.TEMPORARY}{system.mark()}-", dir=parent)
+    private = tempfile.mkdtemp(prefix=f"{files.TEMPORARY}{processes.mark()}-", dir=parent)
     try:
         made = _filled(private, database, pem)
         files.exchange(made, database.path)
@@ -136,12 +137,12 @@ def _filled(private: str, database: Database, pem: str) -> str:
         files.put(path(what), FileEntry(text, mode="0600"))
     new = path("new")
     os.mkdir(new, mode=0o700)
-    system.succeed("openssl", "pkcs12", "-export", "-in", path("own"), "-inkey", path("key"), "-out", path("p12"),
+    commands.succeed("openssl", "pkcs12", "-export", "-in", path("own"), "-inkey", path("key"), "-out", path("p12"),
                    "-name", database.nickname, "-passout", f"file:{path('password')}")
-    system.succeed("certutil", "-N", "-d", f"sql:{new}", "--empty-password")
-    system.succeed("certutil", "-A", "-d", f"sql:{new}", "-n", _AUTHORITY, "-t", "CT,c,c", "-a",
+    commands.succeed("certutil", "-N", "-d", f"sql:{new}", "--empty-password")
+    commands.succeed("certutil", "-A", "-d", f"sql:{new}", "-n", _AUTHORITY, "-t", "CT,c,c", "-a",
                    "-i", path("authority"))
-    system.succeed("pk12util", "-i", path("p12"), "-d", f"sql:{new}", "-w", path("password"))
+    commands.succeed("pk12util", "-i", path("p12"), "-d", f"sql:{new}", "-w", path("password"))
     for one, mode in ((new, 0o750), *((os.path.join(new, entry), 0o640) for entry in os.listdir(new))):
         shutil.chown(one, "root", database.group)
         os.chmod(one, mode)

@@ -9,15 +9,12 @@ from typing import TypedDict
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, system
+from haproxy_ha_host import files
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib import provider
 from haproxy_ha_lib.cluster import objects
 from haproxy_ha_lib.provider.interface import API
 from haproxy_ha_lib.settings.types import Settings
-
-CHECKED = f"{system.STATE}/floating_ip_checked"
-"""Where is remembered that the API knows the floating IP, with which settings."""
 
 
 class Fencing(TypedDict):
@@ -25,6 +22,11 @@ class Fencing(TypedDict):
 
     problems: list[str]
     unknown: str
+
+
+def memory() -> str:
+    """Return where is remembered that the API knows the floating IP, with which settings (path)."""
+    return f"{files.STATE}/floating_ip_checked"
 
 
 def has_api(settings: Settings) -> bool:
@@ -67,12 +69,12 @@ def _ask_fencing(minion: Minion, settings: Settings, nodes: Mapping[str, str]) -
 
 def is_checked(minion: Minion, settings: Settings) -> bool:
     """Whether the same address, token and URL have worked before."""
-    return files.text(CHECKED) == _digest(minion, settings)
+    return files.text(memory()) == _digest(minion, settings)
 
 
 def remember(minion: Minion, settings: Settings) -> None:
     """Remember that the API knows the floating IP with these settings."""
-    files.put_private(CHECKED, _digest(minion, settings))
+    files.put_private(memory(), _digest(minion, settings))
 
 
 def _digest(minion: Minion, settings: Settings) -> str:

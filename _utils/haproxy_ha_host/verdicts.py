@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from haproxy_ha_host import system
+from haproxy_ha_host import commands
 from haproxy_ha_lib.cluster import objects
 from haproxy_ha_lib.settings.types import Settings
 
@@ -60,7 +60,7 @@ def complaint(agent: Agent) -> str:
         "OCF_RESKEY_CRM_meta_timeout": str(_TIMEOUT * 1000),
         **{f"OCF_RESKEY_{name}": str(value) for name, value in agent.parameters.items()},
     }
-    code, output = system.run([agent.path, "monitor"], timeout=_LONGEST, env=environment)
+    code, output = commands.run([agent.path, "monitor"], timeout=_LONGEST, env=environment)
     if code in _WELL:
         return ""
     reasons = [line.removeprefix(_REASON) for line in output.splitlines() if line.startswith(_REASON)]

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import corosync, probes, provider, system, verdicts, waiting
+from haproxy_ha_host import corosync, probes, provider, units, verdicts, waiting
 from haproxy_ha_host.cluster import operate
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib import listeners
@@ -99,7 +99,7 @@ def _off(settings: Settings, cluster: Tree) -> list[str]:
 
 
 def _haproxy_runs(settings: Settings) -> bool:
-    return system.running(settings.services["haproxy"])
+    return units.running(settings.services["haproxy"])
 
 
 def _nothing_starts(minion: Minion, settings: Settings, cluster: Tree) -> bool:

@@ -1,9 +1,12 @@
-"""Waits that people are told of: for what, for how long, and no longer than makes sense."""
+"""Waits: for a condition; and those that people are told of, for what, for how long, and no longer than makes sense."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 SAY_SECONDS = 5
 """How often what is still waited for is said again."""
@@ -37,3 +40,11 @@ def until(
             say(f"waiting, for {end - now:.0f} s at most: {text}")
             said = now
         time.sleep(min(interval, end - now))
+
+
+def wait_for(condition: Callable[[], Found], timeout: float, interval: float = 0.1) -> Found:
+    """Return the first true value of ``condition()``, or its last value when ``timeout`` seconds are over."""
+    deadline = time.monotonic() + timeout
+    while not (found := condition()) and time.monotonic() < deadline:
+        time.sleep(interval)
+    return found

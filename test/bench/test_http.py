@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host import daemons, net, system
+from haproxy_ha_host import daemons, net, waiting
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.files.entry import FileEntry
 from haproxy_ha_lib.settings import build
@@ -88,12 +88,12 @@ def haproxy(text, directory):
     cfg, pid = directory / "haproxy.cfg", directory / "pid"
     cfg.write_text(text, encoding="utf-8")
     subprocess.run(["haproxy", "-D", "-f", cfg, "-p", pid], check=True, capture_output=True)
-    assert system.wait_for(lambda: net.get(ANCHOR, 80) == 200, 5)
+    assert waiting.wait_for(lambda: net.get(ANCHOR, 80) == 200, 5)
     try:
         yield int(pid.read_text(encoding="ascii").split()[0])
     finally:
         subprocess.run(["kill", *pid.read_text(encoding="ascii").split()], check=True)
-        assert system.wait_for(lambda: net.connect(ANCHOR, 80) == "refused", 5)
+        assert waiting.wait_for(lambda: net.connect(ANCHOR, 80) == "refused", 5)
 
 
 def cpu_seconds(pid):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host import daemons, files, system
+from haproxy_ha_host import daemons, files, units
+from saltext.pacemaker.live import process
 from support import REPOSITORY, agent_set, module_list
 from support.floatip import OK, FloatIP
 from support.minion import Minion
@@ -136,11 +137,10 @@ def haproxy(installed):
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """The formula's memory and systemd's stand-in in a directory of the test's own."""
-    monkeypatch.setattr(system, "STATE", str(tmp_path / "state"))
     monkeypatch.setattr(files, "STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(system, "PATH", f"{tmp_path}/bin:{system.PATH}")
-    monkeypatch.setattr(system, "systemd", lambda: True)
-    monkeypatch.setattr(daemons, "_RELOAD_SECONDS", 4)
+    monkeypatch.setattr(process, "PATH", f"{tmp_path}/bin:{process.PATH}")
+    monkeypatch.setattr(units, "systemd", lambda: True)
+    monkeypatch.setattr(daemons, "RELOAD_SECONDS", 4)
     return tmp_path
 
 

@@ -212,7 +212,7 @@ def play(haproxy, monkeypatch, seed, directory):
             patch.setattr(module, "time", world.clock, raising=False)
         patch.setattr(socket, "socket", lambda *arguments: Socket(world, *arguments))
         patch.setattr(socket, "if_indextoname", lambda index: "eth0")
-        patch.setattr(sys.modules["listeners"], "_FURTHEST", 8)
+        patch.setattr(sys.modules["listeners"], "FURTHEST", 8)
         patch.setattr(sys.modules["systemd_unit"], "RUNTIME_UNITS", str(directory))
         patch.setenv("SERVICE_RESULT", "success")
         return action, haproxy.agent.main(haproxy.DESCRIPTION, haproxy.HANDLERS, ["haproxy", action], environ)

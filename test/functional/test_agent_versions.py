@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import agents, files, leftovers, system
+from haproxy_ha_host import agents, commands, files, leftovers, waiting
 from haproxy_ha_lib import agents as rules
 from support import agent_history, agent_set
 from support.place import in_container
@@ -126,7 +126,7 @@ def killed_at(number, act):
                 setattr(os, name, counted(getattr(os, name)))
             for name in ("exchange", "_write"):
                 setattr(files, name, counted(getattr(files, name)))
-            system.run = counted(system.run)
+            commands.run = counted(commands.run)
             act()
         except BaseException as error:  # noqa: BLE001 - told by the exit code, in a process that must end here
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
@@ -156,7 +156,7 @@ def upgrade(place, old, new, directory, steps):
             assert found in (old, new), number
         agents.install(place, version)
         done = pacemaker.actions
-        system.wait_for(lambda: pacemaker.actions > done + 5, 10, 0.02)
+        waiting.wait_for(lambda: pacemaker.actions > done + 5, 10, 0.02)
     assert pacemaker.failures == []
     assert pacemaker.actions > 5
     assert current(place) == new

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host import net, system
+from haproxy_ha_host import net, waiting
 from haproxy_ha_lib.files import layout
 from support.pillars import REMOVED, rendered, text_of, valid
 from support.place import addresses, in_container, requires_tools
@@ -43,11 +43,11 @@ def how(request, tmp_path):
     cfg.write_text(text.replace("server-state-file", "# server-state-file"), encoding="utf-8")
     Path("/run/haproxy").mkdir(exist_ok=True)
     subprocess.run(["haproxy", "-D", "-f", cfg, "-p", pid], check=True, capture_output=True)
-    assert system.wait_for(lambda: net.get(ANCHOR, 80) == 200, 5)
+    assert waiting.wait_for(lambda: net.get(ANCHOR, 80) == 200, 5)
     yield request.param
     os.kill(int(pid.read_text(encoding="ascii").split()[0]), signal.SIGKILL)
     subprocess.run(["nginx", "-c", conf, "-s", "stop"], check=True)
-    assert system.wait_for(lambda: net.connect(APP, 80) == net.connect(ANCHOR, 80) == "refused", 5)
+    assert waiting.wait_for(lambda: net.connect(APP, 80) == net.connect(ANCHOR, 80) == "refused", 5)
 
 
 def get(source, target, lie="", before=b""):
@@ -68,7 +68,7 @@ def last_line():
 def test_the_client_is_known_whatever_it_says(how):
     assert get(CLIENT, ANCHOR, lie="192.0.2.66") == 200
     said = f"ProxyIP: {BALANCER} - ClientIP: {CLIENT} - "
-    assert system.wait_for(lambda: last_line().startswith(said), 5), last_line()
+    assert waiting.wait_for(lambda: last_line().startswith(said), 5), last_line()
 
 
 def test_who_is_no_load_balancer_is_refused_whatever_it_says(how):

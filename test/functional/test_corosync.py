@@ -9,7 +9,7 @@ import pytest
 import yaml
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import corosync, system
+from haproxy_ha_host import commands, corosync, waiting
 from haproxy_ha_lib import corosync as corosync_conf
 from support.pillars import text_of, valid
 from support.place import addresses, in_container, requires_tools
@@ -56,7 +56,7 @@ def running(text):
     Path("/etc/corosync/authkey").write_bytes(b"0" * 256)
     with addresses("10.132.20.10"), subprocess.Popen(["corosync", "-f"], stderr=subprocess.DEVNULL) as process:
         try:
-            assert system.wait_for(lambda: system.run(["corosync-cmapctl"])[0] == 0, 20), "corosync answers"
+            assert waiting.wait_for(lambda: commands.run(["corosync-cmapctl"])[0] == 0, 20), "corosync answers"
             yield
         finally:
             process.terminate()
@@ -66,7 +66,7 @@ def running(text):
 
 
 def loaded():
-    return corosync_conf.parse_cmap(system.succeed("corosync-cmapctl"))
+    return corosync_conf.parse_cmap(commands.succeed("corosync-cmapctl"))
 
 
 def test_the_packages_own_cluster_is_no_obstacle_unless_somebody_uses_it(tmp_path, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_reload_is_confirmed(ours, changes):
 
 def test_a_reload_that_corosync_refuses_is_told(ours, monkeypatch):
     """By corosync-cfgtool, or from 3.1.9 on by what is loaded afterwards."""
-    monkeypatch.setattr(corosync, "_RELOAD_SECONDS", 0.5)
+    monkeypatch.setattr(corosync, "RELOAD_SECONDS", 0.5)
     wrong = conf().replace("token: 300", "token: soon")
     CONF.write_text(wrong, encoding="utf-8")
     with pytest.raises(CommandExecutionError, match=r"corosync-cfgtool -R failed|has not taken totem\.token"):
@@ -111,7 +111,7 @@ def test_a_reload_that_corosync_refuses_is_told(ours, monkeypatch):
 
 def test_a_value_that_is_not_taken_is_told(ours, monkeypatch):
     """The file on disk is not the one that was meant to be there."""
-    monkeypatch.setattr(corosync, "_RELOAD_SECONDS", 0.5)
+    monkeypatch.setattr(corosync, "RELOAD_SECONDS", 0.5)
     with pytest.raises(CommandExecutionError, match="not taken totem.consensus, totem.token 0.5 s after the reload"):
         corosync.take(conf(token=1600))
 

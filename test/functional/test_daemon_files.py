@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import daemons, files, net, system, verdicts
+from haproxy_ha_host import daemons, files, net, units, verdicts, waiting
 from haproxy_ha_lib.files.entry import FileEntry, owned_by_root
 from support.place import in_container, requires_tools
 from support.service import Service, free_port
@@ -147,7 +147,7 @@ def test_the_check_has_the_services_variables(tmp_path, monkeypatch, untouched):
     wanted = {"/etc/haproxy/haproxy.cfg": owned_by_root(HAPROXY.replace("127.0.0.1:1", '"127.0.0.1:${OWN_PORT}"'))}
     assert "127.0.0.1:" in daemons.refusal(ETC["haproxy"], wanted)
     (tmp_path / "haproxy").write_text("# The service's\nEXTRAOPTS='\nOWN_PORT=\"8090\"\n", encoding="utf-8")
-    monkeypatch.setattr(daemons, "_DEFAULTS", str(tmp_path))
+    monkeypatch.setattr(daemons, "DEFAULTS", str(tmp_path))
     assert daemons.refusal(ETC["haproxy"], wanted) is None
 
 
@@ -174,24 +174,24 @@ def haproxy(machine):
 
 
 def test_haproxy_is_reloaded_and_serves_the_new_files(haproxy):
-    pid = system.main_pid("haproxy")
+    pid = units.main_pid("haproxy")
     wanted = {str(haproxy.cfg): owned_by_root(haproxy_on(haproxy.port, "http-request return status 418"))}
     assert daemons.install(haproxy.daemon, wanted) == "haproxy was reloaded"
     assert net.get("127.0.0.1", haproxy.port) == 418
-    assert system.main_pid("haproxy") == pid
+    assert units.main_pid("haproxy") == pid
     assert not daemons.unfinished(haproxy.daemon)
 
 
 @pytest.mark.parametrize("answers", ["reloaded", "refused"])
 def test_a_cluster_that_starts_haproxy_anew_meanwhile(haproxy, answers):
     """The new process has the new files; the old one cannot tell any more."""
-    pid = system.main_pid("haproxy")
+    pid = units.main_pid("haproxy")
     code = {"reloaded": 0, "refused": 1}[answers]
     haproxy.on_reload(f'if [ "$pid" = {pid} ]; then end; {{start}}; exit {code}; else kill -USR2 "$pid"; fi')
     wanted = {str(haproxy.cfg): owned_by_root(haproxy_on(haproxy.port, "http-request return status 418"))}
     assert daemons.install(haproxy.daemon, wanted) == "haproxy was reloaded"
     assert net.get("127.0.0.1", haproxy.port) == 418
-    assert system.main_pid("haproxy") != pid
+    assert units.main_pid("haproxy") != pid
     assert not daemons.unfinished(haproxy.daemon)
 
 
@@ -200,7 +200,7 @@ def test_a_cluster_that_stops_haproxy_meanwhile(haproxy):
     haproxy.on_reload("end; exit 1", dead="inactive")
     wanted = {str(haproxy.cfg): owned_by_root(haproxy_on(haproxy.port, "http-request return status 418"))}
     assert daemons.install(haproxy.daemon, wanted) == "haproxy is not running: the cluster starts it"
-    assert system.main_pid("haproxy") == 0
+    assert units.main_pid("haproxy") == 0
     assert files.snapshot(wanted) == wanted
     assert not daemons.unfinished(haproxy.daemon)
 
@@ -258,7 +258,7 @@ def test_what_the_cluster_would_take_for_failed_is_put_back(judged):
         f" of 192.0.2.8:{judged.port}\nThe files of before are back in place, and haproxy has taken them."
     )
     assert judged.cfg.read_text() == before
-    assert system.wait_for(lambda: net.get("127.0.0.1", judged.port) == 200, 5)
+    assert waiting.wait_for(lambda: net.get("127.0.0.1", judged.port) == 200, 5)
     assert verdicts.complaint(judged.daemon.agent) == ""
 
 
@@ -315,12 +315,12 @@ def nginx(machine):
 def test_nginx_is_reloaded_and_listens_where_it_should(nginx, machine):
     files.put(str(nginx.conf), owned_by_root(nginx_conf(machine, f"127.0.0.1:{free_port()}")))
     nginx.begin()
-    pid = system.main_pid("nginx")
+    pid = units.main_pid("nginx")
     wanted = {str(nginx.conf): owned_by_root(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))}
     done = daemons.install(nginx.daemon, wanted)
     assert done == "nginx was reloaded"
     assert net.get("127.0.0.1", nginx.port) == 200
-    assert system.main_pid("nginx") == pid
+    assert units.main_pid("nginx") == pid
 
 
 def test_nginx_is_restarted_where_a_reload_cannot_change_the_listener(nginx, machine):
@@ -343,7 +343,7 @@ def test_nginx_serves_the_old_files_when_it_cannot_listen_where_it_should(nginx,
         with pytest.raises(CommandExecutionError, match=f"does not listen on 127.0.0.2:{nginx.port}"):
             daemons.install(wrong, {str(nginx.conf): owned_by_root(nginx_conf(machine, f"127.0.0.1:{nginx.port}"))})
     assert f"127.0.0.1:{old}" in nginx.conf.read_text()
-    assert system.wait_for(lambda: net.get("127.0.0.1", old) == 200, 5)
+    assert waiting.wait_for(lambda: net.get("127.0.0.1", old) == 200, 5)
 
 
 def test_a_daemon_that_does_not_run_just_gets_its_files(nginx, machine):

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from haproxy_ha_host import net, nss, system
+from haproxy_ha_host import commands, net, nss, waiting
 from haproxy_ha_lib import corosync
 from haproxy_ha_lib.cluster import objects
 from haproxy_ha_lib.pillar import schema
@@ -210,7 +210,7 @@ def balancer(single, pillar):
         process = subprocess.Popen(["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"], stderr=subprocess.DEVNULL)
         stack.callback(process.wait, 10)
         stack.callback(process.send_signal, signal.SIGKILL)
-        assert system.wait_for(lambda: net.connect(ANCHOR, 80) == "connects", 5)
+        assert waiting.wait_for(lambda: net.connect(ANCHOR, 80) == "connects", 5)
         yield
 
 
@@ -452,7 +452,7 @@ def test_a_command_can_be_given_as_it_stands(words, document, loaded):
     elif program.startswith("./"):
         resolve_script(program, rest)
     else:
-        assert program == "certbot" or shutil.which(program) or system.program(program), f"no host has {program}"
+        assert program == "certbot" or shutil.which(program) or commands.program(program), f"no host has {program}"
         units = rest[1:] if program in ("systemctl", "journalctl") else []
         assert set(units) <= set(DEFAULTS["services"].values())
 

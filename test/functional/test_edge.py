@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from haproxy_ha_host import system
+from haproxy_ha_host import waiting
 from support import edge
 from support.place import requires_tools
 
@@ -295,7 +295,7 @@ def test_no_request_hides_in_another(attack, keep_alive, nginx, tmp_path):
         answers = edge.ask(ports["http"], SMUGGLING[attack], timeout=1.5)
         for number in range(3):
             edge.ask(ports["http"], b"GET /after-%d HTTP/1.1\r\n" % number + CLOSE)
-    assert system.wait_for(lambda: log.read_text().endswith("/after-2\n"), 5), log.read_text()
+    assert waiting.wait_for(lambda: log.read_text().endswith("/after-2\n"), 5), log.read_text()
     seen = log.read_text().split()
     log.write_text("")
     answered = len(re.findall(rb"(?i)^server: nginx", answers, re.MULTILINE))

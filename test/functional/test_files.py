@@ -11,7 +11,7 @@ import time
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, lock, system
+from haproxy_ha_host import files, lock, waiting
 from haproxy_ha_lib.files.entry import FileEntry
 from support import REPOSITORY
 
@@ -159,7 +159,7 @@ def held(tmp_path, monkeypatch):
     def hold(seconds):
         ready = tmp_path / "ready"
         started.append(process(HOLDER, lock.PATH, ready, seconds))
-        assert system.wait_for(ready.exists, 10, 0.01)
+        assert waiting.wait_for(ready.exists, 10, 0.01)
         return started[-1]
 
     yield hold
@@ -195,7 +195,7 @@ def test_what_a_command_was_given_is_not_told(tmp_path, monkeypatch):
     code = "import sys, time; sys.stdout.close(); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, "state.apply", "pillar={x: s3cret}", "--pw=s3cret"]) as other:
         (tmp_path / "lock").write_text(f"{other.pid}\nnow\nx\n", encoding="ascii")
-        assert system.wait_for(lambda: "state.apply" in lock.holder(), 5, 0.01)
+        assert waiting.wait_for(lambda: "state.apply" in lock.holder(), 5, 0.01)
         shown = lock.holder()
         other.kill()
     assert "s3cret" not in shown

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import system
+from haproxy_ha_host import units
 from support import REPOSITORY
 from support.pillars import EXAMPLE, FORMULA, changed
 from support.place import in_container, requires_tools
@@ -86,10 +86,10 @@ def test_a_service_that_was_held_while_it_was_installed_is_not_enabled_by_an_upg
     link.unlink(missing_ok=True)
     asked = ["deb-systemd-helper", "--quiet", "was-enabled", "haproxy.service"]
     asked = ["env", "DPKG_MAINTSCRIPT_PACKAGE=haproxy", *asked]
-    assert system.upgrade_enables("haproxy")
+    assert units.upgrade_enables("haproxy")
     assert subprocess.run(asked, check=False).returncode == 0
-    system.keep_off("haproxy")
-    assert not system.upgrade_enables("haproxy")
+    units.keep_off("haproxy")
+    assert not units.upgrade_enables("haproxy")
     assert subprocess.run(asked, check=False).returncode == 1
     assert not link.is_symlink()
 

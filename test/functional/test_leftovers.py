@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host import leftovers, nss, system
+from haproxy_ha_host import files, leftovers, nss, processes, units, waiting
+from saltext.pacemaker.live import process
 from support import REPOSITORY
 from support.place import requires_tools
 
@@ -18,15 +19,16 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: as a run"
 
 # What a run does before it is killed, at the call that `die` stands in for.
 BEGIN = """
-import dataclasses, os, signal, sys
-from haproxy_ha_host import daemons, files, nss, system
+import dataclasses, os, signal, sys, tempfile
+from haproxy_ha_host import commands, daemons, files, nss, processes, units, waiting
+from saltext.pacemaker.live import process
 from haproxy_ha_host.cluster import handover
 from haproxy_ha_lib.files import entry
 place = sys.argv[1]
-system.STATE = files.STATE = place + "/state"
-system._HELD = place + "/held"
-system.systemd = lambda: True
-system.PATH = place + "/bin:" + system.PATH
+files.STATE = place + "/state"
+units.HELD = place + "/held"
+units.systemd = lambda: True
+process.PATH = place + "/bin:" + process.PATH
 def die(*arguments, **options):
     print("there", flush=True)
     sys.stdin.read()
@@ -35,13 +37,14 @@ KILLED = {
     "a file that has not got its name":
         "os.rename = die; files.put(place + '/etc/haproxy.cfg', entry.FileEntry('s3cret'))",
     "a set of files that was being checked, with its keys":
-        "system.run = die; os.makedirs(place + '/etc/haproxy'); "
+        "commands.run = die; os.makedirs(place + '/etc/haproxy'); "
         "daemons.refusal(daemons.Daemon('haproxy', 'haproxy', place + '/etc/haproxy', ('-c',)), {})",
     "a database of certificates that was being made":
-        "nss._filled = die; nss.build(dataclasses.replace(nss.HELPER, path=place + '/qnetd/nssdb'), '')",
+        "make = tempfile.mkdtemp; tempfile.mkdtemp = lambda **options: die(make(**options)); "
+        "nss.build(dataclasses.replace(nss.HELPER, path=place + '/qnetd/nssdb'), '')",
     "a copy that was being made":
-        "files._named = die; os.makedirs(place + '/own'); files.keep_copies('x', [place + '/own'])",
-    "a service that is kept from being started": "system.hold(['haproxy']); die()",
+        "os.rename = die; os.makedirs(place + '/own'); files.keep_copies('x', [place + '/own'])",
+    "a service that is kept from being started": "units.hold(['haproxy']); die()",
     "the mark of a planned failover": "handover.put('primary', handover.value(60)); die()",
 }
 SYSTEMCTL = """\
@@ -72,10 +75,10 @@ def place(tmp_path, monkeypatch):
     for name, text in (("systemctl", SYSTEMCTL), ("attrd_updater", ATTRD)):
         (tmp_path / "bin" / name).write_text(text.format(place=tmp_path), encoding="ascii")
         (tmp_path / "bin" / name).chmod(0o755)
-    monkeypatch.setattr(system, "STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(system, "_HELD", str(tmp_path / "held"))
-    monkeypatch.setattr(system, "systemd", lambda: True)
-    monkeypatch.setattr(system, "PATH", f"{tmp_path}/bin:{system.PATH}")
+    monkeypatch.setattr(files, "STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(units, "HELD", str(tmp_path / "held"))
+    monkeypatch.setattr(units, "systemd", lambda: True)
+    monkeypatch.setattr(process, "PATH", f"{tmp_path}/bin:{process.PATH}")
     monkeypatch.setattr(nss, "HELPER", dataclasses.replace(nss.HELPER, path=f"{tmp_path}/qnetd/nssdb"))
     return tmp_path
 
@@ -99,9 +102,9 @@ def run(place):
         return process
 
     yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
+    for other in started:
+        other.kill()
+        other.communicate()
 
 
 def test_every_kind_of_the_table_is_made_here():
@@ -114,7 +117,7 @@ def test_what_a_killed_run_left_goes_and_what_one_at_work_has_stays(place, run, 
     process = run(KILLED[what])
     assert found(place) == {}, "the run is at work"
     process.send_signal(signal.SIGKILL)
-    assert system.wait_for(lambda: found(place), 5, 0.01)  # before anybody has reaped it
+    assert waiting.wait_for(lambda: found(place), 5, 0.01)  # before anybody has reaped it
     [(thing, kind)] = found(place).items()
     assert kind == what
     assert leftovers.remove({str(place / "etc"), str(place / "state")}) == {thing: what}
@@ -125,13 +128,13 @@ def test_what_a_killed_run_left_goes_and_what_one_at_work_has_stays(place, run, 
 
 
 def test_a_run_lets_go_of_what_it_holds_itself_and_not_of_what_another_one_holds(place, run):
-    other = run("system.hold(['haproxy']); die()")
-    assert system.hold(["nginx"]) == ["nginx"]
-    assert system.release() == ["nginx"]
-    assert system.release() == []
+    other = run("units.hold(['haproxy']); die()")
+    assert units.hold(["nginx"]) == ["nginx"]
+    assert units.release() == ["nginx"]
+    assert units.release() == []
     other.kill()
     other.wait()
-    assert system.release() == ["haproxy"]
+    assert units.release() == ["haproxy"]
 
 
 @pytest.mark.parametrize("value", [
@@ -140,7 +143,7 @@ def test_a_run_lets_go_of_what_it_holds_itself_and_not_of_what_another_one_holds
 def test_the_mark_of_somebody_at_work_stays(place, value):
     """The agent's own, that of another machine's failover, and what nobody understands."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    filled = value.format(boot=boot, me=system.mark(), later=2**40)
+    filled = value.format(boot=boot, me=processes.mark(), later=2**40)
     (place / "attribute").write_text(f'name="haproxy_ha-handover" host="primary" value="{filled}"\n', encoding="ascii")
     assert found(place) == {}
 

@@ -401,16 +401,16 @@ def test_what_two_nodes_lose_one_after_the_other_is_one_change(live):
 
 MARKED = """
 import sys
-from haproxy_ha_host import system
+from haproxy_ha_host import units
 from haproxy_ha_host.cluster import handover
-system.running = lambda unit: True
+units.running = lambda unit: True
 handover.put(sys.argv[1], handover.value(60))
 assert sys.argv[1] not in handover.stray()
 """
 TIDIED = """
-from haproxy_ha_host import system
+from haproxy_ha_host import units
 from haproxy_ha_host.cluster import handover
-system.running = lambda unit: True
+units.running = lambda unit: True
 print(*handover.stray())
 for node in handover.stray():
     handover.take(node)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import net, system
+from haproxy_ha_host import net, units, waiting
 from haproxy_ha_host.haproxy import pool
 from haproxy_ha_lib.haproxy import runtime
 from support.balancer import App, Balancer
@@ -44,7 +44,7 @@ def test_a_server_that_leaves_finishes_its_requests_first(balancer, apps):
     for _ in range(2):
         clients.append(threading.Thread(target=lambda: answers.append(balancer.get())))
         clients[-1].start()
-    assert system.wait_for(lambda: apps[0].requests and apps[1].requests, 5, 0.02)
+    assert waiting.wait_for(lambda: apps[0].requests and apps[1].requests, 5, 0.02)
     began = time.monotonic()
     done = balancer.take([apps[0].line("a")])
     assert time.monotonic() - began > 0.5
@@ -63,7 +63,7 @@ def test_the_wait_for_a_server_that_leaves_is_bounded(machine, apps):
         clients = [threading.Thread(target=balancer.get) for _ in range(2)]
         for client in clients:
             client.start()
-        assert system.wait_for(lambda: apps[1].requests, 5, 0.02)
+        assert waiting.wait_for(lambda: apps[1].requests, 5, 0.02)
         done = balancer.take([apps[0].line("a")])
         assert done == "drained: app/b (with 1 sessions left after 1 s); haproxy was reloaded"
         for client in clients:
@@ -81,16 +81,16 @@ def test_a_backend_that_would_have_no_server_left_is_not_drained(balancer, apps)
 def test_the_last_server_leaves_when_one_that_was_down_is_up(balancer, apps):
     """It is just back when the reload comes: taken for down still, it would leave nobody to answer."""
     apps[1].close()
-    assert system.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
+    assert waiting.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
     apps.append(App(apps[1].port))
     assert balancer.take([apps[1].line("b")]) == "drained: app/a; haproxy was reloaded"
     assert balancer.get() == 200
 
 
 def test_the_wait_for_a_server_that_is_down_is_bounded(balancer, apps, monkeypatch):
-    monkeypatch.setattr(pool, "_UP_SECONDS", 1)
+    monkeypatch.setattr(pool, "UP_SECONDS", 1)
     apps[1].close()
-    assert system.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
+    assert waiting.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
     done = balancer.take([apps[1].line("b")])
     assert done == "still down after 1 s, and without another one now: app/b; haproxy was reloaded"
     assert balancer.take([apps[0].line("a"), apps[1].line("b")]) == "haproxy was reloaded"
@@ -115,7 +115,7 @@ def test_states_survive_a_reload_whatever_the_order(balancer, apps):
     """One is down, one drained by hand; a third is new, and the order is another."""
     apps[1].close()
     net.ask(balancer.socket, "set server app/a weight 7")
-    assert system.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
+    assert waiting.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
     balancer.take([apps[2].line("c"), apps[1].line("b", "check inter 60s"), apps[0].line("a")])
     assert balancer.status() == {"c": "UP", "b": "DOWN", "a": "UP"}
     net.ask(balancer.socket, "set server app/a state drain")
@@ -156,7 +156,7 @@ def test_servers_are_drained_and_kept_whatever_sockets_there_are(stats, master, 
     stats, master = stats.format(**places), master and master.format(**places)
     lines = [app.line(name) for name, app in zip("abc", apps, strict=True)]
     with begun(machine, lines, stats=stats, master=master) as balancer:
-        assert system.wait_for(lambda: balancer.haproxy.level() == "admin", 10)
+        assert waiting.wait_for(lambda: balancer.haproxy.level() == "admin", 10)
         assert balancer.haproxy.ask("set server app/b weight 7").strip() == ""
         assert pool.warning(balancer.pool, balancer.set_with(lines[:2])) == ""
         assert balancer.take(lines[:2]) == "drained: app/c; haproxy was reloaded"
@@ -198,7 +198,7 @@ def killed_while_it_drains(balancer, lines):
     if not run:
         balancer.take(lines)
         os._exit(0)
-    assert system.wait_for(lambda: balancer.status()["b"] == "DRAIN", 5, 0.01)
+    assert waiting.wait_for(lambda: balancer.status()["b"] == "DRAIN", 5, 0.01)
     os.kill(run, signal.SIGKILL)
     os.waitpid(run, 0)
 
@@ -211,7 +211,7 @@ def stranded(machine, apps):
         balancer.say("set server app/c state drain")
         apps[1].delay = 5.0
         threading.Thread(target=lambda: [balancer.get() for _ in range(2)], daemon=True).start()
-        assert system.wait_for(lambda: apps[1].requests, 5, 0.01)
+        assert waiting.wait_for(lambda: apps[1].requests, 5, 0.01)
         killed_while_it_drains(balancer, [lines[0], lines[2]])
         yield balancer
 
@@ -231,8 +231,8 @@ def test_what_a_killed_run_drained_is_found_and_put_back_and_an_operator_s_own_d
 
 def test_a_haproxy_that_was_reloaded_since_has_forgotten_the_drain_of_a_killed_run(stranded):
     """Who is drained then was drained by an operator."""
-    system.systemctl("reload", "haproxy")
-    assert system.wait_for(lambda: stranded.status()["b"] == "UP", 5)
+    units.systemctl("reload", "haproxy")
+    assert waiting.wait_for(lambda: stranded.status()["b"] == "UP", 5)
     stranded.haproxy.ask("set server app/b state drain")
     assert pool.take_back(stranded.pool) == []
     assert stranded.status()["b"] == "DRAIN"
@@ -240,4 +240,4 @@ def test_a_haproxy_that_was_reloaded_since_has_forgotten_the_drain_of_a_killed_r
 
 def test_a_run_that_is_not_killed_leaves_nothing_to_put_back(balancer, apps):
     balancer.take([apps[0].line("a")])
-    assert not Path(pool._memory()).exists()
+    assert not Path(pool.memory()).exists()

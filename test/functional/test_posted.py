@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host import system
+from haproxy_ha_host import waiting
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.settings import build
 from support import posted
@@ -100,7 +100,7 @@ class Running:
         place = ["prlimit", "--nofile=20000:20000", "nice", "-n", "-15", "taskset", "--cpu-list", "0"]
         command = ["haproxy", "-Ws", "-f", HAPROXY / "haproxy.cfg", "-S", MASTER]
         self.process = subprocess.Popen([*place, *command], stderr=self.said, stdin=subprocess.DEVNULL)
-        assert system.wait_for(self.answers_or_ended, 10, 0.02) is True, self.words()
+        assert waiting.wait_for(self.answers_or_ended, 10, 0.02) is True, self.words()
 
     def answers_or_ended(self):
         return "Pid:" in self.by_master("@1 show info") or (self.process.poll() is not None and "ended")
@@ -117,7 +117,7 @@ class Running:
                 os.kill(worker.pid, signal.SIGKILL)
             os.kill(main, signal.SIGKILL)
             self.process.wait()
-            assert system.wait_for(lambda pid=worker.pid: not self.module.worker.process(pid), 5, 0.01)
+            assert waiting.wait_for(lambda pid=worker.pid: not self.module.worker.process(pid), 5, 0.01)
         self.process.wait()
 
     def by_master(self, *commands):
@@ -178,7 +178,7 @@ class Running:
         return (code, head) == (DEGRADED, "") and before & after <= set(named.split(", ")) <= before | after
 
     def is_mended(self):
-        return system.wait_for(self.is_well, 10, 0.05)
+        return waiting.wait_for(self.is_well, 10, 0.05)
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ def test_what_people_post_with_all_its_threads_in_a_circle(name, running):
     assert running.is_well(), running.judge()
     with running.busy():
         # On a machine that has no time for it, a first look may not tell yet.
-        found = system.wait_for(lambda: (said := running.judge())[0] == GENERIC and said, 8, 0.01)
+        found = waiting.wait_for(lambda: (said := running.judge())[0] == GENERIC and said, 8, 0.01)
         assert found and found[1].startswith("HAProxy hangs: "), (found, running.judge())
     running.kill()
     running.start()
@@ -241,7 +241,8 @@ def stopped(running):
     worker = running.module.worker.serving(running.process.pid).pid
     os.kill(worker, signal.SIGSTOP)
     try:
-        assert system.wait_for(lambda: running.module.worker.is_stopped(running.module.worker.process(worker)), 2, 0.01)
+        of_the_agent = running.module.worker
+        assert waiting.wait_for(lambda: of_the_agent.is_stopped(of_the_agent.process(worker)), 2, 0.01)
         assert running.judge() == (GENERIC, f"HAProxy is stopped by a signal: process {worker}")
     finally:
         os.kill(worker, signal.SIGCONT)
@@ -267,7 +268,7 @@ def without_listeners(running, wanted):
     """All that it listens on is shut from outside; a start afresh mends it, as the cluster does."""
     for port in {port for _, port in wanted}:
         # Of several on one address and port, the kernel may find another one than it was told.
-        system.wait_for(lambda port=port: shut_listener(port) or not running.listens_on(port), 5, 0)
+        waiting.wait_for(lambda port=port: shut_listener(port) or not running.listens_on(port), 5, 0)
     assert [place for place in wanted if connects(place)] == []
     code, reason = running.judge()
     assert (code, reason.startswith("nothing listens any more on ")) == (GENERIC, True), reason

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host import net, probes, system
+from haproxy_ha_host import net, probes, waiting
 from support.pillars import text_of, valid
 from support.place import addresses, in_container, requires_tools
 
@@ -77,7 +77,7 @@ def running(built, directory):
     yield
     for process in pid.read_text(encoding="ascii").split():
         os.kill(int(process), signal.SIGKILL)
-    assert system.wait_for(lambda: net.connect(ANCHOR, 80) == "refused", 5)
+    assert waiting.wait_for(lambda: net.connect(ANCHOR, 80) == "refused", 5)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_an_app_server_that_is_down_is_told_and_the_others_share(balancer):
     def told():
         return probes.balancer_servers(PRIMARY)[1]
 
-    [note] = system.wait_for(told, 20, 0.5)
+    [note] = waiting.wait_for(told, 20, 0.5)
     assert note.startswith("app_pool/app-2 is DOWN (L4CON")
     made, _ = probes.balancer_servers(PRIMARY)
     assert wrong(made) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import corosync, nss, system
+from haproxy_ha_host import commands, corosync, nss, waiting
 from support.pillars import changed, text_of, valid
 from support.place import addresses, in_container, requires_tools
 
@@ -66,7 +66,7 @@ def cluster_runs(text):
     Path("/etc/corosync/authkey").write_bytes(b"0" * 256)
     try:
         with daemon("corosync", "-f"):
-            assert system.wait_for(lambda: system.run(["corosync-cmapctl"])[0] == 0, 20), "corosync answers"
+            assert waiting.wait_for(lambda: commands.run(["corosync-cmapctl"])[0] == 0, 20), "corosync answers"
             with daemon("corosync-qdevice", "-f"):
                 yield
     finally:
@@ -94,13 +94,13 @@ def test_the_helper_votes_over_tls(single, helped, no_databases):
         assert [name for name in os.listdir(os.path.dirname(database.path)) if name.startswith(".haproxy_ha")] == []
     text = text_of(valid(helped), "corosync", str(CONF))
     with addresses("10.132.20.10", HELPER), helper_runs(), cluster_runs(text):
-        assert system.wait_for(lambda: corosync.votes() == (2, 2), 20), "the helper votes"
+        assert waiting.wait_for(lambda: corosync.votes() == (2, 2), 20), "the helper votes"
 
 
 def test_the_helper_votes_in_the_clear_if_pillar_says_so(no_databases):
     text = text_of(valid({"quorum_helper": {"app-1": None}, "cluster:quorum_device:tls": False}), "corosync", str(CONF))
     with addresses("10.132.20.10", HELPER), helper_runs("off"), cluster_runs(text):
-        assert system.wait_for(lambda: corosync.votes() == (2, 2), 20), "the helper votes"
+        assert waiting.wait_for(lambda: corosync.votes() == (2, 2), 20), "the helper votes"
 
 
 def test_a_load_balancer_of_another_authority_gets_no_vote(single, helped, no_databases):
@@ -109,7 +109,7 @@ def test_a_load_balancer_of_another_authority_gets_no_vote(single, helped, no_da
     install(single, "balancer", "primary", {**helped, "cluster:quorum_device": {"balancer_pem": stranger}})
     text = text_of(valid(helped), "corosync", str(CONF))
     with addresses("10.132.20.10", HELPER), helper_runs(), cluster_runs(text):
-        assert not system.wait_for(lambda: corosync.votes() != (1, 2), 4)
+        assert not waiting.wait_for(lambda: corosync.votes() != (1, 2), 4)
 
 
 def test_a_certificate_of_another_name_is_refused_and_nothing_changes(single, helped, no_databases):

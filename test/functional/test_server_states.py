@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host import system
+from haproxy_ha_host import waiting
 from support.balancer import App, Balancer
 from support.certificates import self_signed
 from support.place import requires_tools
@@ -148,10 +148,10 @@ def test_no_request_is_in_the_clear_after_the_run_that_turns_tls_on(lines, begun
     apps[0].tls.load_cert_chain(certificate, key)
     balancer = begun(filled(["server a {a} check inter 200"]))
     with asked(balancer) as answers:
-        assert system.wait_for(lambda: apps[0].clear > 9, 5, 0.01)
+        assert waiting.wait_for(lambda: apps[0].clear > 9, 5, 0.01)
         for run in (lines, [*lines, "retries 2"]):
             assert balancer.take(filled(run)) == "haproxy was reloaded"
-            under_way = system.wait_for(lambda: balancer.get() == 200, 1) and apps[0].clear
+            under_way = waiting.wait_for(lambda: balancer.get() == 200, 1) and apps[0].clear
             assert [balancer.get() for _ in range(20)] == [200] * 20
             assert apps[0].clear - under_way == 0
     assert set(answers) == {200}
@@ -194,7 +194,7 @@ def test_a_server_that_is_down_gets_no_request_after_the_run(address, begun, fil
     monkeypatch.setenv("PORT_B", str(apps[1].port))
     down = f"server b {address.format(port=apps[1].port)} check port 1 inter 100 fall 1"
     balancer = begun(filled(["server a {a} check", down]))
-    assert system.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
+    assert waiting.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
     before = apps[1].requests
     later = down.replace("inter 100", "inter 60s")
     assert put(balancer, filled, ["server a {a} check", later]) == {"a": "UP", "b": "DOWN"}
@@ -204,7 +204,7 @@ def test_a_server_that_is_down_gets_no_request_after_the_run(address, begun, fil
 
 def test_servers_of_a_template_keep_their_states(begun, filled, apps):
     balancer = begun(filled(["server-template t 1-3 {a} check port 1 inter 100 fall 1"]))
-    assert system.wait_for(lambda: set(balancer.status().values()) == {"DOWN"}, 5)
+    assert waiting.wait_for(lambda: set(balancer.status().values()) == {"DOWN"}, 5)
     balancer.say("set server app/t2 state drain")
     after = put(balancer, filled, ["server-template t 1-3 {a} check port 1 inter 60s"])
     assert after == {"t1": "DOWN", "t2": "DOWN", "t3": "DOWN"}
@@ -218,8 +218,8 @@ def test_a_check_that_moved_is_not_made_where_it_was(begun, filled, apps):
     apps[2].close()
     checks = balancer.haproxy.ask
     seen = checks("show stat")
-    assert system.wait_for(lambda: checks("show stat") != seen, 5)
-    assert not system.wait_for(lambda: balancer.status()["a"] != "UP", 0.5)
+    assert waiting.wait_for(lambda: checks("show stat") != seen, 5)
+    assert not waiting.wait_for(lambda: balancer.status()["a"] != "UP", 0.5)
 
 
 @pytest.mark.parametrize("after, status", [
@@ -230,7 +230,7 @@ def test_a_check_that_moved_is_not_made_where_it_was(begun, filled, apps):
 ])  # fmt: skip
 def test_what_a_server_that_is_down_becomes(after, status, begun, filled):
     balancer = begun(filled(["server a {a} check", "server b {b} check port 1 inter 100 fall 1"]))
-    assert system.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
+    assert waiting.wait_for(lambda: balancer.status()["b"] == "DOWN", 5)
     put(balancer, filled, ["server a {a} check", after])
     assert balancer.status()["b"].startswith(status.split()[0])
 
@@ -239,7 +239,7 @@ def test_a_server_follows_the_one_that_it_tracks_from_the_run_on(begun, filled):
     """It was up by itself; drained by hand it stays drained."""
     down = "server a {a} check port 1 inter 100 fall 1"
     balancer = begun(filled([down, "server b {b} check", "server c {b} check"]))
-    assert system.wait_for(lambda: balancer.status()["a"] == "DOWN", 5)
+    assert waiting.wait_for(lambda: balancer.status()["a"] == "DOWN", 5)
     balancer.say("set server app/c state drain")
     put(balancer, filled, [down.replace("100", "60s"), "server b {b} track app/a", "server c {b} track app/a"])
     assert {name: row["srv_op_state"] for name, row in balancer.rows().items()} == {"a": "0", "b": "0", "c": "0"}
@@ -249,7 +249,7 @@ def test_a_server_follows_the_one_that_it_tracks_from_the_run_on(begun, filled):
 def test_a_server_that_tracks_none_any_more_is_up_unless_it_is_checked(begun, filled):
     down = "server a {a} check port 1 inter 100 fall 1"
     balancer = begun(filled([down, "server b {b} track app/a", "server c {b} track app/a"]))
-    assert system.wait_for(lambda: balancer.status()["b"].startswith("DOWN"), 5)
+    assert waiting.wait_for(lambda: balancer.status()["b"].startswith("DOWN"), 5)
     after = put(balancer, filled, [down.replace("100", "60s"), "server b {b}", "server c {b} check inter 60s"])
     assert after == {"a": "DOWN", "b": "no check", "c": "DOWN"}
 
@@ -271,7 +271,7 @@ def test_maintenance_and_drain_by_hand_stay_and_those_of_pillar_count(lines, by_
     balancer = begun(filled([*lines, "server b {b}"]))
     for word in by_hand:
         balancer.say(f"set server app/a {word}")
-    system.wait_for(lambda: balancer.rows()["a"]["srv_op_state"] == "2", 0.5)
+    waiting.wait_for(lambda: balancer.rows()["a"]["srv_op_state"] == "2", 0.5)
     assert put(balancer, filled, [*later, "server b {b}"])["a"].split(" ")[0] == status.split(" ")[0]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host import net, system
+from haproxy_ha_host import files as host_files
+from haproxy_ha_host import net, waiting
 from haproxy_ha_lib.haproxy import runtime
 from support.pillars import changed
 from support.place import addresses, in_container, requires_tools
@@ -54,11 +55,11 @@ def haproxy(files, machine):
         services[0].on_reload('kill -USR2 "$pid"', dead="inactive")
         assert files(changes)["result"] is True
         services[0].begin()
-        assert system.wait_for(lambda: net.connect("10.17.1.18", 80) == "connects", 5)
+        assert waiting.wait_for(lambda: net.connect("10.17.1.18", 80) == "connects", 5)
 
     yield begin
     services[0].end()
-    assert system.wait_for(lambda: net.connect("10.17.1.18", 80) == "refused", 5)
+    assert waiting.wait_for(lambda: net.connect("10.17.1.18", 80) == "refused", 5)
 
 
 def words():
@@ -70,7 +71,7 @@ def test_what_a_killed_run_drained_is_put_back_by_the_next_one_that_says_so_befo
     for server in ("app-1", "app-2"):
         net.ask(SOCKET, f"set server app_pool/{server} state drain")
     worker = runtime.identity(net.ask(SOCKET, "show info"))
-    memory = Path(system.STATE) / "drained.json"
+    memory = Path(host_files.STATE) / "drained.json"
     memory.write_text(json.dumps({"worker": worker, "servers": [["app_pool", "app-2"]]}), encoding="ascii")
     returned = {"app_pool/app-2": {"old": "drained", "new": "ready"}}
     dry = files(test=True)

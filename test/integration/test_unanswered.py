@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host.system import wait_for
+from haproxy_ha_host.waiting import wait_for
 from support.pillars import EXAMPLE, REMOVED, changed
 
 

@@ -63,11 +63,11 @@ class Connection:
             if not self.ready:
                 self._connect()
             elif self._receive():
-                self._done(int(self.data.split(b" ", 2)[1]))
+                self.done(int(self.data.split(b" ", 2)[1]))
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return
         except OSError as error:
-            self._done(None, f"{type(error).__name__}: {error}")
+            self.done(None, f"{type(error).__name__}: {error}")
 
     def _connect(self):
         error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -97,7 +97,7 @@ class Connection:
         length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
         return bool(length) and len(body) >= int(length)
 
-    def _done(self, status, problem=""):
+    def done(self, status, problem=""):
         if self.asking:
             self.way.taken.append(time.monotonic() - self.began)
             if status != 200:
@@ -107,7 +107,7 @@ class Connection:
             self.close()
 
     def expire(self):
-        self._done(None, f"no answer in {TIMEOUT:g} s")
+        self.done(None, f"no answer in {TIMEOUT:g} s")
 
     @property
     def open(self):
@@ -170,7 +170,7 @@ class Load:
         try:
             connection.ask()
         except OSError as error:
-            connection._done(None, f"{type(error).__name__}: {error}")
+            connection.done(None, f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from haproxy_ha_host import daemons, files, net, system
+from haproxy_ha_host import daemons, files, net, waiting
 from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_lib.files.entry import owned_by_root
 from haproxy_ha_lib.haproxy import runtime as lib_runtime
@@ -87,7 +87,7 @@ class Balancer(Service):
         super().__init__(daemon, directory, pidfile, start, "USR2")
         files.install(self.set_with(servers))
         self.begin()
-        assert system.wait_for(lambda: net.connect("127.0.0.1", self.port) == "connects", 5)
+        assert waiting.wait_for(lambda: net.connect("127.0.0.1", self.port) == "connects", 5)
 
     def set_with(self, servers, more=""):
         places = {"directory": self.directory, "port": self.port, "socket": self.stats.format(socket=self.socket)}

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 
-from haproxy_ha_host import system
+from haproxy_ha_host import waiting
 
 SYSTEMCTL = """\
 #!/bin/sh -e
@@ -50,7 +50,7 @@ class Service:
 
     def begin(self):
         subprocess.run(self.start, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        assert system.wait_for(self.pidfile.exists, 5)
+        assert waiting.wait_for(self.pidfile.exists, 5)
 
     def end(self):
         with contextlib.suppress(OSError, ValueError):

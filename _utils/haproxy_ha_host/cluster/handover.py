@@ -13,7 +13,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, system
+from haproxy_ha_host import commands, files, processes, units
 from haproxy_ha_lib.cluster import objects
 
 _OURS = "failover"
@@ -22,7 +22,7 @@ _ROW = re.compile(r'host="([^"]+)" value="([^"]+)"')
 
 def value(timeout: float) -> str:
     """What the nodes are marked with by this process, whose failover ends within ``timeout`` seconds."""
-    return f"{_OURS}:{_boot()}:{system.mark()}:{int(time.time() + timeout) + 10}"
+    return f"{_OURS}:{_boot()}:{processes.mark()}:{int(time.time() + timeout) + 10}"
 
 
 def put(node: str, marked: str) -> None:
@@ -36,15 +36,15 @@ def take(node: str) -> None:
 
 
 def _update(node: str, change: str) -> None:
-    system.succeed("attrd_updater", f"--name={objects.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
+    commands.succeed("attrd_updater", f"--name={objects.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
 
 
 def stray() -> list[str]:
     """The nodes with a mark whose failover has ended without taking it away (list of str); none without a cluster."""
-    if not system.program("attrd_updater") or not system.running("pacemaker"):
+    if not commands.program("attrd_updater") or not units.running("pacemaker"):
         return []
     try:
-        code, output = system.run(
+        code, output = commands.run(
             ["attrd_updater", f"--name={objects.HANDOVER_ATTRIBUTE}", "--query", "--all"], timeout=10
         )
     except CommandExecutionError:  # the cluster does not answer: nothing moves either
@@ -57,7 +57,7 @@ def _has_ended(marked: str) -> bool:
     if kind != _OURS or len(parts) != 3:
         return False
     boot, who, until = parts
-    return not system.lives(who) if boot == _boot() else until.isdigit() and time.time() > int(until)
+    return not processes.lives(who) if boot == _boot() else until.isdigit() and time.time() > int(until)
 
 
 def _boot() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import net, system, waiting
+from haproxy_ha_host import commands, net, units, waiting
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib.cluster import objects, standing
 from haproxy_ha_lib.settings.types import Settings
@@ -36,7 +36,7 @@ def absent(minion: Minion, nodes: Sequence[str], timeout: float) -> dict[str, An
 
     now = minion.salt["pacemaker.status"]()
     away = standing.absent(now, nodes, answers, minion.id)
-    up = system.running_for("pacemaker") if away else 0
+    up = units.running_for("pacemaker") if away else 0
     return {
         "missing": standing.missing(now, nodes, away),
         "absent": [str(node) for node in away],
@@ -92,7 +92,7 @@ def _unready(minion: Minion, settings: Settings) -> list[str]:
 
 def _marked() -> list[str]:
     """The nodes on which a run has told that the agents are there."""
-    code, output = system.run(["attrd_updater", "--query", "--all", f"--name={objects.AGENTS_ATTRIBUTE}"])
+    code, output = commands.run(["attrd_updater", "--query", "--all", f"--name={objects.AGENTS_ATTRIBUTE}"])
     return [] if code else re.findall(r'host="([^"]+)" value="[^"]+"', output)
 
 
@@ -105,4 +105,4 @@ def mark_agents(minion: Minion) -> None:
         return
     node = minion.salt["pacemaker.node_name"]()
     if node not in minion.salt["pacemaker.nodes_with"](objects.PROVIDER) and node not in _marked():
-        system.succeed("attrd_updater", f"--name={objects.AGENTS_ATTRIBUTE}", "--update=1")
+        commands.succeed("attrd_updater", f"--name={objects.AGENTS_ATTRIBUTE}", "--update=1")

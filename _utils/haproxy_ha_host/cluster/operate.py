@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import system
+from haproxy_ha_host import commands, units, waiting
 from haproxy_ha_host.cluster import handover
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib.cluster import standing
@@ -18,7 +18,7 @@ _INTERVAL = 0.2
 
 def status(minion: Minion) -> Tree:
     """Return who is who, what operators have set, and what is wrong; see ``standing.overview`` (dict)."""
-    if not system.program("crm_mon"):
+    if not commands.program("crm_mon"):
         note = standing.without_cluster(minion.shown_settings()["roles"])
         return {**dict.fromkeys(standing.OVERVIEW, []), "notes": [note]}
     return overview(minion, minion.salt["pacemaker.status"]())
@@ -26,7 +26,7 @@ def status(minion: Minion) -> Tree:
 
 def overview(minion: Minion, cluster: Tree) -> Tree:
     """Return the same of a cluster whose status is known: of this node, by HAProxy's service."""
-    return standing.overview(cluster, minion.salt["pacemaker.node_name"](), system.running(_HAPROXY_UNIT))
+    return standing.overview(cluster, minion.salt["pacemaker.node_name"](), units.running(_HAPROXY_UNIT))
 
 
 def failover(minion: Minion, to: str | None, timeout: float) -> dict[str, str | None]:
@@ -56,7 +56,7 @@ def _move(minion: Minion, target: str, others: Sequence[str], timeout: float) ->
         handover.take(target)
         for node in others:
             handover.put(node, marked)
-        if not system.wait_for(lambda: _holders(minion) == [target], timeout, _INTERVAL):
+        if not waiting.wait_for(lambda: _holders(minion) == [target], timeout, _INTERVAL):
             where = ", ".join(_holders(minion)) or "no node"
             raise CommandExecutionError(f"after {timeout} s the floating IP is not on {target}, but on {where}")
     finally:

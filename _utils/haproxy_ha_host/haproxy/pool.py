@@ -12,14 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from haproxy_ha_host import files, net, system
+from haproxy_ha_host import files, net, waiting
 from haproxy_ha_host.haproxy.runtime import ADMIN, HAProxy
 from haproxy_ha_lib.haproxy import cfg, runtime
 from haproxy_ha_lib.haproxy.runtime import Row, Server
 
 _NEW_WORKER_SECONDS = 5
 _AT_ONCE = 32
-_UP_SECONDS = 10  # HAProxy's own pace: two good checks, 2 s apart, and some patience
+UP_SECONDS = 10  # HAProxy's own pace: two good checks, 2 s apart, and some patience
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def _wait_up(pool: Pool, wanted: Mapping[str, Any]) -> str:
         down[:] = runtime.down_alone(_current(pool), _servers(pool, wanted))
         return not down
 
-    if system.wait_for(up, _UP_SECONDS):
+    if waiting.wait_for(up, UP_SECONDS):
         return ""
-    return f"still down after {_UP_SECONDS} s, and without another one now: {_named(down)}"
+    return f"still down after {UP_SECONDS} s, and without another one now: {_named(down)}"
 
 
 def _leaving(pool: Pool, wanted: Mapping[str, Any]) -> list[Server]:
@@ -141,7 +141,7 @@ def _wait_idle(pool: Pool, leaving: list[Server], refusal: str) -> str:
         busy.update(runtime.busy(way.ask("show stat"), drained))
         return not busy
 
-    system.wait_for(idle, pool.drain_timeout)
+    waiting.wait_for(idle, pool.drain_timeout)
     said = [f"{backend}/{server}{_left(busy.get((backend, server)), pool)}" for backend, server in drained]
     others = _named([server for server in leaving if server not in drained])
     return "; ".join(filter(None, [
@@ -160,7 +160,7 @@ def _left(sessions: int | None, pool: Pool) -> str:
 def left_drained(pool: Pool) -> list[Server]:
     """The servers that a run which was killed drained, and that are drained still: [(backend, server)]."""
     try:
-        remembered = json.loads(files.text(_memory()) or "{}")
+        remembered = json.loads(files.text(memory()) or "{}")
         if not remembered or remembered["worker"] != _worker(pool):
             return []  # a worker that was started since begins anew
         return runtime.drained(pool.haproxy.servers(), [tuple(server) for server in remembered["servers"]])
@@ -179,19 +179,19 @@ def take_back(pool: Pool) -> list[Server]:
     return [server for server in servers if server not in still]
 
 
-def _memory() -> str:
-    return f"{system.STATE}/drained.json"
+def memory() -> str:
+    return f"{files.STATE}/drained.json"
 
 
 def _remember(pool: Pool, servers: list[Server]) -> None:
     """Before they are drained: a run may be killed at any moment."""
     if servers:
         content = {"worker": _worker(pool), "servers": servers}
-        files.put_private(_memory(), json.dumps(content, indent=1) + "\n")
+        files.put_private(memory(), json.dumps(content, indent=1) + "\n")
 
 
 def _forget() -> None:
-    files.put(_memory(), None)
+    files.put(memory(), None)
 
 
 def _worker(pool: Pool) -> list[str]:
@@ -219,7 +219,7 @@ def states_kept(pool: Pool, wanted: Mapping[str, Any]) -> Iterator[None]:
         files.put(pool.states, at_rest)
     with contextlib.suppress(OSError):
         # A stats socket may be the old worker's for a moment still.
-        system.wait_for(lambda: _worker(pool) != worker, _NEW_WORKER_SECONDS)
+        waiting.wait_for(lambda: _worker(pool) != worker, _NEW_WORKER_SECONDS)
         way = pool.haproxy.way()
         for command in runtime.amends(before, pool.haproxy.servers(), servers):
             way.ask(command)

@@ -10,7 +10,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from haproxy_ha_host import files, net, system
+from haproxy_ha_host import files, net, processes, units, waiting
 from haproxy_ha_lib.haproxy import cfg as haproxy_cfg
 from haproxy_ha_lib.haproxy import runtime
 
@@ -35,7 +35,7 @@ class HAProxy:
 
     def master(self) -> str | None:
         """The address of its master's socket, None if it has none."""
-        words = system.command_line(system.main_pid(self.unit))
+        words = processes.command_line(units.main_pid(self.unit))
         return next((words[at + 1].split(",")[0] for at, word in enumerate(words[:-1]) if word == "-S"), None)
 
     def processes(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class HAProxy:
             found[:] = filter(None, (_way(*address) for address in addresses))
             return len(found) == len(addresses) or any(way.level == ADMIN for way in found)
 
-        system.wait_for(seen, _PATIENCE)
+        waiting.wait_for(seen, _PATIENCE)
         if not found:
             raise OSError("HAProxy answers at no socket of its master, nor at a stats socket of its configuration")
         return max(found, key=lambda way: runtime.LEVELS.index(way.level))

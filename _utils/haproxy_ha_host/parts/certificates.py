@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, lock, nss, system
+from haproxy_ha_host import commands, files, lock, nss
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts.outcome import Changes, Outcome
 
@@ -49,7 +49,7 @@ class Certificates:
         database = DATABASES[self.whose]
         if nss.holds(database, pem):
             return {}
-        if system.program("openssl"):
+        if commands.program("openssl"):
             nss.check_name(pem, self._name())
         return {database.path: {"old": nss.fingerprint(database), "new": nss.fingerprint_of(pem)}}
 

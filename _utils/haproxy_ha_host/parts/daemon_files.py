@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import daemons, files, lock, system, verdicts
+from haproxy_ha_host import daemons, files, lock, units, verdicts
 from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
@@ -106,7 +106,7 @@ def _changes(wanted: FileSet, settings) -> Changes:
 
 def _with_servers(outcome: Outcome, target: daemons.Daemon, wanted: FileSet) -> Outcome:
     """A plan, with what it means for HAProxy's servers while it runs."""
-    if not target.servers or outcome.refusal or not system.running(target.unit):
+    if not target.servers or outcome.refusal or not units.running(target.unit):
         return outcome
     returned = _returned(pool.left_drained(target.servers))
     if outcome.changes:

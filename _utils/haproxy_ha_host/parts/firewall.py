@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from haproxy_ha_host import firewall, system
+from haproxy_ha_host import commands, firewall
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts.outcome import Outcome
 
@@ -39,7 +39,7 @@ class Firewall:
         planned = self.plan()
         if planned.changes:
             for backend, named in self._backends():
-                if named or system.program(backend.program):
+                if named or commands.program(backend.program):
                     backend.apply(named)
         return Outcome(_THERE, planned.changes, notes=planned.notes)
 
@@ -48,7 +48,7 @@ class Firewall:
         add, remove, active = [], [], False
         for backend, named in self._backends():
             missing, surplus = list(named), []
-            if system.program(backend.program):
+            if commands.program(backend.program):
                 missing, surplus = backend.plan(named)
                 active = active or (bool(named) and backend.active())
             add += missing

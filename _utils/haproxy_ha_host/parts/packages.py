@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from haproxy_ha_host import apt, system
+from haproxy_ha_host import apt, units
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts.outcome import Changes, Outcome
 from haproxy_ha_lib.package_names import chosen
@@ -47,13 +47,13 @@ class Packages:
             return self._install(changes) if missing or lacking else self._released(changes)
         finally:
             if changes or lacking:
-                system.release()
+                units.release()
 
     def _released(self, changes: Changes) -> Outcome:
         return Outcome(self._there(() if changes else self.names), changes)
 
     def _install(self, planned: Changes) -> Outcome:
-        system.hold(self.units)
+        units.hold(self.units)
         self.minion.salt["pkg.refresh_db"]()
         missing, lacking = self._choose()
         if lacking:
@@ -69,7 +69,7 @@ class Packages:
     def _changes(self, missing) -> Changes:
         return {
             **{name: {"old": "", "new": "installed"} for name in missing},
-            **{f"{unit}.service": {"old": "held", "new": "free"} for unit in system.held()},
+            **{f"{unit}.service": {"old": "held", "new": "free"} for unit in units.held()},
         }
 
     def _choose(self):

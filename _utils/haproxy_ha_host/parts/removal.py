@@ -13,7 +13,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_host import daemons, files, lock, provider, system
+from haproxy_ha_host import daemons, files, lock, provider, units
 from haproxy_ha_host.cluster import operate
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import daemon_files, entries
@@ -87,8 +87,8 @@ class Removal:
             self._hand_over()
         if found.taken:
             self._take_from_nginx(found.taken)
-        for unit in filter(system.running, found.units):
-            system.systemctl("stop", unit, timeout=600)
+        for unit in filter(units.running, found.units):
+            units.systemctl("stop", unit, timeout=600)
         kept = files.keep_copies(self.name, found.kept)
         self._purge(found.packages, kept)
         _delete(found.deleted)
@@ -134,7 +134,7 @@ class Removal:
 
 
 def _changes(found: Trace) -> Changes:
-    running = filter(system.running, found.units)
+    running = filter(units.running, found.units)
     return {
         **{f"{unit}.service": {"old": "running", "new": "stopped"} for unit in running},
         **{name: {"old": "installed", "new": None} for name in found.packages},
@@ -145,8 +145,8 @@ def _changes(found: Trace) -> Changes:
 def _delete(paths: tuple[str, ...]) -> None:
     for path in paths:
         files.delete(path)
-    if any(path.startswith(_UNITS) for path in paths) and system.systemd():
-        system.systemctl("daemon-reload")  # a drop-in that is gone counts until then
+    if any(path.startswith(_UNITS) for path in paths) and units.systemd():
+        units.systemctl("daemon-reload")  # a drop-in that is gone counts until then
 
 
 # What each part has put on a machine, by the settings; nothing where its own files are not there. ``available`` tells
@@ -196,7 +196,7 @@ def _cluster(settings, available: Callable[[str], bool]) -> Trace:
         units=tuple(services[key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync")),
         kept=(os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"),
         deleted=(
-            *("/var/lib/pacemaker", settings.floating_ip.token_file, provider.CHECKED),
+            *("/var/lib/pacemaker", settings.floating_ip.token_file, provider.memory()),
             *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
             *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
             *_ours(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
@@ -219,8 +219,8 @@ def _quorum_helper(settings, available: Callable[[str], bool]) -> Trace:
 
 def _memory(settings, available: Callable[[str], bool]) -> Trace:
     """What is kept in mind about the machine; the copies of what was there before are people's, and stay."""
-    names = sorted(os.listdir(system.STATE)) if os.path.isdir(system.STATE) else []
-    return Trace(deleted=tuple(os.path.join(system.STATE, name) for name in names if name != "backup"))
+    names = sorted(os.listdir(files.STATE)) if os.path.isdir(files.STATE) else []
+    return Trace(deleted=tuple(os.path.join(files.STATE, name) for name in names if name != "backup"))
 
 
 def _ours(paths, *keys: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, system
+from haproxy_ha_host import files, units
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Outcome
@@ -92,7 +92,7 @@ class SecretFile:
 
     def _refused(self, wanted: FileSet) -> Outcome | None:
         """Another key than that of the cluster that runs here; the same one may have had other rights."""
-        if self.name != "authkey" or not system.running("corosync"):
+        if self.name != "authkey" or not units.running("corosync"):
             return None
         present = files.snapshot(wanted)
         replaces = any(present[path] and _text(present[path]) != _text(entry) for path, entry in wanted.items())

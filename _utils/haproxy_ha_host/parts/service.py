@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import system
+from haproxy_ha_host import units
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts.outcome import Changes, Outcome
 
@@ -33,7 +33,7 @@ class _Service:
 
     def _serving(self, changes: Changes, said: str) -> Outcome:
         """What has come of it, where the service should run now."""
-        now = system.unit(self.name)
+        now = units.unit(self.name)
         wrong = None if _serves(now) else f"{self.name} is {_seen(now)}; see journalctl --unit {self.name}"
         return Outcome(said, changes, wrong)
 
@@ -43,7 +43,7 @@ class Running(_Service):
 
     def plan(self) -> Outcome:
         """What :meth:`apply` would do; a service may be installed before it."""
-        now = system.unit(self.name)
+        now = units.unit(self.name)
         if _serves(now):
             return self._there()
         when = "started" if now else "started once it is installed"
@@ -51,7 +51,7 @@ class Running(_Service):
 
     def apply(self) -> Outcome:
         """Start it, and have it started at boot; systemd has read its files before."""
-        now = system.unit(self.name)
+        now = units.unit(self.name)
         if not now:
             raise CommandExecutionError(f"The service {self.name} is not installed")
         if now["stale"]:
@@ -87,17 +87,17 @@ class Dead(_Service):
 
     def plan(self) -> Outcome:
         """What :meth:`apply` would do."""
-        now = system.unit(self.name)
+        now = units.unit(self.name)
         return self._there() if _rests(now) else Outcome(f"{self.name} would be stopped", self._changes(now))
 
     def apply(self) -> Outcome:
         """Stop it, and have it not started at boot."""
-        before = system.unit(self.name)
+        before = units.unit(self.name)
         if _rests(before):
             return self._there()
         self.minion.salt["service.disable"](self.name)
         self.minion.salt["service.stop"](self.name)
-        now = system.unit(self.name)
+        now = units.unit(self.name)
         wrong = None if _rests(now) else f"{self.name} is {_seen(now)}"
         return Outcome(f"{self.name} does not run any more, nor start at boot", self._changes(before), wrong)
 
@@ -113,7 +113,7 @@ class Disabled(_Service):
 
     def plan(self) -> Outcome:
         """What :meth:`apply` would do. A package that is installed while its unit is held does not enable it."""
-        now = system.unit(self.name)
+        now = units.unit(self.name)
         if not now:
             return Outcome(f"{self.name} is not installed yet, and will not start at boot: the cluster starts it")
         if self._stays_off(now):
@@ -123,19 +123,19 @@ class Disabled(_Service):
 
     def apply(self) -> Outcome:
         """Have it not started at boot, now and after an upgrade of its package."""
-        if not system.unit(self.name):
+        if not units.unit(self.name):
             raise CommandExecutionError(f"The service {self.name} is not installed")
         planned = self.plan()
         if not planned.changes:
             return planned
-        system.systemctl("disable", f"{self.name}.service")
-        system.keep_off(self.name)
-        if not self._stays_off(system.unit(self.name)):
+        units.systemctl("disable", f"{self.name}.service")
+        units.keep_off(self.name)
+        if not self._stays_off(units.unit(self.name)):
             raise CommandExecutionError(f"{self.name} still starts at boot, now or after its next upgrade")
         return Outcome(f"{self.name} no longer starts at boot: the cluster starts it", planned.changes)
 
     def _stays_off(self, now) -> bool:
-        return now["at_boot"] not in _AT_BOOT and not system.upgrade_enables(self.name)
+        return now["at_boot"] not in _AT_BOOT and not units.upgrade_enables(self.name)
 
 
 def _serves(unit) -> bool:

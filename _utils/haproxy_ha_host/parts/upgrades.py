@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from haproxy_ha_host import files, system
+from haproxy_ha_host import files, units
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Outcome
@@ -30,8 +30,8 @@ class Upgrades:
         wanted, drop_in = self._wanted(settings), settings.paths["apt_upgrade_drop_in"]
         outcome = entries.apply(wanted, _THERE)
         # A directory of drop-ins that is new is unknown to systemd: it does not even say that it should read it.
-        if system.systemd() and (outcome.changes or _is_read(drop_in, settings) != bool(wanted.get(drop_in))):
-            system.systemctl("daemon-reload")
+        if units.systemd() and (outcome.changes or _is_read(drop_in, settings) != bool(wanted.get(drop_in))):
+            units.systemctl("daemon-reload")
         return outcome
 
     def _wanted(self, settings) -> FileSet:
@@ -41,4 +41,4 @@ class Upgrades:
 
 def _is_read(drop_in: str, settings) -> bool:
     """Whether systemd has read a drop-in of apt's daily upgrade."""
-    return drop_in in system.unit_property(settings.services["upgrades"], "DropInPaths").split()
+    return drop_in in units.unit_property(settings.services["upgrades"], "DropInPaths").split()

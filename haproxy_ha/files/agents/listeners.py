@@ -28,7 +28,7 @@ _WILDCARDS = ("0.0.0.0", "::")
 _MOST_BYTES = 64 << 20
 # HAProxy opens its listeners first, so they have the lowest numbers; what lies between them are its log sockets, its
 # pipes, and a few for each thread.
-_FURTHEST = 2048
+FURTHEST = 2048
 
 
 def table():
@@ -125,7 +125,7 @@ def of_process(pid, kernel):
         dict: As the argument. All descriptors of a process with 50,000 connections would cost 300 ms.
     """
     found, number, last = {}, 0, 0
-    while len(found) < len(kernel) and number - last <= _FURTHEST:
+    while len(found) < len(kernel) and number - last <= FURTHEST:
         listener = kernel.get(_socket_inode(f"/proc/{pid}/fd/{number}"))
         if listener:
             found[listener.inode] = listener

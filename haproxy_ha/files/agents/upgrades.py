@@ -130,7 +130,7 @@ def may_begin():
     """Whether unattended-upgrades may begin: the code to exit with."""
     overdue = _age(STAMP) > OVERDUE and _age(DROP_IN) > OVERDUE
     try:
-        why = refusal(*cluster.ask(Limit(ANSWER)), _today(), overdue)
+        why = refusal(*cluster.ask(Limit(ANSWER)), today(), overdue)
     except Failure as failure:
         # What serves nothing harms nobody. What serves without its cluster is in somebody's hands, or ill.
         why = "" if overdue or not _in_use("pacemaker", "haproxy") else failure.reason
@@ -139,7 +139,7 @@ def may_begin():
     return int(bool(why))
 
 
-def _today():
+def today():
     import datetime
 
     return datetime.date.today().toordinal()

@@ -253,7 +253,7 @@ def test_unattended_upgrades_where_nothing_is_served(upgrades, world, tmp_path):
 
 
 def test_a_stamp_of_a_week_ago_is_overdue(upgrades, world, tmp_path, monkeypatch):
-    monkeypatch.setattr(upgrades, "_today", lambda: DAYS["primary"])
+    monkeypatch.setattr(upgrades, "today", lambda: DAYS["primary"])
     world(status(OFF))
     (tmp_path / "drop_in").touch()
     assert upgrades.main(["x", "may-begin"]) == 1  # it never ran, and was put in turn just now

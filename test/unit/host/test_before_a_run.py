@@ -27,7 +27,6 @@ def machine(monkeypatch, tmp_path):
     """Nobody listens, and nothing is remembered."""
     monkeypatch.setattr(preflight.net, "listeners", list)
     monkeypatch.setattr(preflight.log, "warning", lambda *_: None)  # Salt writes it once pytest has closed the streams
-    monkeypatch.setattr(provider, "CHECKED", str(tmp_path / "checked"))
     monkeypatch.setattr(provider.files, "STATE", str(tmp_path))
 
 
@@ -75,7 +74,7 @@ def test_notes_are_told_until_it_has_worked_and_a_dry_run_remembers_nothing(tmp_
     assert not provider.is_checked(well, well.valid_settings())
     preflight.find_notes(well, remember=True)
     assert provider.is_checked(well, well.valid_settings())
-    assert EXAMPLE["floating_ip"]["api_token"] not in (tmp_path / "checked").read_text(encoding="ascii")
+    assert EXAMPLE["floating_ip"]["api_token"] not in (tmp_path / "floating_ip_checked").read_text(encoding="ascii")
 
 
 def test_an_app_server_asks_neither_cluster_nor_api():

@@ -47,7 +47,7 @@ def test_what_only_decides_touches_nothing(path):
 def test_what_acts_knows_no_salt_and_starts_its_commands_in_one_place(path):
     here = first_words(path)
     assert "salt" not in here
-    assert ("subprocess" in here) == (path.stem == "machine")
+    assert ("subprocess" in here) == (path.stem == "process")
     assert "time" not in here or path.stem == "machine"
 
 

@@ -10,6 +10,7 @@ from support.imports import imported
 UTILS = REPOSITORY / "_utils"
 LIB = sorted((UTILS / "haproxy_ha_lib").rglob("*.py"))
 HOST = sorted((UTILS / "haproxy_ha_host").rglob("*.py"))
+MODULES = sorted((REPOSITORY / "_modules").glob("*.py"))
 STATES = sorted((REPOSITORY / "_states").glob("*.py"))
 # What a part that only decides does not need.
 OUTSIDE = {"haproxy_ha_host", "http", "os", "requests", "salt", "shutil", "socket", "subprocess", "tempfile"}
@@ -35,6 +36,11 @@ def test_what_acts_on_a_host_knows_no_pillar_and_is_told_what_salt_knows(path):
     of_pillar = {name for name in names if name.removeprefix("haproxy_ha_lib.").split(".")[0] in OF_PILLAR}
     assert not of_pillar or path.stem in KNOW_PILLAR
     assert "__salt__" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", [*HOST, *MODULES, *STATES], ids=ids)
+def test_a_command_is_started_by_the_one_runner(path):
+    assert "subprocess" not in {name.split(".")[0] for name in imported(path)}
 
 
 @pytest.mark.parametrize("path", STATES, ids=ids)

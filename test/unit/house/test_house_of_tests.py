@@ -1,5 +1,6 @@
 """Tests mirror the product: where a file of tests stands, what it imports, and how long it is."""
 
+import ast
 from collections import Counter
 
 import pytest
@@ -46,6 +47,27 @@ def test_a_file_of_unit_tests_beside_the_folders_is_of_a_module():
 def test_no_test_imports_another(path):
     tests = {test.stem for test in TESTS} | {"conftest"}
     assert not [name for name in imported(path) if tests & set(name.split("."))]
+
+
+# What the standard library calls so, and means for everybody.
+FOR_ALL = {"_asdict", "_exit", "_fields", "_replace"}
+OWN = {"self", "cls"}
+
+
+def privates(path):
+    """The names with an underscore that a file takes of others, or replaces there."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id in OWN):
+            yield node.attr
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "patch.object")):
+            yield from (word.value for word in node.args[1:2] if isinstance(word, ast.Constant))
+
+
+@pytest.mark.parametrize("path", FILES, ids=where)
+def test_no_test_reaches_into_what_is_private(path):
+    """The runner of commands, the clock and the minion are handed in, or replaced by their public names."""
+    taken = {name for name in privates(path) if name.startswith("_") and not name.startswith("__")}
+    assert not taken - FOR_ALL
 
 
 def test_each_file_of_tests_has_a_name_of_its_own():

@@ -168,7 +168,7 @@ def test_wrong_arguments_are_named(module, call, text):
 @pytest.mark.parametrize("pillar", [{}, {"haproxy_ha": None}, {"haproxy_ha": {"floating_ip": "x"}}])
 def test_without_pillar_the_address_is_asked_for(module, pillar):
     module.__pillar__ = pillar
-    module.__context__[module._CONTEXT_KEY] = {}
+    module.__context__.clear()
     with pytest.raises(SaltInvocationError, match="haproxy_ha:floating_ip:address"):
         module.reserved_ip()
 
@@ -201,7 +201,7 @@ DISORDER = {
 def test_disorder_is_one_clear_line(module, cloud, case, service):
     fault, said = DISORDER[case]
     module.metadata()
-    module.__context__.pop(module._CONTEXT_KEY)
+    module.__context__.clear()
     cloud.fault(service=service, **fault)
     begin = time.monotonic()
     with pytest.raises(CommandExecutionError) as error:
@@ -218,7 +218,7 @@ def test_a_metadata_service_that_did_not_answer_is_asked_again_later(module, clo
         module.metadata()
     with pytest.raises(CommandExecutionError):
         module.metadata()  # at once: what was said a moment ago
-    later = SimpleNamespace(monotonic=lambda: time.monotonic() + module._FAILURE_SECONDS + 1, sleep=time.sleep)
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + 11, sleep=time.sleep)
     monkeypatch.setattr(module, "time", later)
     assert module.metadata()["droplet_id"] == PRIMARY
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_host import system
 from haproxy_ha_lib import agents, provider
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.provider import FloatingIP, digitalocean
+from saltext.pacemaker.live import process
 from support import REPOSITORY, agent_set
 from support.pillars import DEFAULTS, valid
 
@@ -207,7 +207,7 @@ def test_the_agents_defaults_are_those_that_are_left_out(floatip, installed):
 
 
 def test_the_agents_find_programs_where_the_modules_do(floatip):
-    assert floatip.agent.PATH == system.PATH
+    assert floatip.agent.PATH == process.PATH
 
 
 def test_pillar_s_defaults_are_the_agents():

@@ -7,20 +7,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
-import subprocess
 import time
 from typing import TypeAlias
 
 from saltext.pacemaker.errors import Failed, NoEnd
+from saltext.pacemaker.live import process
 
 log = logging.getLogger(__name__)
 
 Result: TypeAlias = tuple[int, str, str]
 """The exit code of a command, its output, its errors."""
 
-# The PATH of who calls may lack the directories of daemons.
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 COMMAND_SECONDS = 120
 
 # Exit codes of Pacemaker's tools (crm_error -l -X).
@@ -63,45 +60,31 @@ class Machine:
             processes = []
             for command, stdin in given:
                 processes.append(stack.enter_context(self.start(command, stdin)))
-                stack.callback(processes[-1].kill)
+                stack.callback(process.end, processes[-1])
             try:
-                texts = [process.communicate(timeout=max(0.0, deadline - time.monotonic())) for process in processes]
-            except subprocess.TimeoutExpired as problem:
+                texts = [one.communicate(timeout=max(0.0, deadline - time.monotonic())) for one in processes]
+            except process.Late as problem:
                 raise NoEnd(f"{os.path.basename(problem.cmd[0])} did not end within {timeout:.0f} s") from None
-            return [(process.returncode, *both) for process, both in zip(processes, texts, strict=True)]
+            return [(one.returncode, *both) for one, both in zip(processes, texts, strict=True)]
 
-    def start(self, command: tuple[str, ...], stdin: str | None = None) -> subprocess.Popen[str]:
+    def start(self, command: tuple[str, ...], stdin: str | None = None) -> process.Process:
         """
         Start a command and return its process.
 
         Nothing is logged but the name: input and output may hold the whole CIB. The input is a file in memory, so that
         the command reads it while others are being started.
         """
-        binary = shutil.which(command[0], path=PATH)
-        if binary is None:
+        if not self.has(command[0]):
             raise Failed(f"{command[0]} is not installed on this machine (package pacemaker-cli-utils)")
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("LD_", "CIB_"))},
-            "LC_ALL": "C",
-            "PATH": PATH,
-        }
         log.debug("Running %s", command[0])
         with open(os.memfd_create("input"), "w+", encoding="utf-8") as file:
             file.write(stdin or "")
             file.seek(0)
-            return subprocess.Popen(
-                [binary, *command[1:]],
-                stdin=file,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                env=environment,
-            )
+            return process.start(command, process.inherited("LD_", "CIB_"), file)
 
     def has(self, command: str) -> bool:
         """Whether a command is installed."""
-        return shutil.which(command, path=PATH) is not None
+        return process.find(command) is not None
 
     def do(self, what: str, *command: str) -> None:
         """Run a command that has to succeed."""

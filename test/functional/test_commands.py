@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import system
+from haproxy_ha_host import commands, waiting
 from support import REPOSITORY
 from support.certificates import self_signed
 from support.place import requires_tools
@@ -39,7 +39,7 @@ def in_a_terminal(code, *arguments, seconds=30):
 
 
 def test_no_program_has_a_terminal():
-    code = ("from haproxy_ha_host import system; print(system.run(['sh', '-c', 'if (: </dev/tty) 2>/dev/null; then "
+    code = ("from haproxy_ha_host import commands; print(commands.run(['sh', '-c', 'if (: </dev/tty) 2>/dev/null; then "
             "echo a terminal; else echo none; fi; cat'], timeout=10))")
     assert in_a_terminal(code).strip() == "(0, 'none\\n')"
 
@@ -56,9 +56,10 @@ def test_a_check_of_an_encrypted_key_ends_by_itself(tmp_path, form):
     cfg = tmp_path / "haproxy.cfg"
     content = f"defaults\n    mode http\nfrontend f\n    bind 127.0.0.1:1 ssl crt {tmp_path}/www.pem\n"
     cfg.write_text(content, encoding="ascii")
-    code = ("import sys; from haproxy_ha_host import daemons; root, cfg = sys.argv[1:]; "
+    code = ("import sys; from haproxy_ha_host import daemons; from haproxy_ha_lib.files.entry import FileEntry; "
+            "root, cfg = sys.argv[1:]; "
             "print(daemons.refusal(daemons.Daemon('haproxy', 'haproxy', root, ('-c', '-f', cfg)), "
-            "{cfg: {'content': open(cfg).read()}}))")
+            "{cfg: FileEntry(open(cfg).read())}))")
     said = in_a_terminal(code, str(tmp_path), str(cfg))
     assert "haproxy refuses the new configuration" in said and "www.pem" in said
 
@@ -67,10 +68,10 @@ def test_a_program_that_takes_too_long_ends_with_all_that_it_started(tmp_path):
     pidfile = tmp_path / "pid"
     begin = time.monotonic()
     with pytest.raises(CommandExecutionError, match="did not end within 0.5 s"):
-        system.run(["sh", "-c", f"sleep 60 & echo $! >{pidfile}; wait"], timeout=0.5)
+        commands.run(["sh", "-c", f"sleep 60 & echo $! >{pidfile}; wait"], timeout=0.5)
     assert time.monotonic() - begin < 10
     pid = int(pidfile.read_text())
-    assert system.wait_for(lambda: not Path(f"/proc/{pid}").exists() or "Z" in state_of(pid), 5)
+    assert waiting.wait_for(lambda: not Path(f"/proc/{pid}").exists() or "Z" in state_of(pid), 5)
 
 
 def state_of(pid):
@@ -83,7 +84,7 @@ def state_of(pid):
 def test_a_program_that_leaves_a_daemon_behind_is_not_waited_for_longer(tmp_path):
     """A service's start script: the daemon lives on, when it holds none of the pipes."""
     pidfile = tmp_path / "pid"
-    assert system.run(["sh", "-c", f"sleep 30 >/dev/null 2>&1 & echo $! >{pidfile}"])[0] == 0
+    assert commands.run(["sh", "-c", f"sleep 30 >/dev/null 2>&1 & echo $! >{pidfile}"])[0] == 0
     pid = int(pidfile.read_text())
     assert state_of(pid) in "SR"
     os.kill(pid, 9)

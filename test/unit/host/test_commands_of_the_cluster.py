@@ -1,0 +1,104 @@
+"""Which commands the cluster is told by: the one runner of the product is replaced."""
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from haproxy_ha_host import commands
+from haproxy_ha_host.cluster import membership, operate
+from haproxy_ha_lib.cluster import objects
+from support.told import minion
+
+NODE = {"online": True, "standby": False, "expected_up": True}
+RESOURCE = {"active": True, "failed": False, "blocked": False, "managed": True, "target_role": None}
+
+
+class Runner:
+    """Every command, in place of ``commands.run``; answers: {a word of the command: (exit code, output)}."""
+
+    def __init__(self, **answers):
+        self.ran, self.answers = [], answers
+
+    def __call__(self, argv, timeout=60, env=None):
+        self.ran.append(" ".join(argv))
+        return next((answer for word, answer in self.answers.items() if word in self.ran[-1]), (0, ""))
+
+
+@pytest.fixture
+def runner(monkeypatch):
+    def replace(**answers):
+        runner = Runner(**answers)
+        monkeypatch.setattr(commands, "run", runner)
+        monkeypatch.setattr(operate.units, "running", lambda unit: True)
+        return runner
+
+    return replace
+
+
+def status(address="primary"):
+    return {
+        "dc": "primary", "quorum": True, "maintenance": False, "stopped": False, "failures": [],
+        "nodes": {name: dict(NODE) for name in ("primary", "secondary")},
+        "resources": {
+            "haproxy": {**RESOURCE, "nodes": ["primary", "secondary"], "in": ["haproxy-clone"]},
+            "FloatIP": {**RESOURCE, "nodes": [address], "in": []},
+        },
+    }  # fmt: skip
+
+
+def on(answers=(), agents=(), running=True):
+    """The load balancer ``primary`` of a cluster; answers: what its status is, one after the other."""
+    following = iter(answers)
+    functions = {
+        "pacemaker.running": lambda: running,
+        "pacemaker.node_name": lambda: "primary",
+        "pacemaker.nodes_with": lambda provider: list(agents),
+        "pacemaker.status": lambda: next(following, status()),
+        "pacemaker.foreign": lambda wanted, purge: {},
+    }
+    return minion(functions=functions)
+
+
+@pytest.mark.parametrize("agents, running, output, told", [
+    ((), True, "", 1),
+    (("primary",), True, "", 0),
+    ((), True, 'name="x" host="primary" value="1"', 0),
+    ((), False, "", 0),
+])  # fmt: skip
+def test_the_agents_are_told_of_once_where_the_cluster_cannot_know(runner, agents, running, output, told):
+    ran = runner(**{"--query": (0, output)}).ran
+    membership.mark_agents(on(agents=agents, running=running))
+    assert [command for command in ran if "--update" in command] == [
+        f"attrd_updater --name={objects.AGENTS_ATTRIBUTE} --update=1"
+    ] * told
+
+
+def test_a_node_is_ready_that_has_answered_or_was_told_of(runner):
+    runner(**{"--query": (0, 'host="primary" value="1"')})
+    assert membership.find_obstacles(on(), 0) == {"twins": [], "unready": ["secondary"]}
+    assert membership.find_obstacles(on(agents=["secondary"]), 0)["unready"] == []
+    runner(**{"--query": (6, "no such attribute")})
+    assert membership.find_obstacles(on(agents=["secondary"]), 0)["unready"] == ["primary"]
+
+
+def test_a_failover_marks_the_others_and_takes_every_mark_away(runner):
+    ran = runner().ran
+    moved = operate.failover(on([status(), status("primary"), status("secondary")]), None, 5)
+    assert moved == {"old": "primary", "new": "secondary"}
+    told = [command.split()[2:] for command in ran if command.startswith("attrd_updater")]
+    assert [words[0].partition("=")[0] for words in told] == ["--delete", "--update", "--delete"]
+    assert [words[1] for words in told] == ["--node=secondary", "--node=primary", "--node=primary"]
+
+
+def test_a_failover_in_vain_takes_its_marks_away_too(runner):
+    ran = runner().ran
+    with pytest.raises(CommandExecutionError, match="after 0 s the floating IP is not on secondary, but on primary"):
+        operate.failover(on(), "secondary", 0)
+    assert ran[-1] == f"attrd_updater --name={objects.HANDOVER_ATTRIBUTE} --delete --node=primary"
+
+
+def test_who_never_answered_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(membership.net, "answers", lambda address, timeout: False)
+    alone = status()
+    del alone["nodes"]["secondary"]
+    found = membership.absent(on([alone]), ["primary", "secondary"], 120)
+    assert (found["seconds"], found["absent"]) == (0, ["secondary is absent: its machine does not answer"])
