@@ -38,22 +38,21 @@ SITES = {"before": BEFORE, "after": AFTER, "with a limit": {**AFTER, "haproxy:li
 NGINX = """\
 pid {directory}/pid; error_log {directory}/error; worker_processes 2; user root;
 events {{ worker_connections 768; }}
-http {{ access_log off; server {{ listen 127.0.0.1:{port}; client_max_body_size 9m; location / {{
-    proxy_pass http://127.0.0.1:{application}; proxy_http_version 1.1; }} }} }}
+http {{ access_log off; server {{ listen 127.0.0.1:{port}; client_max_body_size 9m; root {directory};
+    location = /large {{ }} location / {{ proxy_pass http://127.0.0.1:{application}; proxy_http_version 1.1; }} }} }}
 """
-LARGE = 4_000_000
+LARGE = 4_000_000  # a file that nginx has
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An application: a word, a large file, an answer after five seconds."""
+    """An application: a word, at once or after five seconds."""
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: (\d+)", head)
         await reader.readexactly(int(length[1]) if length else 0)
         if b" /poll " in head:
             await asyncio.sleep(5)
-        body = bytes(LARGE) if b" /large " in head else b"ok"
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
         await writer.drain()
     writer.close()
 
@@ -83,6 +82,7 @@ def nginx(application, tmp_path):
     """The port of an nginx that nothing has happened to."""
     port, conf = free_port(), tmp_path / "nginx.conf"
     conf.write_text(NGINX.format(directory=tmp_path, port=port, application=application))
+    (tmp_path / "large").write_bytes(bytes(LARGE))
     with subprocess.Popen(["nginx", "-c", conf, "-g", "daemon off;"], stderr=subprocess.DEVNULL) as process:
         edge.await_port(port, process)
         yield port
