@@ -11,10 +11,14 @@ from haproxy_ha_host import files
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Outcome
+from haproxy_ha_lib import openpgp, values
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.files.entry import FileSet
+from saltext.pacemaker import words
 
 _THERE = "The repository is in place"
+_PATH = "haproxy_ha:haproxy:repository"
+_MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,41 @@ class Repository:
         return layout.repository(settings, key)
 
     def _key(self, wanted, keyring) -> str:
-        return wanted["key"] or files.text(keyring) or _fetched(wanted["key_url"])
+        key = wanted["key"] or files.text(keyring) or _fetched(wanted["key_url"])
+        _check_fingerprint(key, wanted["fingerprint"])
+        return key
+
+
+def _check_fingerprint(key: str, wanted: str | None) -> None:
+    """The keyring holds the key that pillar names, and no other one."""
+    found = openpgp.fingerprints(key)
+    if wanted and found != [wanted]:
+        raise CommandExecutionError(
+            f"{_PATH}:fingerprint: found {', '.join(found) or 'no key'} in the key of the repository, allowed: {wanted}"
+        )
 
 
 def _fetched(url: str) -> str:
+    """The key of a URL: by https all the way, and a key."""
+    text = _text(url)
     try:
-        answer = requests.get(url, timeout=20)
-        answer.raise_for_status()
-    except requests.RequestException as exc:
-        raise CommandExecutionError(f"haproxy_ha:haproxy:repository:key_url: {exc}") from None
-    return answer.text
+        return values.public_key(text)
+    except values.Invalid as exc:
+        raise CommandExecutionError(f"{_PATH}:key_url: {url} gives {words.describe(text)}, allowed: {exc}") from None
+
+
+def _text(url: str, redirects: int = 5) -> str:
+    try:
+        with requests.get(url, timeout=20, allow_redirects=False, stream=True) as answer:
+            answer.raise_for_status()
+            target = answer.next.url if answer.next else None
+            content = b"" if target else answer.raw.read(_MOST_BYTES + 1, decode_content=True)
+    except (requests.RequestException, OSError) as exc:
+        raise CommandExecutionError(f"{_PATH}:key_url: {exc}") from None
+    if len(content) > _MOST_BYTES:
+        raise CommandExecutionError(f"{_PATH}:key_url: {url} gives more than {_MOST_BYTES} bytes")
+    if target is None:
+        return content.decode("utf-8", "replace")
+    if not target.lower().startswith("https://") or not redirects:
+        raise CommandExecutionError(f"{_PATH}:key_url: {url} leads to {target}, allowed: https:// all the way, 5 times")
+    return _text(target, redirects - 1)

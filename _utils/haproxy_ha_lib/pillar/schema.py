@@ -86,6 +86,14 @@ def statuses(value: object) -> str:
     return _STATUSES(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
+def _fingerprint(value: object) -> str:
+    """An OpenPGP fingerprint, as gpg prints it or without blanks; only digits are a number in YAML."""
+    return _FINGERPRINT("".join(str(value).split()).upper() if isinstance(value, (str, int)) else value)
+
+
+_FINGERPRINT = values.matching("[0-9A-F]{40}|[0-9A-F]{64}", "an OpenPGP fingerprint: 40 (or 64) hexadecimal digits")
+
+
 def haproxy_time(value: object) -> str:
     """A time as HAProxy has it; nothing is a number in YAML."""
     return _TIME("0" if value == 0 and not isinstance(value, bool) else value)
@@ -233,6 +241,7 @@ _REPOSITORY = Keys("An apt repository to take HAProxy from instead of the distri
     "components": Items("Its components.", Value("A component.", _word)),
     "key": Value("The key that signs it, armoured.", values.public_key),
     "key_url": Value("Where that key is.", values.https_url),
+    "fingerprint": Value("The fingerprint of that key; another one is refused.", _fingerprint),
     "trusted": Value("true: taken without a signature.", values.flag),
 })
 

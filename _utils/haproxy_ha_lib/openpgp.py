@@ -1,0 +1,61 @@
+"""OpenPGP public keys as far as a fingerprint needs them (RFC 9580, 4.2, 5.5.4 and 6): a bare Debian has no gpg."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+
+_BLOCK = re.compile(
+    r"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n:]+:[^\r\n]*\r?\n)*\r?\n(.*?)(?:\r?\n=[A-Za-z0-9+/]{4})?\r?\n"
+    r"-----END PGP PUBLIC KEY BLOCK-----",
+    re.DOTALL,
+)
+_PUBLIC_KEY = 6  # the tag of a packet that has a primary key
+
+
+def fingerprints(text: str) -> list[str]:
+    """
+    Return the fingerprints of the primary keys in an armoured block, in hexadecimal digits; empty if it holds none.
+    """
+    found = []
+    for block in _BLOCK.findall(text):
+        try:
+            found += [_fingerprint(body) for tag, body in _packets(base64.b64decode(block)) if tag == _PUBLIC_KEY]
+        except (binascii.Error, IndexError):
+            return []
+    return found
+
+
+def _fingerprint(body: bytes) -> str:
+    """By the version of the key: 4, or 6."""
+    if body[0] == 6:
+        return hashlib.sha256(b"\x9b" + len(body).to_bytes(4, "big") + body).hexdigest().upper()
+    return hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body, usedforsecurity=False).hexdigest().upper()
+
+
+def _packets(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(tag, body) of each packet; keys are in none of partial length."""
+    while data:
+        head, data = data[0], data[1:]
+        if head & 0x40:
+            tag, size, data = head & 0x3F, *_length(data)
+        else:
+            octets = {0: 1, 1: 2, 2: 4}.get(head & 3, len(data))
+            tag, size, data = head >> 2 & 0xF, int.from_bytes(data[:octets], "big"), data[octets:]
+        if size > len(data):
+            raise IndexError("the packet is cut off")
+        yield tag, data[:size]
+        data = data[size:]
+
+
+def _length(data: bytes) -> tuple[int, bytes]:
+    """The length of a packet, and what follows it."""
+    first = data[0]
+    if first < 192:
+        return first, data[1:]
+    if first < 224:
+        return ((first - 192) << 8) + data[1] + 192, data[2:]
+    return int.from_bytes(data[1:5], "big"), data[5:]
