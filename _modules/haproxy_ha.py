@@ -10,6 +10,8 @@ import functools
 import logging
 import os
 import secrets
+from collections.abc import Callable
+from typing import Any
 
 from salt.exceptions import SaltInvocationError
 
@@ -31,6 +33,13 @@ from haproxy_ha_lib.settings import shown
 log = logging.getLogger(__name__)
 
 __virtualname__ = "haproxy_ha"
+
+# Salt's loader puts these here.
+__context__: dict[str, Any]
+__grains__: dict[str, Any]
+__opts__: dict[str, Any]
+__pillar__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
 
 
 def __virtual__():
@@ -598,7 +607,7 @@ def daemon_files(daemon, saltenv=None):
 
         salt primary haproxy_ha.daemon_files haproxy
     """
-    return table.find(f"files:{daemon}", _minion(saltenv)).shown()
+    return table.files_of(daemon, _minion(saltenv)).shown()
 
 
 def plan_files(daemon, saltenv=None):

@@ -6,12 +6,20 @@ are read here by name and are never an argument.
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_lib.settings import minion
 
 __virtualname__ = "haproxy_ha"
+
+# Salt's loader puts these here.
+__env__: str
+__opts__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
+__states__: dict[str, Callable[..., Any]]
 
 
 def __virtual__():

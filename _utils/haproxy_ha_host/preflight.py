@@ -55,7 +55,8 @@ def find_notes(minion: Minion, remember: bool = False) -> list[str]:
 def _notes(minion: Minion, settings: Settings) -> list[str]:
     try:
         machine = provider.own_machine(minion, settings)
-        notes = provider.api_of(minion, settings).notes(settings.load_balancers, machine)
+        addresses = {name: one.private_ip for name, one in settings.load_balancers.items()}
+        notes = provider.api_of(minion, settings).notes(addresses, machine)
         return [text for text in (provider.ask_fencing(minion, settings)["unknown"], *notes) if text]
     except CommandExecutionError as exc:
         return [f"floating IP: {exc}"]

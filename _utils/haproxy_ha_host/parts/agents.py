@@ -37,7 +37,7 @@ class Agents:
         with lock.alone("haproxy_ha.apply agents"):
             return Outcome(_THERE, agents.install(*self._version()))
 
-    def _version(self):
+    def _version(self) -> tuple[agents.Place, agents.Version]:
         """Where the agents are, and their version on the file server."""
         paths = self.minion.valid_settings().paths
         place = agents.Place(paths["agents_dir"], paths["agents_versions"], os.path.dirname(paths["fence_agent"]))

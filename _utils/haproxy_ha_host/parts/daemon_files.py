@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
@@ -16,6 +18,7 @@ from haproxy_ha_lib import listeners, nginx
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
+from haproxy_ha_lib.settings.types import Settings
 
 
 @dataclass(frozen=True)
@@ -47,19 +50,19 @@ class DaemonFiles:
         with lock.alone(f"haproxy_ha.apply files:{self.name}"):
             return self._apply(settings)
 
-    def wanted(self, settings) -> FileSet:
+    def wanted(self, settings: Settings) -> FileSet:
         """The set that the daemon should read. Raises :class:`entries.Absent`."""
         own_log_format = not _log_format_elsewhere(settings.paths)
         sets = layout.daemon_files(settings, self.minion.secrets(), own_log_format)
         wanted = entries.filled(self.minion, sets[self.name])
         return {**_left_over(wanted, settings), **wanted} if self.name == "haproxy" else wanted
 
-    def shown(self):
+    def shown(self) -> dict[str, Any]:
         """The set as people may see it: {path: entry as data}."""
         wanted = self.wanted(self.minion.valid_settings())
         return {path: fileset.shown(entry) for path, entry in wanted.items()}
 
-    def _plan(self, settings) -> Outcome:
+    def _plan(self, settings: Settings) -> Outcome:
         try:
             wanted = self.wanted(settings)
         except entries.Absent as exc:  # another state may put it there
@@ -68,7 +71,7 @@ class DaemonFiles:
         target = daemon(self.name, settings)
         return _with_servers(self._compare(target, wanted, settings), target, wanted)
 
-    def _compare(self, target: daemons.Daemon, wanted: FileSet, settings) -> Outcome:
+    def _compare(self, target: daemons.Daemon, wanted: FileSet, settings: Settings) -> Outcome:
         changes = _changes(wanted, settings)
         if not changes and not daemons.unfinished(target):
             return Outcome(self._there())
@@ -78,7 +81,7 @@ class DaemonFiles:
             return replace(outcome, said=unknown, unknown=unknown)
         return replace(outcome, refusal=daemons.refusal(target, {**wanted, **_read_too(target, settings)}))
 
-    def _apply(self, settings) -> Outcome:
+    def _apply(self, settings: Settings) -> Outcome:
         wanted, target = self.wanted(settings), daemon(self.name, settings)
         returned = _returned(pool.take_back(target.servers)) if target.servers else {}
         planned = self._compare(target, wanted, settings)
@@ -99,7 +102,7 @@ class DaemonFiles:
         return {self.name: {"old": "not taken", "new": "taken"}}
 
 
-def _changes(wanted: FileSet, settings) -> Changes:
+def _changes(wanted: FileSet, settings: Settings) -> Changes:
     present = fileset.secret_below(settings.paths["haproxy_certificates"], files.snapshot(wanted))
     return fileset.differences(present, wanted)
 
@@ -116,24 +119,24 @@ def _with_servers(outcome: Outcome, target: daemons.Daemon, wanted: FileSet) -> 
     return replace(outcome, said=said, changes=returned)
 
 
-def _returned(servers) -> Changes:
+def _returned(servers: Iterable[tuple[str, str]]) -> Changes:
     """The servers that a run which was killed had drained, as changes."""
     return {f"{backend}/{server}": {"old": "drained", "new": "ready"} for backend, server in servers}
 
 
-def _read_too(target: daemons.Daemon, settings) -> FileSet:
+def _read_too(target: daemons.Daemon, settings: Settings) -> FileSet:
     """What the daemon reads when it checks its files, though another part installs it."""
     return {settings.paths["corosync_authkey"]: FileEntry("0" * 256)} if target.name == "corosync" else {}
 
 
-def _left_over(wanted: FileSet, settings) -> FileSet:
+def _left_over(wanted: FileSet, settings: Settings) -> FileSet:
     """The certificates that an earlier run has installed and pillar no longer names; what others put there stays."""
     directory = settings.paths["haproxy_certificates"]
     known = sorted(daemons.installed_before(daemon("haproxy", settings)))
     return {path: None for path in known if os.path.dirname(path) == directory and path not in wanted}
 
 
-def _log_format_elsewhere(paths) -> bool:
+def _log_format_elsewhere(paths: Mapping[str, str]) -> bool:
     """Whether people's own nginx configuration has the log format, as a server that was built by hand after the
     tutorial has it."""
     own = paths["nginx_http"]
@@ -144,7 +147,7 @@ def _log_format_elsewhere(paths) -> bool:
 # The settings' daemons
 
 
-def daemon(name: str, settings) -> daemons.Daemon:
+def daemon(name: str, settings: Settings) -> daemons.Daemon:
     """A daemon as :mod:`haproxy_ha_host.daemons` knows it."""
     paths = settings.paths
     root, check = {
@@ -156,7 +159,7 @@ def daemon(name: str, settings) -> daemons.Daemon:
     return daemons.Daemon(name, settings.services[name], root, check, listeners.of(name, settings), *serving)
 
 
-def _pool(settings) -> pool.Pool:
+def _pool(settings: Settings) -> pool.Pool:
     paths, haproxy = settings.paths, settings.haproxy
     states = paths["haproxy_server_states"] if haproxy["keep_server_states"] else None
     running = runtime.HAProxy(settings.services["haproxy"], paths["haproxy_cfg"])

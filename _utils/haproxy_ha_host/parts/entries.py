@@ -22,7 +22,7 @@ class Absent(CommandExecutionError):
 def filled(minion: Minion, entries: FileSet) -> FileSet:
     """A set with the text of each file. Raises :class:`Absent`."""
 
-    def template(name):
+    def template(name: str) -> str:
         return minion.formula_text(f"files/{name}")
 
     return {path: entry and layout.filled(entry, template, _source) for path, entry in entries.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from haproxy_ha_host import commands, firewall
 from haproxy_ha_host.minion import Minion
@@ -43,11 +44,12 @@ class Firewall:
                     backend.apply(named)
         return Outcome(_THERE, planned.changes, notes=planned.notes)
 
-    def rules(self):
+    def rules(self) -> dict[str, Any]:
         """{"add": [text], "remove": [text], "active": whether the rules count now}."""
         add, remove, active = [], [], False
         for backend, named in self._backends():
-            missing, surplus = list(named), []
+            missing: list[str] = list(named)
+            surplus: list[str] = []
             if commands.program(backend.program):
                 missing, surplus = backend.plan(named)
                 active = active or (bool(named) and backend.active())
@@ -55,7 +57,7 @@ class Firewall:
             remove += surplus
         return {"add": add, "remove": remove, "active": active}
 
-    def _backends(self):
+    def _backends(self) -> list[tuple[firewall.Ufw | firewall.Nftables, firewall.Words]]:
         """Each kind of firewall, and which rules of ours should be in it: [(backend, {text: words})]."""
         settings = self.minion.readable_settings().firewall
         return [

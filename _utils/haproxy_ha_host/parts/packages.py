@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from haproxy_ha_host import apt, units
@@ -63,16 +64,16 @@ class Packages:
         refusal = f"Could not be installed: {', '.join(absent)}" if absent else None
         return Outcome(self._there(missing), changes, refusal)
 
-    def _there(self, names) -> str:
+    def _there(self, names: Collection[str]) -> str:
         return f"Installed: {', '.join(names) or 'nothing'}"
 
-    def _changes(self, missing) -> Changes:
+    def _changes(self, missing: Iterable[str]) -> Changes:
         return {
             **{name: {"old": "", "new": "installed"} for name in missing},
             **{f"{unit}.service": {"old": "held", "new": "free"} for unit in units.held()},
         }
 
-    def _choose(self):
+    def _choose(self) -> tuple[list[str], list[str]]:
         """(names of those to be installed, entries of ``names`` that apt does not know)."""
         installed = self.minion.salt["pkg.list_pkgs"]()
         every = {name for entry in self.names for name in entry.split(" | ")}

@@ -13,6 +13,7 @@ from haproxy_ha_host.parts.outcome import Outcome
 from haproxy_ha_lib import nginx
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
+from haproxy_ha_lib.settings.types import Settings
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Page:
         settings = self.minion.valid_settings()
         return entries.filled(self.minion, layout.page(settings, self._droplet_name(settings)))
 
-    def _droplet_name(self, settings) -> str | None:
+    def _droplet_name(self, settings: Settings) -> str | None:
         """What the metadata service calls this machine; None where there is no such service."""
         api = self.minion.api(settings)
         try:

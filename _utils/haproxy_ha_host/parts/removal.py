@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from haproxy_ha_host.parts import daemon_files, entries
 from haproxy_ha_host.parts.outcome import Changes, Outcome
 from haproxy_ha_lib import nginx
 from haproxy_ha_lib.files import fileset, layout
+from haproxy_ha_lib.settings.types import Settings
 
 log = logging.getLogger(__name__)
 
@@ -153,14 +154,14 @@ def _delete(paths: tuple[str, ...]) -> None:
 # whether a service is installed.
 
 
-def _nginx(settings, available: Callable[[str], bool]) -> Trace:
+def _nginx(settings: Settings, available: Callable[[str], bool]) -> Trace:
     directory, unit = settings.paths["nginx_dir"], settings.services["nginx"]
     if not os.path.isdir(directory) and not available(unit):
         return Trace()
     return Trace(packages=_NGINX_PACKAGES, units=(unit,), kept=(directory,))
 
 
-def _app_server(settings, available: Callable[[str], bool]) -> Trace:
+def _app_server(settings: Settings, available: Callable[[str], bool]) -> Trace:
     """nginx goes with our site, unless it serves other sites too."""
     paths = settings.paths
     own = tuple(paths[key] for key in ("nginx_site_enabled", "nginx_site", "nginx_http"))
@@ -174,7 +175,7 @@ def _app_server(settings, available: Callable[[str], bool]) -> Trace:
     return replace(_nginx(settings, available), deleted=deleted)
 
 
-def _load_balancer(settings, available: Callable[[str], bool]) -> Trace:
+def _load_balancer(settings: Settings, available: Callable[[str], bool]) -> Trace:
     paths = settings.paths
     if not _ours(paths, "haproxy_cfg"):
         return Trace()
@@ -186,7 +187,7 @@ def _load_balancer(settings, available: Callable[[str], bool]) -> Trace:
     )
 
 
-def _cluster(settings, available: Callable[[str], bool]) -> Trace:
+def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
     paths, packages, services = settings.paths, settings.packages, settings.services
     if not os.path.lexists(paths["agents_dir"]):
         return Trace()
@@ -205,7 +206,7 @@ def _cluster(settings, available: Callable[[str], bool]) -> Trace:
     )
 
 
-def _quorum_helper(settings, available: Callable[[str], bool]) -> Trace:
+def _quorum_helper(settings: Settings, available: Callable[[str], bool]) -> Trace:
     paths = settings.paths
     if not _ours(paths, "qnetd_options"):
         return Trace()
@@ -217,13 +218,13 @@ def _quorum_helper(settings, available: Callable[[str], bool]) -> Trace:
     )
 
 
-def _memory(settings, available: Callable[[str], bool]) -> Trace:
+def _memory(settings: Settings, available: Callable[[str], bool]) -> Trace:
     """What is kept in mind about the machine; the copies of what was there before are people's, and stay."""
     names = sorted(os.listdir(files.STATE)) if os.path.isdir(files.STATE) else []
     return Trace(deleted=tuple(os.path.join(files.STATE, name) for name in names if name != "backup"))
 
 
-def _ours(paths, *keys: str) -> tuple[str, ...]:
+def _ours(paths: Mapping[str, str], *keys: str) -> tuple[str, ...]:
     """Those of some files that say that they are the formula's."""
     return tuple(paths[key] for key in keys if fileset.MARK in (files.text(paths[key]) or ""))
 

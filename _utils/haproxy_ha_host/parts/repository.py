@@ -14,6 +14,7 @@ from haproxy_ha_host.parts.outcome import Outcome
 from haproxy_ha_lib import openpgp, values
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.files.entry import FileSet
+from haproxy_ha_lib.types import Tree
 from saltext.pacemaker import words
 
 _THERE = "The repository is in place"
@@ -43,7 +44,7 @@ class Repository:
         key = None if wanted["trusted"] else self._key(wanted, settings.paths["apt_keyring"])
         return layout.repository(settings, key)
 
-    def _key(self, wanted, keyring) -> str:
+    def _key(self, wanted: Tree, keyring: str) -> str:
         key = wanted["key"] or files.text(keyring) or _fetched(wanted["key_url"])
         _check_fingerprint(key, wanted["fingerprint"])
         return key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
@@ -65,7 +66,7 @@ class Running(_Service):
     def _there(self) -> Outcome:
         return Outcome(f"{self.name} runs, and starts at boot")
 
-    def _changes(self, now) -> Changes:
+    def _changes(self, now: dict[str, Any]) -> Changes:
         return self._becomes(_seen(now), "active, enabled")
 
 
@@ -104,7 +105,7 @@ class Dead(_Service):
     def _there(self) -> Outcome:
         return Outcome(f"{self.name} does not run, and does not start at boot")
 
-    def _changes(self, now) -> Changes:
+    def _changes(self, now: dict[str, Any]) -> Changes:
         return self._becomes(_seen(now), "inactive, disabled")
 
 
@@ -134,17 +135,17 @@ class Disabled(_Service):
             raise CommandExecutionError(f"{self.name} still starts at boot, now or after its next upgrade")
         return Outcome(f"{self.name} no longer starts at boot: the cluster starts it", planned.changes)
 
-    def _stays_off(self, now) -> bool:
+    def _stays_off(self, now: dict[str, Any]) -> bool:
         return now["at_boot"] not in _AT_BOOT and not units.upgrade_enables(self.name)
 
 
-def _serves(unit) -> bool:
+def _serves(unit: dict[str, Any]) -> bool:
     return unit.get("active") in ("active", "reloading") and unit["at_boot"] in _AT_BOOT
 
 
-def _rests(unit) -> bool:
+def _rests(unit: dict[str, Any]) -> bool:
     return not unit or (unit["active"] in ("inactive", "failed") and unit["at_boot"] not in _AT_BOOT)
 
 
-def _seen(unit) -> str:
+def _seen(unit: dict[str, Any]) -> str:
     return f"{unit['active']}, {unit['at_boot']}" if unit else "not installed"

@@ -93,6 +93,12 @@ def find(name: str, minion: Minion) -> Part:
     return family.make(minion, rest)
 
 
+def files_of(daemon: str, minion: Minion) -> daemon_files.DaemonFiles:
+    """Return the part ``files:<daemon>``."""
+    find(f"files:{daemon}", minion)  # refuses what is none
+    return daemon_files.DaemonFiles(minion, daemon)
+
+
 def names() -> list[str]:
     """The names of all parts; where any name may follow, what it is stands in its place."""
     of_families = [

@@ -10,6 +10,7 @@ from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Outcome
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileSet
+from haproxy_ha_lib.settings.types import Settings
 
 _THERE = "Packages are upgraded as pillar says"
 
@@ -34,11 +35,11 @@ class Upgrades:
             units.systemctl("daemon-reload")
         return outcome
 
-    def _wanted(self, settings) -> FileSet:
+    def _wanted(self, settings: Settings) -> FileSet:
         wanted = entries.filled(self.minion, layout.upgrades(settings))
         return {path: entry for path, entry in wanted.items() if not fileset.foreign(files.read(path))}
 
 
-def _is_read(drop_in: str, settings) -> bool:
+def _is_read(drop_in: str, settings: Settings) -> bool:
     """Whether systemd has read a drop-in of apt's daily upgrade."""
     return drop_in in units.unit_property(settings.services["upgrades"], "DropInPaths").split()

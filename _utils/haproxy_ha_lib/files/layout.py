@@ -15,7 +15,7 @@ from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
 
 
-def filled(entry: FileEntry, template: Callable[[str], str], source: Callable[[str], str]) -> FileEntry:
+def filled(entry: FileEntry, template: Callable[[str], str], source: Callable[[str], str | None]) -> FileEntry:
     """
     Return an entry with its text.
 
@@ -26,7 +26,7 @@ def filled(entry: FileEntry, template: Callable[[str], str], source: Callable[[s
     """
     if entry.template:
         return entry.with_content(render(template(entry.template), entry.model))
-    return entry.with_content("".join(map(source, entry.sources))) if entry.sources else entry
+    return entry.with_content("".join(source(path) or "" for path in entry.sources)) if entry.sources else entry
 
 
 def render(template_text: str, model: Any) -> str:

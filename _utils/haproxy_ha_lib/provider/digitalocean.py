@@ -67,13 +67,12 @@ class ReservedIPs(API):
         is_here = owner == self.machine()
         return is_here, f"droplet {owner}, {'this' if is_here else 'another'} machine"
 
-    def notes(self, balancers: Mapping[str, Any], machine: int | None) -> list[str]:
+    def notes(self, balancers: Mapping[str, str | None], machine: int | None) -> list[str]:
         address = self._ask("reserved_ip", self._floating_ip.address, timeout=10)
         notes = [f"{address['address']} has a pending action"] if address["locked"] else []
         if address["droplet_id"] not in (None, machine):
             holder = self._ask("droplet", address["droplet_id"], timeout=10)
-            members = {one["private_ip"] for one in balancers.values()}
-            if holder["name"] not in balancers and holder["private_ip"] not in members:
+            if holder["name"] not in balancers and holder["private_ip"] not in balancers.values():
                 who = f"droplet {holder['id']} ({holder['name']}), which is none of the load balancers"
                 notes.append(f"{address['address']} is taken from {who}")
         return notes

@@ -35,9 +35,6 @@ class FloatingIP:
     ca_file: str
     token_file: str
 
-    def __getitem__(self, key: str) -> Any:
-        return getattr(self, key)
-
     @property
     def address(self) -> str | None:
         """The address, while there is but one."""
@@ -105,8 +102,11 @@ class API(ABC):
         """Whether this machine has the address, and who has it, in words."""
 
     @abstractmethod
-    def notes(self, balancers: Mapping[str, Any], machine: int | None) -> list[str]:
-        """What people should know before the first run. machine: this one; None where that is unknown."""
+    def notes(self, balancers: Mapping[str, str | None], machine: int | None) -> list[str]:
+        """
+        What people should know before the first run. balancers: the private address of each load balancer. machine:
+        this one; None where that is unknown.
+        """
 
     @abstractmethod
     def fencing(self, plugs: Mapping[str, str], name: str, machine: int | None) -> tuple[list[str], str]:

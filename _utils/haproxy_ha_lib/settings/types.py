@@ -17,15 +17,8 @@ from haproxy_ha_lib.provider import FloatingIP
 from haproxy_ha_lib.types import Rule, Tree
 
 
-class Record:
-    """Its fields may be had as the keys of a mapping, too."""
-
-    def __getitem__(self, key: str) -> Any:
-        return getattr(self, key)
-
-
 @dataclass(frozen=True)
-class Machine(Record):
+class Machine:
     """A load balancer, or what this machine is by all tables of pillar; None: unknown."""
 
     private_ip: str | None = None
@@ -42,7 +35,7 @@ class Machine(Record):
 
 
 @dataclass(frozen=True)
-class AppServer(Record):
+class AppServer:
     """An app server, and its place in the pool."""
 
     private_ip: str | None
@@ -56,7 +49,7 @@ class AppServer(Record):
 
 
 @dataclass(frozen=True)
-class QuorumHelper(Record):
+class QuorumHelper:
     """The third machine that votes."""
 
     private_ip: str | None
@@ -65,7 +58,7 @@ class QuorumHelper(Record):
 
 
 @dataclass(frozen=True)
-class Fencing(Record):
+class Fencing:
     """Whether lost load balancers are powered off, and which droplets they are."""
 
     enabled: bool
@@ -74,7 +67,7 @@ class Fencing(Record):
 
 
 @dataclass(frozen=True)
-class QuorumDevice(Record):
+class QuorumDevice:
     """How the load balancers use the quorum helper."""
 
     algorithm: str | None
@@ -83,7 +76,7 @@ class QuorumDevice(Record):
 
 
 @dataclass(frozen=True)
-class Cluster(Record):
+class Cluster:
     """Corosync and Pacemaker; ``configuration``: Pacemaker's objects in the form of pacemaker.export."""
 
     name: str
@@ -113,7 +106,7 @@ class Cluster(Record):
 
 
 @dataclass(frozen=True)
-class Firewall(Record):
+class Firewall:
     """What rules are added with, and the rules."""
 
     enabled: bool
@@ -122,7 +115,7 @@ class Firewall(Record):
 
 
 @dataclass(frozen=True)
-class Settings(Record):
+class Settings:
     """
     What one minion has to be; :func:`haproxy_ha_lib.settings.build.settings` says where it comes from.
 

@@ -24,7 +24,7 @@ def test_all_errors_are_told_and_the_rest_is_readable():
     wrong = minion(changed({"verify": "maybe", "mine": "no"}))
     with pytest.raises(CommandExecutionError, match="haproxy_ha:mine.*\n.*haproxy_ha:verify"):
         wrong.valid_settings()
-    assert wrong.readable_settings()["paths"]
+    assert wrong.readable_settings().paths
     assert wrong.shown_settings()["roles"] == []
 
 

@@ -102,7 +102,7 @@ def test_each_has_what_the_rest_asks_for():
 
 # What DigitalOcean's API is asked
 
-BALANCERS = {"primary": {"private_ip": "10.132.20.10"}, "secondary": {"private_ip": "10.132.20.11"}}
+BALANCERS = {"primary": "10.132.20.10", "secondary": "10.132.20.11"}
 
 
 def api(**answers):
