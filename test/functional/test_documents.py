@@ -143,7 +143,7 @@ def test_the_daemons_take_what_an_example_makes(place, secrets, single):
     """On each machine that it names: HAProxy, nginx and corosync check their files, and install them."""
     pillar = pillar_of(EXAMPLES[place], secrets)
     for minion in ("primary", "secondary"):
-        assert built(pillar, minion)["roles"][0] == "load_balancer"
+        assert built(pillar, minion).roles[0] == "load_balancer"
         for daemon in ("haproxy", "corosync"):
             state = single("haproxy_ha.files", daemon, pillar, minion)
             assert state["result"] is True, state["comment"]
@@ -159,7 +159,7 @@ def test_the_cluster_takes_what_an_example_makes(place, secrets, minions, tmp_pa
 
     cib = tmp_path / "cib.xml"
     cib.write_text(CIB.replace('"n1"', '"primary"').replace('"n2"', '"secondary"'), encoding="utf-8")
-    wanted = built(pillar_of(EXAMPLES[place], secrets), "primary")["cluster"]["configuration"]
+    wanted = built(pillar_of(EXAMPLES[place], secrets), "primary").cluster.configuration
     modules = minions("primary").modules
     done = modules.pacemaker.apply(wanted, cib_file=str(cib))
     assert {"primitive haproxy", "primitive FloatIP"} <= set(done["changes"])
@@ -277,8 +277,8 @@ def test_what_is_replaced_goes_in_the_commit_that_brings_what_replaces_it(exampl
     modules, cib = minions("primary").modules, str(tmp_path / "cib.xml")
     by_hand = {"primitives": {"lb": {"agent": "systemd:haproxy"}}, "clones": {"lb-clone": {"resource": "lb"}}}
     modules.pacemaker.apply(by_hand, cib_file=cib, owner="somebody")
-    wanted = built(pillar_of(example, secrets), "primary")["cluster"]["configuration"]
-    usual = built(EXAMPLE, "primary")["cluster"]["configuration"]
+    wanted = built(pillar_of(example, secrets), "primary").cluster.configuration
+    usual = built(EXAMPLE, "primary").cluster.configuration
     [text] = objects.twins(usual, modules.pacemaker.foreign(usual, cib_file=cib), "203.0.113.10")
     assert "primitive lb (systemd:haproxy) runs HAProxy" in text
     assert list(objects.twins(wanted, modules.pacemaker.foreign(wanted, cib_file=cib), "203.0.113.10")) == []
@@ -365,7 +365,7 @@ def test_the_page_and_the_metrics_are_there_on_the_private_address(example, secr
         assert "haproxy_process_" in ask(8404, "/metrics", address=PRIVATE)[2]
         assert net.connect(ANCHOR, 8404) == "refused"
     open_to_all = laid_over(pillar, {"haproxy": {"stats": {"bind": ["anchor:8404"]}}})
-    assert any("password" in error for error in build.settings(open_to_all, "primary", DEFAULTS)["errors"])
+    assert any("password" in error for error in build.settings(open_to_all, "primary", DEFAULTS).errors)
 
 
 @shows("docs/http.md, TCP")
@@ -374,9 +374,9 @@ def test_a_proxy_in_tcp_mode_passes_bytes_to_its_servers(example, secrets, singl
     listen = pillar["haproxy"]["listens"]["database"]
     [bind] = listen["bind"]
     port = int(bind.rpartition(":")[2])
-    servers = built(pillar, "primary")["app_servers"]
+    servers = built(pillar, "primary").app_servers
     with contextlib.ExitStack() as stack:
-        wanted = {name: servers[name]["private_ip"] for name in listen["servers"]}
+        wanted = {name: servers[name].private_ip for name in listen["servers"]}
         stack.enter_context(addresses(*sorted(set(wanted.values()) - set(APPS.values()))))
         for name, address in wanted.items():
             stack.enter_context(web_server(name, address, listen["port"]))
@@ -396,7 +396,7 @@ def test_the_address_of_its_own_is_served_beside_the_one_that_moves(example, sec
 def test_the_helper_gets_its_certificate_and_corosync_counts_three_votes(example, secrets, single):
     pillar = pillar_of(example, secrets)
     [helper] = pillar["quorum_helper"]
-    assert "quorum_helper" in built(pillar, helper)["roles"]
+    assert "quorum_helper" in built(pillar, helper).roles
     for which, minion in (("helper", helper), ("balancer", "primary")):
         assert single("haproxy_ha.quorum_certificates", which, pillar, minion)["result"] is True
     assert single("haproxy_ha.files", "corosync", pillar)["result"] is True
@@ -408,14 +408,14 @@ def test_the_helper_gets_its_certificate_and_corosync_counts_three_votes(example
 @shows("docs/digitalocean.md, Another floating IP")
 def test_the_cluster_is_told_which_address_goes_for_the_new_one(example, secrets):
     tree = given(example, secrets)["floating_ip"]
-    primitives = built(pillar_of(example, secrets), "primary")["cluster"]["configuration"]["primitives"]
+    primitives = built(pillar_of(example, secrets), "primary").cluster.configuration["primitives"]
     assert primitives["FloatIP"]["params"] == {"address": tree["address"], "replaces": tree["replaces"]}
 
 
 @shows("docs/digitalocean.md, Fencing")
 def test_the_fence_agent_is_told_which_droplet_a_load_balancer_is(example, secrets):
     tree = given(example, secrets)["cluster"]["fencing"]["droplets"]
-    primitives = built(pillar_of(example, secrets), "primary")["cluster"]["configuration"]["primitives"]
+    primitives = built(pillar_of(example, secrets), "primary").cluster.configuration["primitives"]
     assert primitives["fencing"]["params"]["droplets"] == ";".join(f"{node}:{one}" for node, one in tree.items())
 
 
