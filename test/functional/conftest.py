@@ -82,13 +82,16 @@ def minions(salt_factories, api, tmp_path_factory):
 
     made, listed = {}, module_list.write(tmp_path_factory.mktemp("listed"))
 
-    def minion(name, file_roots=(REPOSITORY,)):
-        key = (name, *file_roots)
+    def listing(roots):
+        return [*([listed] if REPOSITORY in roots else []), *map(str, roots)]
+
+    def minion(name, file_roots=(REPOSITORY,), staging=()):
+        key = (name, *file_roots, "staging", *staging)
         if key not in made:
             overrides = {
                 "id": name,
                 "file_client": "local",
-                "file_roots": {"base": [*([listed] if REPOSITORY in file_roots else []), *map(str, file_roots)]},
+                "file_roots": {"base": listing(file_roots), **({"staging": listing(staging)} if staging else {})},
                 "pillar_roots": {"base": []},
             }
             factory = salt_factories.salt_minion_daemon(random_string("functional-"), overrides=overrides)
