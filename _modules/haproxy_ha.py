@@ -28,7 +28,6 @@ from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import firewall as parts_firewall
 from haproxy_ha_host.parts import packages, removal, table
 from haproxy_ha_lib import values
-from haproxy_ha_lib.settings import shown
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +76,7 @@ def settings(saltenv=None):
 
         salt primary haproxy_ha.settings
     """
-    return shown.without_secrets(_minion(saltenv).shown_settings())
+    return _minion(saltenv).public_settings()
 
 
 def rendered(saltenv=None, preflighted=True):

@@ -19,7 +19,7 @@ from haproxy_ha_host import files, synced
 from haproxy_ha_lib import provider
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.provider.interface import API
-from haproxy_ha_lib.settings import addresses, build, minion
+from haproxy_ha_lib.settings import addresses, build, minion, shown
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
 
@@ -117,12 +117,16 @@ class Minion:
     # Settings
 
     def shown_settings(self) -> Tree:
-        """Return the settings as people may see them, without roles while something is wrong or missing (dict)."""
-        return self._both_settings()[1]
+        """Return the settings for SLS files, without roles while something is wrong or missing (dict)."""
+        return self._all_settings()[1]
+
+    def public_settings(self) -> Tree:
+        """Return the same as people may see them: what stands in parameters of agents is hidden, too (dict)."""
+        return self._all_settings()[2]
 
     def settings(self) -> Settings | None:
         """Return the settings, with whatever is wrong in ``errors``; None where the formula's files cannot be read."""
-        plain = self._both_settings()[0]
+        plain = self._all_settings()[0]
         return Settings.of(plain) if "paths" in plain else None
 
     def valid_settings(self) -> Settings:
@@ -139,16 +143,17 @@ class Minion:
             raise CommandExecutionError("\n".join(self.shown_settings()["errors"]))
         return settings
 
-    def _both_settings(self) -> tuple[Tree, Tree]:
-        """The settings and what people may see of them, both as plain data."""
+    def _all_settings(self) -> tuple[Tree, Tree, Tree]:
+        """The settings, those for SLS files, and those for people, all as plain data."""
         pillar = self.whole_pillar()
         key = hashlib.sha256(json.dumps([self.environment, self.id, pillar], default=str).encode()).hexdigest()
-        return self.once("settings", key, lambda: self._build_both(pillar))
+        return self.once("settings", key, lambda: self._build_all(pillar))
 
-    def _build_both(self, pillar: Mapping[str, Any]) -> tuple[Tree, Tree]:
+    def _build_all(self, pillar: Mapping[str, Any]) -> tuple[Tree, Tree, Tree]:
         whole = self._build(pillar)
         roles = [] if whole["errors"] or self.missing() else whole["roles"]
-        return whole, {**whole, "roles": roles, "haproxy": fileset.masked_data(whole.get("haproxy"))}
+        rendered = {**whole, "roles": roles, "haproxy": fileset.masked_data(whole.get("haproxy"))}
+        return whole, rendered, shown.without_secrets(rendered)
 
     def _build(self, pillar: Mapping[str, Any]) -> Tree:
         tree = pillar.get("haproxy_ha")

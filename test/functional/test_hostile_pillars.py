@@ -168,7 +168,10 @@ def test_any_pillar_is_refused_with_words_or_taken_by_the_daemons(pem, tmp_path,
 
 RENDERED = {
     "bind", "mode", "http-request", "stats", "option", "http-check", "balance", "server", "default_backend", "user",
-    "peer", "localpeer", "server-state-file", "load-server-state-from-file",
+    "peer", "localpeer", "server-state-file", "load-server-state-from-file", "#", "acl", "tcp-request", "stick-table",
+    "maxconn", "ssl-default-bind-ciphers", "ssl-default-bind-ciphersuites", "ssl-default-bind-options",
+    "ssl-default-bind-curves", "ssl-default-server-ciphers", "ssl-default-server-ciphersuites",
+    "ssl-default-server-options",
 }  # fmt: skip
 
 
