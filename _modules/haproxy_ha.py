@@ -3,6 +3,13 @@ The machines of a highly available HAProxy pair and its app servers: what each s
 
 What is decided about them is in the package ``haproxy_ha_lib``; commands, sockets and files are touched by the package
 ``haproxy_ha_host``, for this module. :mod:`pacemaker` has the cluster, :mod:`digitalocean` the floating IP.
+
+Most functions take the same last parameter:
+
+saltenv : ``None``
+    The environment whose defaults and templates are read (str); the minion's own, else ``base``. Where one is named, as
+    in the states, the pillar is that at hand, which is a run's own; without one, as people call, it is read anew: no
+    ``saltutil.refresh_pillar`` is needed.
 """
 
 import base64
@@ -15,13 +22,7 @@ from typing import Any
 
 from salt.exceptions import SaltInvocationError
 
-from haproxy_ha_host import (
-    corosync,
-    leftovers,
-    nss,
-    rendering,
-    verification,
-)
+from haproxy_ha_host import corosync, nss, rendering, verification
 from haproxy_ha_host import preflight as host_preflight
 from haproxy_ha_host.cluster import membership, operate
 from haproxy_ha_host.minion import Minion
@@ -60,15 +61,9 @@ def settings(saltenv=None):
     """
     Return what this minion should be: defaults, pillar, metadata and mine, merged and checked.
 
-    saltenv : ``None``
-        The environment whose defaults are read (str); the minion's own, else ``base``. Where one is named, as in the
-        states, the pillar is that at hand, which is a run's own; without one, as people call, it is read anew: no
-        ``saltutil.refresh_pillar`` is needed. So do all functions of this module.
-
-    Returns a dict with ``roles`` (none while something is wrong or missing), ``errors`` (texts that name the
-    pillar path; all of them), and the settings of each tier. No secret is in it: those in raw lines and in parameters
-    of agents are hidden.
-    Within a run it is made once for the same pillar.
+    Returns a dict with ``roles`` (none while something is wrong or missing), ``errors`` (texts that name the pillar
+    path; all of them), and the settings of each tier. No secret is in it: those in raw lines and in parameters of
+    agents are hidden. Within a run it is made once for the same pillar.
 
     CLI Example:
 
@@ -84,8 +79,6 @@ def rendered(saltenv=None, preflighted=True):
     Return the settings that the SLS files of a run are rendered from: made once for all of them, however long that
     takes. For SLS files; :func:`settings` is for everybody else.
 
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
     preflighted : ``True``
         False: do not ask :func:`preflight`.
 
@@ -110,9 +103,6 @@ def stale(saltenv=None):
     once they are synced (``saltutil.sync_all``). By the file ``haproxy_ha/modules.sha256`` of the states: one look-up,
     whatever the number of modules.
 
-    saltenv : ``None``
-        The environment of the states (str); the minion's own, else ``base``.
-
     CLI Example:
 
     .. code-block:: bash
@@ -126,9 +116,6 @@ def roles(saltenv=None):
     """
     Return the roles that pillar gives this minion: a list of ``load_balancer``, ``app_server`` and ``quorum_helper``,
     empty where pillar has nothing for it.
-
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
 
     Raises CommandExecutionError with all errors while something is wrong in pillar or modules are missing.
 
@@ -216,8 +203,6 @@ def preflight(saltenv=None, max_age=0):
     droplets. An API that cannot be reached is no error where the same address, token and URL worked before: an outage
     of the provider must not keep anybody from changing HAProxy's configuration.
 
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
     max_age : ``0``
         How old the answer may be, in seconds (float), if it was given while the SLS files of this run were rendered.
 
@@ -242,8 +227,6 @@ def preflight_notes(saltenv=None, remember=False):
     The address belongs to a droplet that is none of the load balancers, from which the cluster will take it; it has a
     pending action; whether the token may power droplets off, for fencing, is unknown.
 
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
     remember : ``False``
         True, as the state ``haproxy_ha.preflight`` does once nothing stands in the way: remember that the API knows the
         floating IP with the present settings.
@@ -291,8 +274,6 @@ def verify(timeout=0, saltenv=None):
 
     timeout : ``0``
         How long to make them again while one does not find what it should, in seconds (int).
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
 
     On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away, because
     it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
@@ -321,9 +302,6 @@ def off(saltenv=None):
     """
     Return why HAProxy does not run on this load balancer by the will of an operator: a list of texts, each with the
     way to end it; empty if it should run, or this is no load balancer.
-
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
 
     CLI Example:
 
@@ -378,42 +356,6 @@ def failover(to=None, timeout=60):
     return operate.failover(_minion(), to, timeout)
 
 
-# What runs that were killed have left
-
-
-def leftovers_found(saltenv=None):
-    """
-    Return what is left of runs that were killed, and that no run at work has: ``{thing: what it is}``; a thing is a
-    path, a service that is kept from being started, or a node with the mark of a planned failover.
-
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.leftovers_found
-    """
-    return leftovers.find(leftovers.places(_minion(saltenv).readable_settings()))
-
-
-def leftovers_removed(saltenv=None):
-    """
-    Take away what :func:`leftovers_found` finds; return what it was.
-
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.leftovers_removed
-    """
-    return leftovers.remove(leftovers.places(_minion(saltenv).readable_settings()))
-
-
 # Who is there
 
 
@@ -425,8 +367,6 @@ def absent(nodes, timeout=120, saltenv=None, wait=False):
         Names of the nodes that should be there (list of str).
     timeout : ``120``
         How long somebody would wait for them, in seconds (int).
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
     wait : ``False``
         True: wait for them, as long as it makes sense; what for is said at once and every few seconds, in the log and
         as an event.
@@ -453,8 +393,6 @@ def cluster_obstacles(timeout=0, saltenv=None, ready=False):
     timeout : ``0``
         How long to wait for nodes that are not ready, in seconds (int); who is waited for is said at once, in the log
         and as an event.
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
     ready : ``False``
         True: tell the cluster first that this node has the agents and what they need, where it cannot know that.
 
@@ -493,6 +431,8 @@ def plan(part, saltenv=None):
         - ``agents``: the resource agents and the fence agent, all that they consist of in one step.
         - ``secret:api_token``, ``secret:authkey``: files with what pillar keeps secret, for root alone.
         - ``certificates:helper``, ``certificates:balancer``: those of the quorum helper, and of its clients.
+        - ``leftovers``: what is left of runs that were killed, and that no run at work has, is gone: paths, holds on
+          services, marks of a planned failover.
         - ``firewall``: the rules of the settings, and no rule of ours beyond them; rules of others stay.
         - ``running:<service>``, ``restarted:<service>``, ``dead:<service>``: a service that runs, now and after a boot,
           is restarted, or does not run.
@@ -500,8 +440,6 @@ def plan(part, saltenv=None):
         - ``removed:cluster``, ``removed:load_balancer``, ``removed:app_server``, ``removed:quorum_helper``,
           ``removed:memory``, ``removed:nginx``, ``removed:firewall``: what :func:`remains` names is gone, with services
           and packages, and a copy of its configuration is kept; our rules are gone.
-    saltenv : ``None``
-        The environment whose defaults and templates are read (str); see :func:`settings`.
 
     Returns ``{"changes": {thing: {"old", "new"}}, "refusal", "unknown", "notes", "kept", "comment"}``: ``changes`` is
     empty where all is as it should be; ``refusal`` is why it cannot be made so, in a daemon's own words where that
@@ -524,8 +462,6 @@ def apply(part, saltenv=None):
 
     part
         Its name, as in :func:`plan` (str). What it is made of comes from pillar and from the formula's files.
-    saltenv : ``None``
-        The environment whose defaults and templates are read (str); see :func:`settings`.
 
     Returns what :func:`plan` does. What somebody else wrote is copied first. Of what several runs must not do at once,
     one waits for the other, for two minutes at most. Raises CommandExecutionError with what was in the way; what was
@@ -547,27 +483,7 @@ def _made(outcome):
     return outcome.data()
 
 
-def plan_packages(pkgs, units=(), saltenv=None):
-    """
-    Return what :func:`install_packages` would do, as :func:`plan` does.
-
-    pkgs
-        As there (list of str).
-    units : ``()``
-        As there (list of str).
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.plan_packages '["resource-agents | resource-agents-base"]'
-    """
-    return packages.Packages(_minion(saltenv), tuple(pkgs), tuple(units)).plan().data()
-
-
-def install_packages(pkgs, units=(), saltenv=None):
+def install_packages(pkgs, units=(), saltenv=None, test=False):
     """
     Install packages without having their services started, as Debian's packages do; return what :func:`apply` does.
 
@@ -576,16 +492,17 @@ def install_packages(pkgs, units=(), saltenv=None):
         installed, else the first that apt can install, is the right one.
     units : ``()``
         Services to hold meanwhile (list of str, without ``.service``); one that runs is left alone.
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
+    test : ``False``
+        True: return what would be done, as :func:`plan` does.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt primary haproxy_ha.install_packages '[haproxy]' units='[haproxy]'
+        salt primary haproxy_ha.install_packages '["resource-agents | resource-agents-base"]'
     """
-    return _made(packages.Packages(_minion(saltenv), tuple(pkgs), tuple(units)).apply())
+    wanted = packages.Packages(_minion(saltenv), tuple(pkgs), tuple(units))
+    return wanted.plan().data() if test else _made(wanted.apply())
 
 
 def daemon_files(daemon, saltenv=None):
@@ -594,8 +511,6 @@ def daemon_files(daemon, saltenv=None):
 
     daemon
         ``haproxy``, ``nginx`` or ``corosync`` (str).
-    saltenv : ``None``
-        The environment whose templates are used (str); see :func:`settings`.
 
     Returns ``{path: {"content", "mode", "user", "group"} or {"link"} or None}``; None: nothing may be there. Secrets
     and passwords are hidden in it.
@@ -615,8 +530,6 @@ def plan_files(daemon, saltenv=None):
 
     daemon
         ``haproxy``, ``nginx`` or ``corosync`` (str).
-    saltenv : ``None``
-        The environment whose templates are used (str); see :func:`settings`.
 
     CLI Example:
 
@@ -633,8 +546,6 @@ def apply_files(daemon, saltenv=None):
 
     daemon
         ``haproxy``, ``nginx`` or ``corosync`` (str).
-    saltenv : ``None``
-        The environment whose templates are used (str); see :func:`settings`.
 
     CLI Example:
 
@@ -652,8 +563,6 @@ def firewall(wanted=True, saltenv=None):
 
     wanted : ``True``
         False: none should be there.
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
 
     Returns ``{"add": [text], "remove": [text], "active": bool}``; ``active``: the rules count now.
 
@@ -672,9 +581,6 @@ def left_over(saltenv=None):
     ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper`` and, on a machine without a role, ``memory``, what
     the formula has kept in mind about the machine.
 
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
-
     CLI Example:
 
     .. code-block:: bash
@@ -692,8 +598,6 @@ def remains(part, saltenv=None):
         ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper`` or ``memory`` (what the formula has kept in
         mind about the machine, but for copies of what was there before): what this formula has put there, known by
         its own files, whatever pillar says now; or ``nginx``: any nginx (str).
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
 
     Returns ``{"packages": [...], "units": [...], "kept": [...], "deleted": [...], "taken": [...], "changes":
     {thing: {"old", "new"}}}``, empty when nothing is there: packages to purge, services to stop, directories of which a
@@ -715,8 +619,6 @@ def remove(part, saltenv=None):
 
     part
         As in :func:`remains` (str). ``cluster`` first moves the floating IP to another load balancer, if there is one.
-    saltenv : ``None``
-        The environment whose defaults are read (str); see :func:`settings`.
 
     CLI Example:
 

@@ -165,24 +165,14 @@ def preflight(name, rendered=()):
 def tidied(name):
     """
     Nothing is left of runs that were killed: files without their name, copies of keys, services that are kept from
-    being started, marks of a planned failover. See :func:`haproxy_ha.leftovers_found <haproxy_ha>`.
+    being started, marks of a planned failover. See :func:`haproxy_ha.plan <haproxy_ha>`.
 
     .. code-block:: yaml
 
         haproxy_ha-tidied:
           haproxy_ha.tidied
     """
-    found = __salt__["haproxy_ha.leftovers_found"](__env__)
-    if not found:
-        return _done("No run that was killed has left anything")
-    if __opts__["test"]:
-        return _would("What runs that were killed have left would be taken away", _gone(found))
-    removed = __salt__["haproxy_ha.leftovers_removed"](__env__)
-    return _done("What runs that were killed had left is gone", _gone(removed))
-
-
-def _gone(found):
-    return {thing: {"old": what, "new": None} for thing, what in found.items()}
+    return _converge("leftovers")
 
 
 @_state
@@ -203,8 +193,7 @@ def packages_installed(name, pkgs, units=()):
             - pkgs: [nginx]
             - units: [nginx]
     """
-    verb = "plan_packages" if __opts__["test"] else "install_packages"
-    return _told(__salt__[f"haproxy_ha.{verb}"](pkgs, units, __env__))
+    return _told(__salt__["haproxy_ha.install_packages"](pkgs, units, __env__, test=__opts__["test"]))
 
 
 @_state

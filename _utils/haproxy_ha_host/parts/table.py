@@ -14,6 +14,7 @@ from haproxy_ha_host.parts import (
     certificates,
     daemon_files,
     firewall,
+    leftovers,
     page,
     removal,
     repository,
@@ -59,6 +60,7 @@ def _removal(minion: Minion, name: str) -> Part:
 SINGLE: dict[str, Callable[[Minion], Part]] = {
     "agents": agents.Agents,
     "firewall": firewall.Firewall,
+    "leftovers": leftovers.Leftovers,
     "page": page.Page,
     "repository": repository.Repository,
     "upgrades": upgrades.Upgrades,

@@ -5,9 +5,11 @@ import ast
 import pytest
 from salt.exceptions import SaltInvocationError
 
+from haproxy_ha_host import leftovers
 from haproxy_ha_host.parts import table
 from haproxy_ha_host.parts.outcome import Outcome
 from support import REPOSITORY
+from support.told import minion
 
 MINION = object()
 ALONE = [name for name in table.names() if "<" not in name]
@@ -32,7 +34,7 @@ def test_every_part_is_planned_and_applied(name):
 
 
 @pytest.mark.parametrize("name, message", [
-    ("pages", "part: found 'pages', allowed: agents, firewall, page"),
+    ("pages", "part: found 'pages', allowed: agents, firewall, leftovers, page"),
     ("page:x", "part: found 'page:x', allowed: agents"),
     ("files", "part: found 'files', allowed: agents"),
     ("running:", "part: found 'running:', allowed: agents"),
@@ -54,3 +56,13 @@ def test_a_part_that_is_none_is_named_with_those_that_are(name, message):
 ])
 def test_people_are_told_all_of_it_in_a_sentence(outcome, comment):
     assert outcome.data()["comment"] == comment
+
+
+@pytest.mark.parametrize("found", [{}, {"/etc/.x": "a file that has not got its name"}])
+def test_what_killed_runs_left_is_a_part(monkeypatch, found):
+    for verb in ("find", "remove"):
+        monkeypatch.setattr(leftovers, verb, lambda places: found)
+    part = table.find("leftovers", minion())
+    changes = {thing: {"old": what, "new": None} for thing, what in found.items()}
+    assert part.plan().changes == part.apply().changes == changes
+    assert ("No run" in part.plan().comment) == ("No run" in part.apply().comment) == (not found)

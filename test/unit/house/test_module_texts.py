@@ -53,8 +53,10 @@ def test_every_function_has_an_example_of_its_call(path):
 
 @named("path", [REPOSITORY / folder / "haproxy_ha.py" for folder in ("_modules", "_states")], ids=["module", "state"])
 def test_every_parameter_is_explained(path):
+    """By its function, or once for all by the module."""
+    of_all = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     for function in public(path):
-        text = ast.get_docstring(function) or ""
+        text = f"{ast.get_docstring(function) or ''}\n{of_all}"
         arguments = {argument.arg for argument in function.args.args} - {"name"}
         missing = [name for name in arguments if not re.search(rf"^{name}( : .*)?$", text, re.MULTILINE)]
         assert not missing, f"{path.stem}.{function.name}: {missing}"
