@@ -59,7 +59,7 @@ def _with_seen(minion: Minion) -> Tree:
     seen = {
         "roles": now["roles"],
         "errors": now["errors"] if now["tree"] else [],
-        "digests": lib_minion.digests(now),
+        "digests": lib_minion.digests(minion.public_settings()),
     }
     return {
         **now,

@@ -7,6 +7,7 @@ from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import minion as told
 from haproxy_ha_host import rendering, synced
+from haproxy_ha_lib.settings.minion import digests
 from support import REPOSITORY
 from support.pillars import EXAMPLE, FAMILIES, changed
 from support.told import MODULES, minion
@@ -60,6 +61,16 @@ def test_a_run_has_one_set_of_settings_and_the_next_run_another():
     )
     assert first["seen"] is again["seen"]
     assert other["seen"] == first["seen"] and other["seen"] is not first["seen"]
+
+
+def test_a_secret_of_an_agent_is_for_states_alone_and_changes_no_digest():
+    """The state compares what rendering saw with what people are shown."""
+    device = {"agent": "stonith:external/ipmi", "params": {"passwd": "s3cret"}}
+    one = minion(changed({"cluster:primitives": {"ipmi": device}}))
+    rendered = rendering.settings(one)
+    assert rendered["cluster"]["configuration"]["primitives"]["ipmi"]["params"]["passwd"] == "s3cret"
+    assert "s3cret" not in str(one.public_settings())
+    assert rendered["seen"]["digests"] == digests(one.public_settings())
 
 
 def test_what_is_in_the_way_leaves_no_role_and_is_known_for_a_while():
