@@ -14,23 +14,17 @@ saltenv : ``None``
 
 import base64
 import functools
-import logging
 import os
 import secrets
 from collections.abc import Callable
 from typing import Any
-
-from salt.exceptions import SaltInvocationError
 
 from haproxy_ha_host import corosync, nss, rendering, verification
 from haproxy_ha_host import preflight as host_preflight
 from haproxy_ha_host.cluster import membership, operate
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import firewall as parts_firewall
-from haproxy_ha_host.parts import packages, removal, table
-from haproxy_ha_lib import values
-
-log = logging.getLogger(__name__)
+from haproxy_ha_host.parts import former, packages, removal, table
 
 __virtualname__ = "haproxy_ha"
 
@@ -52,9 +46,6 @@ def _minion(saltenv=None):
     pillar = getattr(__pillar__, "value", lambda: __pillar__)()
     modules = os.path.dirname(os.path.abspath(__file__))
     return Minion(__salt__, __opts__, __grains__, pillar, __context__, modules, saltenv)
-
-
-# Settings
 
 
 def settings(saltenv=None):
@@ -181,14 +172,7 @@ def generate_quorum_certificates(cluster="haproxy_ha"):
         salt-call --local haproxy_ha.generate_quorum_certificates
     """
     _minion().refuse_to_tell_master("haproxy_ha.generate_quorum_certificates")
-    try:
-        helper, balancer = nss.generate(values.cluster_name(cluster))
-    except values.Invalid as exc:
-        raise SaltInvocationError(f"cluster: found {cluster!r}, allowed: {exc}") from None
-    return {"helper_pem": helper, "balancer_pem": balancer}
-
-
-# Before anything is touched
+    return nss.generate_for_pillar(cluster)
 
 
 def preflight(saltenv=None, max_age=0):
@@ -214,9 +198,7 @@ def preflight(saltenv=None, max_age=0):
     """
     minion = _minion(saltenv)
     known = rendering.problems(minion, max_age)
-    if known is not None:
-        return known
-    return host_preflight.find_problems(minion, left_over(saltenv))
+    return host_preflight.find_problems(minion, left_over(saltenv)) if known is None else known
 
 
 def preflight_notes(saltenv=None, remember=False):
@@ -258,14 +240,9 @@ def export_corosync(secrets=False):
 
         salt-call --local haproxy_ha.export_corosync --out=yaml
     """
-    kept = corosync.as_pillar()
     if secrets:
         _minion().refuse_to_tell_master("haproxy_ha.export_corosync secrets=True")
-        kept["cluster"]["authkey"] = corosync.key()
-    return {"haproxy_ha": kept}
-
-
-# Proof
+    return {"haproxy_ha": corosync.as_pillar(secrets)}
 
 
 def verify(timeout=0, saltenv=None):
@@ -356,9 +333,6 @@ def failover(to=None, timeout=60):
     return operate.failover(_minion(), to, timeout)
 
 
-# Who is there
-
-
 def absent(nodes, timeout=120, saltenv=None, wait=False):
     """
     Return who of the load balancers is not in the cluster.
@@ -406,10 +380,7 @@ def cluster_obstacles(timeout=0, saltenv=None, ready=False):
 
         salt primary haproxy_ha.cluster_obstacles
     """
-    minion = _minion(saltenv)
-    if ready:
-        membership.mark_agents(minion)
-    return membership.find_obstacles(minion, timeout)
+    return membership.find_obstacles(_minion(saltenv), timeout, ready)
 
 
 # Parts of this machine
@@ -524,22 +495,6 @@ def daemon_files(daemon, saltenv=None):
     return table.files_of(daemon, _minion(saltenv)).shown()
 
 
-def plan_files(daemon, saltenv=None):
-    """
-    Return what :func:`apply_files` would do, and what the daemon says to it: :func:`plan` of ``files:<daemon>``.
-
-    daemon
-        ``haproxy``, ``nginx`` or ``corosync`` (str).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt primary haproxy_ha.plan_files haproxy
-    """
-    return plan(f"files:{daemon}", saltenv)
-
-
 def apply_files(daemon, saltenv=None):
     """
     Install a daemon's files as one set: :func:`apply` of ``files:<daemon>``.
@@ -631,27 +586,14 @@ def remove(part, saltenv=None):
 
 # Names of former days
 
-
-def _former(verb, part):
-    """A function that warns, and calls what stands in its place; ``part`` may have a place for its first argument."""
-    places = part.count("{}")
-
-    def former(*arguments, saltenv=None):
-        name = part.format(*arguments[:places])
-        log.warning("haproxy_ha: deprecated, say haproxy_ha.%s %s", verb.__name__, name)
-        return verb(name, *(arguments[places:] or [saltenv]))
-
-    former.__doc__ = f"Deprecated: haproxy_ha.{verb.__name__} {part.format('<name>')}."
-    return former
-
-
-page = _former(plan, "page")
-install_page = _former(apply, "page")
-repository = _former(plan, "repository")
-upgrades = _former(plan, "upgrades")
-install_upgrades = _former(apply, "upgrades")
-plan_agents = _former(plan, "agents")
-install_agents = _former(apply, "agents")
-plan_quorum_certificates = _former(plan, "certificates:{}")
-install_quorum_certificates = _former(apply, "certificates:{}")
-firewall_apply = _former(apply, "firewall")
+plan_files = former.name_of(plan, "files:{}")
+page = former.name_of(plan, "page")
+install_page = former.name_of(apply, "page")
+repository = former.name_of(plan, "repository")
+upgrades = former.name_of(plan, "upgrades")
+install_upgrades = former.name_of(apply, "upgrades")
+plan_agents = former.name_of(plan, "agents")
+install_agents = former.name_of(apply, "agents")
+plan_quorum_certificates = former.name_of(plan, "certificates:{}")
+install_quorum_certificates = former.name_of(apply, "certificates:{}")
+firewall_apply = former.name_of(apply, "firewall")

@@ -11,6 +11,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.settings import minion
 
 __virtualname__ = "haproxy_ha"
@@ -503,7 +504,7 @@ def cluster_membership(name, nodes, timeout=120):
 
 def _joined(nodes, found, timeout):
     """What a cluster is that somebody has waited for, or in a dry run what a live one would find."""
-    changes = _forgotten(nodes, found["nodes"])
+    changes = standing.departed(nodes, found["nodes"])
     if not found["missing"] and not (changes and __opts__["test"]):
         return _done(f"Online: {', '.join(nodes)}", changes)
     if not found["missing"]:
@@ -515,12 +516,6 @@ def _joined(nodes, found, timeout):
     said = ["The cluster is not complete, and no wait would change that:" if not found["seconds"] else
             f"The cluster is not complete after {found['seconds']:.0f} s:", found["missing"], found["remedy"]]
     return {"result": False, "comment": "\n".join(filter(None, said)), "changes": {}}
-
-
-def _forgotten(nodes, present):
-    """The changes by which the cluster forgets the nodes that have left."""
-    left = [name for name, node in present.items() if name not in nodes and not (node["online"] or node["remote"])]
-    return {name: {"old": "offline", "new": None} for name in left}
 
 
 @_state
@@ -548,16 +543,8 @@ def cluster_ready(name, timeout=120):
     if names and __opts__["test"]:
         return _would(f"Not known to have the agents yet: {names}. A live run would wait for the run there")
     if names:
-        return {"result": False, "comment": _without_agents(names, timeout)}
+        return {"result": False, "comment": standing.without_agents(names, timeout)}
     return _done("Every node that is online has the agents")
-
-
-def _without_agents(names, timeout):
-    return (
-        f"After {timeout} s no run on {names} has installed what the cluster's configuration needs: a commit now would "
-        f"keep HAProxy and the floating IP off there. Run state.apply haproxy_ha on {names}, which then commits, or on "
-        "all at once"
-    )
 
 
 @_state

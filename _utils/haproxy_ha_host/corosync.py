@@ -46,9 +46,12 @@ def obstacle(text: str) -> str | None:
     ]).replace("  ", " ")
 
 
-def as_pillar() -> Tree:
-    """The part of pillar that keeps what the running corosync has; see :func:`corosync_conf.as_pillar`."""
-    return corosync.as_pillar(_loaded(), socket.gethostname())
+def as_pillar(secrets: bool = False) -> Tree:
+    """The part of pillar that keeps what the running corosync has, its key at wish; see :func:`corosync.as_pillar`."""
+    kept = corosync.as_pillar(_loaded(), socket.gethostname())
+    if secrets:
+        kept["cluster"]["authkey"] = key()
+    return kept
 
 
 def key() -> str:

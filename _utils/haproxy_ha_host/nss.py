@@ -14,7 +14,7 @@ import ssl
 import tempfile
 from dataclasses import dataclass
 
-from salt.exceptions import CommandExecutionError
+from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host import commands, files, processes
 from haproxy_ha_lib import values
@@ -46,6 +46,15 @@ HELPER = Database("/etc/corosync/qnetd/nssdb", "QNetd Cert", "coroqnetd")
 BALANCER = Database("/etc/corosync/qdevice/net/nssdb", "Cluster Cert", "root")
 HELPER_NAME = "Qnetd Server"
 """The name that corosync-qdevice expects of the helper; that of the load balancers is their cluster's."""
+
+
+def generate_for_pillar(cluster: str) -> dict[str, str]:
+    """Return new certificates by their keys of pillar; SaltInvocationError if a cluster cannot have this name."""
+    try:
+        helper, balancer = generate(values.cluster_name(cluster))
+    except values.Invalid as exc:
+        raise SaltInvocationError(f"cluster: found {cluster!r}, allowed: {exc}") from None
+    return {"helper_pem": helper, "balancer_pem": balancer}
 
 
 def generate(cluster: str) -> tuple[str, ...]:

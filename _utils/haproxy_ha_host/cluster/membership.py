@@ -61,13 +61,17 @@ def join(minion: Minion, nodes: Sequence[str], timeout: float) -> dict[str, Any]
     return found
 
 
-def find_obstacles(minion: Minion, timeout: float) -> dict[str, list[str]]:
+def find_obstacles(minion: Minion, timeout: float, ready: bool = False) -> dict[str, list[str]]:
     """
     Return what keeps the cluster's configuration from being committed: {"twins": [text], "unready": [node]}.
 
     timeout
         How many seconds to wait for nodes that are not ready.
+    ready
+        Whether to tell the cluster first that this node has the agents.
     """
+    if ready:
+        mark_agents(minion)
     settings = minion.valid_settings()
     wanted = settings.cluster.configuration
     others = minion.salt["pacemaker.foreign"](wanted, purge=settings.cluster.purge)

@@ -5,7 +5,7 @@ sense to wait, what is wrong. ``status`` is always what ``pacemaker.status`` ret
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from haproxy_ha_lib.types import Tree
@@ -312,3 +312,18 @@ def remedy(missing: Sequence[Absent]) -> str:
         f"if {names} will not return, take it out of pillar (haproxy_ha.clean on it, if it lives)",
     ]
     return "\n".join(f"- {way}" for way in ways)
+
+
+def departed(nodes: Collection[str], present: Mapping[str, Tree]) -> dict[str, dict[str, str | None]]:
+    """Return the changes by which the cluster forgets the nodes that have left; a remote node is none of ours."""
+    left = [name for name, node in present.items() if name not in nodes and not (node["online"] or node["remote"])]
+    return {name: {"old": "offline", "new": None} for name in left}
+
+
+def without_agents(names: str, timeout: float) -> str:
+    """Return what to do about nodes that nobody has brought the agents in time."""
+    return (
+        f"After {timeout} s no run on {names} has installed what the cluster's configuration needs: a commit now would "
+        f"keep HAProxy and the floating IP off there. Run state.apply haproxy_ha on {names}, which then commits, or on "
+        "all at once"
+    )

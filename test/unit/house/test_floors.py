@@ -51,3 +51,8 @@ def test_a_state_asks_the_execution_modules(path):
 def test_no_import_goes_round():
     modules = {".".join(path.relative_to(UTILS).with_suffix("").parts): path for path in (*LIB, *HOST)}
     TopologicalSorter({name: set(imported(path)) & set(modules) for name, path in modules.items()}).prepare()
+
+
+@pytest.mark.parametrize("path", MODULES + STATES, ids=ids)
+def test_what_people_call_is_documentation_and_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 600
