@@ -108,7 +108,7 @@ def renew(host: str, directory: Path, number: int) -> str:
     """What certbot does on a host: new files in the archive, links of the lineage to them one after the other, and the
     hook of docs/http.md. Returns the certificate."""
     certificate(directory, number)
-    parts = {"privkey": f"{number}.key", "fullchain": f"{number}.crt"}
+    parts = {"privkey": f"number-{number}.key", "fullchain": f"number-{number}.crt"}
     target = machine(host)
     for name, file in parts.items():
         text = (directory / file).read_text(encoding="ascii")
