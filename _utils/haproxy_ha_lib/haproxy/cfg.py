@@ -349,7 +349,9 @@ def _with_rules(proxy: Tree, haproxy: Tree) -> list[str]:
     before, behind = _place(lines, (*_AFTER_HTTP_REQUEST, "http-request")), _place(lines, _AFTER_HTTP_REQUEST)
     trusted, limit = haproxy["trust_forwarded_from"], haproxy["limit_per_source"]
     early = [*edge.trusted(trusted, http or bool(limit)), *edge.few_connections(limit, trusted)]
-    middle = [*edge.forwarded(trusted), *edge.scheme(trusted), *edge.few_requests(limit, trusted)] if http else []
+    by_tls = any(has_tls(bind) for bind in proxy["bind"])
+    middle = [*edge.forwarded(trusted), *edge.scheme(trusted, by_tls), *edge.few_requests(limit, trusted)]
+    middle = middle if http else []
     late = edge.body(haproxy["body_timeout"]) if http else []
     if proxy["redirect_to_https"]:
         late = ["http-request redirect scheme https code 301 unless { ssl_fc }", *late]

@@ -107,7 +107,7 @@ def tls(side: str, profile: str, groups: str, lines: list[str]) -> list[str]:
     side
         ``bind`` or ``server``.
     profile
-        ``intermediate``, Mozilla's; or ``none``.
+        ``intermediate``, Mozilla's; or ``none``, which leaves suites to HAProxy.
     groups
         The groups of that profile which this system's OpenSSL knows.
     lines
@@ -145,8 +145,15 @@ def forwarded(senders: list[str]) -> list[str]:
     return [f"http-request del-header {name}{unless}" for name in FORWARDED]
 
 
-def scheme(senders: list[str]) -> list[str]:
-    """Return the rule that tells the application whether the client came by TLS; who is trusted may have told it."""
+def scheme(senders: list[str], by_tls: bool) -> list[str]:
+    """
+    Return the rule that tells the application whether the client came by TLS; who is trusted may have told it.
+
+    by_tls
+        Whether the frontend has TLS. Without, what everybody may say is left alone: a CDN says it there.
+    """
+    if ANYBODY in senders and not by_tls:
+        return []
     unless = f" unless {TRUSTED} {{ req.hdr(X-Forwarded-Proto) -m found }}" if _are_named(senders) else ""
     return [f"http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]{unless}"]
 

@@ -38,7 +38,10 @@ def test_who_is_trusted_may_say_on_whose_behalf_he_asks():
 
 
 def test_everybody_may_be_trusted():
-    assert not [line for line in frontend({"haproxy:trust_forwarded_from": "any"}) if "del-header" in line]
+    lines = frontend({"haproxy:trust_forwarded_from": "any"})
+    assert not [line for line in lines if "del-header" in line or "X-Forwarded-Proto" in line]
+    by_tls = {"haproxy:trust_forwarded_from": "any", "haproxy:frontends:http:bind": ["anchor:443 ssl crt /x"]}
+    assert [line for line in frontend(by_tls) if "set-header X-Forwarded-Proto" in line]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +108,7 @@ def test_names_of_its_tables_are_taken():
 def test_a_site_that_runs_is_told_and_stays_as_it_is():
     built = valid(memory=990, installed=OF_AN_EARLIER_RELEASE)
     text = text_of(built, "haproxy", CFG)
-    new = ("del-header", "wait-for-body", "maxconn", "fd-hard-limit", edge.SINCE)
+    new = ("del-header", "X-Forwarded-Proto", "wait-for-body", "maxconn", "fd-hard-limit", edge.SINCE)
     assert not [word for word in new if word in text]
     warnings = "\n".join(built.warnings)
     for key in ("trust_forwarded_from", "body_timeout", "maxconn"):
@@ -132,3 +135,18 @@ def test_a_new_site_has_them_and_keeps_them():
     assert f"# {edge.SINCE}" in first
     assert valid(memory=990, installed=first).warnings == []
     assert text_of(valid(memory=990, installed=first), "haproxy", CFG) == first
+
+
+def test_none_leaves_tls_as_it_was():
+    lines = section(text_of(valid({"haproxy:tls:bind": "none"}), "haproxy", CFG), "global")
+    assert [line for line in lines if line.startswith("ssl-")] == [
+        "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets", "ssl-default-server-options ssl-min-ver TLSv1.2",
+    ]  # fmt: skip
+
+
+def test_the_profile_of_clients_says_protocols_suites_and_groups():
+    lines = section(text_of(valid(), "haproxy", CFG), "global")
+    keywords = [line.split()[0] for line in lines if line.startswith("ssl-default-bind-")]
+    assert sorted(keywords) == [f"ssl-default-bind-{what}" for what in ("ciphers", "ciphersuites", "curves", "options")]
+    own = section(text_of(valid({"haproxy:global": []}), "haproxy", CFG), "global")
+    assert "ssl-default-bind-options prefer-client-ciphers ssl-min-ver TLSv1.2 no-tls-tickets" in own
