@@ -285,7 +285,7 @@ def nginx(tmp_path_factory):
         process.terminate()
 
 
-@pytest.mark.parametrize("keep_alive", [False, True], ids=["close", "keep-alive"])
+@pytest.mark.parametrize("keep_alive", [pytest.param(False, marks=pytest.mark.slow), True], ids=["close", "keep-alive"])
 @pytest.mark.parametrize("attack", SMUGGLING)
 def test_no_request_hides_in_another(attack, keep_alive, nginx, tmp_path):
     """

@@ -19,6 +19,8 @@ from lab.shell import wait_for
 from lab.topology import APP_SERVERS, BALANCERS, HOSTS
 from lab.traffic import probe
 
+# Minutes; what they hold is held by functional tests, too.
+pytestmark = pytest.mark.slow
 TWO_MONITORS = 10.5  # seconds: one that finds nothing new is told nowhere
 CFG = "/etc/haproxy/haproxy.cfg"
 # What a bind is, only HAProxy can say.
