@@ -24,6 +24,7 @@ class Attack:
     def __init__(self, port: int, clients: int = CLIENTS, tls: ssl.SSLContext | None = None) -> None:
         self.port, self.clients, self.tls = port, clients, tls
         self.open, self.refused = 0, 0
+        self._tasks: list[asyncio.Task] = []
 
     async def begin(self, talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
         gate = asyncio.Semaphore(200)
@@ -40,8 +41,6 @@ class Attack:
                 return
         self.open += 1
         self._tasks.append(asyncio.create_task(self._talk(talk, reader, writer)))
-
-    _tasks: list[asyncio.Task] = []
 
     async def _talk(self, talk, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -119,7 +118,6 @@ async def main(name: str, port: int, tls_port: int) -> None:
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     print(json.dumps({"open": attack.open, "refused": attack.refused}), flush=True)
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ class World:
         said = {
             "OCF_RESOURCE_INSTANCE": mutated(chance, "haproxy:0", rate).replace("/", ""),
             "HA_RSCTMP": str(self.directory), "OCF_ROOT": "/usr/lib/ocf",
-            # Whole seconds, as Pacemaker has it: what a number means is for test_agent_slips.py.
+            # A timeout that makes no sense could take its time: that is for test_agent_slips.py.
             "OCF_RESKEY_CRM_meta_timeout": "4000",
             "OCF_RESKEY_CRM_meta_interval": chance.choice(["0", "5000", mutated(chance, "5000", rate)]),
             "OCF_CHECK_LEVEL": mutated(chance, "10", rate), "OCF_RESKEY_answer_timeout": chance.choice(["300ms", "1s"]),

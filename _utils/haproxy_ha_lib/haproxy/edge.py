@@ -78,7 +78,8 @@ def settle(haproxy: Tree, memory: int | None, installed: str) -> list[str]:
     haproxy.update({key: value for key, value in fresh.items() if haproxy[key] is None})
     if haproxy["trust_forwarded_from"] == ANYBODY:
         haproxy["trust_forwarded_from"] = [ANYBODY]
-    return [*(f"{one.key}: {one.text.format(maxconn=most)}" for one in later), *_now(haproxy, installed)]
+    bound = most or "as many as its memory holds"
+    return [*(f"{one.key}: {one.text.format(maxconn=bound)}" for one in later), *_now(haproxy, installed)]
 
 
 def _now(haproxy: Tree, installed: str) -> Iterator[str]:
