@@ -255,10 +255,10 @@ def verify(timeout=0, saltenv=None):
     On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away, because
     it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
     IP answers; the app servers answer on their private addresses and refuse on their public ones; every server that is
-    up gets its share of requests; the floating IP's owner, Pacemaker's active node and a running HAProxy agree; the
-    agents, asked as the cluster asks them, find nothing wrong with what runs here; the address can come to this
-    machine; fencing through the API would find each load balancer, with a token that may do it; with a quorum helper,
-    all votes of the quorum are there. On the quorum helper: 127.0.0.1 refuses, the private address answers.
+    up gets its share of requests; no certificate that HAProxy uses has ended (one that ends within 30 days is a note);
+    the floating IP's owner, Pacemaker's active node and a running HAProxy agree; the agents find, as the cluster asks,
+    nothing wrong with what runs here; the address can come to this machine; fencing through the API would find each
+    load balancer, with a token that may; with a quorum helper, all votes are there. On it, 127.0.0.1 alone refuses.
 
     Where an operator keeps HAProxy from running here (standby, maintenance, a resource that is stopped or unmanaged),
     nothing is asked through it, the app servers are asked directly, and a note says so: that another load balancer

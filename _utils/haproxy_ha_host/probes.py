@@ -17,6 +17,7 @@ from haproxy_ha_host.haproxy.runtime import HAProxy
 from haproxy_ha_lib import net as sockets
 from haproxy_ha_lib import nginx
 from haproxy_ha_lib.cluster import standing
+from haproxy_ha_lib.haproxy import certificates as certs
 from haproxy_ha_lib.haproxy import cfg, runtime
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
@@ -162,6 +163,24 @@ def app_servers(ours: Settings) -> tuple[list[Probe], list[str]]:
     notes = [f"{place.backend}/{place.server} does not answer from here: {said}" for place, said in silent]
     up = [place for place, said in zip(places, found, strict=True) if said == "connects"]
     return all_of(_of_servers(ours, up)), standing.some(notes)
+
+
+def certificates(ours: Settings) -> tuple[list[Probe], list[str]]:
+    """
+    The certificates that HAProxy uses count at this moment: all that it has read, wherever they stand.
+
+    Returns (probes, notes); a note tells of one that ends soon.
+    """
+    try:
+        found = HAProxy(ours.services["haproxy"], ours.paths["haproxy_cfg"]).certificates()
+    except PermissionError as exc:
+        return [], [f"until when certificates count, HAProxy does not say: {exc}"]
+    except OSError:  # told by balancer_servers
+        return [], []
+    invalid = certs.invalid(found, time.time())
+    answer = "; ".join(standing.some(invalid)) or f"all of {len(found)}"
+    made = [probe("certificates", "count at this moment", answer, not invalid)] if found else []
+    return made, standing.some(certs.ending(found, time.time()))
 
 
 class _Place(NamedTuple):

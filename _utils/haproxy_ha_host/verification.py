@@ -74,12 +74,14 @@ def _verify_balancer(minion: Minion, settings: Settings) -> tuple[list[Probe], l
     servers, notes = probes.app_servers(settings) if why else probes.balancer_servers(settings)
     fencing, unknown = _verify_fencing(minion, settings)
     checks += [*servers, *_verify_cluster(minion, settings), *fencing, *_verify_quorum(settings)]
-    notes += unknown
+    dated, ending = ([], []) if why else probes.certificates(settings)
+    notes += [*ending, *unknown]
     if why:
         notes = ["HAProxy does not run here, and is not asked, because:", *why, *notes]
     switches = [text for text in standing.switches(cluster) if text not in why] if cluster else []
     known = why or (switches and standing.address_rests(cluster)) or _nothing_starts(minion, settings, cluster)
-    return checks, [*notes, *switches], bool(known)
+    nothing_else = all(check["result"] for check in checks)  # a certificate does not begin to count again
+    return [*checks, *dated], [*notes, *switches], bool(known or nothing_else)
 
 
 def _cluster(minion: Minion) -> Tree:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from haproxy_ha_host import files, net, processes, units, waiting
+from haproxy_ha_lib.haproxy import certificates, runtime
 from haproxy_ha_lib.haproxy import cfg as haproxy_cfg
-from haproxy_ha_lib.haproxy import runtime
+from haproxy_ha_lib.haproxy.certificates import Certificate
 
 _PATIENCE = 2  # seconds: a master that reads itself in again does not answer for a moment
 _WORKER = "@1 "
@@ -60,6 +61,15 @@ class HAProxy:
         """The servers and their states, as ``runtime.parse_servers_state``."""
         way = self.way()
         return runtime.parse_servers_state(way.ask("show servers state"), way.ask("show stat"))
+
+    def certificates(self) -> list[Certificate]:
+        """The certificates that it uses, for clients and for servers; OSError if it does not say."""
+        way = self.way()
+        if way.level == runtime.LEVELS[0]:
+            raise PermissionError(f"its stats socket is of level {way.level}")
+        listed = certificates.names(way.ask(certificates.LISTING))
+        answers = (way.ask(certificates.question(name)) for name in listed)
+        return [found for found in map(certificates.read, answers) if found]
 
     def way(self) -> Way:
         """The way to the worker that allows most; OSError if there is none."""
