@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import commands, files, processes, waiting
+from haproxy_ha_host import commands, directories, files, processes, waiting
 from haproxy_ha_lib import agents
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
@@ -131,22 +131,22 @@ def _make(place: Place, wanted: Version) -> None:
         files.install({os.path.join(made, path): entry for path, entry in wanted.items()})
         _try(made, wanted)
         _compile(made, target)
-        with files.opened(made) as directory:
-            os.fsync(directory)
+        with directories.opened(made) as folder:
+            os.fsync(folder)
         os.rename(made, target)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
-    with files.opened(place.versions) as directory:
-        os.fsync(directory)
+    with directories.opened(place.versions) as folder:
+        os.fsync(folder)
 
 
-def _compile(directory: str, known_as: str) -> None:
+def _compile(version: str, known_as: str) -> None:
     """
     Compile a version, for the time that a monitor takes. A file that is newer than what was compiled from it counts
     itself, and what another Python compiled is not looked at: nobody can be left with what is not in the files.
     """
-    commands.succeed(PYTHON, "-I", "-m", "compileall", "-q", "-s", directory, "-p", known_as, directory)
+    commands.succeed(PYTHON, "-I", "-m", "compileall", "-q", "-s", version, "-p", known_as, version)
 
 
 def _is_compiled(directory: str, wanted: Version) -> bool:

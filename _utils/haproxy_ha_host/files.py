@@ -14,12 +14,12 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import processes
+from haproxy_ha_host import directories, processes
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
 
@@ -32,20 +32,29 @@ _AS_IT_IS: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "
 
 def read(path: str) -> FileEntry | None:
     """What is at a path, as an entry; None if nothing is. CommandExecutionError for what is neither file nor link."""
+    folder, name = os.path.split(os.path.abspath(path))
     try:
-        # Opened as what it is: not through a link that somebody puts there meanwhile, nor waiting for a FIFO's writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, **_AS_IT_IS) as handle:
-            status = os.fstat(handle.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise CommandExecutionError(f"{path}: is no file")
-            content = handle.read()
+        with directories.opened(folder) as place:
+            return _read(path, name, place)
     except FileNotFoundError:
         return None
     except OSError as exc:
-        if exc.errno == errno.ELOOP:
-            return FileEntry(link=os.readlink(path))
         raise CommandExecutionError(f"{path}: {exc.strerror}") from exc
+
+
+def _read(path: str, name: str, place: int) -> FileEntry:
+    try:
+        # Opened as what it is: not through a link that somebody puts there meanwhile, nor waiting for a FIFO's writer.
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
+    except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            return FileEntry(link=os.readlink(name, dir_fd=place))
+        raise
+    with open(descriptor, **_AS_IT_IS) as handle:
+        status = os.fstat(handle.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise CommandExecutionError(f"{path}: is no file")
+        content = handle.read()
     return FileEntry(
         content,
         mode=f"{status.st_mode & 0o7777:04o}",
@@ -94,27 +103,15 @@ def put(path: str, entry: FileEntry | None, directory_mode: int = 0o755) -> None
 
     The name before the rename begins with a dot, because daemons load whatever else lies in their directories.
     """
-    directory, name = os.path.split(path)
-    if entry is not None:
-        os.makedirs(directory, mode=directory_mode, exist_ok=True)
-    elif not os.path.lexists(path):
+    folder, name = os.path.split(os.path.abspath(path))
+    if entry is None and not os.path.lexists(path):
         return
-    with opened(directory) as place:
+    with directories.opened(folder, directory_mode) as place:
         if entry is None:
             _unlink(name, place)
         else:
             _replace(name, entry, place)
         os.fsync(place)
-
-
-@contextlib.contextmanager
-def opened(directory: str) -> Iterator[int]:
-    """A directory's descriptor."""
-    place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield place
-    finally:
-        os.close(place)
 
 
 def _unlink(name: str, place: int) -> None:
@@ -204,9 +201,10 @@ def delete(path: str) -> None:
     """Delete a file, a link or a whole directory, if it is there."""
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
-    else:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        return
+    folder, name = os.path.split(os.path.abspath(path))
+    with contextlib.suppress(FileNotFoundError), directories.opened(folder) as place:
+        os.unlink(name, dir_fd=place)
 
 
 def keep_copies(what: str, paths: Collection[str]) -> str | None:

@@ -85,6 +85,46 @@ def test_a_link_in_the_place_of_a_name_gets_nobody_a_file_of_another(tmp_path):
     assert victim.read_text(encoding="ascii") == "mine"
 
 
+@requires_root
+@pytest.mark.parametrize("owner, mode", [(65534, 0o755), (0, 0o775)], ids=["another's directory", "one for a group"])
+def test_a_link_that_others_can_put_leads_root_nowhere(tmp_path, owner, mode):
+    """A deploy user's "current" that leads to /etc would have root write and delete there."""
+    app, victim = tmp_path / "app", tmp_path / "victim"
+    victim.mkdir()
+    app.mkdir()
+    (victim / "x").write_text("mine", encoding="ascii")
+    (app / "current").symlink_to("../victim")
+    os.chown(app, owner, 0)
+    app.chmod(mode)
+    path = str(app / "current" / "x")
+    said = "current is a link, and (nobody|others than root) can put another one there"
+    for act in (files.read, files.delete, lambda path: files.put(path, FileEntry("ours")),
+                lambda path: files.put(path, None)):
+        with pytest.raises(CommandExecutionError, match=said):
+            act(path)
+    assert (victim / "x").read_text(encoding="ascii") == "mine"
+    assert os.listdir(victim) == ["x"]
+
+
+def test_roots_own_links_are_followed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "relative").symlink_to("real/../real")
+    (tmp_path / "absolute").symlink_to(tmp_path / "relative")
+    path = str(tmp_path / "absolute" / "new" / "x")
+    files.put(path, FileEntry("ours\n", mode="0600"))
+    assert (tmp_path / "real" / "new" / "x").read_text(encoding="ascii") == "ours\n"
+    assert files.read(path).content == "ours\n"
+    files.delete(path)
+    assert files.read(path) is None
+
+
+def test_links_in_a_circle_are_no_directory(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(CommandExecutionError, match="too many links"):
+        files.read(str(tmp_path / "a" / "x"))
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.mknod(path, 0o140600)],
                          ids=["a pipe", "a directory", "a socket"])
 def test_what_is_no_file_is_said_at_once(tmp_path, make):
