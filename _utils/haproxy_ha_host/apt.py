@@ -8,6 +8,7 @@ from collections.abc import Collection
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import commands
+from haproxy_ha_lib.files import layout
 
 LISTS = "/var/lib/apt/lists"
 
@@ -28,3 +29,22 @@ def candidates(names: Collection[str]) -> set[str] | None:
         elif line.startswith("  Candidate:") and "(none)" not in line:
             found.add(package)
     return found
+
+
+def sources_at(host: str, but: str) -> list[str]:
+    """
+    Where apt's sources are that are of a host: "FILE:LINE" (list of str).
+
+    host
+        ``""`` for what is on this machine, as apt has it: also a file of mirrors (``mirror+file:``), whatever is in it.
+    but
+        A file whose sources do not count.
+
+    Raises CommandExecutionError if apt cannot read its sources.
+    """
+    output = commands.succeed("apt-get", "indextargets", "--format", "$(SITE) $(SOURCESENTRY)")
+    found = [line.split(" ", 1) for line in output.splitlines()]
+    return sorted({
+        entry for site, entry in found
+        if layout.repository_host(site) == host and entry.rpartition(":")[0] != but
+    })

@@ -75,7 +75,7 @@ def _check_link(place: int, name: str, path: str, links: int) -> None:
     if open_to_all or not {directory.st_uid, link.st_uid} <= trusted:
         raise CommandExecutionError(
             f"{path}: {name} is a link, and {_putter(directory, link)} can put another one there, so root does not "
-            "follow it. Name the directory that it leads to, or let root alone own the link and the directory that it is in"
+            "follow it. Name the directory that it leads to, or let root alone own the link and what it is in"
         )
 
 

@@ -101,7 +101,7 @@ OPTIONS = {
     "nginx goes": ("primary", {"haproxy": {"remove_nginx": True}}, {"load-balancer-nginx-removed"}, set()),
     "a repository": (
         "primary",
-        {"haproxy": {"repository": {"uri": "http://192.0.2.1/debian", "suite": "bookworm", "trusted": True}}},
+        {"haproxy": {"repository": {"uri": "file:/srv/debian", "suite": "bookworm", "trusted": True}}},
         {"load-balancer-repository"},
         set(),
     ),

@@ -98,13 +98,14 @@ def test_an_unknown_daemon_is_a_failure(single):
 KEY_BLOCK = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n-----END PGP PUBLIC KEY BLOCK-----"
 REPOSITORIES = {
     "trusted": (
-        {"trusted": True},
-        {"/etc/apt/sources.list.d/haproxy_ha.list": "deb [trusted=yes] http://192.0.2.1/debian bookworm main"},
+        {"uri": "file:/srv/debian", "trusted": True, "packages": ["*"]},
+        {"/etc/apt/sources.list.d/haproxy_ha.list": "deb [trusted=yes] file:/srv/debian bookworm main"},
     ),
     "signed": (
         {"key": KEY_BLOCK, "components": ["main", "extra"]},
         {
             "/etc/apt/keyrings/haproxy_ha.asc": "-----END PGP PUBLIC KEY BLOCK-----",
+            "/etc/apt/preferences.d/haproxy_ha": "Pin-Priority: 500",
             "/etc/apt/sources.list.d/haproxy_ha.list":
                 "deb [signed-by=/etc/apt/keyrings/haproxy_ha.asc] http://192.0.2.1/debian bookworm main extra",
         },

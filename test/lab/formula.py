@@ -15,7 +15,7 @@ from support import REPOSITORY
 from . import outcome, salt
 from .machine import machine
 from .shell import LabError
-from .topology import APP_SERVERS, BALANCERS, HOSTS, MINIONS
+from .topology import APP_SERVERS, ARCHIVE_NAME, BALANCERS, HOSTS, MINIONS
 
 CONFIGURATION = "haproxy_ha.load_balancer.config"
 APPLY_MANY = Path(__file__).with_name("apply_many.py").read_text(encoding="utf-8")
@@ -46,6 +46,12 @@ def set_pillar(
 
 def _addresses(name: str) -> dict:
     return {"private_ip": HOSTS[name].private, "public_ip": HOSTS[name].public}
+
+
+def newer_haproxy(host: str = ARCHIVE_NAME) -> dict:
+    """haproxy:repository with the lab's own, which is signed and has an HAProxy newer than the distribution's."""
+    key = (machine("master").image.archive / "newer/key.asc").read_text(encoding="ascii")
+    return {"uri": f"http://{host}/newer", "suite": "./", "components": [], "key": key}
 
 
 def apply(what: str = "haproxy_ha", target: str = "*") -> dict:

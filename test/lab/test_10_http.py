@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from lab import audit, outcome, salt
-from lab.formula import CONFIGURATION, applying
+from lab.formula import CONFIGURATION, applying, newer_haproxy
 from lab.machine import machine
-from lab.topology import APP_SERVERS, BALANCERS, FLOATING_IP
+from lab.topology import APP_SERVERS, ARCHIVE_ADDRESS, BALANCERS, FLOATING_IP
 from lab.traffic import ask, load, probe
 from support import REPOSITORY
 from support.certificates import self_signed
@@ -228,8 +228,7 @@ def with_lines(lines: list[str], **haproxy) -> str:
 def test_a_rolling_change_goes_one_by_one_and_loses_nothing(under_change):
     """The passive one first, then the active one, which has handed over; with an upgrade of the package."""
     passive = next(name for name in BALANCERS if name != under_change)
-    repository = {"uri": "http://archive.lab/newer", "suite": "./", "components": [], "trusted": True}
-    salt.set_pillar(with_lines(["http-response set-header X-New 1"], repository=repository))
+    salt.set_pillar(with_lines(["http-response set-header X-New 1"], repository=newer_haproxy(ARCHIVE_ADDRESS)))
     with probe(20) as record:
         states = roll(upgrade=True)
     assert [state["comment"] for state in states.values() if state["result"] is not True] == []
@@ -238,6 +237,7 @@ def test_a_rolling_change_goes_one_by_one_and_loses_nothing(under_change):
     assert audit.settle() == passive
     for balancer in BALANCERS:
         assert "X-New" in haproxy_cfg(balancer)
+        assert "Pin-Priority: -1" in machine(balancer).read("/etc/apt/preferences.d/haproxy_ha")
         version = machine(balancer).run("dpkg-query", "-W", "-f", "${Version}", "haproxy").stdout
         assert version.endswith("+99.lab")
     assert record.failed == []

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from lab import audit, cloud, lab, outcome, salt, snapshot
-from lab.machine import MACHINES, Machine, machine
+from lab.formula import newer_haproxy
+from lab.machine import Machine, machine
 from lab.shell import run, wait_for
 from lab.topology import BALANCERS, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask
@@ -50,15 +51,9 @@ MINE = "mine_functions:\n  haproxy_ha.addresses: []\n"
 NEWER = "+99.lab"  # what the repository's HAProxy has after the distribution's version
 
 
-def newer_haproxy() -> dict:
-    """The lab's repository, with the key that signs it."""
-    key = (MACHINES["master"].image.archive / "newer/key.asc").read_text(encoding="ascii")
-    return {"repository": {"uri": "http://archive.lab/newer", "suite": "./", "components": [], "key": key}}
-
-
 def set_environments(**staging) -> None:
     """The pillar of the two environments; staging with further keys."""
-    production = {**PRODUCTION, "haproxy": newer_haproxy()}
+    production = {**PRODUCTION, "haproxy": {"repository": newer_haproxy()}}
     machine("master").write("/srv/pillar/staging.sls", dump({**STAGING, **staging}), 0o600)
     machine("master").write("/srv/pillar/production.sls", dump(production) + MINE, 0o600)
 

@@ -183,7 +183,7 @@ def _load_balancer(settings: Settings, available: Callable[[str], bool]) -> Trac
         packages=tuple(map(re.escape, settings.packages["haproxy"])),
         units=(settings.services["haproxy"],),
         kept=(paths["haproxy_dir"],),
-        deleted=(paths["apt_sources"], paths["apt_keyring"]),
+        deleted=(paths["apt_sources"], paths["apt_preferences"], paths["apt_keyring"]),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import requests
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files
+from haproxy_ha_host import apt, files
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Outcome
@@ -24,30 +24,48 @@ _MOST_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Repository:
-    """apt's entry for it, and the key that signs it. A key of ``key_url`` is fetched once: one that is there stays."""
+    """
+    apt's entry for it, the key that signs it, and a pin that lets it bring nothing but what it is for. A key of
+    ``key_url`` is fetched once: one that is there stays.
+    """
 
     minion: Minion
 
     def plan(self) -> Outcome:
         """What :meth:`apply` would do."""
-        return entries.plan(self._wanted(), _THERE)
+        return entries.plan(*self._wanted())
 
     def apply(self) -> Outcome:
-        """Install both."""
-        return entries.apply(self._wanted(), _THERE)
+        """Install all three."""
+        return entries.apply(*self._wanted())
 
-    def _wanted(self) -> FileSet:
+    def _wanted(self) -> tuple[FileSet, str]:
+        """Its files, and what to say of them once they are there."""
         settings = self.minion.valid_settings()
         wanted = settings.haproxy["repository"]
         if not wanted:
-            return {}
+            return {}, _THERE
         key = None if wanted["trusted"] else self._key(wanted, settings.paths["apt_keyring"])
-        return layout.repository(settings, key)
+        pinned, text = _pinned(wanted, settings.paths["apt_sources"])
+        return layout.repository(settings, key, pinned), f"{_THERE}{text}"
 
     def _key(self, wanted: Tree, keyring: str) -> str:
         key = wanted["key"] or files.text(keyring) or _fetched(wanted["key_url"])
         _check_fingerprint(key, wanted["fingerprint"])
         return key
+
+
+def _pinned(wanted: Tree, own: str) -> tuple[bool | None, str]:
+    """Whether the repository is pinned, and if not, why: apt tells repositories by their hosts."""
+    if "*" in wanted["packages"]:
+        return False, ""
+    try:
+        others = apt.sources_at(layout.repository_host(wanted["uri"]), own)
+    except CommandExecutionError as exc:
+        return None, f"; whether it has to be pinned is not known: {exc}"
+    if others:
+        return False, f"; apt may take other packages from it too: {', '.join(others)} is of the same host"
+    return True, ""
 
 
 def _check_fingerprint(key: str, wanted: str | None) -> None:

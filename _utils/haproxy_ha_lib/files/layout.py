@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -101,15 +102,47 @@ def upgrades(settings: Settings) -> FileSet:
     return {path: _made(template, model, mode) for path, (template, mode) in wanted.items()}
 
 
-def repository(settings: Settings, key: str | None) -> FileSet:
+def repository(settings: Settings, key: str | None, pinned: bool | None) -> FileSet:
     """
-    Return apt's entry for the repository of pillar, which has one, and ``key``, which signs it; None: it is trusted.
+    Return apt's entry for the repository of pillar, which has one.
+
+    key
+        What signs it; None: it is trusted.
+    pinned
+        Whether apt is kept from taking anything else from there; None: that stays as it is.
     """
     paths, wanted = settings.paths, settings.haproxy["repository"]
     option = f"signed-by={paths['apt_keyring']}" if key else "trusted=yes"
     line = f"deb [{option}] {wanted['uri']} {wanted['suite']} {' '.join(wanted['components'])}".rstrip()
-    keyring: FileSet = {paths["apt_keyring"]: FileEntry(f"{key.rstrip()}\n", mode="0644")} if key else {}
-    return {**keyring, paths["apt_sources"]: FileEntry(f"# {fileset.MARK}.\n{line}\n", mode="0644")}
+    return {
+        **({paths["apt_keyring"]: FileEntry(f"{key.rstrip()}\n", mode="0644")} if key else {}),
+        **({} if pinned is None else {paths["apt_preferences"]: _pin(wanted) if pinned else None}),
+        paths["apt_sources"]: FileEntry(f"# {fileset.MARK}.\n{line}\n", mode="0644"),
+    }
+
+
+# apt_preferences(5): below 0 a version is never installed, and 500 is what every other repository has.
+_PIN = """\
+Explanation: {mark}. From this repository comes what pillar names, and nothing else.
+Package: *
+Pin: origin "{host}"
+Pin-Priority: -1
+
+Package: {packages}
+Pin: origin "{host}"
+Pin-Priority: 500
+"""
+
+
+def _pin(wanted: Tree) -> FileEntry:
+    host = repository_host(wanted["uri"])
+    packages = " ".join(wanted["packages"])
+    return FileEntry(_PIN.format(mark=fileset.MARK, host=host, packages=packages), mode="0644")
+
+
+def repository_host(uri: str) -> str:
+    """What apt calls the origin of a repository: its host, or nothing where it is on this machine."""
+    return urllib.parse.urlsplit(uri).hostname or ""
 
 
 def _turns(settings: Settings) -> Tree:

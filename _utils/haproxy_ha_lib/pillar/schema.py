@@ -144,6 +144,7 @@ _password = values.matching(
     r"[A-Za-z0-9._~!@$%^&*()+=:,;<>?/|{}-]{8,128}",
     "a password, or crypt(3)'s hash of one, of 8 to 128 letters, digits and ._~!@$%^&*()+=:,;<>?/|{}-",
 )
+_package = values.matching(r"[a-z0-9*][a-z0-9+.*-]*", "a name of a package, with * for any letters")
 _word = values.matching(r"[A-Za-z0-9._/-]{1,64}", "a word of letters, digits and . _ / -")
 _object_id = values.matching(r"[!-~]{1,255}", "an id without spaces")
 _disruption = values.choice(
@@ -242,7 +243,8 @@ _REPOSITORY = Keys("An apt repository to take HAProxy from instead of the distri
     "key": Value("The key that signs it, armoured.", values.public_key),
     "key_url": Value("Where that key is.", values.https_url),
     "fingerprint": Value("The fingerprint of that key; another one is refused.", _fingerprint),
-    "trusted": Value("true: taken without a signature.", values.flag),
+    "trusted": Value("true: taken without a signature; only with file:.", values.flag),
+    "packages": Items("What it may bring; [\"*\"]: everything.", Value("A package, or a pattern with *.", _package)),
 })
 
 _PROXY: dict[str, Node] = {

@@ -109,6 +109,14 @@ def repository(read: Tree, roles: Roles) -> Iterator[Problem]:
     if len(proofs) != 1:
         text = f"found {', '.join(proofs) or 'none'} of key, key_url and trusted, allowed: exactly one"
         yield Problem((*path, "key"), text)
+    if given["trusted"] and not given["uri"].startswith("file:"):
+        text = (
+            "found true, allowed: only with a uri that begins with file:, because whoever is on the way could send "
+            "packages; give key or key_url"
+        )
+        yield Problem((*path, "trusted"), text)
+    if not given["packages"]:
+        yield Problem((*path, "packages"), 'empty, required: at least one, for example haproxy; ["*"] for everything')
 
 
 def timing(read: Tree, roles: Roles) -> Iterator[Problem]:

@@ -98,12 +98,27 @@ def test_an_entry_is_data_and_comes_back(entry, data):
 
 
 @pytest.mark.parametrize("repository, key, last", [
-    ({"trusted": True}, None, "deb [trusted=yes] http://192.0.2.1/debian bookworm main"),
+    ({"uri": "file:/srv/debian", "trusted": True}, None, "deb [trusted=yes] file:/srv/debian bookworm main"),
     ({"key": KEY, "components": ["main", "extra"]}, KEY,
      "deb [signed-by=/etc/apt/keyrings/haproxy_ha.asc] http://192.0.2.1/debian bookworm main extra"),
 ])
 def test_the_repository_of_pillar_is_signed_or_trusted(repository, key, last):
     given = {"uri": "http://192.0.2.1/debian", "suite": "bookworm", **repository}
-    files = layout.repository(valid({"haproxy:repository": given}), key)
+    files = layout.repository(valid({"haproxy:repository": given}), key, None)
     assert files["/etc/apt/sources.list.d/haproxy_ha.list"].content.splitlines()[-1] == last
     assert ("/etc/apt/keyrings/haproxy_ha.asc" in files) is bool(key)
+    assert "/etc/apt/preferences.d/haproxy_ha" not in files
+
+
+@pytest.mark.parametrize("uri, host", [
+    ("http://192.0.2.1/debian", "192.0.2.1"),
+    ("https://haproxy.debian.net:8443", "haproxy.debian.net"),
+    ("file:/srv/debian", ""),
+])
+def test_a_pin_is_for_the_host_of_the_repository(uri, host):
+    given = {"uri": uri, "suite": "bookworm", "key": KEY, "packages": ["haproxy*", "vim-haproxy"]}
+    path, settings = "/etc/apt/preferences.d/haproxy_ha", valid({"haproxy:repository": given})
+    pin = layout.repository(settings, KEY, True)[path].content
+    assert pin.count(f'Pin: origin "{host}"') == 2
+    assert "Package: haproxy* vim-haproxy\n" in pin
+    assert layout.repository(settings, KEY, False)[path] is None

@@ -207,7 +207,7 @@ def test_a_problem_is_shown_on_one_printable_line():
 
 
 def test_a_repository_of_one_directory_has_no_components():
-    repository = {"uri": "https://packages.example.com", "suite": "./", "components": [], "trusted": True}
+    repository = {"uri": "file:/srv/packages", "suite": "./", "components": [], "trusted": True}
     assert valid({"haproxy:repository": repository}).haproxy["repository"]["suite"] == "./"
 
 
@@ -218,7 +218,7 @@ SECRETS = {
     "haproxy:stats": {"page": True, "user": "jane", "password": "$ecret-word12"},
     "quorum_helper": {"app-2": {"private_ip": "10.132.20.237"}},
     "cluster:quorum_device": {"helper_pem": QUORUM_PEM, "balancer_pem": QUORUM_PEM},
-    "haproxy:repository": {"uri": "http://10.0.0.1/debian", "suite": "bookworm", "trusted": True},
+    "haproxy:repository": {"uri": "file:/srv/debian", "suite": "bookworm", "trusted": True},
     "floating_ip:api_url": "https://api.example.com/x",
 }
 

@@ -189,12 +189,21 @@ WRONG = {
         ["haproxy_ha:nginx:sites:x:server_names:0: found 'a;b' (a string), allowed: a host name, *.example.com or _"],
     ),
     "a repository of one directory with components": (
-        {"haproxy:repository": {"uri": "https://packages.example.com", "suite": "./", "trusted": True}},
+        {"haproxy:repository": {"uri": "file:/srv/packages", "suite": "./", "trusted": True}},
         [f"{HAPROXY}:repository:components: found some, allowed: none ([]), because the suite is a path"],
     ),
     "a repository without components": (
-        {"haproxy:repository": {"uri": "https://p.example.com", "suite": "x", "components": [], "trusted": True}},
+        {"haproxy:repository": {"uri": "file:/p", "suite": "x", "components": [], "trusted": True}},
         [f"{HAPROXY}:repository:components: empty, required: at least one, for example main"],
+    ),
+    "a repository that whoever is on the way can write": (
+        {"haproxy:repository": {"uri": "https://packages.example.com", "suite": "bookworm", "trusted": True}},
+        [f"{HAPROXY}:repository:trusted: found true, allowed: only with a uri that begins with file:, because whoever "
+         "is on the way could send packages; give key or key_url"],
+    ),
+    "a repository that may bring nothing": (
+        {"haproxy:repository": {"uri": "file:/p", "suite": "x", "packages": [], "trusted": True}},
+        [f"{HAPROXY}:repository:packages: empty, required: at least one, for example haproxy; [\"*\"] for everything"],
     ),
     "a repository without proof": (
         {"haproxy:repository": {"uri": "https://packages.example.com", "suite": "bookworm"}},
