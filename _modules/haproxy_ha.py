@@ -409,8 +409,8 @@ def plan(part, saltenv=None):
           is restarted, or does not run.
         - ``disabled:<service>``: one that the cluster starts, and neither a boot nor an upgrade of its package.
         - ``removed:cluster``, ``removed:load_balancer``, ``removed:app_server``, ``removed:quorum_helper``,
-          ``removed:memory``, ``removed:nginx``, ``removed:firewall``: what :func:`remains` names is gone, with services
-          and packages, and a copy of its configuration is kept; our rules are gone.
+          ``removed:memory``, ``removed:copies``, ``removed:former_token``, ``removed:nginx``, ``removed:firewall``:
+          what :func:`remains` names is gone, packages too, and a copy of its configuration is kept; our rules are gone.
 
     Returns ``{"changes": {thing: {"old", "new"}}, "refusal", "unknown", "notes", "kept", "comment"}``: ``changes`` is
     empty where all is as it should be; ``refusal`` is why it cannot be made so, in a daemon's own words where that

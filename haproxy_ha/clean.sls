@@ -26,7 +26,7 @@ haproxy_ha-clean-quorum-helper:
 haproxy_ha-clean-firewall:
   haproxy_ha.firewall_absent: []
 
-# What the formula remembered about this machine goes last; the copies in its directory backup stay.
+# What the formula remembered about this machine goes last; the copies in its directory backup stay (haproxy_ha.purge).
 haproxy_ha-clean-memory:
   haproxy_ha.removed:
     - name: memory

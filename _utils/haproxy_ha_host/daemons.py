@@ -148,10 +148,16 @@ def install(daemon: Daemon, wanted: FileSet) -> str:
     except (CommandExecutionError, OSError) as exc:
         files.install(before)
         taken = _take_back(daemon) if was_running else ""
-        _remember(daemon, before, ours, unfinished=False)
+        _remember(daemon, {}, ours, unfinished=False)
         raise CommandExecutionError(f"{exc}\nThe files of before are back in place{taken}.") from exc
-    _remember(daemon, before, present, unfinished=False)
+    _remember(daemon, {}, present, unfinished=False)
     return done
+
+
+def forget(daemon: Daemon) -> None:
+    """Keep no text of a set that was replaced long ago, as earlier releases did: there may be old keys in it."""
+    if _last_good(daemon).get("files") and not unfinished(daemon):
+        _remember(daemon, {}, installed_before(daemon), unfinished=False)
 
 
 def _complaint(daemon: Daemon) -> str:
@@ -211,8 +217,8 @@ def installed_before(daemon: Daemon) -> set[str]:
 
 def _last_good(daemon: Daemon) -> dict[str, Any]:
     """
-    The set that was replaced last: {"files": {path: entry}, "installed": the paths of the one that is there,
-    "unfinished": bool}; empty if there was none.
+    What is remembered: {"files": {path: entry}, the set to go back to while one is "unfinished" (bool), "installed":
+    the paths of the one that is there}; empty if there was none.
     """
     with contextlib.suppress(ValueError):
         known = json.loads(files.text(last_good_path(daemon.name)) or "{}")

@@ -34,6 +34,11 @@ def has_api(settings: Settings) -> bool:
     return "load_balancer" in settings.roles and bool(provider.of(settings.floating_ip).api)
 
 
+def needs_token(settings: Settings) -> bool:
+    """Whether this machine is a load balancer whose floating IP moves by a token."""
+    return "load_balancer" in settings.roles and bool(provider.of(settings.floating_ip).token)
+
+
 def api_of(minion: Minion, settings: Settings) -> API:
     """Return the API of a machine that has one."""
     api = minion.api(settings)

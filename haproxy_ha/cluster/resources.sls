@@ -23,4 +23,11 @@ haproxy_ha-cluster-resources:
     - forming: 5
     - require:
       - haproxy_ha: haproxy_ha-cluster-ready
+
+# Another file has the token now, or none: the cluster reads the former one until here.
+haproxy_ha-cluster-former-token:
+  haproxy_ha.removed:
+    - name: former_token
+    - require:
+      - pacemaker: haproxy_ha-cluster-resources
 {% endif %}

@@ -14,7 +14,7 @@ FILES = sorted(
     if "orchestrate" not in path.parts
 )
 # Those that say something on a minion without a role, because what is there counts and not pillar.
-CLEAN = ["haproxy_ha.clean"]
+CLEAN = ["haproxy_ha.clean", "haproxy_ha.purge"]
 OF_ALL = [f"haproxy_ha-{name}" for name in ("settings", "tidied", "preflight")]
 
 
@@ -44,7 +44,9 @@ def test_every_file_with_states_begins_with_the_map_and_names_it_once():
                 assert not any("map.jinja" in line or "haproxy_ha.rendered" in line for line in code[1:]), path
 
 
-@pytest.mark.parametrize("sls", ["haproxy_ha.guard", "haproxy_ha.clean", "haproxy_ha.load_balancer.passive"])
+@pytest.mark.parametrize("sls", [
+    "haproxy_ha.guard", "haproxy_ha.clean", "haproxy_ha.purge", "haproxy_ha.load_balancer.passive",
+])
 def test_what_comes_before_preflight_does_not_ask_it(primary, api, sls):
     """These files may mend what it finds: they are rendered whatever the API says, which is not asked."""
     refused = changed({"floating_ip:api_token": "dop_v1_" + "0" * 64})
@@ -65,7 +67,7 @@ def test_a_load_balancer_gets_the_cluster_and_no_app_tier(primary):
         "cluster-agents", "load-balancer-config", "load-balancer-service", "upgrades", "cluster-package",
         "cluster-time", "cluster-authkey", "cluster-quorum-device", "cluster-config", "cluster-token",
         "cluster-restart", "cluster-watch-unit", "cluster-watch", "cluster-corosync", "cluster-pacemaker",
-        "cluster-membership", "cluster-ready", "cluster-resources", "verified",
+        "cluster-membership", "cluster-ready", "cluster-resources", "cluster-former-token", "verified",
     ]  # fmt: skip
 
 
@@ -185,7 +187,7 @@ def test_nothing_local_comes_after_the_cluster_has_started(primary):
         f"haproxy_ha-{name}"
         for name in (
             "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources",
-            "verified",
+            "cluster-former-token", "verified",
         )
     ]
 

@@ -203,6 +203,9 @@ def test_a_machine_that_was_cleaned_is_well(single, minions, machine):
     assert single("haproxy_ha.removed", "memory", minion="nobody")["changes"] == {}
     [state] = minions("nobody").apply("haproxy_ha", NO_TREE).values()
     assert state["result"] is True
+    assert single("haproxy_ha.removed", "copies", minion="nobody")["result"] is True
+    assert os.listdir(machine / "state") == []
+    assert single("haproxy_ha.removed", "copies", minion="nobody")["changes"] == {}
 
 
 @in_the_container

@@ -38,7 +38,8 @@ def only_failure(states, minion="primary"):
     return state["name"] + state["comment"]
 
 
-SLS = ["haproxy_ha", "haproxy_ha.cluster.resources", "haproxy_ha.load_balancer.passive", "haproxy_ha.clean"]
+SLS = ["haproxy_ha", "haproxy_ha.cluster.resources", "haproxy_ha.load_balancer.passive", "haproxy_ha.clean",
+       "haproxy_ha.purge"]
 
 
 def applied(minion, *names):

@@ -90,6 +90,7 @@ class DaemonFiles:
         if planned.unknown:
             raise CommandExecutionError(f"{self.name} is not installed")
         if not planned.changes:
+            daemons.forget(target)
             return Outcome(self._there(), returned)
         kept = entries.keep(self.name, _changes(wanted, settings), fileset.foreign)
         done = daemons.install(target, wanted)

@@ -13,7 +13,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_host import daemons, files, lock, provider, units
+from haproxy_ha_host import daemons, files, lock, provider, tokens, units
 from haproxy_ha_host.cluster import operate
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import daemon_files, entries
@@ -93,6 +93,7 @@ class Removal:
         kept = files.keep_copies(self.name, found.kept)
         self._purge(found.packages, kept)
         _delete(found.deleted)
+        tokens.forget_absent()
         return Outcome(f"{self.name} is removed", changes, kept=kept)
 
     def find(self) -> Trace:
@@ -198,6 +199,7 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
         kept=(os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"),
         deleted=(
             *("/var/lib/pacemaker", settings.floating_ip.token_file, provider.memory()),
+            *tokens.former(settings.floating_ip.token_file),
             *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
             *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
             *_ours(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
@@ -224,6 +226,16 @@ def _memory(settings: Settings, available: Callable[[str], bool]) -> Trace:
     return Trace(deleted=tuple(os.path.join(files.STATE, name) for name in names if name != "backup"))
 
 
+def _copies(settings: Settings, available: Callable[[str], bool]) -> Trace:
+    return Trace(deleted=(f"{files.STATE}/backup",)) if os.path.isdir(f"{files.STATE}/backup") else Trace()
+
+
+def _former_token(settings: Settings, available: Callable[[str], bool]) -> Trace:
+    """The token files that the formula has written and the cluster no longer reads."""
+    current = settings.floating_ip.token_file if provider.needs_token(settings) else None
+    return Trace(deleted=tuple(tokens.former(current)))
+
+
 def _ours(paths: Mapping[str, str], *keys: str) -> tuple[str, ...]:
     """Those of some files that say that they are the formula's."""
     return tuple(paths[key] for key in keys if fileset.MARK in (files.text(paths[key]) or ""))
@@ -235,8 +247,12 @@ TRACES: dict[str, Callable[[Any, Callable[[str], bool]], Trace]] = {
     "app_server": _app_server,
     "quorum_helper": _quorum_helper,
     "memory": _memory,
+    "copies": _copies,
     "nginx": _nginx,
+    "former_token": _former_token,
 }
+_NO_ROLES = ("copies", "nginx", "former_token")
+"""What may be here, whatever a machine is in pillar."""
 
 
 def remains(part: str, minion: Minion) -> dict[str, Any]:
@@ -254,5 +270,5 @@ def left_over(minion: Minion) -> list[str]:
     if not settings or not settings.paths:
         return []
     available = minion.salt["service.available"]
-    present = [part for part, trace in TRACES.items() if part != "nginx" and trace(settings, available)]
+    present = [part for part, trace in TRACES.items() if part not in _NO_ROLES and trace(settings, available)]
     return minion.surplus(present)

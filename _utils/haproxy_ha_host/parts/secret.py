@@ -9,7 +9,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, units
+from haproxy_ha_host import files, tokens, units
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Outcome
@@ -78,7 +78,10 @@ class SecretFile:
     def apply(self) -> Outcome:
         """Install the file; a directory that is missing is made, for root alone."""
         wanted = self._wanted()
-        return self._refused(wanted) or entries.apply(wanted, self._there(wanted), 0o700)
+        refused = self._refused(wanted)
+        if self.name == "api_token" and not refused:
+            tokens.remember(next(iter(wanted)), entries.changes(wanted))
+        return refused or entries.apply(wanted, self._there(wanted), 0o700)
 
     def _wanted(self) -> FileSet:
         kind, settings = KINDS[self.name], self.minion.valid_settings()
