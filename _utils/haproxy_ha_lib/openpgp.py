@@ -8,10 +8,9 @@ import hashlib
 import re
 from collections.abc import Iterator
 
+_BEGIN, _END = (f"-----{word} PGP PUBLIC KEY BLOCK-----" for word in ("BEGIN", "END"))
 _BLOCK = re.compile(
-    r"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n:]+:[^\r\n]*\r?\n)*\r?\n(.*?)(?:\r?\n=[A-Za-z0-9+/]{4})?\r?\n"
-    r"-----END PGP PUBLIC KEY BLOCK-----",
-    re.DOTALL,
+    rf"{_BEGIN}\r?\n(?:[^\r\n:]+:[^\r\n]*\r?\n)*\r?\n(.*?)(?:\r?\n=[A-Za-z0-9+/]{{4}})?\r?\n{_END}", re.DOTALL
 )
 _PUBLIC_KEY = 6  # the tag of a packet that has a primary key
 
@@ -27,6 +26,32 @@ def fingerprints(text: str) -> list[str]:
         except (binascii.Error, IndexError):
             return []
     return found
+
+
+def armored(data: bytes) -> str:
+    """
+    Return a keyring, as programs read it, as the block of text that people have; empty if it holds no key.
+    """
+    try:
+        keys = [tag for tag, _ in _packets(data) if tag == _PUBLIC_KEY]
+    except IndexError:
+        return ""
+    if not keys:
+        return ""
+    text = base64.b64encode(data).decode("ascii")
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    checksum = base64.b64encode(_crc24(data).to_bytes(3, "big")).decode("ascii")
+    return "\n".join([f"{_BEGIN}\n", *lines, f"={checksum}", f"{_END}\n"])
+
+
+def _crc24(data: bytes) -> int:
+    """The checksum of a block (RFC 4880, 6.1): RFC 9580 has none, and older programs ask for it."""
+    crc = 0xB704CE
+    for octet in data:
+        crc ^= octet << 16
+        for _ in range(8):
+            crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
+    return crc & 0xFFFFFF
 
 
 def _fingerprint(body: bytes) -> str:

@@ -1,5 +1,6 @@
 """The key of a package repository: where it comes from, and that it is the one that pillar means."""
 
+import base64
 import http.server
 import ssl
 import threading
@@ -27,7 +28,7 @@ def server(tmp_path, monkeypatch):
             if page.startswith("to "):
                 self.send_header("Location", page.removeprefix("to "))
             self.end_headers()
-            self.wfile.write(page.encode())
+            self.wfile.write(page.encode("latin-1"))
 
         def log_message(self, *_):
             return None
@@ -73,6 +74,9 @@ def test_a_key_is_fetched_by_https_all_the_way(server, single):
                   "/page": "<html>not here</html>", "/round": f"to {url}/round", "/long": "x" * 1_100_000})  # fmt: skip
     assert plan(single, key_url=f"{url}/key")["result"] is None
     assert plan(single, key_url=f"{url}/moved", fingerprint=keys.RSA_FINGERPRINT)["result"] is None
+    keyring = base64.b64decode("".join(keys.RSA.splitlines()[2:-2]))
+    pages["/keyring.gpg"] = keyring.decode("latin-1")
+    assert plan(single, key_url=f"{url}/keyring.gpg", fingerprint=keys.RSA_FINGERPRINT)["result"] is None
     refused = {"/plain": "leads to http://localhost:1/key", "/page": "allowed: an armoured OpenPGP public key",
                "/round": "5 times", "/long": "more than 1000000 bytes", "/nothing": "allowed: an armoured"}  # fmt: skip
     for path, text in refused.items():

@@ -1,5 +1,7 @@
 """The fingerprints of OpenPGP keys, as gpg says them."""
 
+import base64
+
 import pytest
 
 from haproxy_ha_lib import openpgp
@@ -25,3 +27,14 @@ def test_whatever_is_cut_off_makes_no_exception():
     for end in range(0, len(keys.RSA), 7):
         cut = keys.RSA[:end] + "\n-----END PGP PUBLIC KEY BLOCK-----"
         assert openpgp.fingerprints(cut) in ([], [keys.RSA_FINGERPRINT])
+
+
+@pytest.mark.parametrize("block", [keys.ED25519, keys.RSA], ids=["ed25519", "rsa"])
+def test_a_keyring_becomes_the_block_that_gpg_prints(block):
+    data = base64.b64decode("".join(block.splitlines()[2:-2]))
+    assert openpgp.armored(data) == block
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", b"\xc6", b"\x99\xff", keys.RSA.encode(), bytes(range(256))])
+def test_what_is_no_keyring_makes_no_block(data):
+    assert openpgp.armored(data) == ""

@@ -79,14 +79,15 @@ def _check_fingerprint(key: str, wanted: str | None) -> None:
 
 def _fetched(url: str) -> str:
     """The key of a URL: by https all the way, and a key."""
-    text = _text(url)
+    content = _content(url)
+    text = openpgp.armored(content) or content.decode("utf-8", "replace")
     try:
         return values.public_key(text)
     except values.Invalid as exc:
         raise CommandExecutionError(f"{_PATH}:key_url: {url} gives {words.describe(text)}, allowed: {exc}") from None
 
 
-def _text(url: str, redirects: int = 5) -> str:
+def _content(url: str, redirects: int = 5) -> bytes:
     try:
         with requests.get(url, timeout=20, allow_redirects=False, stream=True) as answer:
             answer.raise_for_status()
@@ -97,7 +98,7 @@ def _text(url: str, redirects: int = 5) -> str:
     if len(content) > _MOST_BYTES:
         raise CommandExecutionError(f"{_PATH}:key_url: {url} gives more than {_MOST_BYTES} bytes")
     if target is None:
-        return content.decode("utf-8", "replace")
+        return content
     if not target.lower().startswith("https://") or not redirects:
         raise CommandExecutionError(f"{_PATH}:key_url: {url} leads to {target}, allowed: https:// all the way, 5 times")
-    return _text(target, redirects - 1)
+    return _content(target, redirects - 1)

@@ -241,7 +241,7 @@ _REPOSITORY = Keys("An apt repository to take HAProxy from instead of the distri
     "suite": Value("Its suite.", _word),
     "components": Items("Its components.", Value("A component.", _word)),
     "key": Value("The key that signs it, armoured.", values.public_key),
-    "key_url": Value("Where that key is.", values.https_url),
+    "key_url": Value("Where that key is, armoured or as a keyring.", values.https_url),
     "fingerprint": Value("The fingerprint of that key; another one is refused.", _fingerprint),
     "trusted": Value("true: taken without a signature; only with file:.", values.flag),
     "packages": Items("What it may bring; [\"*\"]: everything.", Value("A package, or a pattern with *.", _package)),
