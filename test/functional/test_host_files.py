@@ -20,7 +20,7 @@ pytestmark = [
 BACKUP = Path("/var/lib/haproxy_ha/backup")
 DAEMONS = {
     "haproxy": ("/etc/haproxy/haproxy.cfg", "0640 root:haproxy"),
-    "nginx": ("/etc/nginx/sites-available/haproxy_ha", "0644 root:root"),
+    "nginx": ("/etc/nginx/sites-available/haproxy_ha", "0640 root:root"),
     "corosync": ("/etc/corosync/corosync.conf", "0644 root:root"),
 }
 REFUSED = {

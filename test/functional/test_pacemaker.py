@@ -11,7 +11,8 @@ import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from _modules import pacemaker
-from saltext.pacemaker.cib.document import MARKER, Document
+from saltext.pacemaker.cib.document import Document
+from saltext.pacemaker.cib.hidden import MARKER
 from saltext.pacemaker.errors import NoEnd
 from saltext.pacemaker.live import machine
 from support.cibs import SYSTEM

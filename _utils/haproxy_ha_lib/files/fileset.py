@@ -112,6 +112,13 @@ def shown(entry: FileEntry | None) -> dict[str, Any] | None:
     return {**entry.data(), "content": HIDDEN if _secret(entry) else masked(entry.content)}
 
 
+# A name that says it: of a header, a variable, a parameter.
+_NAME = (
+    r"(?:(?:Proxy-)?Authorization"
+    r"|[\w.-]*(?:token|secret|passw(?:or)?d|credential|(?:api|auth|access)[_-]?key)[\w-]*)"
+)
+_SETS = r"(?:(?:set|add|replace)-header|hdr|set-param|proxy_set_header|add_header|(?:fastcgi|uwsgi|scgi)_param|set)"
+_ASKED = r"(?:hdr|fhdr|cook|urlp|url_param|param)"
 _WORD = r"""(?:"(?:\\.|[^"\\\n])*"|'[^'\n]*'|(?:\\.|[^\s\\])+)+"""
 # What carries a secret in the files of HAProxy and nginx; HAProxy takes words in quotes for the same.
 _SECRETS = [
@@ -123,7 +130,15 @@ _SECRETS = [
         r"""(?<!del-header )(\b(?:(?:Proxy-)?Authorization|X-(?:Api-Key|Auth-Token|Token)|Api-Key)["']?[ \t]+)[^\n]+""",
         r"""(\bsend(?:-lf)?[ \t]+["']?AUTH\b)[^\n]+""",  # tcp-check of Redis
         r"""(\b(?:pre)?setenv[ \t]+\S+[ \t]+)[^\n]+""",
-        r"""(\bsecure_link_secret[ \t]+)[^\n]+""",  # nginx
+        r"""(\b(?:secure_link_secret|cluster-secret)[ \t]+)[^\n]+""",  # nginx; QUIC
+        rf"""(\b{_SETS}["']?[ \t]+["'$]*{_NAME}["']?[ \t]+)[^\n]+""",
+        rf"""((?:\\n|["']){_NAME}:(?:\\?[ \t])+)[^\n]+""",  # in the text of a request
+        rf"""(\bset-var(?:-fmt)?\({_NAME}[^)\n]*\)[ \t]+str\()[^)\n]*""",
+        r"""(\b(?:jwt_verify|hmac|aes_\w+)\()[^)\n]*""",  # with a key
+        # What a client must say: by HAProxy, and by nginx.
+        rf"""(\b{_ASKED}\({_NAME}[^)\n]*\)\S*(?:[ \t]+-(?:i|n|m[ \t]+(?!found)\w+))*[ \t]+)(?!-)[^}}\n]+""",
+        rf"""(\$\w+_{_NAME}["']?[ \t]*!?[=~]\*?[ \t]*){_WORD}""",
+        r"""(\b(?:Bearer|Basic)(?:\\?[ \t])+)[\w+/=.~-]{16,}""",
     )
 ]
 

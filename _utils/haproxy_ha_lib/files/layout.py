@@ -167,13 +167,14 @@ def _made(template: str, model: Any, mode: str = "0644", group: str = "root") ->
 
 
 def _nginx(settings: Settings, own_log_format: bool) -> FileSet:
+    """The configuration is not world-readable: raw lines may hold passwords. nginx reads it as root."""
     paths, model = settings.paths, nginx.model(settings, own_log_format)
-    http = {paths["nginx_http"]: _made("nginx_http.conf.jinja", model["http"]) if model["http"] else None}
+    http = {paths["nginx_http"]: _made("nginx_http.conf.jinja", model["http"], "0640") if model["http"] else None}
     if not model["sites"]:
         return {**http, paths["nginx_site_enabled"]: None, paths["nginx_site"]: None}
     return {
         **http,
-        paths["nginx_site"]: _made("nginx_sites.conf.jinja", model["sites"]),
+        paths["nginx_site"]: _made("nginx_sites.conf.jinja", model["sites"], "0640"),
         paths["nginx_site_enabled"]: FileEntry(link=paths["nginx_site"]),
         paths["nginx_default_site_enabled"]: None,
     }

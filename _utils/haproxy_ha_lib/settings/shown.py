@@ -6,7 +6,7 @@ import copy
 
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.types import Tree
-from saltext.pacemaker.cib.document import hide
+from saltext.pacemaker.cib.hidden import hide
 
 
 def without_secrets(settings: Tree) -> Tree:

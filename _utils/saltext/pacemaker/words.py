@@ -54,11 +54,16 @@ def looks_secret(text: str) -> bool:
     return bool(_TOKEN_LIKE.search(text))
 
 
-# Tokens by the forms that their makers have published: DigitalOcean's, GitHub's, GitLab's, Slack's, AWS's, Hashicorp's.
+# Tokens by the forms that their makers have published: DigitalOcean's, GitHub's, GitLab's, Slack's, AWS's, Hashicorp's,
+# Stripe's, Google's, SendGrid's, JSON Web Tokens; webhooks of Slack, Discord, Mattermost, Teams, Telegram; and URLs
+# that have a password, or say that they have a token.
 _CREDENTIAL = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bdo[a-z]_v1_[0-9a-f]{32,}|\b(gh[opsur]_|github_pat_|glpat-)[\w-]{20,}"
-    r"|\bxox[abeoprs]-[\w-]+|\bAKIA[0-9A-Z]{16}\b|\bhv[sb]\.[\w-]{20,}|hooks\.slack\.com/services/[\w/]+"
-    r"|/api/webhooks/\d+/[\w-]+|\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@",
+    r"|\bxox[abeoprs]-[\w-]+|\bAKIA[0-9A-Z]{16}\b|\bhv[sb]\.[\w-]{20,}|\b[rs]k_live_\w{16,}|\bAIza[\w-]{35}"
+    r"|\bSG\.[\w-]{16,}\.[\w-]{16,}|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
+    r"|hooks\.slack\.com/(services|workflows)/[\w/]+|/api/webhooks/\d+/[\w-]+|/hooks/[\w-]{20,}(/[\w-]+)?"
+    r"|\boffice\.com/webhook\w*/\S+|api\.telegram\.org/bot\d+:[\w-]+|\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"
+    r"|(?<=[?&])(access_token|auth_token|token|api_?key|key|sig|signature|secret|passw(or)?d)=[^&\s\"']+",
     re.I,
 )
 

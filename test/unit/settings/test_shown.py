@@ -16,6 +16,15 @@ LINES = [
     r'tcp-check send AUTH\ {secret}\r\n',
     "setenv REDIS_PASSWORD {secret}", "presetenv X {secret} y",
     "proxy_set_header Authorization {secret};", "secure_link_secret {secret};",
+    "cluster-secret {secret}", "http-request add-header X-Shared-Secret {secret}",
+    "http-request set-header X-Vault-Token '{secret}' if TRUE", "set-param DB_PASSWORD {secret}",
+    "fastcgi_param DB_PASSWORD {secret};", 'set $api_key "{secret}";', 'if ($http_x_api_key != "{secret}") {{',
+    r"option httpchk GET / HTTP/1.1\r\nAuthorization:\ Basic\ {secret}",
+    "http-request set-var(txn.api_token) str({secret})",
+    "http-request deny unless {{ hmac(sha256,{secret}) -m found }}",
+    "acl known req.hdr(X-Api-Key) -m str {secret}", "http-request deny unless {{ url_param(token) {secret} }}",
+    "http-request return status 200 string 'Bearer {secret}-0123456789abcdef'",
+    "log https://example.com/x?token={secret}&a=b", "log https://api.telegram.org/bot1:{secret}",
     "server x https://me:{secret}@example.com", "http-request set-var(txn.x) str(dop_v1_{hex})",
     "log https://hooks.slack.com/services/{secret}",
 ]  # fmt: skip
@@ -23,7 +32,9 @@ PLAIN = [
     "http-request del-header Authorization unless trusted", "http-request auth realm Site if { path /a:b }",
     "use_backend x if { req.hdr(Authorization) -m found }", "user jane", "option httpchk GET /password", "stats auth",
     "http-request set-header X-Forwarded-Proto https", "server x 10.0.0.9:80 check", "password",
-    "errorfile 503 /x/password",
+    "errorfile 503 /x/password", "http-request set-var(txn.token) req.hdr(X-Api-Key)",
+    "auth_basic_user_file /x/passwords;",
+    "http-request deny unless { req.hdr(X-Api-Key) -m found } { url_param(token) -f /x }", "set $upstream 192.0.2.1;",
 ]  # fmt: skip
 HEX = "0123456789abcdef" * 4
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from saltext.pacemaker.cib import nvsets, switches, values
-from saltext.pacemaker.cib.document import MARKER
+from saltext.pacemaker.cib.hidden import MARKER
 from saltext.pacemaker.cib.shapes import Context, Shape
 from saltext.pacemaker.types import Data, Path
 
@@ -48,7 +48,17 @@ class Completion:
                 result[field.key] = self._operations(field, wanted.get(field.key) or [], live.get(field.key)) or None
             elif field.key == "recipients" and wanted.get(field.key):
                 result[field.key] = self._recipients(field, wanted[field.key], live.get(field.key) or {})
+            elif field.key in wanted:
+                result[field.key] = self._text(field.key, wanted[field.key], live.get(field.key))
         return {key: value for key, value in result.items() if value is not None or key in wanted}
+
+    def _text(self, name: Any, wanted: Any, live: Any) -> Any:
+        """What is no set: a marker in it stands for what is in its place."""
+        if isinstance(wanted, dict) and isinstance(live, dict):
+            return {key: self._text(key, value, live.get(key)) for key, value in wanted.items()}
+        if wanted == MARKER and live is None:
+            self.unresolved.append(name)
+        return live if wanted == MARKER and live is not None else wanted
 
     def _recipients(self, field: Any, wanted: Data, live: Data) -> Data:
         shape = field.shapes()["recipient"]

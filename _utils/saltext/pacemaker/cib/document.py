@@ -13,7 +13,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from saltext.pacemaker.cib import kinds, nvsets, switches, tables, values
+from saltext.pacemaker.cib import kinds, nvsets, switches, tables
+from saltext.pacemaker.cib.hidden import hide
 from saltext.pacemaker.cib.settings import SETTINGS
 from saltext.pacemaker.cib.shapes import Context, children
 from saltext.pacemaker.errors import CibError, Problem
@@ -438,35 +439,3 @@ def _plain_or_sets(sets: list[Data], document: Document) -> Any:
     if len(sets) == 1 and plain and only.get("id") not in document.context.referenced:
         return only["attributes"]
     return sets
-
-
-MARKER = "(secret: its value goes here)"
-"""Stands for a secret in exported data; in desired data it means the value that the cluster has."""
-
-
-def hide(data: Any, shown: str = MARKER) -> None:
-    """
-    Replace, in place, the values of all params that are secrets by their names or by what they look like.
-    """
-    if isinstance(data, list):
-        for one in data:
-            hide(one, shown)
-    elif isinstance(data, dict):
-        for key, value in data.items():
-            if key == "params":
-                _hide_params(value, shown)
-            else:
-                hide(value, shown)
-
-
-def _hide_params(value: Any, shown: str) -> None:
-    for one in nvsets.as_sets(value):
-        attributes = one.get("attributes")
-        if isinstance(attributes, dict):
-            for name, given in attributes.items():
-                if values.is_secret(name, given):
-                    attributes[name] = shown
-        else:
-            for pair in attributes or ():
-                if "value" in pair and values.is_secret(pair.get("name") or "", pair["value"]):
-                    pair["value"] = shown

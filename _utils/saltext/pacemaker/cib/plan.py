@@ -16,7 +16,8 @@ from typing import Any
 from saltext.pacemaker.cib import desired as wanted
 from saltext.pacemaker.cib import edit, kinds, nvsets, switches, tables, values
 from saltext.pacemaker.cib.completion import Completion
-from saltext.pacemaker.cib.document import AUTOMATIC, Document, hide
+from saltext.pacemaker.cib.document import AUTOMATIC, Document
+from saltext.pacemaker.cib.hidden import hide
 from saltext.pacemaker.cib.settings import SETTINGS, Settings
 from saltext.pacemaker.cib.shapes import Context, children
 from saltext.pacemaker.errors import CibError, DanglingError, Problem
@@ -183,6 +184,9 @@ class _Planner:
                 own = switches.sets_itself(content.get("agent") or self._agent_of_template(content))
                 shape = kinds.KINDS[key[0]].shape
                 self.desired.objects[key] = completion.object(shape, content, live, own)
+        for (section, node), sets in self.desired.settings.items():
+            filled = completion.sets(sets, self.before.sets(section, node), ())
+            self.desired.settings[section, node] = nvsets.as_sets(filled)
         self.result.unresolved = completion.unresolved
 
     def _agent_of_template(self, content: Data) -> Any:
@@ -438,9 +442,20 @@ def compare(before: Document, after: Document, owner: str | None) -> tuple[Data,
             shown[label(*key)] = _hidden(change)
     old, new = _flat_settings(before), _flat_settings(after)
     for name in sorted(set(old) | set(new)):
-        if old.get(name, (None, None))[0] != new.get(name, (None, None))[0]:
-            real[name] = shown[name] = {"old": old.get(name, (None, None))[1], "new": new.get(name, (None, None))[1]}
+        (meant, before_it, called), (means, after_it, calls) = old.get(name, _NONE), new.get(name, _NONE)
+        if meant != means:
+            real[name] = {"old": before_it, "new": after_it}
+            shown[name] = _hidden_setting(called or calls, before_it, after_it)
     return shown, real
+
+
+_NONE = None, None, ""
+
+
+def _hidden_setting(name: str, old: Any, new: Any) -> Data:
+    if not (values.is_secret(name, old) or values.is_secret(name, new)):
+        return {"old": old, "new": new}
+    return {"old": old and "(hidden)", "new": new and ("(hidden, changed)" if old else "(hidden)")}
 
 
 def _change(section: str, old: Data | None, new: Data | None, before: Document, after: Document) -> Data | None:
@@ -460,17 +475,19 @@ def _picked(data: Data, keys: Collection[str]) -> Data:
 
 
 def _hidden(change: Data) -> Data:
-    old, new = copy.deepcopy(change["old"]), copy.deepcopy(change["new"])
-    hide(old, "(hidden)")
-    hide(new, "(hidden)")
-    if old == new:
-        hide(new, "(hidden, changed)")
-    return {"old": old, "new": new}
+    old, new = _without_secrets(change["old"], "(hidden)"), _without_secrets(change["new"], "(hidden)")
+    return {"old": old, "new": _without_secrets(change["new"], "(hidden, changed)") if old == new else new}
 
 
-def _flat_settings(document: Document) -> dict[str, tuple[str, Any]]:
-    """{label: (meaning, value)} of every setting; of sets without condition the value that counts."""
-    flat: dict[str, tuple[str, Any]] = {}
+def _without_secrets(data: Any, shown: str) -> Any:
+    data = copy.deepcopy(data)
+    hide(data, shown)
+    return data
+
+
+def _flat_settings(document: Document) -> dict[str, tuple[str, Any, str]]:
+    """{label: (meaning, value, name)} of every setting; of sets without condition the value that counts."""
+    flat: dict[str, tuple[str, Any, str]] = {}
     for section, node in document.settings:
         settings = SETTINGS[section]
         ids = edit.assign(document, section, node, [{}], document.context)[0]
@@ -479,19 +496,20 @@ def _flat_settings(document: Document) -> dict[str, tuple[str, Any]]:
         for element in [*plain, *conditional]:
             one: Data = {"id": element.get("id"), **nvsets.read_set(element, document.context, "")}
             if "id-ref" in one:
-                flat[_set_label(settings, node, one["id-ref"])] = "id-ref", {"id-ref": one["id-ref"]}
+                flat[_set_label(settings, node, one["id-ref"])] = "id-ref", {"id-ref": one["id-ref"]}, ""
                 continue
             header = {key: one[key] for key in ("score", "rule") if key in one} if element in conditional else {}
             pairs = nvsets.pairs(one.get("attributes"), document.context)
             if header and pairs:
-                flat[_set_label(settings, node, one["id"])] = repr(nvsets.condition(one, document.context)), header
+                condition = repr(nvsets.condition(one, document.context))
+                flat[_set_label(settings, node, one["id"])] = condition, header, ""
             called = values.canonical_names(settings.table, pairs)
             for name, value in pairs.items():
                 if section == "properties" and name in AUTOMATIC:
                     continue
                 meaning = values.meaning(values.option_type(settings.table, name), value)
                 label = setting_label(settings, node, called[name], {**header, "id": one["id"]})
-                flat.setdefault(label, (meaning, value))
+                flat.setdefault(label, (meaning, value, called[name]))
     return flat
 
 
@@ -509,7 +527,8 @@ def given(data: Any) -> Data:
         for one in sets:
             for name, value in _stated(one, Context()):
                 if value is not None:
-                    found[setting_label(SETTINGS[section], node, name, one)] = value
+                    shown = "(hidden)" if values.is_secret(name, value) else value
+                    found[setting_label(SETTINGS[section], node, name, one)] = shown
     found = copy.deepcopy(found)
     hide(found, "(hidden)")
     return {name: {"old": None, "new": content} for name, content in found.items()}

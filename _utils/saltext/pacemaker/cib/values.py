@@ -278,8 +278,10 @@ _PLACE = re.compile(r"([_-](file|path|script|dir|url)|_?privkey)\Z", re.I)
 def is_secret(name: str, value: Any = None) -> bool:
     """
     Whether a parameter's value is not to be shown, judged by its name, and by what it looks like: a private key, a
-    token of a known form, a URL with a password.
+    token of a known form, a URL with a password. No agent's metadata says it; cibsecret(8) leaves a word in the CIB.
     """
+    if value == "lrm://":
+        return False
     if isinstance(value, str) and words.is_credential(value):
         return True
     return bool(_SECRET.search(name)) and not _PLACE.search(name)

@@ -5,7 +5,8 @@ import copy
 import pytest
 
 from saltext.pacemaker.cib import plan
-from saltext.pacemaker.cib.document import MARKER, Document, export
+from saltext.pacemaker.cib.document import Document, export
+from saltext.pacemaker.cib.hidden import MARKER
 from saltext.pacemaker.errors import CibError
 from support.cibs import EMPTY, WIDE, empty, made, unowned
 

@@ -1,6 +1,7 @@
 """A secret that is left hidden is filled in from its own place."""
 
 import copy
+import json
 import random
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saltext.pacemaker.cib import plan
-from saltext.pacemaker.cib.document import MARKER, export
+from saltext.pacemaker.cib.document import export
+from saltext.pacemaker.cib.hidden import MARKER
 from support.cibs import SOME, empty, made
 
 
@@ -80,6 +82,14 @@ LAYOUTS = {
         "templates": {"t": {"agent": "ocf:heartbeat:Dummy", "params": TWO,
                             "operations": [monitor("10s", password="C"), monitor("20s", password="D")]}}
     },
+    "a webhook": {
+        "alerts": {"a": {"path": "/x", "recipients": {
+            "r1": {"value": "https://hooks.slack.com/services/T0/B0/x"},
+            "r2": {"value": "ops@example.com", "params": {"password": "C"}}}}}
+    },
+    "what containers are told": {
+        "bundles": {"b": {"docker": {"image": "i", "options": "--env DB=postgres://me:hunter2@db"}, "params": TWO}}
+    },
     "an alert": {
         "alerts": {"a": {"path": "/x", "params": TWO,
                          "recipients": {"r1": {"value": "one", "params": {"password": "C"}},
@@ -123,6 +133,25 @@ def test_a_change_of_something_else_keeps_every_secret_where_it_is(name):
     expected = export(document)
     next(iter(expected[section].values()))["description"] = "changed"
     assert plan.make(after, expected, "haproxy_ha").changes == {}
+
+
+def test_what_nodes_and_all_resources_have_is_hidden_and_filled_in_as_well():
+    own = {"resource_defaults": {"api_key": "AAA"}, "properties": {"x_password": "BBB", "no-quorum-policy": "stop"}}
+    document = made(own)
+    hidden = export(document, secrets=False)
+    assert repr(hidden).count(MARKER) == 2
+    assert plan.make(document, hidden, "haproxy_ha").changes == {}
+    other = {**hidden, "properties": {**hidden["properties"], "x_password": "CCC", "y_token": "DDD"}}
+    for text in (plan.make(document, other, "haproxy_ha").changes, plan.given({**own, **other})):
+        assert not [secret for secret in ("AAA", "BBB", "CCC", "DDD") if secret in repr(text)]
+        assert "property x_password" in text
+
+
+def test_a_webhook_that_changes_is_told_and_not_shown():
+    alert = {"alerts": {"a": {"path": "/x", "recipients": {"r": {"value": "https://hooks.slack.com/services/T0/B0/x"}}}}}
+    other = json.loads(json.dumps(alert).replace("B0/x", "B0/y"))
+    changes = plan.make(made(alert), other, "haproxy_ha").changes
+    assert "hooks.slack.com" not in repr(changes) and "(hidden, changed)" in repr(changes)
 
 
 def changed(hidden, path, value):
