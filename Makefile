@@ -1,7 +1,7 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all faults soak bench bench-failover docs modules lint lab lab-down lab-status lab-enter \
+.PHONY: demo test test-all faults soak bench bench-failover docs release modules lint lab lab-down lab-status lab-enter \
 	lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
@@ -33,6 +33,10 @@ bench:
 docs:
 	python3 tools/pillar_reference.py
 	python3 tools/api_reference.py
+
+# A release of this commit, with checksums: build/.
+release:
+	python3 tools/release.py
 
 # Tells minions which modules belong to the states: after each change of a module.
 modules:
