@@ -28,7 +28,7 @@ from haproxy_ha_lib.cluster import objects
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.settings import build
 from support import REPOSITORY, documents
-from support.certificates import self_signed
+from support.certificates import Authority, self_signed
 from support.pillars import DEFAULTS, EXAMPLE, text_of
 from support.place import addresses, in_container, requires_tools
 
@@ -44,8 +44,12 @@ ELSEWHERE = {
     "docs/adopt.md, 1. Take over what is there, 2": BY_HAND,
     "docs/operate.md, A load balancer is dead":
         ("test_operator.py", "test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can"),
+    "docs/http.md, Browsers that ask by TLS alone":
+        ("test_edge_tls.py", "test_each_answer_by_tls_has_the_header_once_and_none_without"),
+    "docs/http.md, Client certificates":
+        ("test_edge_tls.py", "test_only_who_shows_a_certificate_that_counts_is_answered"),
 }
-"""Examples that a test of another file takes from the document: they need a live cluster."""
+"""Examples that a test of another file takes from the document: they need a live cluster, or an authority."""
 SEEN = {}
 
 COROSYNC_CONF = "/etc/corosync/corosync.conf"
@@ -67,6 +71,9 @@ def _certificates(tmp_path_factory):
     CERTIFICATES.mkdir(parents=True, exist_ok=True)
     for path, name in zip(paths, ("fullchain.pem", "privkey.pem"), strict=True):
         (CERTIFICATES / name).write_bytes(path.read_bytes())
+    partners = Authority(tmp_path_factory.mktemp("pem") / "partners")
+    shutil.copy(partners.certificate, "/etc/haproxy/partners.pem")
+    partners.list_revoked(Path("/etc/haproxy/partners.crl"))
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,8 @@ LISTENING = {
     "bind": st.lists(mostly(BIND), min_size=1, max_size=3),
     "certificates": st.lists(mostly(st.sampled_from(["one", "two"])), max_size=2),
     "redirect_to_https": mostly(st.booleans()),
+    "hsts": optional(max_age=mostly(st.sampled_from([None, 0, 63072000])), include_subdomains=mostly(st.booleans()),
+                     preload=mostly(st.booleans())),
 }
 SERVING = {
     "servers": SERVERS, "port": PORT,

@@ -40,7 +40,7 @@ class Authority:
     """An authority that issues certificates, with its own in ``certificate``; ``ocsp``: where its responder is."""
 
     def __init__(self, directory: Path, ocsp: str = "http://127.0.0.1:1"):
-        self.directory = directory
+        self.directory, self.ocsp = directory, ocsp
         directory.mkdir()
         self.certificate, self.key = directory / "ca.crt", directory / "ca.key"
         openssl("req", "-x509", *_KEY, "-days", "9", "-subj", "/CN=authority", "-out", self.certificate, "-keyout",
@@ -58,6 +58,14 @@ class Authority:
         pem.write_text("".join(path.read_text() for path in (certificate, self.certificate, key)))
         return pem
 
+    def revoke(self, name: str) -> None:
+        """Revoke the certificate of a name."""
+        self._ca("-revoke", self.directory / f"{name}.crt")
+
+    def list_revoked(self, path: Path, days: int = 9) -> None:
+        """Write the list of what is revoked, which counts for so many days."""
+        self._ca("-gencrl", "-crldays", str(days), "-out", path)
+
     def _ca(self, *words: str | Path) -> None:
         openssl("ca", "-config", self.directory / "configuration", "-cert", self.certificate, "-keyfile", self.key,
                 *words)  # fmt: skip
@@ -69,4 +77,4 @@ def _time(days: float) -> str:
 
 def openssl(*words: str | Path) -> str:
     """What openssl(1) prints; it has to succeed."""
-    return subprocess.run(["openssl", *words], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(["openssl", *words], check=True, capture_output=True, text=True, timeout=30).stdout

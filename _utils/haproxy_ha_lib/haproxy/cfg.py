@@ -235,7 +235,7 @@ def _global(settings: Settings) -> list[str]:
         lines.append(f"localpeer {settings.minion_id}")
     if haproxy["keep_server_states"] and not _has(lines, "server-state-file"):
         lines.append(f"server-state-file {settings.paths['haproxy_server_states']}")
-    lines += edge.connections(haproxy, lines)
+    lines += [*edge.connections(haproxy, lines), *edge.sessions(haproxy)]
     for side, profile in haproxy["tls"].items():
         lines += edge.tls(side, profile, settings.tls_groups, lines)
     return lines
@@ -352,7 +352,7 @@ def _with_rules(proxy: Tree, haproxy: Tree) -> list[str]:
     by_tls = any(has_tls(bind) for bind in proxy["bind"])
     middle = [*edge.forwarded(trusted), *edge.scheme(trusted, by_tls), *edge.few_requests(limit, trusted)]
     middle = middle if http else []
-    late = edge.body(haproxy["body_timeout"]) if http else []
+    late = [*edge.hsts(proxy["hsts"]), *edge.body(haproxy["body_timeout"])] if http else []
     if proxy["redirect_to_https"]:
         late = ["http-request redirect scheme https code 301 unless { ssl_fc }", *late]
     return [*early, *lines[:before], *middle, *lines[before:behind], *late, *lines[behind:]]

@@ -5,6 +5,7 @@ behalf he asks, bodies that never come, and as many connections as the machine's
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -89,6 +90,9 @@ def _now(haproxy: Tree, installed: str) -> Iterator[str]:
     if has_run(installed) and haproxy["tls"]["bind"] != "none" and keyword not in installed and not own:
         yield (f"tls:bind: clients are offered Mozilla's intermediate profile {PROFILE} with this run; none keeps "
                "HAProxy's own suites")  # fmt: skip
+    if has_run(installed) and asks_clients(haproxy) and _SESSIONS not in installed and sessions(haproxy):
+        yield ("global: where clients show certificates, TLS sessions are resumed no more with this run: HAProxy takes "
+               f"one of a bind that asked for no certificate; a line {_SESSIONS} of your own keeps it")  # fmt: skip
 
 
 def has_run(installed: str) -> bool:
@@ -122,6 +126,42 @@ def tls(side: str, profile: str, groups: str, lines: list[str]) -> list[str]:
         del wanted["curves"]
     lines_by_keyword = {f"ssl-default-{side}-{what}": words for what, words in wanted.items() if words}
     return [f"{keyword} {words}" for keyword, words in lines_by_keyword.items() if keyword not in known]
+
+
+_ASKS = re.compile(r"\bverify\s+(required|optional)\b")
+_SESSIONS = "tune.ssl.cachesize"
+
+
+def asks_clients(haproxy: Tree) -> bool:
+    """Whether a bind asks its clients for certificates."""
+    proxies = [*haproxy["listens"].values(), *haproxy["frontends"].values()]
+    binds = [bind["options"] for proxy in proxies for bind in proxy["bind"]]
+    raw = [line for proxy in proxies for line in proxy["options"] if line.split()[0] == "bind"]
+    return any(_ASKS.search(words) for words in [*binds, *raw])
+
+
+def sessions(haproxy: Tree) -> list[str]:
+    """
+    Return the line of ``global`` that lets no TLS session be resumed where a bind asks for certificates. HAProxy keeps
+    the sessions of all binds together (2.6 to 3.0, tried), so one of a bind that asks for none would open it.
+    """
+    own = any(line.split()[0] == _SESSIONS for line in haproxy["global"])
+    return [f"{_SESSIONS} 0"] if asks_clients(haproxy) and not own else []
+
+
+def hsts(wanted: Tree) -> list[str]:
+    """
+    Return the rule by which each answer by TLS, HAProxy's own too, has the header of RFC 6797, which counts nowhere
+    else.
+
+    wanted
+        ``max_age`` (None: no header), ``include_subdomains`` and ``preload``.
+    """
+    if wanted["max_age"] is None:
+        return []
+    further = {"includeSubDomains": wanted["include_subdomains"], "preload": wanted["preload"]}
+    words = [f"max-age={wanted['max_age']}", *(word for word, is_wanted in further.items() if is_wanted)]
+    return [f'http-after-response set-header Strict-Transport-Security "{"; ".join(words)}" if {{ ssl_fc }}']
 
 
 def trusted(senders: list[str], is_asked: bool) -> list[str]:

@@ -258,6 +258,13 @@ _LISTENING: dict[str, Node] = {
     "certificates": Items("Names of haproxy:certificates for the binds with `ssl`. Default: all of them.",
                           Value("Name of a certificate.", values.name)),
     "redirect_to_https": Value("true: requests without TLS are sent to https://.", values.flag, default=False),
+    "hsts": Keys("Strict-Transport-Security (RFC 6797) in each answer by TLS: browsers then ask by TLS alone.", {
+        "max_age": Value("For how many seconds after an answer; 0: browsers forget it. Default: it is not sent.",
+                         values.whole_number(0, 1_000_000_000)),
+        "include_subdomains": Value("true: for all names below the site's, too.", values.flag, default=False),
+        "preload": Value("true: browsers may build it in (hstspreload.org), which is not soon undone.", values.flag,
+                         default=False),
+    }),
 }
 _SERVING: dict[str, Node] = {
     "servers": Either(

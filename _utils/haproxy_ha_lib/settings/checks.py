@@ -283,13 +283,17 @@ def binds(read: Tree, roles: Roles) -> Iterator[Problem]:
     owners: dict[str, tuple[str, int]] = {}
     for below, name, proxy in cfg.listening(read["haproxy"]):
         path = (*_HAPROXY, *below, "bind")
-        if not proxy["bind"] and not any(line.startswith("bind ") for line in proxy["options"]):
+        if not proxy["bind"] and not _has_raw_bind(proxy):
             yield Missing(path, "missing or empty, required: at least one <address>:<port>")
         for number, bind in enumerate(proxy["bind"]):
             where = f"{values.bracketed(bind['address'])}:{bind['port']}"
             first = owners.setdefault(where, (name, number))
             if first != (name, number):
                 yield Problem((*path, number), f"{where} is bound by {first[0]} already")
+
+
+def _has_raw_bind(proxy: Tree) -> bool:
+    return any(line.startswith("bind ") for line in proxy["options"])
 
 
 def certificates(read: Tree, roles: Roles) -> Iterator[Problem]:
@@ -316,6 +320,26 @@ def tls(read: Tree, roles: Roles) -> Iterator[Problem]:
                     "" if below == ("stats",) else ", or put one into haproxy_ha:haproxy:certificates"
                 )
                 yield Problem((*path, "bind", number), text)
+
+
+def hsts(read: Tree, roles: Roles) -> Iterator[Problem]:
+    """Browsers take the header by TLS alone, and build in what hstspreload.org asks for alone."""
+    for kind, name, proxy in cfg.proxies(read["haproxy"]):
+        wanted = proxy.get("hsts") or {"max_age": None}
+        path = (*_HAPROXY, PROXIES[kind], name, "hsts")
+        if wanted["max_age"] is None:
+            if any(wanted.values()):
+                yield Missing((*path, "max_age"), "missing: how many seconds browsers keep to it, such as 31536000")
+        elif cfg.mode(read["haproxy"], proxy) == "tcp":
+            yield Problem(path, "found, but the mode is tcp: the header is HTTP's")
+        elif not (any(cfg.has_tls(bind) for bind in proxy["bind"]) or _has_raw_bind(proxy)):
+            yield Problem(path, "found, but no bind has ssl: browsers take the header by TLS alone")
+        elif wanted["preload"] and (wanted["max_age"] < _A_YEAR or not wanted["include_subdomains"]):
+            text = f"found true, allowed: with include_subdomains and a max_age of {_A_YEAR} at least"
+            yield Problem((*path, "preload"), text)
+
+
+_A_YEAR = 31_536_000
 
 
 def statistics(read: Tree, roles: Roles) -> Iterator[Problem]:
@@ -388,6 +412,7 @@ CHECKS = (
     binds,
     certificates,
     tls,
+    hsts,
     statistics,
     port_clashes,
     nginx_braces,

@@ -37,6 +37,26 @@ WRONG = {
         [f"{HAPROXY}:backends:app_pool:servers: rest leaves none, because other proxies name them all, but frontend "
          f"http sends requests to it; {SERVERS}"],
     ),
+    "HSTS where nobody comes by TLS": (
+        {"haproxy:frontends:http:hsts": {"max_age": 31536000}},
+        [f"{HAPROXY}:frontends:http:hsts: found, but no bind has ssl: browsers take the header by TLS alone"],
+    ),
+    "HSTS without a time": (
+        {"haproxy:frontends:http:hsts": {"preload": True}},
+        [f"{HAPROXY}:frontends:http:hsts:max_age: missing: how many seconds browsers keep to it, such as 31536000"],
+    ),
+    "HSTS in TCP mode": (
+        {"haproxy:listens": {"tls": {"mode": "tcp", "bind": ["anchor:443 ssl crt /x.pem"], "servers": "app_servers",
+                                     "hsts": {"max_age": 0}}},
+         "haproxy:backends:app_pool:servers": "app_servers"},
+        [f"{HAPROXY}:listens:tls:hsts: found, but the mode is tcp: the header is HTTP's"],
+    ),
+    "HSTS that no browser builds in": (
+        {"haproxy:frontends:http:bind": ["anchor:443 ssl crt /x.pem"],
+         "haproxy:frontends:http:hsts": {"max_age": 31536000, "preload": True}},
+        [f"{HAPROXY}:frontends:http:hsts:preload: found true, allowed: with include_subdomains and a max_age of "
+         "31536000 at least"],
+    ),
     "a raw line with a line break": (
         {"haproxy:defaults": ["mode http\nlisten evil"]},
         [
