@@ -151,10 +151,10 @@ def masked(text: str) -> str:
 
 
 def masked_data(data: Any) -> Any:
-    """Data with every text in it masked."""
+    """A copy of data with every text in it masked."""
     if isinstance(data, dict):
         return {key: masked_data(inner) for key, inner in data.items()}
-    if isinstance(data, list):
+    if isinstance(data, (list, tuple)):
         return [masked_data(inner) for inner in data]
     return masked(data) if isinstance(data, str) else data
 

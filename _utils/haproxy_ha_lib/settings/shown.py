@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.cib.hidden import hide
@@ -11,15 +9,13 @@ from saltext.pacemaker.cib.hidden import hide
 
 def without_secrets(settings: Tree) -> Tree:
     """
-    Return the settings without what is secret though the schema cannot know it: in raw lines of HAProxy and nginx, and
-    in parameters of agents.
+    Return the settings without what is secret though the schema cannot know it: in raw lines of HAProxy and nginx,
+    wherever they stand, and in parameters of agents.
 
     settings
         As ``Minion.shown_settings`` returns them (dict).
     """
-    shown = copy.deepcopy(settings)
-    for key in ("haproxy", "nginx"):
-        shown[key] = fileset.masked_data(shown.get(key))
+    shown: Tree = fileset.masked_data(settings)
     for key in ("floating_ip", "cluster"):
         hide(shown.get(key), fileset.HIDDEN)
     return shown
