@@ -25,6 +25,7 @@ from haproxy_ha_host.haproxy.runtime import HAProxy
 from haproxy_ha_lib import net as sockets
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
+from haproxy_ha_lib.haproxy import sandbox
 
 # Where production's daemon gets its environment from, and this check too.
 DEFAULTS = "/etc/default"
@@ -52,6 +53,8 @@ class Daemon:
         HAProxy's servers, a :class:`pool.Pool`.
     agent : ``None``
         The resource agent by which the cluster judges it, a :class:`verdicts.Agent`.
+    sandbox : ``()``
+        The properties of systemd that its service has beyond those of its package.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Daemon:
     listeners: tuple[tuple[str, int], ...] = ()
     servers: pool.Pool | None = None
     agent: verdicts.Agent | None = None
+    sandbox: tuple[str, ...] = ()
 
 
 def installed(daemon: Daemon) -> bool:
@@ -73,19 +77,21 @@ def refusal(daemon: Daemon, wanted: FileSet) -> str | None:
     What the daemon says against a set of files, or None.
 
     It sees the set where production has it: in a mount namespace of its own, a copy of its directory with the set in it
-    lies over the real one, so that every path, include and relative name means what it will mean.
+    lies over the real one, so that every path, include and relative name means what it will mean. A service with a
+    sandbox is checked in it.
     """
+    obstacle = sandbox.obstacle(_text(daemon, wanted)) if daemon.sandbox else None
+    if obstacle:
+        return obstacle
     private = tempfile.mkdtemp(prefix=f"{STAGE}{processes.mark()}-", dir="/run" if os.access("/run", os.W_OK) else None)
     stage = os.path.join(private, "stage")
     try:
         shutil.copytree(daemon.root, stage, symlinks=True, ignore=_not_read)
         for path, entry in wanted.items():
-            files.put(os.path.join(stage, os.path.relpath(path, daemon.root)), entry)
-        code, output = commands.run(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-c", _OVERLAID, "sh", stage, daemon.root,
-             commands.program(daemon.name) or daemon.name, *daemon.check],
-            env=_environment(daemon.name),
-        )
+            if _is_below(path, daemon.root):
+                files.put(os.path.join(stage, os.path.relpath(path, daemon.root)), entry)
+        check = _in_sandbox if daemon.sandbox and units.systemd() else _in_namespace
+        code, output = check(daemon, stage)
     finally:
         shutil.rmtree(private, ignore_errors=True)
     if code:
@@ -95,6 +101,40 @@ def refusal(daemon: Daemon, wanted: FileSet) -> str | None:
     return None
 
 
+def _text(daemon: Daemon, wanted: FileSet) -> str:
+    entry = wanted.get(daemon.check[-1])
+    return entry.content or "" if entry else ""
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return path.startswith(f"{directory}/")
+
+
+def _in_namespace(daemon: Daemon, stage: str) -> tuple[int, str]:
+    """Have a daemon check its configuration with what is staged."""
+    argv = [
+        *("unshare", "--mount", "--propagation", "private", "sh", "-c", _OVERLAID, "sh", stage, daemon.root),
+        *(commands.program(daemon.name) or daemon.name, *daemon.check),
+    ]
+    return commands.run(argv, env=_environment(daemon.name))
+
+
+def _in_sandbox(daemon: Daemon, stage: str) -> tuple[int, str]:
+    """The same, as a service that may do what its own service may."""
+    properties = (
+        *daemon.sandbox, f"BindReadOnlyPaths={stage}:{daemon.root}", f"EnvironmentFile=-{DEFAULTS}/{daemon.name}",
+        f"RuntimeMaxSec={CHECK_SECONDS}",
+    )  # fmt: skip
+    argv = [
+        *("systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"),
+        *(f"--property={one}" for one in properties),
+        *(commands.program(daemon.name) or daemon.name, *daemon.check),
+    ]
+    code, output = commands.run(argv)
+    return code, output or (f"it ends with {code} in its sandbox" if code else "")
+
+
+CHECK_SECONDS = 60
 STAGE = "haproxy_ha-"
 """Begins the name of a directory in /run with a set that is being checked; whose it is follows (``processes.mark``)."""
 
@@ -146,7 +186,7 @@ def install(daemon: Daemon, wanted: FileSet) -> str:
         if was_well:
             _prove(daemon)
     except (CommandExecutionError, OSError) as exc:
-        files.install(before)
+        _place(before)
         taken = _take_back(daemon) if was_running else ""
         _remember(daemon, {}, ours, unfinished=False)
         raise CommandExecutionError(f"{exc}\nThe files of before are back in place{taken}.") from exc
@@ -186,8 +226,17 @@ def _install(daemon: Daemon, wanted: FileSet, again: bool = True) -> str:
         raise
 
 
+def _place(entries: FileSet) -> None:
+    """Install a set, and have systemd read what is its own of that."""
+    own = {path: entry for path, entry in entries.items() if _is_below(path, units.FILES)}
+    stale = fileset.differences(files.snapshot(own), own)
+    files.install(entries)
+    if stale and units.systemd():
+        units.systemctl("daemon-reload")
+
+
 def _put(daemon: Daemon, wanted: FileSet) -> str:
-    files.install(wanted)
+    _place(wanted)
     if units.running(daemon.unit):  # started meanwhile, it may have read the files of before
         return _activate(daemon, wanted)
     return f"{daemon.name} is not running" + (": the cluster starts it" if daemon.name == "haproxy" else "")
@@ -196,10 +245,10 @@ def _put(daemon: Daemon, wanted: FileSet) -> str:
 def _hand_over(daemon: Daemon, wanted: FileSet) -> str:
     """Install a set and make the running daemon take it; returns what was done, in words."""
     if daemon.servers is None:
-        files.install(wanted)
+        _place(wanted)
         return _activate(daemon, wanted)
     with pool.drained(daemon.servers, wanted) as drained:
-        files.install(wanted)
+        _place(wanted)
         with pool.states_kept(daemon.servers, wanted):
             return "; ".join(filter(None, [drained, _activate(daemon, wanted)]))
 

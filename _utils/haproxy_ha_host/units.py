@@ -10,6 +10,9 @@ from typing import Any
 
 from haproxy_ha_host import commands, processes, waiting
 
+FILES = "/etc/systemd/system"
+"""Where the units and drop-ins of a machine's own are."""
+
 # As the masks themselves, this is gone after a boot.
 HELD = "/run/haproxy_ha/held"
 

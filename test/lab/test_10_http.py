@@ -256,6 +256,27 @@ def test_a_rolling_change_that_does_not_serve_stops_at_the_first(under_change):
     assert record.failed == []
 
 
+def test_haproxy_serves_in_its_sandbox_and_is_checked_in_it(under_change):
+    """What it cannot read there is refused before it counts; the passive one starts in it, reloads, and takes over."""
+    passive = next(name for name in BALANCERS if name != under_change)
+
+    def configure(*lines: str) -> list[str]:
+        salt.set_pillar(with_lines(list(lines), sandbox=True))
+        return outcome.failed(salt.call("state.apply", CONFIGURATION, target=passive))
+
+    machine(passive).write("/home/503.http", "HTTP/1.0 503 Away\r\n\r\n")
+    [refused] = configure("errorfile 503 /home/503.http")
+    assert "haproxy refuses the new configuration" in refused and "/home/503.http" in refused
+    assert configure() == []
+    machine(passive).run("systemctl", "restart", "haproxy")
+    assert configure("http-response set-header X-New 1") == []
+    report = machine(passive).run("systemd-analyze", "security", "--no-pager", "haproxy.service").stdout
+    assert float(re.search(r"Overall exposure level for haproxy.service: ([0-9.]+)", report)[1]) < 5
+    salt.call("haproxy_ha.failover", target=under_change)
+    assert audit.settle() == passive
+    assert ask()[0] == 200
+
+
 def plain(count: int, package: str, service: str) -> str:
     """An SLS of that many plain pkg, file and service states, which a machine fulfils already once it has run."""
     kinds = [

@@ -18,6 +18,7 @@ from haproxy_ha_lib import listeners, nginx
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
+from haproxy_ha_lib.haproxy import sandbox
 from haproxy_ha_lib.settings.types import Settings
 
 
@@ -79,7 +80,8 @@ class DaemonFiles:
         if not daemons.installed(target):
             unknown = f"{self.name} is not installed yet; it will check these files before they are installed"
             return replace(outcome, said=unknown, unknown=unknown)
-        return replace(outcome, refusal=daemons.refusal(target, {**wanted, **_read_too(target, settings)}))
+        refusal = daemons.refusal(target, {**wanted, **_read_too(target, settings)})
+        return replace(outcome, refusal=refusal, notes=_later(changes, settings))
 
     def _apply(self, settings: Settings) -> Outcome:
         wanted, target = self.wanted(settings), daemon(self.name, settings)
@@ -94,7 +96,7 @@ class DaemonFiles:
             return Outcome(self._there(), returned)
         kept = entries.keep(self.name, _changes(wanted, settings), fileset.foreign)
         done = daemons.install(target, wanted)
-        return Outcome(self._there(), {**planned.changes, **returned}, notes=(done,), kept=kept)
+        return Outcome(self._there(), {**planned.changes, **returned}, notes=(done, *planned.notes), kept=kept)
 
     def _there(self) -> str:
         return f"The files of {self.name} are in place"
@@ -108,13 +110,19 @@ def _changes(wanted: FileSet, settings: Settings) -> Changes:
     return fileset.differences(present, wanted)
 
 
+def _later(changes: Changes, settings: Settings) -> tuple[str, ...]:
+    """What has no effect yet."""
+    sandboxed = settings.paths["haproxy_drop_in"] in changes
+    return ("what its service may do counts from its next start on",) if sandboxed else ()
+
+
 def _with_servers(outcome: Outcome, target: daemons.Daemon, wanted: FileSet) -> Outcome:
     """A plan, with what it means for HAProxy's servers while it runs."""
     if not target.servers or outcome.refusal or not units.running(target.unit):
         return outcome
     returned = _returned(pool.left_drained(target.servers))
     if outcome.changes:
-        notes = tuple(filter(None, [pool.warning(target.servers, wanted)]))
+        notes = (*outcome.notes, *filter(None, [pool.warning(target.servers, wanted)]))
         return replace(outcome, changes={**outcome.changes, **returned}, notes=notes)
     said = f"Would be put into rotation again: {', '.join(returned)}" if returned else outcome.said
     return replace(outcome, said=said, changes=returned)
@@ -156,8 +164,11 @@ def daemon(name: str, settings: Settings) -> daemons.Daemon:
         "nginx": (paths["nginx_dir"], ("-t", "-c", os.path.join(paths["nginx_dir"], "nginx.conf"))),
         "corosync": (os.path.dirname(paths["corosync_conf"]), ("-t", "-c", paths["corosync_conf"])),
     }[name]
-    serving = (_pool(settings), verdicts.agent_of(standing.HAPROXY, settings)) if name == "haproxy" else ()
-    return daemons.Daemon(name, settings.services[name], root, check, listeners.of(name, settings), *serving)
+    place = (name, settings.services[name], root, check, listeners.of(name, settings))
+    if name != "haproxy":
+        return daemons.Daemon(*place)
+    properties = sandbox.PROPERTIES if settings.haproxy["sandbox"] else ()
+    return daemons.Daemon(*place, _pool(settings), verdicts.agent_of(standing.HAPROXY, settings), properties)
 
 
 def _pool(settings: Settings) -> pool.Pool:

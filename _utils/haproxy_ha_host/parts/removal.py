@@ -24,7 +24,6 @@ from haproxy_ha_lib.settings.types import Settings
 
 log = logging.getLogger(__name__)
 
-_UNITS = "/etc/systemd/system/"
 _HANDOVER_SECONDS = 60
 _NGINX_PACKAGES = ("nginx(-.+)?", "libnginx-mod-.+")
 
@@ -147,7 +146,7 @@ def _changes(found: Trace) -> Changes:
 def _delete(paths: tuple[str, ...]) -> None:
     for path in paths:
         files.delete(path)
-    if any(path.startswith(_UNITS) for path in paths) and units.systemd():
+    if any(path.startswith(units.FILES) for path in paths) and units.systemd():
         units.systemctl("daemon-reload")  # a drop-in that is gone counts until then
 
 
@@ -184,7 +183,7 @@ def _load_balancer(settings: Settings, available: Callable[[str], bool]) -> Trac
         packages=tuple(map(re.escape, settings.packages["haproxy"])),
         units=(settings.services["haproxy"],),
         kept=(paths["haproxy_dir"],),
-        deleted=(paths["apt_sources"], paths["apt_preferences"], paths["apt_keyring"]),
+        deleted=(*(paths[f"apt_{one}"] for one in ("sources", "preferences", "keyring")), paths["haproxy_drop_in"]),
     )
 
 
@@ -203,7 +202,7 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
             *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
             *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
             *_ours(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
-            f"{_UNITS}multi-user.target.wants/{services['pacemaker_watch']}.service",
+            f"{units.FILES}/multi-user.target.wants/{services['pacemaker_watch']}.service",
         ),
     )
 

@@ -11,7 +11,7 @@ import jinja2
 from haproxy_ha_lib import corosync, nginx
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet, owned_by_root
-from haproxy_ha_lib.haproxy import cfg, runtime
+from haproxy_ha_lib.haproxy import cfg, runtime, sandbox
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
 
@@ -192,6 +192,7 @@ def _haproxy(settings: Settings, secrets: Tree) -> FileSet:
             cfg.certificate_path(paths, name): _certificate(name, given, secrets)
             for name, given in haproxy["certificates"].items()
         },
+        paths["haproxy_drop_in"]: owned_by_root(sandbox.drop_in(fileset.MARK)) if haproxy["sandbox"] else None,
         paths["haproxy_cfg"]: _made("haproxy.cfg.jinja", cfg.model(settings, secrets), "0640", paths["haproxy_group"]),
     }
 

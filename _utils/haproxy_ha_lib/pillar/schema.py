@@ -339,6 +339,8 @@ _HAPROXY = Keys("The load balancer tier.", {
     "limit_per_source": Value("Connections that one address may have at the same time, and requests under way; 0: any "
                               "number. Addresses of trust_forwarded_from have no limit.",
                               values.whole_number(0, 1_000_000)),
+    "sandbox": Value("true: HAProxy's service may do only what an HAProxy does, from its next start on "
+                     "(docs/security.md).", values.flag),
     "tls": Keys("TLS where `global` has no lines of its own (ssl-default-bind-ciphers and the like).", {
         "bind": Value(f"Towards clients. intermediate: Mozilla's profile of this name, {edge.PROFILE}; none: HAProxy's "
                       "own.", values.choice("intermediate", "none")),

@@ -17,7 +17,9 @@ def outline(entries):
 def test_a_load_balancer_has_haproxy_and_corosync():
     files = layout.daemon_files(valid())
     assert outline(files["haproxy"]) == [
-        ("/etc/haproxy/server_states", "a text"), ("/etc/haproxy/haproxy.cfg", "haproxy.cfg.jinja"),
+        ("/etc/haproxy/server_states", "a text"),
+        ("/etc/systemd/system/haproxy.service.d/haproxy_ha.conf", None),
+        ("/etc/haproxy/haproxy.cfg", "haproxy.cfg.jinja"),
     ]
     assert outline(files["corosync"]) == [("/etc/corosync/corosync.conf", "corosync.conf.jinja")]
     assert files["nginx"] == {}
