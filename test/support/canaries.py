@@ -39,11 +39,12 @@ class Unfilled(Exception):
 
 class Canaries:
     """
-    pems: {how many certificates: function that returns a PEM of that many with a key}. ``tree``: the pillar;
-    ``planted``: {text to look for: the key that it stands in}.
+    pems: {how many certificates: function of a key that returns a PEM of that many, with a private key}.
+
+    ``tree``: the pillar; ``planted``: {text to look for: the key that it stands in}.
     """
 
-    def __init__(self, pems: dict[int, Callable[[], str]], mark: str):
+    def __init__(self, pems: dict[int, Callable[[str], str]], mark: str):
         self.pems, self.mark = pems, mark
         self.planted: dict[str, str] = {}
         self._numbers, self._ports = itertools.count(1), itertools.count(18001)
@@ -104,7 +105,7 @@ class Canaries:
         return encoded
 
     def _pem(self, make, path):
-        text = make()
+        text = make(path[-1])
         self.planted[text[text.index("PRIVATE KEY") :].splitlines()[1]] = ":".join(path)
         return text
 
@@ -166,8 +167,8 @@ PUBLIC = {
 
 def pillar(directory, mark):
     """A pillar with canaries, which ``mark`` begins, and what keeps it valid; ``directory``: for its certificates."""
-    pems = {1: lambda: "".join(path.read_text("ascii") for path in self_signed(directory, "www")),
-            2: lambda: nss.generate("haproxy_ha")[0]}  # fmt: skip
+    pems = {1: lambda key: "".join(path.read_text("ascii") for path in self_signed(directory, "www")),
+            2: lambda key: nss.generate("haproxy_ha")[key == "balancer_pem"]}  # fmt: skip
     made = Canaries(pems, mark)
     haproxy, cluster = made.tree["haproxy"], made.tree["cluster"]
     haproxy["stats"]["page"] = True
