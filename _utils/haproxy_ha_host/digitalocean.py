@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from haproxy_ha_lib.digitalocean import calls
+from haproxy_ha_lib.digitalocean import answers, calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the agents start without it
@@ -147,7 +147,7 @@ def _reason(error: Exception, token: str) -> str:
     """Why there was no answer, in one line without the token."""
     from http.client import BadStatusLine, RemoteDisconnected
 
-    words = " ".join(str(error).split())
+    words = answers.text(" ".join(str(error).split())) or ""  # what came may be for a terminal
     if isinstance(error, BadStatusLine) and not isinstance(error, RemoteDisconnected):
         words = f"no HTTP status: {words}"  # else there would be the line alone
     words = words.replace(token, "***") if token else words

@@ -80,7 +80,8 @@ def fill_in(
     Returns (problems, warnings).
     """
     url, networks = read["floating_ip"]["metadata_url"], read["private_network"]
-    sources = _Sources(metadata, url, mine if read["mine"] else None, networks)
+    sent = mine if mine is None or isinstance(mine, Mapping) else {}
+    sources = _Sources(metadata, url, sent if read["mine"] else None, networks)
     problems: list[Problem] = []
     warnings = []
     for table in TABLES:

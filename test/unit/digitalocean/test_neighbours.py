@@ -1,0 +1,151 @@
+"""Neighbours that say anything: nobody's word ends in a traceback, and one minion's nonsense costs that minion only."""
+
+import contextlib
+import ipaddress
+import socket
+import threading
+
+import pytest
+from hypothesis import strategies as st
+
+from haproxy_ha_host import digitalocean
+from haproxy_ha_lib import corosync
+from haproxy_ha_lib.digitalocean import answers, calls, droplets, reserved
+from haproxy_ha_lib.pillar import schema
+from haproxy_ha_lib.pillar.shape import shown
+from haproxy_ha_lib.settings import addresses, build, checks
+from support.neighbours import ADDRESS, ANYTHING, ME, METADATA, OTHER, REPLIES, STREAMS, holds, spoilt
+from support.pillars import DEFAULTS, changed
+from support.scripted_api import Script
+
+EXAMPLES = [300, pytest.param(100_000, marks=pytest.mark.slow)]
+NETWORKS = [ipaddress.ip_network(network) for network in DEFAULTS["private_network"]]
+PILLAR = changed({
+    "mine": True, "load_balancers:primary": None, "load_balancers:secondary": None,
+    "app_servers:app-1": None, "app_servers:app-2": {"private_ip": "10.132.20.237"},
+})  # fmt: skip
+SENT = {"private_ip": "10.132.20.236", "public_ip": "203.0.113.31"}
+MINE = {"primary": {"private_ip": "10.132.20.10"}, "secondary": {"private_ip": "10.132.20.11"}, "app-1": SENT}
+KNOWN = {"private_ip": "10.132.20.10", "public_ip": "203.0.113.21", "anchor_ip": "10.17.1.18"}
+
+
+READ, _ = schema.read(PILLAR, DEFAULTS)
+corosync.fill_in(READ["cluster"], 2)
+
+
+def made(minion, mine, metadata=KNOWN):
+    """(tree, problems) as build.settings has them for a minion, without what does not depend on its neighbours."""
+    tables = {table: {name: dict(entry) for name, entry in READ[table].items()} for table in addresses.TABLES}
+    read, roles = {**READ, **tables}, ["app_server" if minion.startswith("app") else "load_balancer"]
+    problems, _ = addresses.fill_in(read, minion, roles, metadata, mine)
+    for at, node in enumerate(read["load_balancers"].values(), 1):
+        node["node_id"] = at
+    return read, [shown(problem) for problem in [*problems, *checks.all_of(read, roles)]]
+
+
+def test_the_example_is_right_while_nobody_speaks_nonsense():
+    for minion in ("primary", "app-2"):
+        assert build.settings(PILLAR, minion, DEFAULTS, KNOWN, MINE).errors == []
+        assert made(minion, MINE)[1] == []
+
+
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_what_one_minion_sends_to_the_mine_costs_that_minion_alone(examples):
+    def law(sent):
+        mine = {**MINE, "app-1": sent}
+        read, problems = made("primary", mine)
+        assert all("app-1" in problem for problem in problems)
+        address = read["app_servers"]["app-1"]["private_ip"]
+        assert problems or any(ipaddress.ip_address(address) in network for network in NETWORKS)
+        assert made("app-2", mine)[1] == []
+
+    holds(law, examples, spoilt(SENT) | ANYTHING)
+
+
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_the_whole_mine_may_be_anything(examples):
+    def law(mine):
+        read, problems = made("primary", mine)
+        known = [entry["private_ip"] for table in ("load_balancers", "app_servers") for entry in read[table].values()]
+        assert problems or all(known)
+
+    holds(law, examples, spoilt(MINE, 4) | st.dictionaries(st.sampled_from(list(MINE)), ANYTHING))
+
+
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_what_the_metadata_service_says_is_understood_or_refused(examples):
+    def law(document):
+        try:
+            known = answers.normalise_metadata(document)
+        except ValueError as error:
+            def known(url, why=error):
+                raise why
+        read, problems = made("primary", MINE, known)
+        for key in ("private_ip", "public_ip", "anchor_ip"):
+            address = read["load_balancers"]["primary"][key]
+            assert ipaddress.ip_address(address) if address else problems or key == "public_ip"
+
+    holds(law, examples, spoilt(METADATA, 3) | ANYTHING)
+
+
+AT_OTHER = reserved.ReservedIP(ADDRESS, OTHER, True, False, "nyc3")
+PROCEDURES = {
+    "reserved.read": lambda: reserved.read(ADDRESS, ME),
+    "reserved.read_all": lambda: reserved.read_all(3),
+    "reserved.assign": lambda: reserved.assign(ADDRESS, ME, replaces="203.0.113.11"),
+    "reserved.assign elsewhere": lambda: reserved.assign(ADDRESS, ME, elsewhere=True),
+    "reserved.obstacles": lambda: reserved.obstacles(AT_OTHER, ME, "nyc3"),
+    "droplets.read": lambda: droplets.read(ME),
+    "droplets.read_all": lambda: droplets.read_all(tries=2),
+    "droplets.find": lambda: droplets.find("primary"),
+    "droplets.may_see": lambda: droplets.may_see(ME, 2),
+    "droplets.fencing_problems": lambda: droplets.fencing_problems({"primary": "primary", "secondary": "1002"}, 2),
+    "droplets.set_power": lambda: droplets.set_power(ME, "off"),
+}
+
+
+@pytest.mark.parametrize("examples", [100, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", PROCEDURES)
+def test_what_the_api_answers_ends_in_a_result_or_in_a_reason(name, examples):
+    def law(replies):
+        try:
+            Script(*replies).run(PROCEDURES[name]())
+        except calls.APIError as error:
+            assert str(error).isprintable() and len(str(error)) < 1000
+
+    holds(law, examples, st.lists(REPLIES, min_size=1, max_size=4))
+
+
+@pytest.fixture
+def speaker():
+    """A server that says to everybody what ``said`` holds, and ends; with its ``url``."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    class Speaker:
+        said, url = b"", f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def serve():
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                connection, _ = listener.accept()
+                with contextlib.suppress(OSError), connection:
+                    connection.settimeout(5)
+                    connection.recv(65536)
+                    connection.sendall(Speaker.said)
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield Speaker
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_whatever_comes_on_a_connection_is_a_reply_or_a_reason(examples, speaker):
+    def law(said):
+        speaker.said = said
+        reply = digitalocean.Connection(speaker.url).send(calls.Call("GET", "/v2/x"), 5.0, token="dop_v1_secret")
+        assert reply.status or (reply.failure and reply.failure.isprintable() and len(reply.failure) < 300)
+        described = calls.describe(reply)
+        assert described.isprintable() and "dop_v1_secret" not in described
+
+    holds(law, examples, STREAMS)
