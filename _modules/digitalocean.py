@@ -3,17 +3,19 @@ DigitalOcean's metadata service and reserved IPs (formerly floating IPs).
 
 The rules of the API (what is retried, what a 422 or 429 means, who owns an address) are in
 ``haproxy_ha_lib.digitalocean``, the requests in ``haproxy_ha_host.digitalocean``; the agents have the same two. The API
-token is read from the pillar ``haproxy_ha:floating_ip:api_token``, else from the token file that the resource agent
-reads; it is shown nowhere.
+token is that of the pillar ``haproxy_ha:floating_ip:api_token``, or of the store whose URL stands there, else that of
+the token file that the resource agent reads; it is shown nowhere.
 """
 
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+from haproxy_ha_host import stores
 from haproxy_ha_host.digitalocean import Connection
 from haproxy_ha_lib import values
 from haproxy_ha_lib.digitalocean import answers, calls, reserved
@@ -28,6 +30,7 @@ __virtualname__ = "digitalocean"
 # Salt's loader puts these here.
 __context__: dict[str, Any]
 __pillar__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
 
 _CONTEXT_KEY = "digitalocean.metadata"
 _CONNECTIONS_KEY = "digitalocean.connections"
@@ -340,22 +343,35 @@ def _configured(key):
 
 
 def _token(token_file):
-    token = build.secrets(__pillar__.get("haproxy_ha"))["floating_ip"]["api_token"]
     source = "pillar haproxy_ha:floating_ip:api_token"
-    if not token or token_file:
+    token, why = (None, "") if token_file else _token_of_pillar()
+    if not token:
         source = token_file or _configured("token_file") or DEFAULTS["token_file"]
-        try:
-            with open(source, encoding="ascii", errors="replace") as file:
-                token = file.read(4096)
-        except OSError as error:
-            raise CommandExecutionError(
-                f"no API token: haproxy_ha:floating_ip:api_token is not in pillar, and {source}: {error.strerror}"
-            ) from None
+        token = _read(source, why or "haproxy_ha:floating_ip:api_token is not in pillar")
     token = str(token).strip()
     problem = calls.token_problem(token)
     if problem:
         raise CommandExecutionError(f"the API token of {source} {problem}")
     return token
+
+
+def _token_of_pillar():
+    """(token, why there is none): what pillar has, or the store whose URL it has."""
+    token = build.secrets(__pillar__.get("haproxy_ha"))["floating_ip"]["api_token"]
+    if not values.is_of_store(token):
+        return token, ""
+    try:
+        return stores.ask(__salt__["sdb.get"], token, __context__), ""
+    except stores.Silent as error:
+        return None, f"haproxy_ha:floating_ip:api_token: {error}"
+
+
+def _read(path, why):
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read(4096)
+    except OSError as error:
+        raise CommandExecutionError(f"no API token: {why}, and {path}: {error.strerror}") from None
 
 
 def _address(address):

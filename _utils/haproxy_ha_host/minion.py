@@ -19,8 +19,8 @@ from haproxy_ha_host import files, synced
 from haproxy_ha_lib import provider
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.provider.interface import API
-from haproxy_ha_lib.settings import addresses, build, minion, shown
-from haproxy_ha_lib.settings.types import Settings
+from haproxy_ha_lib.settings import addresses, build, minion, secret, shown
+from haproxy_ha_lib.settings.types import Settings, Stored
 from haproxy_ha_lib.types import Tree
 
 log = logging.getLogger(__name__)
@@ -79,9 +79,13 @@ class Minion:
         """Return pillar, that of the run or a fresh one (dict)."""
         return self.pillar if self.saltenv is not None else self.once("pillar", "", self._fresh_pillar)
 
-    def secrets(self) -> dict[str, Any]:
-        """Return what is in pillar and not in the settings; see ``haproxy_ha_lib.settings.build.secrets``."""
+    def secrets(self) -> Tree:
+        """Return what pillar has and the settings have not, URLs of stores as they stand (dict); see build.secrets."""
         return build.secrets(self.tree())
+
+    def stored_secrets(self) -> list[Stored]:
+        """Return the secrets that this machine needs and stores have; CommandExecutionError if something is wrong."""
+        return list(secret.stored(self.tree(), self.valid_settings()))
 
     def tree(self) -> Any:
         """Return the formula's tree of pillar; None without one."""

@@ -93,6 +93,12 @@ def holds(database: Database, pem: str) -> bool:
     return [_present(database, name) for name in (database.nickname, _AUTHORITY)] == _certificates(pem)
 
 
+def present(database: Database) -> str | None:
+    """The certificate that a database has for its daemon and that of its authority, in PEM (str), None without them."""
+    found = [_present(database, name) for name in (database.nickname, _AUTHORITY)]
+    return None if None in found else "".join(ssl.DER_cert_to_PEM_cert(one or b"") for one in found)
+
+
 def _present(database: Database, nickname: str) -> bytes | None:
     """A certificate of a database (bytes), None if it is not there."""
     if not commands.program("certutil"):

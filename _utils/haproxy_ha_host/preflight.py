@@ -8,7 +8,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import net, provider
+from haproxy_ha_host import net, provider, stores, tokens
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib import listeners, preflight
 from haproxy_ha_lib.digitalocean.calls import Unavailable
@@ -32,7 +32,10 @@ def find_problems(minion: Minion, left_over: Sequence[str]) -> list[str]:
         *preflight.leaving_members(_nodes(minion, settings), settings),
         *_held_ports(settings),
     ]
-    return problems + (_of_floating_ip(minion, settings) if provider.has_api(settings) else [])
+    unknown = [*stores.problems(minion), *_of_token_file(settings)]
+    if unknown or not provider.has_api(settings):
+        return problems + unknown
+    return problems + _of_floating_ip(minion, settings)
 
 
 def find_notes(minion: Minion, remember: bool = False) -> list[str]:
@@ -78,6 +81,13 @@ def _nodes(minion: Minion, settings: Settings) -> dict[str, Any]:
         return minion.salt["pacemaker.status"]()["nodes"]
     except CommandExecutionError:
         return {}
+
+
+def _of_token_file(settings: Settings) -> list[str]:
+    """What is wrong with a token file that something else writes."""
+    foreign = settings.floating_ip.foreign_token and "load_balancer" in settings.roles
+    found = tokens.problem(settings.floating_ip.token_file) if foreign else ""
+    return [found] if found else []
 
 
 def _of_floating_ip(minion: Minion, settings: Settings) -> list[str]:

@@ -83,7 +83,7 @@ def remember(minion: Minion, settings: Settings) -> None:
 
 
 def _digest(minion: Minion, settings: Settings) -> str:
-    """Stands for the address, token and URL, and tells none of them."""
+    """Stands for the address, token and URL, and tells none of them. A token of a store is its URL: it may rotate."""
     known = [getattr(settings.floating_ip, key) for key in api_of(minion, settings).settings]
     token = minion.secrets()["floating_ip"]["api_token"]
     return hashlib.sha256(json.dumps([*known, token]).encode()).hexdigest()

@@ -34,6 +34,28 @@ def bare(value: Any) -> Any:
 _BLANKS = " \t\r\n"
 
 
+def is_of_store(value: object) -> bool:
+    """Whether a value is the URL of a secret in a store of Salt's sdb, in place of the secret."""
+    return isinstance(value, str) and value.strip(_BLANKS).startswith("sdb://")
+
+
+def store_url(value: object) -> str:
+    """The URL of a secret in a store."""
+    return _STORE_URL(value)
+
+
+def is_ciphertext(value: object) -> bool:
+    """Whether a value is what the master's gpg renderer leaves where it cannot decrypt."""
+    return isinstance(value, str) and "-----BEGIN PGP MESSAGE-----" in value
+
+
+NOT_DECRYPTED = (
+    "could not be decrypted on the master, so the PGP message is here as it was written: its pillar file has no "
+    "`#!yaml|gpg` in the first line, it lacks line breaks, or the master's gpgkeys lack its key (the master's log says "
+    "which)"
+)
+
+
 def flag(value: object) -> bool:
     """A YAML boolean."""
     if not isinstance(value, bool):
@@ -80,6 +102,7 @@ def matching(pattern: str, allowed: str) -> Callable[[object], str]:
     return check
 
 
+_STORE_URL = matching(r"sdb://[^/\s]+/[!-~]([ -~]{0,510}[!-~])?", "the URL of a store, sdb://<profile>/<key>")
 name = matching(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}", "a name of letters, digits and . _ - that begins with a letter or digit"
 )

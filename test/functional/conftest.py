@@ -112,10 +112,10 @@ def own_sls(tmp_path_factory):
 def single(minions, own_sls):
     """One state in an SLS of its own, on the minion ``primary`` or another: returns its result."""
 
-    def run(function, name, pillar=EXAMPLE, minion="primary", test=False, **arguments):
+    def run(function, name, pillar=EXAMPLE, minion="primary", test=False, beside=None, **arguments):
         options = [{"name": name}, *({key: value} for key, value in arguments.items())]
         (own_sls / "own.sls").write_text(json.dumps({"the state": {function: options}}), encoding="utf-8")
-        [state] = minions(minion, (REPOSITORY, own_sls)).apply("own", pillar, test=test).values()
+        [state] = minions(minion, (REPOSITORY, own_sls)).apply("own", pillar, test, beside).values()
         for secret in (EXAMPLE["floating_ip"]["api_token"], EXAMPLE["cluster"]["authkey"]):
             assert secret not in str(state)
         return state

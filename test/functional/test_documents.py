@@ -48,6 +48,11 @@ ELSEWHERE = {
         ("test_edge_tls.py", "test_each_answer_by_tls_has_the_header_once_and_none_without"),
     "docs/http.md, Client certificates":
         ("test_edge_tls.py", "test_only_who_shows_a_certificate_that_counts_is_answered"),
+    **dict.fromkeys(
+        ("docs/secrets.md, In a store", "docs/secrets.md, In a store, 2"),
+        ("test_secrets_elsewhere.py", "test_the_document_s_store_has_the_secrets_of_its_pillar")),
+    "docs/secrets.md, In a file that something else writes":
+        ("test_secrets_elsewhere.py", "test_a_token_file_that_something_else_writes_is_used_as_it_is"),
 }
 """Examples that a test of another file takes from the document: they need a live cluster, or an authority."""
 SEEN = {}

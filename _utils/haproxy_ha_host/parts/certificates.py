@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import commands, files, lock, nss
+from haproxy_ha_host import commands, files, lock, nss, stores
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts.outcome import Changes, Outcome
 
@@ -31,15 +31,16 @@ class Certificates:
 
     def plan(self) -> Outcome:
         """What :meth:`apply` would do. CommandExecutionError if the certificate is of another name."""
-        changes = self._changes(self._pem())
-        return Outcome("The certificates would be put in place" if changes else _THERE, changes)
+        pem, notes = self._pem()
+        changes = self._changes(pem)
+        return Outcome("The certificates would be put in place" if changes else _THERE, changes, notes=notes)
 
     def apply(self) -> Outcome:
         """Make the database anew from pillar; one that is there is copied first."""
-        pem = self._pem()
+        pem, notes = self._pem()
         changes = self._changes(pem)
         if not changes:
-            return Outcome(_THERE)
+            return Outcome(_THERE, notes=notes)
         with lock.alone(f"haproxy_ha.apply certificates:{self.whose}"):
             kept = files.keep_copies("quorum", [path for path in changes if os.path.isdir(path)])
             nss.build(DATABASES[self.whose], pem)
@@ -57,10 +58,10 @@ class Certificates:
         """The name that has to be in the certificate."""
         return nss.HELPER_NAME if self.whose == "helper" else self.minion.valid_settings().cluster.name
 
-    def _pem(self) -> str:
-        self.minion.valid_settings()
-        pem = self.minion.secrets()["cluster"]["quorum_device"][f"{self.whose}_pem"]
+    def _pem(self) -> tuple[str, tuple[str, ...]]:
+        """The certificates in PEM, and what people should know of where they come from."""
+        pem, notes = stores.secrets(self.minion, "cluster", "quorum_device", f"{self.whose}_pem")
         if pem is None:
             where = f"haproxy_ha:cluster:quorum_device:{self.whose}_pem"
             raise CommandExecutionError(f"{where}: is not in the pillar of this minion")
-        return pem
+        return pem, notes

@@ -9,7 +9,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import daemons, files, lock, units, verdicts
+from haproxy_ha_host import daemons, files, lock, stores, units, verdicts
 from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
@@ -20,6 +20,7 @@ from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
 from haproxy_ha_lib.haproxy import sandbox
 from haproxy_ha_lib.settings.types import Settings
+from haproxy_ha_lib.types import Tree
 
 
 @dataclass(frozen=True)
@@ -38,34 +39,41 @@ class DaemonFiles:
 
     def plan(self) -> Outcome:
         """What :meth:`apply` would do, and what the daemon says to it."""
-        settings = self.minion.valid_settings()
+        settings, (secrets, notes) = self.minion.valid_settings(), self._secrets()
         with lock.alone(f"haproxy_ha.plan files:{self.name}"):
-            return self._plan(settings)
+            return _noted(self._plan(settings, secrets), notes)
 
     def apply(self) -> Outcome:
         """
         Install the set: checked by the daemon, renamed into place, taken by the daemon if it runs, and taken back as a
         whole if it does not take it. CommandExecutionError says so, with the daemon's own message.
         """
-        settings = self.minion.valid_settings()
+        settings, (secrets, notes) = self.minion.valid_settings(), self._secrets()
         with lock.alone(f"haproxy_ha.apply files:{self.name}"):
-            return self._apply(settings)
+            return _noted(self._apply(settings, secrets), notes)
 
-    def wanted(self, settings: Settings) -> FileSet:
+    def _secrets(self) -> tuple[Tree, tuple[str, ...]]:
+        """What is secret in the files, and what people should know of where it comes from."""
+        if self.name != "haproxy":
+            return {}, ()
+        secrets, notes = stores.secrets(self.minion, "haproxy")
+        return {"haproxy": secrets}, notes
+
+    def wanted(self, settings: Settings, secrets: Tree) -> FileSet:
         """The set that the daemon should read. Raises :class:`entries.Absent`."""
         own_log_format = not _log_format_elsewhere(settings.paths)
-        sets = layout.daemon_files(settings, self.minion.secrets(), own_log_format)
+        sets = layout.daemon_files(settings, secrets, own_log_format)
         wanted = entries.filled(self.minion, sets[self.name])
         return {**_left_over(wanted, settings), **wanted} if self.name == "haproxy" else wanted
 
     def shown(self) -> dict[str, Any]:
         """The set as people may see it: {path: entry as data}."""
-        wanted = self.wanted(self.minion.valid_settings())
+        wanted = self.wanted(self.minion.valid_settings(), self._secrets()[0])
         return {path: fileset.shown(entry) for path, entry in wanted.items()}
 
-    def _plan(self, settings: Settings) -> Outcome:
+    def _plan(self, settings: Settings, secrets: Tree) -> Outcome:
         try:
-            wanted = self.wanted(settings)
+            wanted = self.wanted(settings, secrets)
         except entries.Absent as exc:  # another state may put it there
             unknown = f"{exc}: a live run fails unless another state has put it there before"
             return Outcome(unknown, self._not_taken(), unknown=unknown)
@@ -83,8 +91,8 @@ class DaemonFiles:
         refusal = daemons.refusal(target, {**wanted, **_read_too(target, settings)})
         return replace(outcome, refusal=refusal, notes=_later(changes, settings))
 
-    def _apply(self, settings: Settings) -> Outcome:
-        wanted, target = self.wanted(settings), daemon(self.name, settings)
+    def _apply(self, settings: Settings, secrets: Tree) -> Outcome:
+        wanted, target = self.wanted(settings, secrets), daemon(self.name, settings)
         returned = _returned(pool.take_back(target.servers)) if target.servers else {}
         planned = self._compare(target, wanted, settings)
         if planned.refusal:
@@ -103,6 +111,10 @@ class DaemonFiles:
 
     def _not_taken(self) -> Changes:
         return {self.name: {"old": "not taken", "new": "taken"}}
+
+
+def _noted(outcome: Outcome, notes: tuple[str, ...]) -> Outcome:
+    return replace(outcome, notes=(*outcome.notes, *notes))
 
 
 def _changes(wanted: FileSet, settings: Settings) -> Changes:

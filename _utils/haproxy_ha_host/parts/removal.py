@@ -197,8 +197,8 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
         units=tuple(services[key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync")),
         kept=(os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"),
         deleted=(
-            *("/var/lib/pacemaker", settings.floating_ip.token_file, provider.memory()),
-            *tokens.former(settings.floating_ip.token_file),
+            *("/var/lib/pacemaker", provider.memory()),
+            *tokens.own(settings.floating_ip.token_file, settings.floating_ip.foreign_token),
             *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
             *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
             *_ours(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from haproxy_ha_host import files, tokens, units
+from haproxy_ha_host import files, stores, tokens, units
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Outcome
@@ -72,23 +72,42 @@ class SecretFile:
 
     def plan(self) -> Outcome:
         """What :meth:`apply` would do."""
-        wanted = self._wanted()
-        return self._refused(wanted) or entries.plan(wanted, self._there(wanted))
+        if self._is_foreign():
+            return self._foreign()
+        wanted, notes = self._wanted()
+        return self._refused(wanted) or replace(entries.plan(wanted, self._there(wanted)), notes=notes)
 
     def apply(self) -> Outcome:
-        """Install the file; a directory that is missing is made, for root alone."""
-        wanted = self._wanted()
-        refused = self._refused(wanted)
-        if self.name == "api_token" and not refused:
-            tokens.remember(next(iter(wanted)), entries.changes(wanted))
-        return refused or entries.apply(wanted, self._there(wanted), 0o700)
+        """
+        Install the file; a directory that is missing is made, for root alone. One that something else writes is left as
+        it is.
+        """
+        if self._is_foreign():
+            tokens.forget(self.minion.valid_settings().floating_ip.token_file)
+            return self._foreign()
+        wanted, notes = self._wanted()
+        return self._refused(wanted) or self._install(wanted, notes)
 
-    def _wanted(self) -> FileSet:
+    def _install(self, wanted: FileSet, notes: tuple[str, ...]) -> Outcome:
+        if self.name == "api_token":
+            tokens.remember(next(iter(wanted)), entries.changes(wanted))
+        return replace(entries.apply(wanted, self._there(wanted), 0o700), notes=notes)
+
+    def _is_foreign(self) -> bool:
+        return self.name == "api_token" and self.minion.valid_settings().floating_ip.foreign_token
+
+    def _foreign(self) -> Outcome:
+        """What is to say of a file that something else writes."""
+        path = self.minion.valid_settings().floating_ip.token_file
+        said = f"{path} is written by something else than this formula, and only root reads it"
+        return Outcome(said, refusal=tokens.problem(path) or None)
+
+    def _wanted(self) -> tuple[FileSet, tuple[str, ...]]:
         kind, settings = KINDS[self.name], self.minion.valid_settings()
-        secret = self.minion.secrets()[kind.section][self.name]
+        secret, notes = stores.secrets(self.minion, kind.section, self.name)
         if secret is None:
             raise CommandExecutionError(f"haproxy_ha:{kind.section}:{self.name}: is not in the pillar of this minion")
-        return {kind.path(settings): owned_by_root(kind.text(secret), kind.mode, secret=True)}
+        return {kind.path(settings): owned_by_root(kind.text(secret), kind.mode, secret=True)}, notes
 
     def _there(self, wanted: FileSet) -> str:
         return f"{', '.join(wanted)} holds {self.name}, and only root reads it"

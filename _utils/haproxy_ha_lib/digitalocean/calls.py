@@ -207,6 +207,13 @@ def escaped(word: str) -> str:
     return quote(word, safe="", errors="replace")
 
 
+def file_problem(owner: int, mode: int, me: int = 0) -> str:
+    """What is wrong with the rights of a token's file, whose user ``me`` is; "" for nothing."""
+    if owner not in (0, me):
+        return f"belongs to the user {owner}, who may change it"
+    return f"has mode {mode:04o}, others than root may use it" if mode & 0o077 else ""
+
+
 def token_problem(text: str) -> str:
     """What is wrong with a token, without showing it; "" for nothing. An odd one must not reach an HTTP header."""
     if not text:

@@ -298,6 +298,12 @@ def _stats_users(stats: Tree, secrets: Tree | None) -> Iterator[Section]:
         yield _section("userlist", STATS, [f"user {stats['user']} {how} {password}"])
 
 
+def stats_password(text: str) -> str | None:
+    """Return the password of the statistics, or its hash, that a haproxy.cfg of ours has; None without one."""
+    found = re.search(rf"^userlist {STATS}\n[ \t]+user \S+ (?:insecure-)?password (\S+)$", text, re.MULTILINE)
+    return found[1] if found else None
+
+
 def _stats(stats: Tree) -> Iterator[Section]:
     if not stats_on(stats):
         return

@@ -204,7 +204,8 @@ _FLOATING_IP = Keys("The address that moves.", {
     "api_url": Value("DigitalOcean's API.", values.https_url),
     "metadata_url": Value("The metadata service.", values.http_url),
     "ca_file": Value("Certificates that the API's is checked against.", values.path),
-    "token_file": Value("Where the token is kept, readable by root alone.", values.path),
+    "token_file": Value("Where the token is kept, readable by root alone. Named without api_token: something else "
+                        "writes it, such as Vault Agent or cloud-init, and it is used as it is.", values.path),
 })
 
 _NGINX_LINES = Value("One raw line.", raw_line_of_nginx)
@@ -501,6 +502,11 @@ def read(pillar: Any, defaults: Tree) -> tuple[Tree, list[Problem]]:
 def split(tree: Any) -> tuple[Any, Tree]:
     """Return (open, secrets) of a tree; see shape.split."""
     return shape.split(SCHEMA, tree)
+
+
+def of_stores(secrets: Tree) -> Iterator[tuple[Path, str, Value]]:
+    """Yield (path below the root, URL, node) of every secret that is in a store; see shape.of_stores."""
+    return shape.of_stores(SCHEMA, secrets)
 
 
 def every_key() -> Iterator[tuple[Path, Node]]:

@@ -51,7 +51,10 @@ class Node(ABC):
 
 @dataclass(frozen=True)
 class Value(Node):
-    """One value. ``check`` returns it in its normal form or raises values.Invalid."""
+    """
+    One value. ``check`` returns it in its normal form or raises values.Invalid. A secret may be the URL of a store
+    instead, which is asked on the minion.
+    """
 
     check: Check
     default: Any = None
@@ -61,16 +64,22 @@ class Value(Node):
         fallback = self.default if default is None else default
         if given is None:
             return fallback
+        if values.is_ciphertext(given):
+            report(Problem(path, values.NOT_DECRYPTED))
+            return fallback
         try:
-            return self.check(given)
+            return self._checked(given)
         except values.Invalid as error:
             refuse(report, path, given, error, self.secret)
             return fallback
 
+    def _checked(self, given: Any) -> Any:
+        return values.store_url(given) if self.secret and values.is_of_store(given) else self.check(given)
+
     def normal(self, given: Any) -> Any:
         """``given`` in its normal form; as it is where that is wrong."""
         try:
-            return self.check(given)
+            return self._checked(given)
         except values.Invalid:
             return values.bare(given)
 
@@ -219,6 +228,16 @@ def _secrets(node: Node, tree: Any) -> Tree:
         for key, child in _below(node, tree).items()
     }
     return {key: inner for key, inner in found.items() if inner != {}}
+
+
+def of_stores(node: Node, secrets: Any, path: Path = ()) -> Iterator[tuple[Path, str, Value]]:
+    """Yield (path, URL, node) of every secret that is in a store; ``secrets``: those of :func:`split`."""
+    for key, child in _below(node, secrets).items():
+        given = secrets.get(key) if isinstance(secrets, dict) else None
+        if not _is_secret(child):
+            yield from of_stores(child, given, (*path, key))
+        elif values.is_of_store(given):
+            yield (*path, key), str(given), child
 
 
 def _below(node: Node | None, tree: Any) -> Mapping[str, Node]:

@@ -23,7 +23,10 @@ RESOURCE = "FloatIP"
 
 @dataclass(frozen=True)
 class FloatingIP:
-    """Pillar's ``floating_ip`` over the defaults. addresses: those that move; one, or none where pillar has none."""
+    """
+    Pillar's ``floating_ip`` over the defaults. addresses: those that move; one, or none where pillar has none.
+    foreign_token: whether something else than this formula writes the token's file.
+    """
 
     addresses: tuple[str, ...]
     replaces: str | None
@@ -34,6 +37,7 @@ class FloatingIP:
     metadata_url: str
     ca_file: str
     token_file: str
+    foreign_token: bool = False
 
     @property
     def address(self) -> str | None:
@@ -43,7 +47,7 @@ class FloatingIP:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> FloatingIP:
         """Return the record of what pillar has, or :meth:`as_dict` returned; the token is no part of it."""
-        rest = {one.name: plain[one.name] for one in fields(cls) if one.name != "addresses"}
+        rest = {one.name: plain[one.name] for one in fields(cls) if one.name in plain}
         return cls(addresses=(plain["address"],) if plain["address"] else (), **rest)
 
     def as_dict(self) -> dict[str, Any]:

@@ -67,6 +67,7 @@ def settings(
     read, problems = schema.read(pillar, defaults)
     roles = _roles(read, minion_id)
     later = edge.settle(read["haproxy"], memory, installed)
+    read["floating_ip"]["foreign_token"] = not read["floating_ip"]["api_token"] and _names_token_file(pillar)
     if read["floating_ip"]["agent"]:
         read["floating_ip"]["provider"] = None
     floating_ip = FloatingIP.of(read["floating_ip"])
@@ -148,6 +149,12 @@ def _related(one: Path, other: Path) -> bool:
 def _order(problem: Problem) -> tuple[list[str], str]:
     """By path; numbers of list entries count as numbers."""
     return [str(step).zfill(9) if str(step).isdigit() else str(step) for step in problem.path], problem.text
+
+
+def _names_token_file(pillar: Any) -> bool:
+    """Only a file that pillar names may be somebody else's: a token that was forgotten stays an error."""
+    floating_ip = pillar.get("floating_ip") if isinstance(pillar, dict) else None
+    return isinstance(floating_ip, dict) and floating_ip.get("token_file") is not None
 
 
 def _roles(read: Tree, minion_id: str) -> list[str]:

@@ -15,7 +15,7 @@ from haproxy_ha_lib.haproxy import cfg, edge
 from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing
-from haproxy_ha_lib.settings import addresses
+from haproxy_ha_lib.settings import addresses, examples
 from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker import words
 from saltext.pacemaker.errors import Problem
@@ -39,11 +39,18 @@ def secrets(read: Tree, roles: Roles) -> Iterator[Problem]:
     if "load_balancer" not in roles:
         return
     token = _mover(read).token
-    if token and not read["floating_ip"]["api_token"]:
+    floating = read["floating_ip"]
+    if token and not floating["api_token"] and not floating["foreign_token"]:
         yield Missing((ROOT, "floating_ip", "api_token"), f"missing: {token}")
     if not read["cluster"]["authkey"]:
         text = "missing: run `salt-call --local haproxy_ha.generate_authkey` and put what it prints here"
         yield Missing((ROOT, "cluster", "authkey"), text)
+
+
+def known_secrets(read: Tree, roles: Roles) -> Iterator[Problem]:
+    """What an example has keeps nobody out."""
+    if "load_balancer" in roles:
+        yield from examples.of(read)
 
 
 def floating_ip(read: Tree, roles: Roles) -> Iterator[Problem]:
@@ -393,6 +400,7 @@ def nginx_braces(read: Tree, roles: Roles) -> Iterator[Problem]:
 
 CHECKS = (
     secrets,
+    known_secrets,
     floating_ip,
     fencing,
     quorum_helper,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -60,17 +61,28 @@ def in_pillar(settings: Settings, pillar: Mapping[str, Any]) -> Settings:
         The whole pillar.
     """
     failed, beside = pillar.get("_errors"), _beside(pillar)
-    errors, warnings = list(settings.errors), list(settings.warnings)
+    # What is missing then is missing for this reason, and needs nothing new.
+    errors, warnings = ([] if failed else list(settings.errors)), list(settings.warnings)
     hint = f"pillar: {', '.join(beside)} beside {ROOT}, not below it: this formula does not read it there"
     if failed:
-        said = failed if isinstance(failed, str) else "; ".join(map(str, failed))
-        errors.insert(0, f"pillar: failed to render, so it may lack what is written: {said}")
+        errors.append(f"pillar: failed to render, so it may lack what is written: {_told_of_master(failed)}")
     if beside and errors:
         errors.insert(0, f"{hint}; indent it if it is meant for it")
     elif beside:
         warnings.append(hint)
     tree = ROOT in pillar or bool(failed) or any(key in _OURS_ALONE for key in beside)
     return replace(settings, errors=errors, warnings=warnings, tree=tree)
+
+
+def _told_of_master(failed: Any) -> str:
+    """What the master says of a pillar that it could not render; what it says of a value that it could not decrypt."""
+    said = failed if isinstance(failed, str) else "; ".join(map(str, failed))
+    if "master log" in said:
+        said += " A value that the master cannot decrypt (gpg_decrypt_must_succeed) is one reason."
+    return _CIPHERTEXT.sub("(ciphertext)", said)
+
+
+_CIPHERTEXT = re.compile(r"-----BEGIN PGP MESSAGE-----.*?-----END PGP MESSAGE-----", re.DOTALL)
 
 
 def with_modules(settings: Settings, stale: Sequence[str], environment: str) -> Settings:

@@ -8,13 +8,15 @@ What is laid out for a template stays a mapping: the parts of nginx and HAProxy,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from haproxy_ha_lib import provider
+from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.provider import FloatingIP
 from haproxy_ha_lib.types import Rule, Tree
+from saltext.pacemaker import words
+from saltext.pacemaker.types import Path
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,33 @@ class Firewall:
     enabled: bool
     backend: str
     rules: Sequence[Rule] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """
+    A secret of pillar that is in a store.
+
+    place, path
+        Where pillar has its URL, for people, and below ``haproxy_ha``.
+    url
+        ``sdb://<profile>/<key>``.
+    check
+        Returns a secret in its normal form or raises values.Invalid.
+    """
+
+    place: str
+    path: Path
+    url: str
+    check: Callable[[Any], Any]
+
+    def read(self, found: Any) -> str:
+        """Return what the store has, in its normal form. Raises values.Invalid with all that people should know."""
+        try:
+            return str(self.check(found))
+        except values.Invalid as error:
+            text = f"{self.place}: {self.url} has {words.describe(found, secret=True)}, allowed: {error}"
+            raise values.Invalid(text) from None
 
 
 @dataclass(frozen=True)

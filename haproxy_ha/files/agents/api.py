@@ -24,11 +24,9 @@ def read_token(path):
         raise Failure(agent.ERR_INSTALLED, f"token file {path}: is missing") from None
     except OSError as error:
         raise Failure(agent.ERR_PERM, f"token file {path}: {error.strerror}") from None
-    if status.st_uid not in (0, os.geteuid()):
-        raise Failure(agent.ERR_PERM, f"token file {path}: belongs to the user {status.st_uid}, who may change it")
-    if status.st_mode & 0o077:
-        mode = f"{status.st_mode & 0o777:04o}"
-        raise Failure(agent.ERR_PERM, f"token file {path}: has mode {mode}, others than root may use it")
+    problem = calls.file_problem(status.st_uid, status.st_mode & 0o777, os.geteuid())
+    if problem:
+        raise Failure(agent.ERR_PERM, f"token file {path}: {problem}")
     problem = calls.token_problem(text)
     if problem:
         raise Failure(agent.ERR_INSTALLED, f"token file {path}: {problem}")
