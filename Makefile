@@ -1,7 +1,7 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all faults soak bench bench-failover docs release modules lint lab lab-down lab-status lab-enter \
+.PHONY: demo test test-all faults soak bench bench-failover docs release extensions modules lint lab lab-down lab-status lab-enter \
 	lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
@@ -37,6 +37,12 @@ docs:
 # A release of this commit, with checksums: build/.
 release:
 	python3 tools/release.py
+
+# The formula as two Salt extensions, an sdist and a wheel of each: build/dist/. Needs the PyPI package build.
+extensions:
+	python3 tools/extensions.py
+	python3 -m build -o build/dist build/saltext-pacemaker
+	python3 -m build -o build/dist build/saltext-haproxy-ha
 
 # Tells minions which modules belong to the states: after each change of a module.
 modules:

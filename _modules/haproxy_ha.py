@@ -19,6 +19,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+import saltext.pacemaker
 from haproxy_ha_host import corosync, nss, rendering, verification
 from haproxy_ha_host import preflight as host_preflight
 from haproxy_ha_host.cluster import membership, operate
@@ -86,6 +87,19 @@ def rendered(saltenv=None, preflighted=True):
     """
     minion = _minion(saltenv)
     return rendering.settings(minion, functools.partial(preflight, saltenv) if preflighted else None)
+
+
+def version():
+    """
+    Return the formula's version (str), which FORMULA and the extensions have too.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.version
+    """
+    return saltext.pacemaker.__version__
 
 
 def stale(saltenv=None):
@@ -483,8 +497,7 @@ def daemon_files(daemon, saltenv=None):
     daemon
         ``haproxy``, ``nginx`` or ``corosync`` (str).
 
-    Returns ``{path: {"content", "mode", "user", "group"} or {"link"} or None}``; None: nothing may be there. Secrets
-    and passwords are hidden in it.
+    Returns ``{path: {"content", "mode", "user", "group"} or {"link"} or None}``; None: nothing may be there. No secret.
 
     CLI Example:
 
@@ -513,8 +526,7 @@ def apply_files(daemon, saltenv=None):
 
 def firewall(wanted=True, saltenv=None):
     """
-    Return which of our rules are missing from the host's firewall, and which should no longer be there, in the one of
-    pillar or in another.
+    Return which of our rules the host's firewall lacks, and which should no longer be there, in pillar's or another.
 
     wanted : ``True``
         False: none should be there.
@@ -584,16 +596,4 @@ def remove(part, saltenv=None):
     return apply(f"removed:{part}", saltenv)
 
 
-# Names of former days
-
-plan_files = former.name_of(plan, "files:{}")
-page = former.name_of(plan, "page")
-install_page = former.name_of(apply, "page")
-repository = former.name_of(plan, "repository")
-upgrades = former.name_of(plan, "upgrades")
-install_upgrades = former.name_of(apply, "upgrades")
-plan_agents = former.name_of(plan, "agents")
-install_agents = former.name_of(apply, "agents")
-plan_quorum_certificates = former.name_of(plan, "certificates:{}")
-install_quorum_certificates = former.name_of(apply, "certificates:{}")
-firewall_apply = former.name_of(apply, "firewall")
+globals().update(former.names(plan, apply))

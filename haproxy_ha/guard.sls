@@ -5,7 +5,9 @@ haproxy_ha-settings:
 {% if settings.missing %}
 {% set what = "of another version than the states are" if "haproxy_ha.settings" in salt else "are not" %}
 {% set environment = "" if saltenv == "base" else " saltenv=" ~ saltenv %}
-{% set remedy = "Modules of haproxy_ha " ~ what ~ " on this minion. Run: salt '" ~ opts.id ~ "' saltutil.sync_all" ~ environment %}
+{% set of_extension = "(of an extension, " in settings.missing | join %}
+{% set cure = "Install the extensions of the states' version" if of_extension else "Run: salt '" ~ opts.id ~ "' saltutil.sync_all" ~ environment %}
+{% set remedy = "Modules of haproxy_ha " ~ what ~ " on this minion. " ~ cure %}
   test.fail_without_changes:
     - name: {{ remedy | json }}
     - comment: {{ (remedy ~ "\nThese: " ~ settings.missing | join(", ") ~ "\nAfter a change of the formula's own modules: make modules") | json }}

@@ -49,7 +49,7 @@ def _git(repository: Path, *arguments: str) -> bytes:
 def name_of(files: Mapping[str, File]) -> str:
     """Return the name of a release, from its FORMULA."""
     formula = yaml.safe_load(files["FORMULA"].content)
-    return f"{formula['name']}-{formula['version']}-{formula['release']}"
+    return f"{formula['name']}-{formula['version']}"
 
 
 def archive(files: Mapping[str, File], time: int) -> bytes:

@@ -44,28 +44,33 @@ def find_stale(listing: str, modules: str) -> list[str]:
         The directory of the execution modules.
     """
     wanted = [line.partition("  ")[::2] for line in listing.splitlines()]
-    stale = [path for checksum, path in wanted if files.checksum(_place(path, modules)) != checksum]
-    return [f"{path}{_of_extension(path)}" for path in stale]
+    places = {path: _place(path, modules) for _, path in wanted}
+    stale = [path for checksum, path in wanted if files.checksum(places[path]) != checksum]
+    return [f"{path}{_of_extension(places[path], modules)}" for path in stale]
 
 
 def _place(path: str, modules: str) -> str:
     """Where a file of the formula's repository is on this minion: packages where they were imported from."""
     folder, _, name = path.partition("/")
     if path.startswith(_ENGINE):
-        return _engine(path)
+        return os.path.join(_engine(), path[len(_ENGINE) :])
     if folder == "_utils":
         return os.path.join(_PACKAGES, name)
     above, own = os.path.split(modules)
-    return os.path.join(above, own.replace("modules", folder.strip("_")), name)
+    kind = own.replace("modules", folder.strip("_"))
+    beside = os.path.join(above, kind, name)
+    # What is beside it was synced, or is in one extension; the engine's extension has modules of its own.
+    return beside if os.path.exists(beside) else os.path.join(_engine(), folder.strip("_"), name)
 
 
-def _engine(path: str) -> str:
-    """Where a file of the engine is; it may be that of an extension, which precedes what is synced."""
-    return os.path.join(os.path.dirname(saltext.pacemaker.__file__), path[len(_ENGINE) :])
+def _engine() -> str:
+    """The directory of the engine; it may be that of an extension, which precedes what is synced."""
+    return os.path.dirname(os.path.abspath(saltext.pacemaker.__file__))
 
 
-def _of_extension(path: str) -> str:
+def _of_extension(place: str, modules: str) -> str:
     """The place of a file that an extension has, because no sync brings another one, as text."""
-    if not path.startswith(_ENGINE) or _engine(path) == os.path.join(_PACKAGES, path.partition("/")[2]):
+    synced = os.path.dirname(modules)
+    if os.path.dirname(_PACKAGES) == synced and place.startswith(f"{synced}{os.sep}"):
         return ""
-    return f" (of an extension, {_engine(path)})"
+    return f" (of an extension, {place})"

@@ -9,6 +9,32 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 
+_PLANNED = {
+    "plan_files": "files:{}",
+    "page": "page",
+    "repository": "repository",
+    "upgrades": "upgrades",
+    "plan_agents": "agents",
+    "plan_quorum_certificates": "certificates:{}",
+}
+_APPLIED = {
+    "install_page": "page",
+    "install_upgrades": "upgrades",
+    "install_agents": "agents",
+    "install_quorum_certificates": "certificates:{}",
+    "firewall_apply": "firewall",
+}
+
+
+def names(plan: Callable[..., Any], apply: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """Return the functions of former days by their names, given what stands in their place."""
+    return {
+        former: name_of(verb, part)
+        for verb, table in ((plan, _PLANNED), (apply, _APPLIED))
+        for former, part in table.items()
+    }
+
+
 def name_of(verb: Callable[..., Any], part: str) -> Callable[..., Any]:
     """
     Return a function that warns, and calls what stands in its place.

@@ -11,11 +11,11 @@ from support.place import requires_tools
 from tools import release
 
 FILES = {
-    "FORMULA": release.File("100644", b"name: haproxy_ha\nversion: 202611\nrelease: 1\n"),
+    "FORMULA": release.File("100644", b"name: haproxy_ha\nversion: 0.9.0\nrelease: 1\n"),
     "test/run": release.File("100755", b"#!/bin/sh\n"),
     "link": release.File("120000", b"test/run"),
 }
-NAME = "haproxy_ha-202611-1"
+NAME = "haproxy_ha-0.9.0"
 
 
 def test_a_release_has_a_name_and_its_files():

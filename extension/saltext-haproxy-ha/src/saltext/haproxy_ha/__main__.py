@@ -1,0 +1,5 @@
+"""Prints the directory to name in ``file_roots``."""
+
+from . import FORMULA
+
+print(FORMULA)
