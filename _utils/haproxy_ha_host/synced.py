@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +47,7 @@ def find_stale(listing: str, modules: str) -> list[str]:
     wanted = [line.partition("  ")[::2] for line in listing.splitlines()]
     places = {path: _place(path, modules) for _, path in wanted}
     stale = [path for checksum, path in wanted if files.checksum(places[path]) != checksum]
-    return [f"{path}{_of_extension(places[path], modules)}" for path in stale]
+    return [f"{path}{_of_extension(places[path])}" for path in stale]
 
 
 def _place(path: str, modules: str) -> str:
@@ -68,9 +69,17 @@ def _engine() -> str:
     return os.path.dirname(os.path.abspath(saltext.pacemaker.__file__))
 
 
-def _of_extension(place: str, modules: str) -> str:
+def _of_extension(place: str) -> str:
     """The place of a file that an extension has, because no sync brings another one, as text."""
-    synced = os.path.dirname(modules)
-    if os.path.dirname(_PACKAGES) == synced and place.startswith(f"{synced}{os.sep}"):
-        return ""
-    return f" (of an extension, {place})"
+    installed = any(place.startswith(f"{root}{os.sep}") for root in _extensions())
+    return f" (of an extension, {place})" if installed else ""
+
+
+def _extensions() -> list[str]:
+    """The directories that extensions of ours are installed in."""
+    of_engine = os.path.dirname(os.path.dirname(_engine()))
+    roots = [of_engine] if of_engine != _PACKAGES else []
+    own = importlib.util.find_spec("saltext.haproxy_ha")
+    if own and own.origin:
+        roots.append(os.path.dirname(os.path.dirname(os.path.dirname(own.origin))))
+    return roots

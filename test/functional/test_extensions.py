@@ -1,0 +1,98 @@
+"""The extensions instead of a sync: built, installed, and their SLS files as Salt's file server."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.pillars import REMOVED, changed
+from support.place import in_container, requires_tools
+from tools import extensions
+
+pytestmark = requires_tools("haproxy", "corosync", "crm_verify", "apt-get")
+
+SALT_CALL = Path(sys.executable).with_name("salt-call")
+PILLAR = changed({
+    "floating_ip:provider": "ipaddr2", "floating_ip:address": "10.132.20.99", "floating_ip:api_token": REMOVED,
+})  # fmt: skip
+
+
+def pip(*arguments):
+    argv = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
+    subprocess.run(argv, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The two wheels, as pip builds and installs them."""
+    place = tmp_path_factory.mktemp("extensions")
+    for name in extensions.SOURCES:
+        project = extensions.assemble(name, place / "sources")
+        pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", place / "wheels", project)
+    pip("install", "--no-deps", "--no-index", "--target", place / "site", *sorted((place / "wheels").iterdir()))
+    return place / "site"
+
+
+class Masterless:
+    """salt-call of a minion that has no modules but Salt's own and those of the extensions."""
+
+    def __init__(self, site, folder):
+        self._environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}
+        self._folder = folder
+        formula = subprocess.run([sys.executable, "-m", "saltext.haproxy_ha"], env=self._environment, check=True,
+                                 capture_output=True, text=True).stdout.strip()  # fmt: skip
+        (folder / "pillar").mkdir()
+        (folder / "pillar" / "top.sls").write_text("base:\n  '*':\n    - site\n", encoding="ascii")
+        (folder / "pillar" / "site.sls").write_text(yaml.safe_dump({"haproxy_ha": PILLAR}), encoding="utf-8")
+        minion = {"id": "primary", "file_client": "local", "root_dir": str(folder), "fileserver_backend": ["roots"],
+                  "file_roots": {"base": [formula]}, "pillar_roots": {"base": [str(folder / "pillar")]}}  # fmt: skip
+        (folder / "minion").write_text(yaml.safe_dump(minion), encoding="utf-8")
+
+    def call(self, *arguments):
+        argv = [SALT_CALL, "--local", "--out=json", "--log-level=error", "-c", self._folder, *arguments]
+        options = {"env": self._environment, "cwd": self._folder, "capture_output": True, "text": True}
+        done = subprocess.run(argv, check=False, **options)
+        assert "Traceback" not in done.stderr, done.stderr
+        return json.loads(done.stdout)["local"]
+
+
+@pytest.fixture
+def minion(site, tmp_path):
+    return Masterless(site, tmp_path)
+
+
+def test_they_load_without_a_sync(minion):
+    assert minion.call("haproxy_ha.version") == extensions.version()
+    assert minion.call("haproxy_ha.stale") == []
+    assert minion.call("haproxy_ha.roles") == ["load_balancer"]
+    documented = minion.call("sys.doc", "pacemaker")
+    assert "pacemaker.export" in documented and "CLI Example" in documented["pacemaker.export"]
+    assert "pacemaker.primitive_present" in minion.call("sys.list_state_functions", "pacemaker")
+
+
+@pytest.mark.skipif(not in_container(), reason="needs addresses: only in the container")
+@pytest.mark.usefixtures("own_addresses")
+def test_the_formula_is_applied_from_them(minion):
+    states = minion.call("state.apply", "haproxy_ha", "test=True")
+    failed = {state["__id__"]: state["comment"] for state in states.values() if state["result"] is False}
+    assert failed == {}
+    assert {"haproxy_ha-load-balancer-config", "haproxy_ha-cluster-agents", "haproxy_ha-cluster-resources"} <= {
+        state["__id__"] for state in states.values()
+    }
+
+
+def test_one_of_another_version_than_the_states_is_one_failure_that_names_the_cure(site, tmp_path):
+    other = tmp_path / "site"
+    shutil.copytree(site, other)
+    with open(other / "saltext/pacemaker/modules/pacemaker.py", "a", encoding="utf-8") as handle:
+        handle.write("# another version\n")
+    (tmp_path / "minion").mkdir()
+    [state] = Masterless(other, tmp_path / "minion").call("state.apply", "haproxy_ha").values()
+    assert state["result"] is False
+    assert "Install the extensions of the states' version" in state["name"]
+    assert f"_modules/pacemaker.py (of an extension, {other}" in state["name"] + state["comment"]
