@@ -46,9 +46,8 @@ def nodes():
     two_nodes.stop(live)
 
 
-@pytest.fixture
-def live(nodes):
-    """The cluster without any configuration."""
+def empty(nodes):
+    """Take everything away, the resources first."""
     desired = cluster_changes.without_switches(nodes)
     desired["properties"]["stonith-enabled"] = False
     emptied = nodes.calls(
@@ -57,7 +56,13 @@ def live(nodes):
         ["apply", {"desired": {}, "purge": True}],
     )
     assert not [step for step in emptied if "error" in step], emptied
-    yield nodes
+
+
+@pytest.fixture
+def live(nodes):
+    """The cluster without any configuration."""
+    empty(nodes)
+    return nodes
 
 
 BASE = {"properties": {"stonith-enabled": False, "no-quorum-policy": "ignore"}, **cluster_changes.base("n1")}
@@ -227,9 +232,10 @@ def minion(live, tmp_path):
     (tmp_path / "pillar" / "top.sls").write_text("base: {'*': [own]}", encoding="utf-8")
     (tmp_path / "pillar" / "own.sls").write_text("{}", encoding="utf-8")
 
-    def call(*arguments, out="json"):
+    def call(*arguments, out="json", check=True):
         argv = ("salt-call", f"--config-dir={tmp_path}", f"--out={out}", *arguments)
-        said = live["n1"].run("env", "PATH=/opt/salt/bin:/usr/sbin:/usr/bin:/sbin:/bin", *argv).stdout
+        path = "PATH=/opt/salt/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        said = live["n1"].run("env", path, *argv, check=check).stdout
         return json.loads(said)["local"] if out == "json" else said
 
     call("saltutil.sync_all")
@@ -456,3 +462,90 @@ def test_of_two_that_ask_at_once_one_may_stop_and_the_other_one_after_it(live):
 def may_stop(asking):
     """Who was told so."""
     return [name for name, process in asking.items() if process.poll() == 0]
+
+
+README = (REPOSITORY / "extension" / "saltext-pacemaker" / "README.md").read_text(encoding="utf-8")
+WALKED = {
+    heading: (re.findall(r"```yaml\n(.*?)```", text, re.DOTALL), re.findall(r"^    (crm .+)$", text, re.MULTILINE))
+    for heading, text in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)
+}
+"""The README of the engine's extension: the SLS and the crm commands below each heading."""
+STAND_IN = """\
+#!/bin/sh
+[ "$1" != meta-data ] || exec {own} "$@"
+exec /usr/lib/ocf/resource.d/pacemaker/{acts_as} "$@"
+"""
+
+
+@pytest.fixture
+def without_daemons(live, tmp_path):
+    """Agents that have nothing to manage here: they describe themselves, and do what test agents of Pacemaker do."""
+    kept = {}
+    for name, acts_as in (("Filesystem", "Dummy"), ("pgsql", "Dummy"), ("redis", "Stateful")):
+        path = Path("/usr/lib/ocf/resource.d/heartbeat", name)
+        kept[path] = path.read_bytes()
+        own = tmp_path / name
+        own.write_bytes(kept[path])
+        own.chmod(0o755)
+        path.write_text(STAND_IN.format(own=own, acts_as=acts_as), encoding="utf-8")
+    yield
+    empty(live)
+    for path, content in kept.items():
+        path.write_bytes(content)
+
+
+def applied(minion, tmp_path, sls):
+    """An SLS twice, dry and live: what the live ones said first."""
+    (tmp_path / "own.sls").write_text(sls, encoding="utf-8")
+    [dry], [live], *again = ([*minion("state.apply", "own", *options).values()] for options in
+                             (("test=True",), (), ("test=True",), ()))  # fmt: skip
+    assert (dry["result"], live["result"], live["changes"]) == (None, True, dry["changes"]), (dry, live)
+    assert [(state["result"], state["changes"]) for [state] in again] == [(True, {})] * 2
+    return live["comment"]
+
+
+def placed(live):
+    """Where each resource runs, as crm_mon says."""
+    text = live["n1"].run("crm_mon", "--one-shot", "--inactive").stdout
+    return dict(re.findall(r"\* (\S+)\s+\(ocf:\S+\):\s+(.+)", text)), text
+
+
+@pytest.mark.usefixtures("without_daemons")
+def test_readmes_database_runs_with_its_address_on_one_node(live, minion, tmp_path):
+    applied(minion, tmp_path, BASE_STATE)
+    [sls], _ = WALKED["A database with a virtual IP"]
+    applied(minion, tmp_path, sls)
+    found, _ = placed(live)
+    assert len({found[name] for name in ("storage", "server", "address")}) == 1
+    (tmp_path / "own.sls").write_text(sls.replace("cidr_netmask: 24", "cidr_netmask: 25"), encoding="utf-8")
+    [refused] = minion("state.apply", "own", check=False).values()
+    assert (refused["result"], refused["changes"]) == (False, {}) and "database: nothing" in refused["comment"]
+
+
+@pytest.mark.usefixtures("without_daemons")
+def test_readmes_promotable_resource_has_the_address_where_it_is_promoted(live, minion, tmp_path):
+    applied(minion, tmp_path, BASE_STATE)
+    [sls], _ = WALKED["A promotable resource"]
+    applied(minion, tmp_path, sls)
+    found, text = placed(live)
+    promoted = re.search(r"(?:Promoted|Masters): \[ (\S+) \]", text)[1]
+    assert found["redis-address"] == f"Started {promoted}"
+    assert re.search(r"(?:Unpromoted|Slaves): \[ n[12] \]", text)
+
+
+def test_readmes_cluster_that_is_there_is_adopted_without_a_change(live, minion, tmp_path):
+    applied(minion, tmp_path, BASE_STATE)
+    [sls], commands = WALKED["A cluster that is there already"]
+    for command in commands:
+        live["n1"].run(*command.split())
+    live.call("settle")
+    before = epoch(live)
+    exported = yaml.safe_load(minion("pacemaker.export", out="yaml"))["local"]
+    (tmp_path / "pillar" / "own.sls").write_text(yaml.safe_dump({"web_cluster": exported}), encoding="utf-8")
+    (tmp_path / "own.sls").write_text(sls, encoding="utf-8")
+    for options in (("test=True",), ()):
+        [state] = minion("state.apply", "own", *options).values()
+        assert (state["result"], state["changes"], epoch(live)) == (True, {}, before), state
+
+
+BASE_STATE = "no fencing in a test:\n  pacemaker.property_present: [{name: stonith-enabled, value: false}]\n"

@@ -5,7 +5,7 @@ Judge a change before it is made: plan it, verify it, simulate it, and say what 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from saltext.pacemaker.cib import document as cib
 from saltext.pacemaker.cib import kinds, parameters
@@ -127,10 +127,17 @@ def _broken_bounds(judgement: Judgement, request: Request, containers: Container
     reasons = []
     worse = limits.too_much(judgement.impact, request.max_disruption, containers)
     if worse:
-        reasons.append(f"more than max_disruption allows ({request.max_disruption}): {', '.join(worse)}")
+        reasons.append(f"more than max_disruption allows ({_limits(request.max_disruption)}): {', '.join(worse)}")
     if request.expect is not None and request.expect != judgement.digest:
         reasons.append(f"this is not the plan that was reviewed: its digest is {judgement.digest}")
     return reasons
+
+
+def _limits(max_disruption: object) -> str:
+    """A limit, or each one's, as pillar has it."""
+    if not isinstance(max_disruption, Mapping):
+        return str(max_disruption)
+    return ", ".join(f"{name}: {limit}" for name, limit in max_disruption.items())
 
 
 def _outdated_error(document: Document) -> Failed:
