@@ -510,6 +510,7 @@ def placed(live):
     return dict(re.findall(r"\* (\S+)\s+\(ocf:\S+\):\s+(.+)", text)), text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_daemons")
 def test_readmes_database_runs_with_its_address_on_one_node(live, minion, tmp_path):
     applied(minion, tmp_path, BASE_STATE)
@@ -522,6 +523,7 @@ def test_readmes_database_runs_with_its_address_on_one_node(live, minion, tmp_pa
     assert (refused["result"], refused["changes"]) == (False, {}) and "database: nothing" in refused["comment"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_daemons")
 def test_readmes_promotable_resource_has_the_address_where_it_is_promoted(live, minion, tmp_path):
     applied(minion, tmp_path, BASE_STATE)
@@ -533,6 +535,7 @@ def test_readmes_promotable_resource_has_the_address_where_it_is_promoted(live, 
     assert re.search(r"(?:Unpromoted|Slaves): \[ n[12] \]", text)
 
 
+@pytest.mark.slow
 def test_readmes_cluster_that_is_there_is_adopted_without_a_change(live, minion, tmp_path):
     applied(minion, tmp_path, BASE_STATE)
     [sls], commands = WALKED["A cluster that is there already"]
