@@ -23,6 +23,7 @@ import saltext.pacemaker
 from haproxy_ha_host import corosync, nss, rendering, verification
 from haproxy_ha_host import preflight as host_preflight
 from haproxy_ha_host.cluster import membership, operate
+from haproxy_ha_host.haproxy import exported
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import firewall as parts_firewall
 from haproxy_ha_host.parts import former, packages, removal, table
@@ -54,8 +55,7 @@ def settings(saltenv=None):
     Return what this minion should be: defaults, pillar, metadata and mine, merged and checked.
 
     Returns a dict with ``roles`` (none while something is wrong or missing), ``errors`` (texts that name the pillar
-    path; all of them), and the settings of each tier. No secret is in it: those in raw lines and in parameters of
-    agents are hidden. Within a run it is made once for the same pillar.
+    path; all of them), and the settings of each tier, without secrets. Within a run it is made once.
 
     CLI Example:
 
@@ -75,9 +75,8 @@ def rendered(saltenv=None, preflighted=True):
         False: do not ask :func:`preflight`.
 
     Returns what :func:`settings` returns, without roles where preflight finds something, and ``problems``, what it
-    found; ``missing``, the formula's modules that are not here and what :func:`stale` returns; ``seen``, with which
-    the state ``haproxy_ha.settings_valid`` tells whether what was rendered is still true when it runs: ``{"roles",
-    "errors", "digests"}``; ``time_service``, what keeps the clock: ``{"unit", "packages"}``, with those to install.
+    found; ``missing``, the formula's modules that are not here and what :func:`stale` returns; ``seen``, by which
+    ``haproxy_ha.settings_valid`` tells whether that is still true; ``time_service``: ``{"unit", "packages"}``.
 
     CLI Example:
 
@@ -105,8 +104,7 @@ def version():
 def stale(saltenv=None):
     """
     Return which of the formula's modules on this minion are not those that belong to its states: a list of files, empty
-    once they are synced (``saltutil.sync_all``). By the file ``haproxy_ha/modules.sha256`` of the states: one look-up,
-    whatever the number of modules.
+    once they are synced (``saltutil.sync_all``). By the file ``haproxy_ha/modules.sha256`` of the states.
 
     CLI Example:
 
@@ -135,9 +133,8 @@ def roles(saltenv=None):
 
 def addresses():
     """
-    Return this machine's own addresses, by its metadata service: ``private_ip``, ``anchor_ip``, ``public_ip``.
-
-    The mine function with which machines tell each other their addresses (``mine: true`` in pillar):
+    Return this machine's own addresses, by its metadata service: ``private_ip``, ``anchor_ip``, ``public_ip``. As a
+    mine function, with it machines tell each other their addresses (``mine: true`` in pillar):
 
     .. code-block:: yaml
 
@@ -171,8 +168,7 @@ def generate_authkey():
 def generate_quorum_certificates(cluster="haproxy_ha"):
     """
     Return new certificates for pillar's ``haproxy_ha:cluster:quorum_device``: ``{"helper_pem", "balancer_pem"}``, each
-    with its private key. Both are signed by an authority of their own whose key is thrown away, and last 100 years, as
-    those of corosync-qnetd-certutil(8). Needs openssl.
+    with its private key, of an authority whose key is thrown away; they last 100 years. Needs openssl.
 
     cluster : ``"haproxy_ha"``
         Name of the cluster (str), pillar's ``haproxy_ha:cluster:name``: the helper expects it in the certificate.
@@ -194,12 +190,10 @@ def preflight(saltenv=None, max_age=0):
     Return what is certain to stop a run on this minion, before it touches anything: a list of texts, empty when nothing
     is.
 
-    A load balancer that pillar no longer names and that runs in the cluster, or was one and has another role now; a
-    port that another program holds; a floating IP that the API does not know or would never assign to this droplet (of
-    another region, or the droplet holds another one), a token that it refuses, an API that does not answer; with
-    fencing through the API, a load balancer that is not one droplet of the token's, or a token that may not switch
-    droplets. An API that cannot be reached is no error where the same address, token and URL worked before: an outage
-    of the provider must not keep anybody from changing HAProxy's configuration.
+    A load balancer that pillar no longer names and that runs in the cluster, or has another role now; a port that
+    another program holds; a floating IP that the API does not know or would never assign to this droplet, a token that
+    it refuses, an API that does not answer, unless the same address, token and URL worked before; with fencing through
+    the API, a load balancer that is not one droplet of the token's, or a token that may not switch droplets.
 
     max_age : ``0``
         How old the answer may be, in seconds (float), if it was given while the SLS files of this run were rendered.
@@ -218,14 +212,11 @@ def preflight(saltenv=None, max_age=0):
 def preflight_notes(saltenv=None, remember=False):
     """
     Return what a person should know before the first run with a floating IP: a list of texts, empty once that has
-    worked.
-
-    The address belongs to a droplet that is none of the load balancers, from which the cluster will take it; it has a
-    pending action; whether the token may power droplets off, for fencing, is unknown.
+    worked. The address is of a droplet that is no load balancer, from which the cluster will take it; it has a pending
+    action; whether the token may power droplets off, for fencing, is unknown.
 
     remember : ``False``
-        True, as the state ``haproxy_ha.preflight`` does once nothing stands in the way: remember that the API knows the
-        floating IP with the present settings.
+        True, as ``haproxy_ha.preflight`` does: remember that the API knows the floating IP with the present settings.
 
     CLI Example:
 
@@ -238,9 +229,8 @@ def preflight_notes(saltenv=None, remember=False):
 
 def export_corosync(secrets=False):
     """
-    Return the part of pillar that keeps what the corosync that runs here has: the cluster's name and port, the id and
-    address of each node. A running corosync can change none of them; a cluster that was built by hand goes on with
-    this in pillar. The rest of corosync.conf is the formula's, and what it changes is reloaded.
+    Return the part of pillar that keeps what the corosync that runs here has and cannot change: the cluster's name and
+    port, the id and address of each node. The rest of corosync.conf is the formula's, and is reloaded.
 
     secrets : ``False``
         True: the cluster's key too, in base64 (bool). Only with ``salt-call --local``: a master would keep it.
@@ -259,6 +249,31 @@ def export_corosync(secrets=False):
     return {"haproxy_ha": corosync.as_pillar(secrets)}
 
 
+def export(path=None, secrets=False, saltenv=None):
+    """
+    Return the haproxy.cfg that is here as pillar. Rendered again it has the same sections and lines in the same order,
+    comments too; nothing of the formula's is added to them.
+
+    path : ``None``
+        A file, or a directory of ``.cfg`` files (str). Default: what the HAProxy that runs reads (``-f``).
+    secrets : ``False``
+        True: secrets in lines too, in place of markers, which a run refuses (bool). Only with ``salt-call --local``.
+
+    Returns ``{"haproxy_ha": {"haproxy": {...}}, "notes": [text]}``; notes say what the first run changes, and what the
+    formula does not know. Raises CommandExecutionError, with its number, for a line that pillar cannot have.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local haproxy_ha.export --out=yaml
+    """
+    minion = _minion(saltenv)
+    if secrets:
+        minion.refuse_to_tell_master("haproxy_ha.export secrets=True")
+    return exported.as_pillar(minion, path, secrets)
+
+
 def verify(timeout=0, saltenv=None):
     """
     Make the tutorial's probes from this minion, and return what they found.
@@ -266,17 +281,15 @@ def verify(timeout=0, saltenv=None):
     timeout : ``0``
         How long to make them again while one does not find what it should, in seconds (int).
 
-    On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away, because
-    it answers load balancers only. On a load balancer: 127.0.0.1, its public and its private address refuse; the anchor
-    IP answers; the app servers answer on their private addresses and refuse on their public ones; every server that is
-    up gets its share of requests; no certificate that HAProxy uses has ended (one that ends within 30 days is a note);
-    the floating IP's owner, Pacemaker's active node and a running HAProxy agree; the agents find, as the cluster asks,
-    nothing wrong with what runs here; the address can come to this machine; fencing through the API would find each
-    load balancer, with a token that may; with a quorum helper, all votes are there. On it, 127.0.0.1 alone refuses.
+    On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away. On a
+    load balancer: 127.0.0.1, its public and private address refuse; the anchor IP answers; app servers answer on their
+    private addresses and refuse on public ones; every server that is up gets its share of requests; no certificate has
+    ended (within 30 days: a note); the floating IP's owner, Pacemaker's active node and a running HAProxy agree; the
+    agents find nothing wrong; the address can come here; fencing would find each load balancer, with a token that may;
+    with a quorum helper, all votes are there. On it, 127.0.0.1 alone refuses.
 
-    Where an operator keeps HAProxy from running here (standby, maintenance, a resource that is stopped or unmanaged),
-    nothing is asked through it, the app servers are asked directly, and a note says so: that another load balancer
-    serves is what counts then.
+    Where an operator keeps HAProxy from running here (standby, maintenance), nothing is asked through it, the app
+    servers are asked directly, and a note says so.
 
     Returns ``{"result": bool, "passed": [text], "failed": [text], "notes": [text]}``, one line for each probe.
 
@@ -309,10 +322,9 @@ def status():
 
     Returns ``{"active", "haproxy", "offline", "standby", "maintenance", "failures", "notes"}``, lists of nodes but for
     the last two: ``active`` are those on which FloatIP runs (one, when all is well), ``haproxy`` those on which HAProxy
-    runs, on this one by its service, on others by what Pacemaker says; ``maintenance`` is ``[the cluster]`` if all of
-    it is. ``failures`` is that of ``pacemaker.status``: with ``time``, and ``over`` where the resource has been well
-    since. ``notes`` are sentences: what is not as it should be, what operators have set, and what ends it; none when
-    all is well. On a minion without a cluster the lists are empty, and a note says what it is.
+    runs; ``maintenance`` is ``[the cluster]`` if all of it is. ``failures`` is that of ``pacemaker.status``. ``notes``
+    are sentences: what is not as it should be, what operators have set, and what ends it. On a minion without a cluster
+    the lists are empty, and a note says what it is.
 
     CLI Example:
 
@@ -333,10 +345,8 @@ def failover(to=None, timeout=60):
         How long the move may take, in seconds (int).
 
     HAProxy runs on: only requests that are under way while the address moves can be lost. Returns ``{"old": node,
-    "new": node}``. Made with a transient node attribute that the constraint ``FloatIP-handover`` obeys, and that is
-    taken away at the end: nothing holds the address on the new node but stickiness. Stands for ``crm resource move
-    FloatIP <node>`` and ``crm resource clear FloatIP``. Raises CommandExecutionError: at once where the cluster will
-    not move it, as in maintenance.
+    "new": node}``. Stands for ``crm resource move FloatIP <node>`` and ``crm resource clear FloatIP``: at the end
+    nothing holds the address but stickiness. Raises CommandExecutionError, at once where the cluster will not move it.
 
     CLI Example:
 
@@ -356,13 +366,11 @@ def absent(nodes, timeout=120, saltenv=None, wait=False):
     timeout : ``120``
         How long somebody would wait for them, in seconds (int).
     wait : ``False``
-        True: wait for them, as long as it makes sense; what for is said at once and every few seconds, in the log and
-        as an event.
+        True: wait for them, as long as it makes sense; what for is said every few seconds, in the log and as an event.
 
     Returns ``{"missing": text, "absent": [text], "remedy": text, "seconds": int, "nodes": {...}}``: ``missing`` is all
     that the cluster lacks, empty when it is complete; ``absent`` says of each node what is known of it; ``seconds`` is
-    how long it makes sense to wait: not at all for a machine that was in the cluster and does not answer, ten seconds
-    for one whose cluster was stopped, and ``timeout`` for one that may be joining for the first time.
+    how long it makes sense to wait: not for one that does not answer, ``timeout`` for one that may be joining.
 
     CLI Example:
 
@@ -379,14 +387,12 @@ def cluster_obstacles(timeout=0, saltenv=None, ready=False):
     Return what keeps the cluster's configuration from being committed now: ``{"twins": [text], "unready": [node]}``.
 
     timeout : ``0``
-        How long to wait for nodes that are not ready, in seconds (int); who is waited for is said at once, in the log
-        and as an event.
+        How long to wait for nodes that are not ready, in seconds (int); who is waited for is said at once.
     ready : ``False``
         True: tell the cluster first that this node has the agents and what they need, where it cannot know that.
 
-    ``twins`` are a HAProxy or the floating IP that the cluster has under another name, so that there would be a second
-    one. ``unready`` are nodes that are online and not known to have the agents: none has answered there, nor has a run
-    there told so.
+    ``twins`` are a HAProxy or the floating IP that the cluster has under another name. ``unready`` are nodes that are
+    online and not known to have the agents.
 
     CLI Example:
 
@@ -407,17 +413,15 @@ def plan(part, saltenv=None):
     part
         Its name (str):
 
-        - ``files:haproxy``, ``files:nginx``, ``files:corosync``: the files that a daemon reads. They are one set:
-          checked by the daemon, in a plan too; renamed into place; taken by the daemon if it runs. They are put back
-          if it does not take them, or if the cluster would then take it for failed.
+        - ``files:haproxy``, ``files:nginx``, ``files:corosync``: the files that a daemon reads, as one set: checked by
+          the daemon, in a plan too; renamed into place; taken by it if it runs, else put back.
         - ``page``: the page of an app server.
         - ``repository``: where HAProxy's packages come from.
         - ``upgrades``: how packages are upgraded.
         - ``agents``: the resource agents and the fence agent, all that they consist of in one step.
         - ``secret:api_token``, ``secret:authkey``: files with what pillar keeps secret, for root alone.
         - ``certificates:helper``, ``certificates:balancer``: those of the quorum helper, and of its clients.
-        - ``leftovers``: what is left of runs that were killed, and that no run at work has, is gone: paths, holds on
-          services, marks of a planned failover.
+        - ``leftovers``: what killed runs left is gone: paths, holds on services, marks of a planned failover.
         - ``firewall``: the rules of the settings, and no rule of ours beyond them; rules of others stay.
         - ``running:<service>``, ``restarted:<service>``, ``dead:<service>``: a service that runs, now and after a boot,
           is restarted, or does not run.
@@ -427,10 +431,9 @@ def plan(part, saltenv=None):
           what :func:`remains` names is gone, packages too, and a copy of its configuration is kept; our rules are gone.
 
     Returns ``{"changes": {thing: {"old", "new"}}, "refusal", "unknown", "notes", "kept", "comment"}``: ``changes`` is
-    empty where all is as it should be; ``refusal`` is why it cannot be made so, in a daemon's own words where that
-    refuses its files (str or None); ``unknown`` is why only a live run can tell (str or None); ``notes`` are texts for
-    people; ``kept`` is the directory with copies of what was there before (str or None, in a plan None); ``comment`` is
-    all of it in a sentence. Secrets are hidden.
+    empty where all is as it should be; ``refusal`` is why it cannot be made so (str or None); ``unknown`` is
+    why only a live run can tell (str or None); ``notes`` are texts for people; ``kept`` is the directory with copies of
+    what was there before (str or None, in a plan None); ``comment`` is a sentence. Secrets are hidden.
 
     CLI Example:
 
@@ -448,9 +451,8 @@ def apply(part, saltenv=None):
     part
         Its name, as in :func:`plan` (str). What it is made of comes from pillar and from the formula's files.
 
-    Returns what :func:`plan` does. What somebody else wrote is copied first. Of what several runs must not do at once,
-    one waits for the other, for two minutes at most. Raises CommandExecutionError with what was in the way; what was
-    there before is then there again.
+    Returns what :func:`plan` does. What somebody else wrote is copied first. One run waits for another, for two minutes
+    at most. Raises CommandExecutionError with what was in the way; what was there before is then there again.
 
     CLI Example:
 
@@ -473,8 +475,8 @@ def install_packages(pkgs, units=(), saltenv=None, test=False):
     Install packages without having their services started, as Debian's packages do; return what :func:`apply` does.
 
     pkgs
-        Names of packages (list of str), or several names with `` | `` between them, of which the first that is
-        installed, else the first that apt can install, is the right one.
+        Names of packages (list of str); of several with `` | `` between them the first that is installed, else that can
+        be.
     units : ``()``
         Services to hold meanwhile (list of str, without ``.service``); one that runs is left alone.
     test : ``False``
@@ -545,8 +547,7 @@ def firewall(wanted=True, saltenv=None):
 def left_over(saltenv=None):
     """
     Return which parts of the formula are on this machine though pillar does not give them to it: a list of
-    ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper`` and, on a machine without a role, ``memory``, what
-    the formula has kept in mind about the machine.
+    ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper`` and, without a role, ``memory``.
 
     CLI Example:
 
@@ -566,9 +567,9 @@ def remains(part, saltenv=None):
         mind about the machine, but for copies of what was there before): what this formula has put there, known by
         its own files, whatever pillar says now; or ``nginx``: any nginx (str).
 
-    Returns ``{"packages": [...], "units": [...], "kept": [...], "deleted": [...], "taken": [...], "changes":
-    {thing: {"old", "new"}}}``, empty when nothing is there: packages to purge, services to stop, directories of which a
-    copy is kept, paths to delete, paths that an nginx with other sites has to do without, and all of that as changes.
+    Returns ``{"packages", "units", "kept", "deleted", "taken", "changes"}``, empty when nothing is there: packages to
+    purge, services to stop, directories of which a copy is kept, paths to delete, paths that an nginx with other sites
+    has to do without, and all of that as changes.
 
     CLI Example:
 

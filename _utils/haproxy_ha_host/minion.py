@@ -162,7 +162,7 @@ class Minion:
     def _build(self, pillar: Mapping[str, Any]) -> Tree:
         tree = pillar.get("haproxy_ha")
         try:
-            defaults, families = self._data("defaults.yaml"), self._data("os_family.yaml")
+            defaults, families = self.defaults(), self._data("os_family.yaml")
             os_family, osfinger = (self.grains.get(name, "") for name in ("os_family", "osfinger"))
             family = families.get(os_family, {})
             stale = self.stale()
@@ -225,6 +225,10 @@ class Minion:
 
     def _find_stale(self) -> list[str]:
         return synced.find_stale(self.formula_text("modules.sha256"), self.modules)
+
+    def defaults(self) -> dict[str, Any]:
+        """Return what holds where pillar says nothing (dict)."""
+        return self._data("defaults.yaml")
 
     def _data(self, name: str) -> dict[str, Any]:
         return salt.utils.yaml.safe_load(self.formula_text(name))

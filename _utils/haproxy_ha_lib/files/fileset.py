@@ -143,20 +143,20 @@ _SECRETS = [
 ]
 
 
-def masked(text: str) -> str:
+def masked(text: str, shown: str = HIDDEN) -> str:
     """The text with what is secret in the directives of HAProxy and nginx hidden, and what is by itself."""
     for pattern in _SECRETS:
-        text = pattern.sub(rf"\1{HIDDEN}", text)
-    return words.without_credentials(text, HIDDEN)
+        text = pattern.sub(rf"\1{shown}", text)
+    return words.without_credentials(text, shown)
 
 
-def masked_data(data: Any) -> Any:
+def masked_data(data: Any, shown: str = HIDDEN) -> Any:
     """A copy of data with every text in it masked."""
     if isinstance(data, dict):
-        return {key: masked_data(inner) for key, inner in data.items()}
+        return {key: masked_data(inner, shown) for key, inner in data.items()}
     if isinstance(data, (list, tuple)):
-        return [masked_data(inner) for inner in data]
-    return masked(data) if isinstance(data, str) else data
+        return [masked_data(inner, shown) for inner in data]
+    return masked(data, shown) if isinstance(data, str) else data
 
 
 def _sides(old: str, new: str) -> tuple[str, str]:

@@ -44,7 +44,7 @@ def model(settings: Settings, secrets: Tree | None = None) -> list[Section]:
     sorted.
     """
     haproxy = settings.haproxy
-    return [
+    return _in_order(haproxy["order"], [
         _section("global", None, _global(settings)),
         *(_section("userlist", name, lines) for name, lines in haproxy["userlists"].items()),
         *_stats_users(haproxy["stats"], secrets),
@@ -57,7 +57,27 @@ def model(settings: Settings, secrets: Tree | None = None) -> list[Section]:
         *_stats(haproxy["stats"]),
         *(_section("backend", name, lines) for name, lines in edge.tables(haproxy["limit_per_source"])),
         *(_proxy(kind, name, proxy, settings) for kind, name, proxy in proxies(haproxy)),
-    ]
+    ])
+
+
+def _in_order(order: list[str], sections: list[Section]) -> list[Section]:
+    """The sections as pillar orders them. Of the others, proxies come last, with the `defaults` that pillar has."""
+    if not order:
+        return sections
+    places = {title: place for place, title in enumerate(order)}
+    late = (*PROXIES, "defaults")
+
+    def place(section: Section) -> int:
+        is_late = section["type"] in late and section["name"] != TCP
+        return places.get(section_title(section), len(order) if is_late else -1)
+
+    kept = [one for one in sections if one["lines"] or section_title(one) != "defaults" or "defaults" in places]
+    return sorted(kept, key=place)
+
+
+def section_title(section: Section) -> str:
+    """What pillar calls a section in haproxy:order: its header, without ``from``."""
+    return _words(section["type"], section["name"] or "")
 
 
 _KEEP_ALIVE = {"option http-server-close": "option http-keep-alive"}
@@ -107,7 +127,7 @@ _ANSWERS_EVERYBODY = re.compile(
 
 def answers(proxy: Tree, haproxy: Tree) -> bool:
     """Whether raw lines of a proxy, or of the `defaults` that it names, answer without app servers."""
-    lines = [*haproxy["sections"].get(f"defaults {proxy['from']}", []), *proxy["options"]]
+    lines = [*named_defaults(haproxy).get(proxy["from"], []), *proxy["options"]]
     words = [" ".join(line.split()) for line in lines]
     redirects = proxy.get("redirect_to_https") and not any(has_tls(bind) for bind in proxy["bind"])
     return bool(redirects) or any(_ANSWERS.fullmatch(line) or _ANSWERS_EVERYBODY.fullmatch(line) for line in words)
@@ -131,7 +151,7 @@ def asked(haproxy: Tree) -> dict[str, str]:
 def listening(haproxy: Tree) -> Iterator[tuple[tuple[str, ...], str, Tree]]:
     """Yield (path below haproxy, name, settings) of everything that has binds; the statistics if they are on."""
     if stats_on(haproxy["stats"]):
-        yield ("stats",), STATS, {**haproxy["stats"], "mode": "http", "from": None, "options": []}
+        yield ("stats",), STATS, {**haproxy["stats"], "mode": "http", "from": None, "as_is": False, "options": []}
     for kind, name, proxy in proxies(haproxy):
         if kind != "backend":
             yield (PROXIES[kind], name), name, proxy
@@ -150,8 +170,24 @@ def stats_on(stats: Tree) -> bool:
 
 def mode(haproxy: Tree, proxy: Tree) -> str:
     """Return the mode of a proxy: its own, or that of its `defaults`, or HAProxy's own, which is tcp."""
-    defaults = haproxy["sections"].get(f"defaults {proxy['from']}", haproxy["defaults"])
-    return proxy["mode"] or _raw_mode([*defaults, *proxy["options"]])
+    return proxy["mode"] or _raw_mode([*_inherited(haproxy, proxy), *proxy["options"]])
+
+
+def named_defaults(haproxy: Tree) -> dict[str, list[str]]:
+    """The sections `defaults` that proxies may name in ``from``, by their names."""
+    sections = haproxy["sections"].items()
+    return {title.split(" ")[1]: lines for title, lines in sections if title.startswith("defaults ")}
+
+
+def _inherited(haproxy: Tree, proxy: Tree) -> list[str]:
+    """The lines of a proxy's `defaults`: of those that it names, else of the last ones before it."""
+    order, titled = haproxy["order"], {**haproxy["sections"], "defaults": haproxy["defaults"]}
+    if proxy["from"] or not order:
+        return named_defaults(haproxy).get(proxy["from"]) or list(titled["defaults"])
+    own = next((f"{kind} {name}" for kind, name, one in proxies(haproxy) if one is proxy), "")
+    before = order[: order.index(own)] if own in order else order
+    last = next((title for title in reversed(before) if title.split(" ")[0] == "defaults"), "")
+    return list(titled.get(last, []))
 
 
 def _raw_mode(lines: Lines) -> str:
@@ -224,8 +260,8 @@ def _section(kind: str, name: str | None, lines: Lines, origin: str | None = Non
 
 def _raw_sections(sections: Mapping[str, Lines]) -> Iterator[Section]:
     for title, lines in sections.items():
-        kind, name = title.split(" ")
-        yield _section(kind, name, lines)
+        kind, _, name = title.partition(" ")
+        yield _section(kind, name or None, lines)
 
 
 def _global(settings: Settings) -> list[str]:
@@ -253,7 +289,7 @@ def _defaults(haproxy: Tree) -> list[str]:
 def _origin(proxy: Tree, haproxy: Tree) -> str | None:
     """The named section `defaults` of a proxy, None for the one without a name."""
     apart = mode(haproxy, proxy) == "tcp" and _raw_mode(haproxy["defaults"]) == "http"
-    return proxy["from"] or (TCP if apart else None)
+    return proxy["from"] or (TCP if apart and not proxy["as_is"] else None)
 
 
 def _tcp_defaults(haproxy: Tree) -> Iterator[Section]:
@@ -334,6 +370,8 @@ def _listening(proxy: Tree, settings: Settings) -> list[str]:
     haproxy = settings.haproxy
     paths = [certificate_path(settings.paths, name) for name in certificates(haproxy, proxy)]
     http = mode(haproxy, proxy) == "http"
+    if proxy["as_is"]:
+        paths, http = [], False
     return [_bind(bind, paths, http) for bind in proxy["bind"]]
 
 
@@ -352,10 +390,11 @@ def _with_rules(proxy: Tree, haproxy: Tree) -> list[str]:
     `http-request` lines; the redirect and the wait for a body come behind them, so that those can make exceptions.
     """
     lines, http = proxy["options"], mode(haproxy, proxy) == "http"
+    haproxy = {**haproxy, **edge.AS_IS} if proxy["as_is"] else haproxy
     before, behind = _place(lines, (*_AFTER_HTTP_REQUEST, "http-request")), _place(lines, _AFTER_HTTP_REQUEST)
     trusted, limit = haproxy["trust_forwarded_from"], haproxy["limit_per_source"]
     early = [*edge.trusted(trusted, http or bool(limit)), *edge.few_connections(limit, trusted)]
-    by_tls = any(has_tls(bind) for bind in proxy["bind"])
+    by_tls = any(has_tls(bind) for bind in proxy["bind"]) and not proxy["as_is"]
     middle = [*edge.forwarded(trusted), *edge.scheme(trusted, by_tls), *edge.few_requests(limit, trusted)]
     middle = middle if http else []
     late = [*edge.hsts(proxy["hsts"]), *edge.body(haproxy["body_timeout"])] if http else []

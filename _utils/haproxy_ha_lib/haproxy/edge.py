@@ -25,6 +25,8 @@ FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forw
 TRUSTED = "haproxy_ha_trusted"
 """The acl of those who may send them."""
 ANYBODY = "any"
+AS_IS = {"trust_forwarded_from": [ANYBODY], "limit_per_source": 0, "body_timeout": "0"}
+"""What nothing is added by, for a proxy that stays as it is."""
 CONNECTIONS, REQUESTS = "haproxy_ha_connections", "haproxy_ha_requests"
 """The backends whose stick tables count what each source has open."""
 
@@ -134,7 +136,8 @@ _SESSIONS = "tune.ssl.cachesize"
 
 def asks_clients(haproxy: Tree) -> bool:
     """Whether a bind asks its clients for certificates."""
-    proxies = [*haproxy["listens"].values(), *haproxy["frontends"].values()]
+    listening = [*haproxy["listens"].values(), *haproxy["frontends"].values()]
+    proxies = [proxy for proxy in listening if not proxy["as_is"]]
     binds = [bind["options"] for proxy in proxies for bind in proxy["bind"]]
     raw = [line for proxy in proxies for line in proxy["options"] if line.split()[0] == "bind"]
     return any(_ASKS.search(words) for words in [*binds, *raw])

@@ -32,6 +32,20 @@ def tidy(line: str) -> str:
     return "".join(found)
 
 
+def split_comment(line: str) -> tuple[str, str]:
+    """The line without what is a comment in it, and that; "" without one."""
+    place = end = 0
+    while place < len(line):
+        word = _WORD.match(line, place)
+        if word:
+            place = end = word.end()
+        elif line[place] in " \t":
+            place += 1
+        else:
+            return (line[:end], line[place:]) if line[place] == "#" else (line, "")
+    return line[:end], ""
+
+
 def keyword(line: str) -> str:
     """The first word as HAProxy understands it: without quotes, its escapes resolved; "" in a line without one."""
     word = _WORD.match(line.lstrip(" \t"))

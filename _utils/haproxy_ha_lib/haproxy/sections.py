@@ -11,4 +11,7 @@ RAW = ("acme", "crt-store", "defaults", "fcgi-app", "http-errors", "log-forward"
        "program", "ring")  # fmt: skip
 """Those of which pillar brings raw lines, in its table ``sections``."""
 
-WORDS = frozenset({*PROXIES, *RAW, "cache", "global", "peers", "resolvers", "traces", "userlist"})
+LINES = {"userlist": "userlists", "resolvers": "resolvers", "cache": "caches"}
+"""Those of which pillar has raw lines in a table of their own: {word: table}."""
+
+WORDS = frozenset({*PROXIES, *RAW, *LINES, "global", "namespace_list", "peers", "traces"})

@@ -125,8 +125,33 @@ def plain_data(value: object) -> Any:
 
 _raw_section = values.matching(
     rf"({'|'.join(sections.RAW)}) [A-Za-z0-9][A-Za-z0-9._-]{{0,126}}",
-    f"<keyword> <name> with the keyword {', '.join(sections.RAW)}",
+    f"<keyword> <name> with the keyword {', '.join(sections.RAW)}; or any header and a label, as `defaults #2`",
 )
+
+
+def raw_section(value: object) -> str:
+    """A further section: keyword and name; or any header as it is, with a comment that tells it from others."""
+    header, number, label = str(value).rpartition("#")
+    as_is = number and (not header or header.endswith(" ") and line.keyword(header) in sections.WORDS)
+    return raw_words(value) if as_is and _LABEL.fullmatch(label) else _raw_section(value)
+
+
+def header(value: object) -> str:
+    """The header of a section, or the label of what stands before the first one."""
+    text = raw_words(value)
+    if line.keyword(text) not in sections.WORDS and not _LABEL.fullmatch(text[1:]):
+        raise values.Invalid("the header of a section")
+    return text
+
+
+_LABEL = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
+
+
+def _backend(value: object) -> str:
+    """A backend's name; false is none, where a default has one."""
+    return "" if value is False else values.name(value)
+
+
 _balance = values.matching(
     r"roundrobin|static-rr|leastconn|first|source|random(\([1-9]\d{0,3}\))?|rdp-cookie(\([A-Za-z0-9_.-]+\))?"
     r"|hdr\([A-Za-z0-9_-]+\)( use_domain_only)?|url_param [A-Za-z0-9_.-]+( check_post)?"
@@ -251,6 +276,9 @@ _REPOSITORY = Keys("An apt repository to take HAProxy from instead of the distri
 _PROXY: dict[str, Node] = {
     "from": Value("Another `defaults` section, one of haproxy:sections.", values.name),
     "mode": Value("http or tcp. Default: that of the section `defaults`.", values.choice("http", "tcp")),
+    "as_is": Value("true: HAProxy gets what stands here and nothing of the formula's: no rules about headers and "
+                   "bodies, no certificates or ALPN for a `bind`, no `defaults` for TCP. For one that was there "
+                   "before; see docs/adopt.md.", values.flag, default=False),
 }
 _LISTENING: dict[str, Node] = {
     "bind": Items("Where it listens.", Value(
@@ -287,7 +315,7 @@ _OPTIONS: dict[str, Node] = {"options": Items("Further lines.", _LINES)}
 
 _FRONTEND = Keys("One frontend.", {
     **_PROXY, **_LISTENING,
-    "default_backend": Value("The backend that serves it.", values.name),
+    "default_backend": Value("The backend that serves it; false: none.", _backend),
     **_OPTIONS,
 })
 _BACKEND = Keys("One backend.", {**_PROXY, **_SERVING, **_OPTIONS})
@@ -357,8 +385,12 @@ _HAPROXY = Keys("The load balancer tier.", {
     "peers": Table("Sections `peers`.", "peers", _PEERS),
     "resolvers": _raw("Sections `resolvers`.", "resolvers"),
     "caches": _raw("Sections `cache`.", "cache"),
-    "sections": _raw("Any other sections, before `defaults`; a further `defaults` needs a name.", "section",
-                     _raw_section),
+    "sections": _raw("Any other sections, before `defaults`; a further `defaults` needs a name. With a label, such as "
+                     "`backend a:b #1`, any header as it is, which HAProxy reads without the label.", "section",
+                     raw_section),
+    "order": Items("The sections in another order than this one, by their headers: `global`, `defaults`, "
+                   "`frontend http`, ... What it leaves out comes last. A proxy has the `defaults` that are before it.",
+                   Value("A header.", header)),
     "defaults": Items("Lines of the section `defaults`.", _LINES),
     "certificates": Table("Certificates for `bind`.", "certificate", _CERTIFICATE),
     "stats": _STATS,

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterator
+from typing import Any
 
 from haproxy_ha_lib import nginx as nginx_conf
 from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.haproxy import cfg, edge
-from haproxy_ha_lib.haproxy.sections import PROXIES
+from haproxy_ha_lib.haproxy.sections import LINES, PROXIES
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing
 from haproxy_ha_lib.settings import addresses, examples
 from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker import words
+from saltext.pacemaker.cib import hidden
 from saltext.pacemaker.errors import Problem
 from saltext.pacemaker.types import Path
 
@@ -208,9 +210,9 @@ def proxy_names(read: Tree, roles: Roles) -> Iterator[Problem]:
     haproxy = read["haproxy"]
     owners = {cfg.STATS: "the frontend of the statistics"} if cfg.stats_on(haproxy["stats"]) else {}
     owners |= {name: "a stick table of limit_per_source" for name, _ in edge.tables(haproxy["limit_per_source"])}
-    for kind, name, _ in cfg.proxies(haproxy):
+    for kind, name, proxy in cfg.proxies(haproxy):
         first = owners.setdefault(name, f"a {kind}")
-        if first != f"a {kind}":
+        if first != f"a {kind}" and not proxy["as_is"]:
             text = f"{first} has this name too; names are unique across listens, frontends and backends"
             yield Problem((*_HAPROXY, PROXIES[kind], name), text)
 
@@ -221,6 +223,34 @@ def own_names(read: Tree, roles: Roles) -> Iterator[Problem]:
     for table, name in sorted(taken):
         if name in read["haproxy"][table]:
             yield Problem((*_HAPROXY, table, name), "the formula has one of this name itself")
+
+
+def order(read: Tree, roles: Roles) -> Iterator[Problem]:
+    """Sections that pillar orders are there, once."""
+    haproxy, path = read["haproxy"], (*_HAPROXY, "order")
+    tables = {**PROXIES, **LINES, "peers": "peers"}
+    known = ["global", "defaults", *haproxy["sections"],
+             *(f"{word} {name}" for word, table in tables.items() for name in haproxy[table])]
+    for number, title in enumerate(haproxy["order"]):
+        yield from _unknown("section", title, known, (*path, number))
+        if title in haproxy["order"][:number]:
+            yield Problem((*path, number), f"{title} is in this list already")
+
+
+def markers(read: Tree, roles: Roles) -> Iterator[Problem]:
+    """What an export has in place of a secret is none."""
+    for tree in ("haproxy", "nginx"):
+        for path in _marked(read[tree], (ROOT, tree)):
+            text = "found what an export has in place of a secret, allowed: the line as it was (secrets=True prints it)"
+            yield Problem(path, text)
+
+
+def _marked(value: Any, path: Path) -> Iterator[Path]:
+    if isinstance(value, str) and hidden.MARKER in value and not value.startswith("#"):
+        yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from _marked(inner, (*path, key))
 
 
 def peers(read: Tree, roles: Roles) -> Iterator[Problem]:
@@ -235,6 +265,8 @@ def modes(read: Tree, roles: Roles) -> Iterator[Problem]:
     haproxy = read["haproxy"]
     for kind, name, proxy in cfg.proxies(haproxy):
         path, is_tcp = (*_HAPROXY, PROXIES[kind], name), cfg.mode(haproxy, proxy) == "tcp"
+        if proxy["as_is"]:
+            continue
         if is_tcp and proxy.get("redirect_to_https"):
             yield Problem((*path, "redirect_to_https"), "found true, but the mode is tcp, allowed: false")
         if is_tcp and (proxy.get("balance") or "").startswith(("uri", "url_param", "hdr(")):
@@ -251,8 +283,7 @@ def references(read: Tree, roles: Roles) -> Iterator[Problem]:
     for kind, name, proxy in cfg.proxies(haproxy):
         path = (*_HAPROXY, PROXIES[kind], name)
         yield from _unknown("backend", proxy.get("default_backend"), haproxy["backends"], (*path, "default_backend"))
-        named = [title.partition(" ")[2] for title in haproxy["sections"] if title.startswith("defaults ")]
-        yield from _unknown("section `defaults`", proxy["from"], named, (*path, "from"))
+        yield from _unknown("section `defaults`", proxy["from"], cfg.named_defaults(haproxy), (*path, "from"))
         for number, certificate in enumerate(proxy.get("certificates", [])):
             where = (*path, "certificates", number)
             yield from _unknown("certificate", certificate, haproxy["certificates"], where)
@@ -275,7 +306,7 @@ def served(read: Tree, roles: Roles) -> Iterator[Problem]:
     asked = cfg.asked(haproxy)
     for kind, name, proxy in cfg.proxies(haproxy):
         who = {"listen": "it listens", "backend": asked.get(name)}.get(kind)
-        if not who or not apps or cfg.servers_of(proxy, haproxy, apps) or cfg.answers(proxy, haproxy):
+        if not who or not apps or proxy["as_is"] or cfg.servers_of(proxy, haproxy, apps) or cfg.answers(proxy, haproxy):
             continue
         found = "rest leaves none, because other proxies name them all" if proxy["servers"] == "rest" else "none"
         text = (
@@ -290,12 +321,12 @@ def binds(read: Tree, roles: Roles) -> Iterator[Problem]:
     owners: dict[str, tuple[str, int]] = {}
     for below, name, proxy in cfg.listening(read["haproxy"]):
         path = (*_HAPROXY, *below, "bind")
-        if not proxy["bind"] and not _has_raw_bind(proxy):
+        if not proxy["bind"] and not _has_raw_bind(proxy) and not proxy["as_is"]:
             yield Missing(path, "missing or empty, required: at least one <address>:<port>")
         for number, bind in enumerate(proxy["bind"]):
             where = f"{values.bracketed(bind['address'])}:{bind['port']}"
             first = owners.setdefault(where, (name, number))
-            if first != (name, number):
+            if first != (name, number) and not proxy["as_is"]:
                 yield Problem((*path, number), f"{where} is bound by {first[0]} already")
 
 
@@ -322,7 +353,7 @@ def tls(read: Tree, roles: Roles) -> Iterator[Problem]:
         path = (*_HAPROXY, *below)
         for number, bind in enumerate(proxy["bind"]):
             lacks = cfg.has_tls(bind) and not cfg.has_certificate(bind)
-            if lacks and (below == ("stats",) or not cfg.certificates(haproxy, proxy)):
+            if lacks and not proxy["as_is"] and (below == ("stats",) or not cfg.certificates(haproxy, proxy)):
                 text = "found ssl without a certificate: name one by `crt`" + (
                     "" if below == ("stats",) else ", or put one into haproxy_ha:haproxy:certificates"
                 )
@@ -413,6 +444,8 @@ CHECKS = (
     reachable,
     proxy_names,
     own_names,
+    order,
+    markers,
     peers,
     modes,
     references,

@@ -3,6 +3,7 @@
 
 import pytest
 
+from saltext.pacemaker.cib.hidden import MARKER
 from support.pillars import PEM, build
 
 NODES = "haproxy_ha:load_balancers"
@@ -139,7 +140,24 @@ WRONG = {
     "a section that is another key's": (
         {"haproxy:sections": {"frontend x": ["bind *:80"]}},
         [f"{HAPROXY}:sections:frontend x: found 'frontend x' (a string), allowed: <keyword> <name> with the keyword "
-         "acme, crt-store, defaults, fcgi-app, http-errors, log-forward, log-profile, mailers, program, ring"],
+         "acme, crt-store, defaults, fcgi-app, http-errors, log-forward, log-profile, mailers, program, ring; or any "
+         "header and a label, as `defaults #2`"],
+    ),
+    "a label behind what is no header": (
+        {"haproxy:sections": {"fronted x #1": ["bind *:80"]}},
+        [f"{HAPROXY}:sections:fronted x #1: found 'fronted x #1' (a string), allowed: <keyword> <name> with the keyword"
+         " acme, crt-store, defaults, fcgi-app, http-errors, log-forward, log-profile, mailers, program, ring; or any "
+         "header and a label, as `defaults #2`"],
+    ),
+    "an order with what is not there, and with one twice": (
+        {"haproxy:order": ["global", "frontend htp", "global"]},
+        [f"{HAPROXY}:order:1: there is no section frontend htp, did you mean frontend http?",
+         f"{HAPROXY}:order:2: global is in this list already"],
+    ),
+    "a marker of an export": (
+        {"haproxy:userlists": {"ops": [f"# {MARKER}", f"user a password {MARKER}"]}},
+        [f"{HAPROXY}:userlists:ops:1: found what an export has in place of a secret, allowed: the line as it was "
+         "(secrets=True prints it)"],
     ),
     "a raw line that begins a section in quotes": (
         {"haproxy:sections": {"ring x": ['"list"en evil', "'listen' evil"]}},
