@@ -1,22 +1,19 @@
 """The extensions instead of a sync: built, installed, and their SLS files as Salt's file server."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
+from support.masterless import Masterless
 from support.pillars import REMOVED, changed
 from support.place import in_container, requires_tools
 from tools import extensions
 
 pytestmark = requires_tools("haproxy", "corosync", "crm_verify", "apt-get")
 
-SALT_CALL = Path(sys.executable).with_name("salt-call")
 PILLAR = changed({
     "floating_ip:provider": "ipaddr2", "floating_ip:address": "10.132.20.99", "floating_ip:api_token": REMOVED,
 })  # fmt: skip
@@ -38,32 +35,17 @@ def site(tmp_path_factory):
     return place / "site"
 
 
-class Masterless:
-    """salt-call of a minion that has no modules but Salt's own and those of the extensions."""
-
-    def __init__(self, site, folder):
-        self._environment = {**os.environ, "PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"}
-        self._folder = folder
-        formula = subprocess.run([sys.executable, "-m", "saltext.haproxy_ha"], env=self._environment, check=True,
-                                 capture_output=True, text=True).stdout.strip()  # fmt: skip
-        (folder / "pillar").mkdir()
-        (folder / "pillar" / "top.sls").write_text("base:\n  '*':\n    - site\n", encoding="ascii")
-        (folder / "pillar" / "site.sls").write_text(yaml.safe_dump({"haproxy_ha": PILLAR}), encoding="utf-8")
-        minion = {"id": "primary", "file_client": "local", "root_dir": str(folder), "fileserver_backend": ["roots"],
-                  "file_roots": {"base": [formula]}, "pillar_roots": {"base": [str(folder / "pillar")]}}  # fmt: skip
-        (folder / "minion").write_text(yaml.safe_dump(minion), encoding="utf-8")
-
-    def call(self, *arguments):
-        argv = [SALT_CALL, "--local", "--out=json", "--log-level=error", "-c", self._folder, *arguments]
-        options = {"env": self._environment, "cwd": self._folder, "capture_output": True, "text": True}
-        done = subprocess.run(argv, check=False, **options)
-        assert "Traceback" not in done.stderr, done.stderr
-        return json.loads(done.stdout)["local"]
+def minion_of(site, folder):
+    """A minion with what is installed there, and the formula that is in it."""
+    environment = {"PYTHONPATH": str(site)}
+    argv = [sys.executable, "-m", "saltext.haproxy_ha"]
+    said = subprocess.run(argv, env={**os.environ, **environment}, check=True, capture_output=True, text=True)
+    return Masterless(folder, PILLAR, {"file_roots": {"base": [said.stdout.strip()]}}, environment)
 
 
 @pytest.fixture
 def minion(site, tmp_path):
-    return Masterless(site, tmp_path)
+    return minion_of(site, tmp_path)
 
 
 def test_they_load_without_a_sync(minion):
@@ -91,8 +73,7 @@ def test_one_of_another_version_than_the_states_is_one_failure_that_names_the_cu
     shutil.copytree(site, other)
     with open(other / "saltext/pacemaker/modules/pacemaker.py", "a", encoding="utf-8") as handle:
         handle.write("# another version\n")
-    (tmp_path / "minion").mkdir()
-    [state] = Masterless(other, tmp_path / "minion").call("state.apply", "haproxy_ha").values()
+    [state] = minion_of(other, tmp_path / "minion").call("state.apply", "haproxy_ha").values()
     assert state["result"] is False
     assert "Install the extensions of the states' version" in state["name"]
     assert f"_modules/pacemaker.py (of an extension, {other}" in state["name"] + state["comment"]
