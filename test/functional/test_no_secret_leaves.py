@@ -5,10 +5,8 @@ raw text (support/canaries.py), and a search of what they print, log, cache, sta
 
 import contextlib
 import json
-import os
 import shutil
 import signal
-import stat
 import subprocess
 import threading
 from pathlib import Path
@@ -110,26 +108,14 @@ def not_well(states):
     return {name: comment for name, (result, comment) in states.items() if result is False}
 
 
-def readable_by_others(*roots):
-    """The text of every file that others than root can read, by path."""
-    for root in roots:
-        for directory, below, names in os.walk(root):
-            below[:] = [name for name in below if Path(directory, name).lstat().st_mode & stat.S_IXOTH
-                        and not os.path.islink(os.path.join(directory, name))]  # fmt: skip
-            for path in (Path(directory, name) for name in names):
-                status = path.lstat()
-                if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IROTH and status.st_size < 2**24:
-                    yield path, path.read_text("utf-8", "replace")
-
-
 def leaks(site, *made):
     """Where canaries are that nobody should see: {place: keys}."""
     planted = {text: key for one in made for text, key in one.planted.items()}
     places = {f"what call {number} said": text for number, text in enumerate(site.said)}
     places |= {"the log": site.log(), "arguments and environments": "\n".join(site.seen)}
-    places |= {str(path): text for path, text in readable_by_others("/etc", "/run", "/tmp", "/usr/lib/ocf", "/var",
-                                                                    site.root)}  # fmt: skip
-    return {place: keys for place, text in places.items() if (keys := canaries.found(planted, text))}
+    roots = ("/etc", "/run", "/tmp", "/usr/lib/ocf", "/var", site.root)
+    places |= {str(path): text for path, text in canaries.readable_by_others(*roots)}
+    return canaries.found_in(planted, places)
 
 
 @pytest.fixture(params=STATES)

@@ -7,9 +7,12 @@ import ast
 import base64
 import copy
 import itertools
+import os
 import re
+import stat
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 
 import yaml
 
@@ -26,6 +29,14 @@ CLUSTER = yaml.safe_load(
     textwrap.dedent(re.search(r"\.\. code-block:: yaml\n\n(.*?)\n(?=\S)", _DOCUMENTED, re.DOTALL)[1])
 )
 """One object of every kind, as the execution module documents them."""
+
+# Sets of names and values, and texts: of an alert's recipient, an expression, an ACL, a container.
+_SETS, _TEXTS = ("params", "meta"), ("description", "value", "xpath", "run-command")
+_DESCRIBED = {
+    "groups": {"description": ""}, "clones": {"description": ""}, "alerts": {"description": ""},
+    "bundles": {"description": "", "meta": {}},
+}  # fmt: skip
+"""What the documented objects lack of these."""
 
 # Names that tables may have; what takes a raw line takes this one. Names and ids are no text: people see them.
 _NAMES = ("password", "canary", "ring canary")
@@ -84,7 +95,8 @@ class Canaries:
         for step in path:
             found = found.get(step) if isinstance(found, dict) else None
         if path[0] == "cluster" and path[-1] in CLUSTER:
-            found = () if path[-1] in SETTINGS and not SETTINGS[path[-1]].per_node else CLUSTER[path[-1]]
+            setting = SETTINGS.get(path[-1])
+            found = () if setting and not setting.per_node else _longest_first(CLUSTER[path[-1]])
         return next((name for name in (*(found or default or ()), *_NAMES) if _accepts(table.key, name)), None)
 
     def _secret(self, node, path):
@@ -119,28 +131,28 @@ class Canaries:
         return _RAW.format(self.word(path)) if _accepts(node.check, _RAW) else None
 
     def _of_cluster(self, path):
-        """The documented object of a section with a password in every set of it, and webhooks for recipients."""
+        """The documented object of a section with a password in every set of it, and a webhook in every text."""
         section = path[1]
         if section not in CLUSTER:
             return None if section in ("switches", "observed") else self._unfilled(path)
         if section in SETTINGS:
             return {"password": self.word(path)} if SETTINGS[section].per_node else self.word(path)
         planted = len(self.planted)
-        one = self._with_passwords(copy.deepcopy(CLUSTER[section][path[-1]]), path)
+        documented = CLUSTER[section][path[-1]]
+        one = self._with_words({**_DESCRIBED[section], **documented} if section in _DESCRIBED else documented, path)
         return one if len(self.planted) > planted else None
 
-    def _with_passwords(self, one, path):
-        for key, inner in list(one.items()) if isinstance(one, dict) else ():
-            if key == "params" and isinstance(inner, dict):
-                inner["password"] = self.word((*path, key))
-            elif key == "recipients":
-                one[key] = {name: {**self._with_passwords(to, (*path, key)), "value":
-                                   f"https://hooks.slack.com/services/{self.word((*path, key))}"}
-                            for name, to in inner.items()}  # fmt: skip
-            else:
-                for part in inner if isinstance(inner, list) else [inner]:
-                    self._with_passwords(part, (*path, key))
-        return one
+    def _with_words(self, given, path):
+        if isinstance(given, list):
+            return [self._with_words(inner, path) for inner in given]
+        if not isinstance(given, dict):
+            return self._webhook(path) if path[-1] in _TEXTS else given
+        filled = {key: self._with_words(inner, (*path, key)) for key, inner in given.items() if key != "type"}
+        return {key: {**inner, "password": self.word((*path, key))} if key in _SETS else inner
+                for key, inner in filled.items()}  # fmt: skip
+
+    def _webhook(self, path):
+        return f"https://hooks.slack.com/services/{self.word(path)}"
 
     def _laid(self, base, over):
         if not isinstance(over, dict) or not isinstance(base, dict):
@@ -149,6 +161,10 @@ class Canaries:
 
     def _unfilled(self, path):
         raise Unfilled(":".join(path))
+
+
+def _longest_first(objects):
+    return sorted(objects, key=lambda name: -len(repr(objects[name])))
 
 
 def _accepts(check, value):
@@ -174,6 +190,9 @@ def pillar(directory, mark):
     haproxy["stats"]["page"] = True
     haproxy["listens"] = {name: {"servers": ["app-1"], **one} for name, one in haproxy["listens"].items()}
     haproxy["caches"] = {name: ["total-max-size 4", *one] for name, one in haproxy["caches"].items()}
+    cluster["primitives"] |= {name: {"agent": "ocf:heartbeat:Dummy"} for name in ("app", "other", "alone")}
+    cluster["clones"]["c"]["resource"] = "alone"
+    del cluster["locations"]["l2"]["rules"][0]["expressions"][2:]  # which are for rules of sets
     made.tree |= {"verify": False, "quorum_helper": {"app-1": None}}
     assert cluster and not [key for text, key in made.planted.items() if text not in yaml.safe_dump(made.tree)
                             and not key.startswith("cluster:authkey")]  # fmt: skip
@@ -183,3 +202,20 @@ def pillar(directory, mark):
 def found(planted, text):
     """The keys whose canary is in a text."""
     return sorted({key for canary, key in planted.items() if canary in text and key not in PUBLIC})
+
+
+def found_in(planted, places):
+    """{place: the keys whose canary is in its text}, of {place: text} those that have one."""
+    return {place: keys for place, text in places.items() if (keys := found(planted, text))}
+
+
+def readable_by_others(*roots):
+    """The text of every file below directories that others than root can read, by path."""
+    for root in roots:
+        for directory, below, names in os.walk(root):
+            below[:] = [name for name in below if Path(directory, name).lstat().st_mode & stat.S_IXOTH
+                        and not os.path.islink(os.path.join(directory, name))]  # fmt: skip
+            for path in (Path(directory, name) for name in names):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IROTH and status.st_size < 2**24:
+                    yield path, path.read_text("utf-8", "replace")

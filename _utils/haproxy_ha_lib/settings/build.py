@@ -17,7 +17,7 @@ from haproxy_ha_lib.cluster import objects as cluster
 from haproxy_ha_lib.firewall import rules
 from haproxy_ha_lib.haproxy import cfg, edge
 from haproxy_ha_lib.haproxy.sections import PROXIES
-from haproxy_ha_lib.pillar import schema
+from haproxy_ha_lib.pillar import pasted, schema
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
 from haproxy_ha_lib.provider import FloatingIP
@@ -86,12 +86,14 @@ def settings(
         floating_ip, objects, read["cluster"]["fencing"], read["cluster"]["replaces"]
     )
     problems += found
+    warnings += [*doubts, *_alone(read["load_balancers"]), *_left_out(read),
+                 *(f"{ROOT}:haproxy:{text}" for text in later if "load_balancer" in roles)]  # fmt: skip
+    hide = pasted.hidden(secrets(pillar))
     settings = Settings.of({
         "minion_id": minion_id,
         "roles": roles,
-        "errors": _errors(problems),
-        "warnings": [*warnings, *doubts, *_alone(read["load_balancers"]), *_left_out(read),
-                     *(f"{ROOT}:haproxy:{text}" for text in later if "load_balancer" in roles)],
+        "errors": [hide(text) for text in _errors(problems)],
+        "warnings": [hide(text) for text in warnings],
         "me": me,
         "load_balancers": read["load_balancers"],
         "app_servers": read["app_servers"],
