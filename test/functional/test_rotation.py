@@ -11,7 +11,7 @@ from support.pillars import EXAMPLE, changed
 from support.place import in_container, requires_tools
 
 pytestmark = [
-    requires_tools("haproxy", "ip"),
+    requires_tools("haproxy", "nginx", "corosync", "ip"),
     pytest.mark.skipif(not in_container(), reason="changes /etc: runs in the container that has the daemons"),
     pytest.mark.usefixtures("own_addresses"),
 ]
@@ -44,6 +44,13 @@ def test_what_was_replaced_is_nowhere(files, tmp_path):
         assert secret not in below("/etc", "/var/lib/haproxy_ha", "/run")
     for secret in current:
         assert secret in below("/etc/haproxy") and secret not in below("/var/lib/haproxy_ha")
+
+
+def test_the_files_of_another_daemon_need_no_certificate(files, tmp_path):
+    pillar, _ = pair(tmp_path, "first-passw0rd")
+    for daemon in ("corosync", "nginx"):
+        state = files(daemon, pillar, test=True)
+        assert state["result"] is None, state["comment"]
 
 
 def test_what_an_earlier_release_remembered_goes_with_the_next_run(files, tmp_path):

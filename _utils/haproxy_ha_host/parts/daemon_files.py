@@ -62,8 +62,7 @@ class DaemonFiles:
     def wanted(self, settings: Settings, secrets: Tree) -> FileSet:
         """The set that the daemon should read. Raises :class:`entries.Absent`."""
         own_log_format = not _log_format_elsewhere(settings.paths)
-        sets = layout.daemon_files(settings, secrets, own_log_format)
-        wanted = entries.filled(self.minion, sets[self.name])
+        wanted = entries.filled(self.minion, layout.files_of(self.name, settings, secrets, own_log_format))
         return {**_left_over(wanted, settings), **wanted} if self.name == "haproxy" else wanted
 
     def shown(self) -> dict[str, Any]:

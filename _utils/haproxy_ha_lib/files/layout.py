@@ -62,12 +62,16 @@ def daemon_files(
     Entries may have a template or sources in place of their text: see :func:`filled`. The set of a daemon that this
     minion does not run is empty. The page is not nginx's: see :func:`page`.
     """
-    balancer, app = ("load_balancer" in settings.roles), ("app_server" in settings.roles)
-    return {
-        "nginx": _nginx(settings, own_log_format) if app else {},
-        "haproxy": _haproxy(settings, secrets or {}) if balancer else {},
-        "corosync": _corosync(settings) if balancer else {},
-    }
+    return {name: files_of(name, settings, secrets, own_log_format) for name in ("nginx", "haproxy", "corosync")}
+
+
+def files_of(daemon: str, settings: Settings, secrets: Tree | None = None, own_log_format: bool = True) -> FileSet:
+    """Return the files of one daemon, which needs no secrets of another's; see :func:`daemon_files`."""
+    if daemon == "nginx":
+        return _nginx(settings, own_log_format) if "app_server" in settings.roles else {}
+    if "load_balancer" not in settings.roles:
+        return {}
+    return _haproxy(settings, secrets or {}) if daemon == "haproxy" else _corosync(settings)
 
 
 def page(settings: Settings, hostname: str | None = None) -> FileSet:

@@ -3,7 +3,7 @@ import pytest
 
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.files.entry import FileEntry
-from support.pillars import rendered, valid
+from support.pillars import PEM, rendered, valid
 
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ\n-----END PGP PUBLIC KEY BLOCK-----"
 NONE = {"nginx": {}, "haproxy": {}, "corosync": {}}
@@ -24,6 +24,13 @@ def test_a_load_balancer_has_haproxy_and_corosync():
     assert outline(files["corosync"]) == [("/etc/corosync/corosync.conf", "corosync.conf.jinja")]
     assert files["nginx"] == {}
     assert layout.page(valid()) == {}
+
+
+def test_the_files_of_a_daemon_need_no_secret_of_another():
+    built = valid({"haproxy:certificates": {"shop": {"pem": PEM}}})
+    assert list(layout.files_of("corosync", built, {})) == ["/etc/corosync/corosync.conf"]
+    with pytest.raises(KeyError):
+        layout.files_of("haproxy", built, {})
 
 
 def test_an_app_server_has_nginx():
