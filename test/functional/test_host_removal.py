@@ -3,12 +3,14 @@ What is taken away from a host: only in the container that has the daemons, whic
 HAProxy and nginx, so that this file comes last (conftest.py).
 """
 
+import functools
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from support import canaries
 from support.place import in_container, requires_tools
 
 pytestmark = [
@@ -75,3 +77,31 @@ def test_a_previous_nginx_goes_with_its_packages_and_a_copy_is_kept(single):
     assert not [package for package in known.stdout.splitlines() if package.startswith(("nginx", "libnginx"))]
     again = single("haproxy_ha.nginx_removed", "x")
     assert (again["result"], again["changes"]) == (True, {})
+
+
+@pytest.mark.slow
+def test_a_purge_leaves_nothing_of_a_load_balancer(single, minions, tmp_path):
+    """The whole run: the cluster's part goes, and the copies, those of it as well; the dry run says so."""
+    made = canaries.pillar(tmp_path, "R")
+    for secret in ("api_token", "authkey"):
+        assert single("haproxy_ha.secret_file", secret, made.tree, secret=secret)["result"] is True
+    assert single("haproxy_ha.agents", "agents", made.tree)["result"] is True
+    Path("/var/lib/haproxy_ha/backup/an earlier one").mkdir(parents=True, exist_ok=True)
+    purge = functools.partial(minions("primary").apply, "haproxy_ha.purge", made.tree)
+    assert canaries.found(made.planted, kept()) != []
+
+    planned, done = purge(test=True), purge()
+    assert {name: state["comment"] for name, state in done.items() if state["result"] is not True} == {}
+    assert {name: state["changes"] for name, state in done.items()} == {
+        name: state["changes"] for name, state in planned.items()
+    }
+    assert "before (/etc/corosync" in planned["haproxy_ha-purge-copies"]["comment"]
+    assert canaries.found(made.planted, f"{planned}{done}{kept()}") == []
+    assert os.listdir("/var/lib/haproxy_ha") == []
+    assert {name: state["changes"] for name, state in purge().items() if state["changes"]} == {}
+
+
+def kept():
+    """The text of every file where the formula writes."""
+    paths = (path for root in ("/etc", "/run", "/var/lib", "/usr/lib/ocf") for path in Path(root).rglob("*"))
+    return "\n".join(path.read_text("utf-8", "replace") for path in paths if path.is_file() and not path.is_symlink())

@@ -5,6 +5,7 @@ raw text (support/canaries.py), and a search of what they print, log, cache, sta
 
 import contextlib
 import json
+import secrets
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from support import REPOSITORY, canaries, module_list
+from support.certificates import self_signed
 from support.place import in_container, requires_tools
 
 pytestmark = [
@@ -132,6 +134,8 @@ def site(request, machine_as_built):
 @pytest.mark.slow
 def test_no_canary_leaves(site, tmp_path):
     first, second = canaries.pillar(tmp_path, "A"), canaries.pillar(tmp_path, "B")
+    _of_files(first, tmp_path)
+    _foreign(first.planted)
     site.pillar(first.tree)
     assert not_well(site.apply("own", "test=True")) == {}
     assert not_well(site.apply("own")) == {}
@@ -146,6 +150,25 @@ def test_no_canary_leaves(site, tmp_path):
     assert not_well(site.apply("own")) == {}
     assert leaks(site, first, second) == {}
     _rotated(site, first, second)
+
+
+def _of_files(made, directory):
+    """A certificate that pillar names, of files on the machine."""
+    paths = self_signed(directory, "found")
+    made.tree["haproxy"]["certificates"]["found"] = dict(zip(("certificate", "key"), map(str, paths), strict=True))
+    made.planted[paths[1].read_text("ascii").splitlines()[1]] = "a key on the machine"
+
+
+FOREIGN = Path("/etc/haproxy/certificates/foreign.pem")
+
+
+def _foreign(planted):
+    """A key of somebody else's in the directory of certificates."""
+    FOREIGN.parent.mkdir(parents=True, exist_ok=True)
+    FOREIGN.touch(0o600)
+    key = secrets.token_hex(32)
+    FOREIGN.write_text(f"-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n", encoding="ascii")
+    planted[key] = "a foreign key"
 
 
 def _refused(site, made):
@@ -181,7 +204,7 @@ def _rotated(site, former, made):
         "memory": {"haproxy_ha.removed": []}, "copies": {"haproxy_ha.removed": []}}), encoding="utf-8")
     everywhere = [path for root in ("/etc", "/run", "/var/lib", "/usr/lib/ocf") for path in Path(root).rglob("*")
                   if path.is_file() and not path.is_symlink()]  # fmt: skip
-    for path in everywhere:
+    for path in {*everywhere} - {FOREIGN}:
         assert canaries.found(former.planted, path.read_text("utf-8", "replace")) == [], path
     assert not_well(site.apply("purge")) == {}
     below = [path for path in Path("/var/lib/haproxy_ha").rglob("*") if path.is_file()]

@@ -72,7 +72,8 @@ class Removal:
     def plan(self) -> Outcome:
         """What :meth:`apply` would do."""
         changes = _changes(self.find())
-        return Outcome(f"{self.name} would be removed" if changes else f"Nothing of {self.name} is here", changes)
+        said = f"{self.name} would be removed" if changes else self._absent()
+        return Outcome(said, changes, notes=self._made_before() if self.name == "copies" else ())
 
     def apply(self) -> Outcome:
         """
@@ -81,7 +82,7 @@ class Removal:
         """
         found = self.find()
         if not found:
-            return self.plan()
+            return Outcome(self._absent())
         changes = _changes(found)
         if self.name == "cluster":
             self._hand_over()
@@ -106,6 +107,16 @@ class Removal:
             deleted=tuple(filter(os.path.lexists, (*trace.kept, *trace.deleted))),
             taken=tuple(filter(os.path.lexists, trace.taken)),
         )
+
+    def _absent(self) -> str:
+        return f"Nothing of {self.name} is here"
+
+    def _made_before(self) -> tuple[str, ...]:
+        """haproxy_ha.purge takes parts away before it comes to the copies."""
+        parts = [name for name in TRACES if name not in _NO_ROLES]
+        made = [path for name in parts for path in Removal(self.minion, name).find().kept]
+        text = f"what the same run takes away before ({', '.join(made)}) is copied then, and these copies go, too"
+        return (text,) if made else ()
 
     def _purge(self, packages: tuple[str, ...], kept: str | None) -> None:
         if not packages:
