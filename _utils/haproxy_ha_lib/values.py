@@ -261,8 +261,8 @@ def quorum_certificate(value: object) -> str:
         text = ""
     kinds = [kind.rpartition(" ")[2] for kind, _ in pem_blocks(text)]
     if sorted(kinds) != ["CERTIFICATE", "CERTIFICATE", "KEY"]:
-        raise Invalid("a certificate, that of its authority and a private key in PEM, as "
-                      "haproxy_ha.generate_quorum_certificates makes them")
+        raise Invalid("a certificate, that of its authority and a private key in PEM, as `salt-call --local "
+                      "haproxy_ha.generate_quorum_certificates` makes them")
     return text
 
 

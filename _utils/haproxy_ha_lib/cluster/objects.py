@@ -10,7 +10,7 @@ from typing import Any
 
 from haproxy_ha_lib import provider
 from haproxy_ha_lib.pillar.schema import ROOT
-from haproxy_ha_lib.pillar.shape import shown
+from haproxy_ha_lib.pillar.shape import Missing, shown
 from haproxy_ha_lib.provider import FloatingIP
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.cib import desired, switches
@@ -191,7 +191,7 @@ def _take_away_what_is_not_there(built_in: Tree, given: Tree) -> Iterator[Proble
         for name, value in objects.items() if isinstance(objects, dict) else ():
             if value is None and name not in names:
                 text = "null takes a built-in away, and there is none of this name" + did_you_mean(name, names)
-                yield Problem((ROOT, "cluster", section, name), text)
+                yield Missing((ROOT, "cluster", section, name), text)
 
 
 def _laid_over(base: Any, over: Any) -> Any:

@@ -72,7 +72,8 @@ def notes(haproxy: Tree) -> list[str]:
         "indents with four blanks, leaves blank lines out, and gives the file to root and HAProxy's group (0640).",
         "keep_server_states, maxconn, tls and as_is keep the formula's defaults away; without them they come.",
         *([f"Neither verify nor the firewall knows where these listen: {', '.join(raw)}"] if raw else []),
-        *(["Secrets are hidden, and a run refuses their markers: secrets=True prints them."] if hidden else []),
+        *(["Secrets are hidden, and a run refuses their markers: "
+           "`salt-call --local haproxy_ha.export secrets=True` prints them."] if hidden else []),
     ]
 
 

@@ -64,8 +64,10 @@ class Value(Node):
         fallback = self.default if default is None else default
         if given is None:
             return fallback
-        if values.is_ciphertext(given):
-            report(Problem(path, values.NOT_DECRYPTED))
+        undecrypted = [Problem(place, values.NOT_DECRYPTED) for place in _ciphertexts(given, path)]
+        for problem in undecrypted:
+            report(problem)
+        if undecrypted:
             return fallback
         try:
             return self._checked(given)
@@ -82,6 +84,15 @@ class Value(Node):
             return self._checked(given)
         except values.Invalid:
             return values.bare(given)
+
+
+def _ciphertexts(given: Any, path: Path) -> Iterator[Path]:
+    """Where a value is, or holds, what the master could not decrypt."""
+    if values.is_ciphertext(given):
+        yield path
+    elif isinstance(given, (dict, list, tuple)):
+        for key, inner in given.items() if isinstance(given, dict) else enumerate(given):
+            yield from _ciphertexts(inner, (*path, key))
 
 
 @dataclass(frozen=True)

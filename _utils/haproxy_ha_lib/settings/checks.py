@@ -241,7 +241,8 @@ def markers(read: Tree, roles: Roles) -> Iterator[Problem]:
     """What an export has in place of a secret is none."""
     for tree in ("haproxy", "nginx"):
         for path in _marked(read[tree], (ROOT, tree)):
-            text = "found what an export has in place of a secret, allowed: the line as it was (secrets=True prints it)"
+            text = ("found what an export has in place of a secret, allowed: the line as it was "
+                    "(salt-call --local haproxy_ha.export secrets=True)")
             yield Problem(path, text)
 
 

@@ -60,6 +60,18 @@ def test_what_the_master_could_not_decrypt_is_said_to_be_that(key, found):
     assert "hQEMA" not in message and "generate" not in message
 
 
+@pytest.mark.parametrize("place, changes", [
+    ("cluster:primitives:Fence:params:password", {"cluster:primitives": {
+        "Fence": {"agent": "stonith:fence_ipmilan", "params": {"ip": "10.132.20.5", "password": CIPHERTEXT}}}}),
+    ("cluster:primitives:Fence:operations:0:params:1",
+     {"cluster:primitives": {"Fence": {"operations": [{"params": ["x", CIPHERTEXT]}]}}}),
+    ("haproxy:userlists:staff:0", {"haproxy:userlists": {"staff": [CIPHERTEXT]}}),
+])
+def test_what_the_master_could_not_decrypt_is_seen_where_no_key_is_secret(place, changes):
+    [message] = build(changes).errors
+    assert message.startswith(f"haproxy_ha:{place}: could not be decrypted on the master")
+
+
 @pytest.mark.parametrize("key", EVERY)
 @pytest.mark.parametrize("url", ["sdb://", "sdb://vault", "sdb://vault/", "sdb:///x", "sdb://vault/a\nb"])
 def test_a_url_without_a_profile_or_a_key_is_refused(key, url):

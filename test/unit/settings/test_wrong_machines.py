@@ -162,8 +162,8 @@ WRONG = {
     "certificates without their authority's": (
         {"cluster:quorum_device:balancer_pem": PEM},
         [f"haproxy_ha:cluster:quorum_device:balancer_pem: found a string of {len(PEM)} characters, allowed: a "
-         "certificate, that of its authority and a private key in PEM, as haproxy_ha.generate_quorum_certificates "
-         "makes them"],
+         "certificate, that of its authority and a private key in PEM, as `salt-call --local "
+         "haproxy_ha.generate_quorum_certificates` makes them"],
     ),
     "one node id twice": (
         {"load_balancers:primary:node_id": 7, "load_balancers:secondary:node_id": 7},

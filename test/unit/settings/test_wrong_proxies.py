@@ -157,7 +157,7 @@ WRONG = {
     "a marker of an export": (
         {"haproxy:userlists": {"ops": [f"# {MARKER}", f"user a password {MARKER}"]}},
         [f"{HAPROXY}:userlists:ops:1: found what an export has in place of a secret, allowed: the line as it was "
-         "(secrets=True prints it)"],
+         "(salt-call --local haproxy_ha.export secrets=True)"],
     ),
     "a raw line that begins a section in quotes": (
         {"haproxy:sections": {"ring x": ['"list"en evil', "'listen' evil"]}},
