@@ -51,6 +51,12 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("docs/secrets.md, In a store", "docs/secrets.md, In a store, 2"),
         ("test_secrets_elsewhere.py", "test_the_document_s_store_has_the_secrets_of_its_pillar")),
+    "docs/secrets.md, In pillar, encrypted":
+        ("test_secrets_encrypted.py", "test_every_secret_may_be_encrypted"),
+    **dict.fromkeys(
+        ("docs/secrets.md, In Vault", "docs/secrets.md, In Vault, 2", "docs/secrets.md, In Vault, 3"),
+        ("test_secrets_of_vault.py",
+         "test_a_secret_of_vault_is_installed_rotated_and_stays_while_vault_has_none_to_say")),
     "docs/secrets.md, In a file that something else writes":
         ("test_secrets_elsewhere.py", "test_a_token_file_that_something_else_writes_is_used_as_it_is"),
 }

@@ -41,7 +41,7 @@ corosync-qdevice corosync-qnetd
 PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
 UPGRADING_PACKAGES = ["unattended-upgrades", "needrestart"]  # what upgrades a host by itself
 AGAIN_PACKAGES = ["libc6"]  # what every host has, to be installed again
-TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck", "wrk", "git"]
+TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck", "wrk", "git", "gnupg"]
 CLOCK = "/usr/local/lib/clock.so"  # preloaded, a program has another time (clock.c)
 CLOCK_SOURCE = Path(__file__).with_name("clock.c").read_text(encoding="utf-8")
 INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"
