@@ -4,7 +4,7 @@ from pathlib import Path
 
 from haproxy_ha_lib.haproxy import export
 from haproxy_ha_lib.haproxy.sections import WORDS
-from support.pillars import DEFAULTS, build, changed, text_of
+from support.pillars import DEFAULTS, build, text_of
 
 CONFIGURATIONS = {path.stem: path for path in sorted(Path(__file__).with_name("haproxy_cfg").glob("*.cfg"))}
 CFG = DEFAULTS["paths"]["haproxy_cfg"]
@@ -62,6 +62,3 @@ def words(line):
 
 def unquoted(word):
     return word.translate(str.maketrans("", "", "\"'\\"))
-
-
-__all__ = ["CFG", "CONFIGURATIONS", "again", "changed", "lines", "pillar", "rendered", "words"]

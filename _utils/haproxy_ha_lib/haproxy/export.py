@@ -54,10 +54,7 @@ def pillar(text: str, built_in: Tree, own: Mapping[str, str], with_secrets: bool
     """
     if fileset.MARK in text:
         raise Unreadable("it is the formula's own: its pillar is there already")
-    there = sections(text)
-    if not there:
-        raise Unreadable("it has no section")
-    found = _Export(there, built_in, own).tree()
+    found = _Export(sections(text), built_in, own).tree()
     return found if with_secrets else fileset.masked_data(found, MARKER)
 
 
@@ -153,7 +150,7 @@ class _Export:
         for table in ("frontends", "backends"):
             haproxy[table].update(dict.fromkeys(self.built_in[table].keys() - haproxy[table].keys()))
         if "global" not in self.titles:  # where the formula's comment stands
-            place = int(self.titles[0].startswith("#"))
+            place = int("".join(self.titles[:1]).startswith("#"))
             self.titles.insert(place, "global")
             self.tables.insert(place, "global")
         ranks = [_NATURAL.index(table) for table in self.tables]
