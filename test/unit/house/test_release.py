@@ -38,8 +38,7 @@ def test_sha256sum_finds_the_checksums_right_and_sees_a_change(tmp_path):
     packed = release.archive(FILES, 1)
     (tmp_path / f"{NAME}.tar.gz").write_bytes(packed)
     (tmp_path / "SHA256SUMS").write_text(release.checksums(FILES, packed), encoding="utf-8")
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
-        tar.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "--extract", "--file", f"{NAME}.tar.gz"], cwd=tmp_path, check=True)
     check = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
     assert subprocess.run(check, cwd=tmp_path, check=False).returncode == 0
     (tmp_path / NAME / "FORMULA").write_text("name: another\n", encoding="utf-8")
