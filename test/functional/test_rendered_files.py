@@ -26,7 +26,9 @@ def run(*command):
 
 def run_on_a_host(addresses, *command):
     """The same in a network namespace of its own that has ``addresses``: nginx and corosync look for theirs."""
-    add = " && ".join(["ip link set lo up", *(f"ip address add {address} dev lo" for address in addresses)])
+    # Without nodad one of IPv6 is there a moment later.
+    flags = {address: " nodad" if ":" in address else "" for address in addresses}
+    add = " && ".join(["ip link set lo up", *(f"ip address add {one} dev lo{flag}" for one, flag in flags.items())])
     return run("unshare", "--net", "sh", "-c", f'{add} && exec "$@"', "sh", *command)
 
 
