@@ -1,5 +1,6 @@
 """
-What people can call, from the docstrings: a page of docs/reference/ for each execution module and each state module.
+What people can call, from the docstrings: a page of docs/reference/ for each execution module and each state module,
+of all files that have its name.
 
     python3 tools/api_reference.py      # writes them; a test compares them. No Salt is needed.
 """
@@ -35,19 +36,21 @@ _BLOCK = re.compile(r"\.\. code-block:: (\w+)")
 
 def pages() -> dict[Path, str]:
     """The text of every page, by its path."""
-    return {PAGES / _file_name(path): _page(path) for path in SOURCES}
+    texts: dict[Path, str] = {}
+    for path in SOURCES:
+        module = _loaded(path)
+        page = PAGES / f"{'states-' if path.parent.name == '_states' else ''}{module.__virtualname__}.md"
+        title = f"# `{module.__virtualname__}`, {KINDS[path.parent.name]}"
+        head = f"{title}\n\nWritten by `make docs` from its docstrings.\n"
+        texts[page] = texts.get(page, head) + _section(module)
+    return texts
 
 
-def _file_name(path: Path) -> str:
-    return f"{'states-' if path.parent.name == '_states' else ''}{path.stem}.md"
-
-
-def _page(path: Path) -> str:
-    module = _loaded(path)
-    head = f"# `{path.stem}`, {KINDS[path.parent.name]}\n\nWritten by `make docs` from its docstrings.\n\n"
-    parts = [head, markdown(inspect.getdoc(module))]
+def _section(module: ModuleType) -> str:
+    """What a file says of itself and of each function."""
+    parts = ["\n", markdown(inspect.getdoc(module))]
     for name, function in functions(module).items():
-        call = _call(f"{path.stem}.{name}", function)
+        call = _call(f"{module.__virtualname__}.{name}", function)
         parts.append(f"\n## {name}\n\n{call}{markdown(inspect.getdoc(function))}")
     return "".join(parts)
 

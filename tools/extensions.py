@@ -23,6 +23,7 @@ SOURCES = {
         "_utils/haproxy_ha_lib": "haproxy_ha_lib",
         "_utils/haproxy_ha_host": "haproxy_ha_host",
         "_modules/haproxy_ha.py": "saltext/haproxy_ha/modules/haproxy_ha.py",
+        "_modules/haproxy_ha_operator.py": "saltext/haproxy_ha/modules/haproxy_ha_operator.py",
         "_modules/digitalocean.py": "saltext/haproxy_ha/modules/digitalocean.py",
         "_states/haproxy_ha.py": "saltext/haproxy_ha/states/haproxy_ha.py",
         "haproxy_ha": "saltext/haproxy_ha/formula/haproxy_ha",

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from haproxy_ha_lib.provider.interface import API
 from haproxy_ha_lib.settings import addresses, build, minion, secret, shown
 from haproxy_ha_lib.settings.types import Settings, Stored
 from haproxy_ha_lib.types import Tree
+
+Given = Mapping[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,16 @@ class Minion:
     context: MutableMapping[str, Any]
     modules: str
     saltenv: str | None = None
+
+    @classmethod
+    def of_module(
+        cls, path: str, salt: Given, opts: Given, grains: Given, pillar: Any, context: MutableMapping[str, Any],
+        saltenv: str | None = None,
+    ) -> Minion:  # fmt: skip
+        """Return what an execution module, whose file is ``path``, has been given by Salt's loader."""
+        # A run's pillar is another object than that of the run before.
+        pillar = getattr(pillar, "value", lambda: pillar)()
+        return cls(salt, opts, grains, pillar, context, os.path.dirname(os.path.abspath(path)), saltenv)
 
     @property
     def id(self) -> str:

@@ -14,6 +14,11 @@ PACKAGES = sorted((REPOSITORY / "_utils").rglob("*.py"))
 named = pytest.mark.parametrize
 
 
+def virtual_name(path):
+    """The name under which Salt loads a module."""
+    return re.search(r'^__virtualname__ = "(\w+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)[1]
+
+
 def public(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
@@ -46,15 +51,16 @@ def test_a_module_loads_whatever_is_installed(path):
 @named("path", MODULES, ids=lambda path: path.stem)
 def test_every_function_has_an_example_of_its_call(path):
     for function in public(path):
-        name = f"{path.stem}.{function.name}"
+        name = f"{virtual_name(path)}.{function.name}"
         example = rf"CLI Example:\n\n\.\. code-block:: bash\n\n\s+salt[^\n]* {re.escape(name)}\b"
         assert re.search(example, ast.get_docstring(function) or ""), name
 
 
-@named("path", [REPOSITORY / folder / "haproxy_ha.py" for folder in ("_modules", "_states")], ids=["module", "state"])
+@named("path", [path for path in [*MODULES, *STATES] if virtual_name(path) == "haproxy_ha"],
+       ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_parameter_is_explained(path):
-    """By its function, or once for all by the module."""
-    of_all = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    """By its function, or once for all by the module's first file."""
+    of_all = ast.get_docstring(ast.parse(path.with_name("haproxy_ha.py").read_text(encoding="utf-8"))) or ""
     for function in public(path):
         text = f"{ast.get_docstring(function) or ''}\n{of_all}"
         arguments = {argument.arg for argument in function.args.args} - {"name"}

@@ -30,7 +30,7 @@ def guarded(path):
     """The functions of a module that ask whether a master would be told."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and re.search(r"refuse_to_tell_master|file_client", ast.unparse(node)):
-            yield f"{path.stem}.{node.name}"
+            yield f"{path.stem.removesuffix('_operator')}.{node.name}"
 
 
 def said(path):

@@ -1,0 +1,197 @@
+"""
+What operators call: how the pair stands and whether it works, the planned move of the address, what was here before as
+pillar, new keys. These are functions of the module ``haproxy_ha``, whose other file has what states call.
+"""
+
+import base64
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from haproxy_ha_host import corosync, nss, verification
+from haproxy_ha_host.cluster import operate
+from haproxy_ha_host.haproxy import exported
+from haproxy_ha_host.minion import Minion
+
+__virtualname__ = "haproxy_ha"
+
+# Salt's loader puts these here.
+__context__: dict[str, Any]
+__grains__: dict[str, Any]
+__opts__: dict[str, Any]
+__pillar__: dict[str, Any]
+__salt__: dict[str, Callable[..., Any]]
+
+
+def __virtual__():
+    return __virtualname__
+
+
+def _minion(saltenv=None):
+    """This minion, as what is below the modules is told of it."""
+    return Minion.of_module(__file__, __salt__, __opts__, __grains__, __pillar__, __context__, saltenv)
+
+
+def generate_authkey():
+    """
+    Return a new authkey for pillar's ``haproxy_ha:cluster:authkey``: base64 of 256 random bytes, as many as
+    corosync-keygen(8) makes. Raises CommandExecutionError without ``--local``: a master would keep it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local haproxy_ha.generate_authkey
+    """
+    _minion().refuse_to_tell_master("haproxy_ha.generate_authkey")
+    return base64.b64encode(secrets.token_bytes(256)).decode()
+
+
+def generate_quorum_certificates(cluster="haproxy_ha"):
+    """
+    Return new certificates for pillar's ``haproxy_ha:cluster:quorum_device``: ``{"helper_pem", "balancer_pem"}``, each
+    with its private key, of an authority whose key is thrown away; they last 100 years. Needs openssl.
+
+    cluster : ``"haproxy_ha"``
+        Name of the cluster (str), pillar's ``haproxy_ha:cluster:name``: the helper expects it in the certificate.
+
+    Raises CommandExecutionError without ``--local``: a master would keep the keys.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local haproxy_ha.generate_quorum_certificates
+    """
+    _minion().refuse_to_tell_master("haproxy_ha.generate_quorum_certificates")
+    return nss.generate_for_pillar(cluster)
+
+
+def export_corosync(secrets=False):
+    """
+    Return the part of pillar that keeps what the corosync that runs here has and cannot change: the cluster's name and
+    port, the id and address of each node. The rest of corosync.conf is the formula's, and is reloaded.
+
+    secrets : ``False``
+        True: the cluster's key too, in base64 (bool). Only with ``salt-call --local``: a master would keep it.
+
+    Returns ``{"haproxy_ha": {"cluster": {...}, "load_balancers": {...}}}``. Raises CommandExecutionError where corosync
+    does not run. Source: corosync-cmapctl, corosync.conf(5).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local haproxy_ha.export_corosync --out=yaml
+    """
+    if secrets:
+        _minion().refuse_to_tell_master("haproxy_ha.export_corosync secrets=True")
+    return {"haproxy_ha": corosync.as_pillar(secrets)}
+
+
+def export(path=None, secrets=False, saltenv=None):
+    """
+    Return the haproxy.cfg that is here as pillar. Rendered again it has the same sections and lines in the same order,
+    comments too; nothing of the formula's is added to them.
+
+    path : ``None``
+        A file, or a directory of ``.cfg`` files (str). Default: what the HAProxy that runs reads (``-f``).
+    secrets : ``False``
+        True: secrets in lines too, in place of markers, which a run refuses (bool). Only with ``salt-call --local``.
+
+    Returns ``{"haproxy_ha": {"haproxy": {...}}, "notes": [text]}``; notes say what the first run changes, and what the
+    formula does not know. Raises CommandExecutionError, with its number, for a line that pillar cannot have.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local haproxy_ha.export --out=yaml
+    """
+    minion = _minion(saltenv)
+    if secrets:
+        minion.refuse_to_tell_master("haproxy_ha.export secrets=True")
+    return exported.as_pillar(minion, path, secrets)
+
+
+def verify(timeout=0, saltenv=None):
+    """
+    Make the tutorial's probes from this minion, and return what they found.
+
+    timeout : ``0``
+        How long to make them again while one does not find what it should, in seconds (int).
+
+    On an app server: 127.0.0.1 and the public address refuse, and the private address turns this machine away. On a
+    load balancer: 127.0.0.1, its public and private address refuse; the anchor IP answers; app servers answer on their
+    private addresses and refuse on public ones; every server that is up gets its share of requests; no certificate has
+    ended (within 30 days: a note); the floating IP's owner, Pacemaker's active node and a running HAProxy agree; the
+    agents find nothing wrong; the address can come here; fencing would find each load balancer, with a token that may;
+    with a quorum helper, all votes are there. On it, 127.0.0.1 alone refuses.
+
+    Where an operator keeps HAProxy from running here (standby, maintenance), nothing is asked through it, the app
+    servers are asked directly, and a note says so.
+
+    Returns ``{"result": bool, "passed": [text], "failed": [text], "notes": [text]}``, one line for each probe.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' haproxy_ha.verify
+    """
+    return verification.verify(_minion(saltenv), timeout)
+
+
+def off(saltenv=None):
+    """
+    Return why HAProxy does not run on this load balancer by the will of an operator: a list of texts, each with the
+    way to end it; empty if it should run, or this is no load balancer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.off
+    """
+    return verification.off(_minion(saltenv))
+
+
+def status():
+    """
+    Return who is who in the cluster now, what operators have set, and what is wrong.
+
+    Returns ``{"active", "haproxy", "offline", "standby", "maintenance", "failures", "notes"}``, lists of nodes but for
+    the last two: ``active`` are those on which FloatIP runs (one, when all is well), ``haproxy`` those on which HAProxy
+    runs; ``maintenance`` is ``[the cluster]`` if all of it is. ``failures`` is that of ``pacemaker.status``. ``notes``
+    are sentences: what is not as it should be, what operators have set, and what ends it. On a minion without a cluster
+    the lists are empty, and a note says what it is.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.status
+    """
+    return operate.status(_minion())
+
+
+def failover(to=None, timeout=60):
+    """
+    Move the floating IP to another load balancer, and return when it is there.
+
+    to : ``None``
+        The load balancer that shall have it (str); by default one that has not, and runs HAProxy.
+    timeout : ``60``
+        How long the move may take, in seconds (int).
+
+    HAProxy runs on: only requests that are under way while the address moves can be lost. Returns ``{"old": node,
+    "new": node}``. Stands for ``crm resource move FloatIP <node>`` and ``crm resource clear FloatIP``: at the end
+    nothing holds the address but stickiness. Raises CommandExecutionError, at once where the cluster will not move it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.failover
+    """
+    return operate.failover(_minion(), to, timeout)
