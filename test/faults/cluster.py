@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lab import audit, formula, salt
 from lab.cloud import CONTROL
 from lab.machine import machine
-from lab.shell import wait_for
+from lab.shell import LabError, wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS
 
@@ -62,6 +64,48 @@ def _cold_boot(scene: Scene) -> None:
     _power_off("active", "passive")(scene)
     for host in BALANCERS:
         machine(host).power_on()
+
+
+CHANGES = "for value in $(seq 60); do attrd_updater --name=fault --update=$value; done"
+
+
+def _standby_amid_changes(scene: Scene) -> None:
+    """Each change of an attribute overtakes the plan by which Pacemaker moves the address."""
+    machine(scene.passive).run("systemd-run", "--quiet", "--remain-after-exit", "--unit=changes", "sh", "-c", CHANGES)
+    standby(scene)
+
+
+def _end_changes(scene: Scene) -> None:
+    machine(scene.passive).run("systemctl", "stop", "changes")
+    machine(scene.passive).run("attrd_updater", "--name=fault", "--delete")
+    online(scene)
+
+
+def takeovers() -> dict[str, str]:
+    """The nodes that draw the address, as they took it from a lost one."""
+    return audit.attribute("haproxy_ha-takeover") or {}
+
+
+def _move_after_return(scene: Scene) -> None:
+    """The node that has taken over is left, as soon as the lost one is back, and while its takeover still counts."""
+    _power_off("active")(scene)
+    wait_for("the takeover", lambda: owned_by_other(scene), 10, 0.05)
+    power_on("active")(scene)
+    if audit.settle() != scene.passive or list(takeovers()) != [scene.passive]:
+        raise LabError(f"found a takeover by {takeovers()}, expected one by {scene.passive}")
+    control.delay(str(CONTROL), assign_seconds=11.0)
+    standby(back(scene))
+
+
+def _end_move(scene: Scene) -> None:
+    control.delay(str(CONTROL))
+    online(back(scene))
+    wait_for("the end of the takeover", lambda: not takeovers(), 2, 0.1)
+
+
+def back(scene: Scene) -> Scene:
+    """The scene after a move."""
+    return replace(scene, active=scene.passive, passive=scene.active)
 
 
 def _stop_cluster(role: str):
@@ -200,8 +244,18 @@ FAULTS = [
         "standby", DAEMONS, "`crm_standby`, active balancer", standby, online, gap=0.5, moves=1, after=owned_by_other,
     ),
     Fault(
+        "standby-amid-changes", DAEMONS, "`crm_standby`, active balancer, while a node attribute keeps changing",
+        _standby_amid_changes, _end_changes, gap=TAKEOVER, moves=1, after=owned_by_other, within=15.0,
+    ),
+    Fault(
         "power-loss-active", HOSTS_DOWN, "loss of power, active balancer", _power_off("active"), power_on("active"),
         gap=TAKEOVER, moves=1, after=owned_by_other,
+    ),
+    Fault(
+        "power-loss-then-move", HOSTS_DOWN,
+        "loss of power, active balancer; it returns, and at once the other one is on standby (the assign takes 11 s)",
+        _move_after_return, _end_move, gap=TAKEOVER, moves=1, strikes=2,
+        after=lambda scene: owned_by_other(back(scene)), within=25.0,
     ),
     Fault(
         "power-loss-passive", HOSTS_DOWN, "loss of power, passive balancer", _power_off("passive"),

@@ -10,7 +10,7 @@ from lab.shell import LabError, run, wait_for
 from lab.topology import API_ADDRESS, BALANCERS, HOSTS
 
 from .api import ASKED, shown
-from .cluster import TAKEOVER, power_on
+from .cluster import TAKEOVER, power_on, takeovers
 from .fault import Fault, Scene
 from .haproxy import owned_by_other
 
@@ -64,7 +64,7 @@ def _cut_off_again_and_again(scene: Scene) -> None:
         _set_all(active, "up")
         if audit.settle() != passive:
             raise LabError(f"the address has not stayed on {passive}")
-        wait_for("the end of the takeover", lambda: audit.attribute("haproxy_ha-takeover") == {}, 40, 0.5)
+        wait_for("the end of the takeover", lambda: not takeovers(), 40, 0.5)
         active, passive = passive, active
     machine(active).power_off()
     _wait_owner(passive)

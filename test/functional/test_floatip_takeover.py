@@ -18,7 +18,10 @@ def cluster_state(floatip, *states):
     program.write_text(f"#!/bin/sh\n{members}")
     program.chmod(0o755)
     attributes = floatip.programs / "attrd_updater"
-    attributes.write_text(f'#!/bin/sh\necho "$*" >> {floatip.directory}/attributes\n')
+    attributes.write_text(
+        f"#!/bin/sh\ncase $2 in --query) cat {floatip.directory}/takeovers 2>/dev/null; exit $?; esac\n"
+        f'echo "$*" >> {floatip.directory}/attributes\n'
+    )
     attributes.chmod(0o755)
 
 
@@ -208,11 +211,23 @@ def test_a_node_that_is_lost_again_is_waited_for_anew(beyond):
     assert marked(beyond) == [TAKEN_OVER]
 
 
-def test_a_stop_ends_a_takeover(beyond):
-    assert beyond("start", port=1).code == OK
+def test_a_stop_changes_no_attribute(beyond):
+    """Pacemaker would start the address elsewhere only after HAProxy's stop here, which waits for that."""
+    taken_over_and_whole(beyond, 5)
     assert beyond("stop").code == OK
-    assert marked(beyond) == [TAKEN_OVER, TAKEOVER_ENDED]
-    assert beyond.state == ["haproxy_ha-droplet"]
+    assert marked(beyond) == [TAKEN_OVER]
+
+
+def test_a_start_of_a_whole_cluster_ends_every_takeover(beyond):
+    taken_over_and_whole(beyond, 5)
+    assert beyond("stop").code == OK
+    told = ("one", "1"), ("two", "1"), ("three", "")
+    text = "".join(f'name="haproxy_ha-takeover" host="{host}" value="{value}"\n' for host, value in told)
+    (beyond.directory / "takeovers").write_text(text)
+    assert beyond("start", port=1).code == OK
+    ended = [f"{TAKEOVER_ENDED} --node={host}" for host in ("one", "two")]
+    assert marked(beyond) == [TAKEN_OVER, TAKEOVER_ENDED, *ended]
+    assert beyond.state == ["haproxy_ha-droplet", "haproxy_ha-floatip-FloatIP"]
 
 
 def test_a_takeover_whose_end_cannot_be_told_is_ended_by_the_next_monitor(beyond):

@@ -129,6 +129,31 @@ def test_a_cluster_that_does_not_answer_is_asked_again(haproxy, stopping, tmp_pa
     assert len(answers.read_text().split()) == 5  # no file, nothing, half, still here, moved
 
 
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (crm_mon(), False),
+        (crm_mon(address='role="Starting"', address_on="two"), True),
+        (crm_mon(address='role="Stopping"', address_on="one"), True),
+        (crm_mon(other='role="Stopping"'), True),
+        (crm_mon(other='role="Started" pending="Monitoring"'), True),
+    ],
+)
+def test_this_stop_is_not_what_the_cluster_waits_for_besides(haproxy, stopping, view, expected):
+    assert haproxy.intent.something_else_is_under_way(stopping, "one", ElementTree.fromstring(view)) is expected
+
+
+def test_a_cluster_whose_plan_was_overtaken_is_not_waited_for(haproxy, stopping, tmp_path, monkeypatch, capsys):
+    for name, text in (("crm_node", "echo one"), ("crm_mon", f"cat {tmp_path}/view")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "view").write_text(crm_mon())
+    monkeypatch.setattr(haproxy.agent, "PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(haproxy.intent, "UNANSWERED", 0.3)
+    haproxy.intent.serve_until_moved(stopping)
+    assert "FloatIP has not left this node, and the cluster does nothing about it" in capsys.readouterr().err
+
+
 def test_a_cluster_that_never_answers_does_not_hold_up_a_stop(haproxy, stopping, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(haproxy.agent, "PATH", str(tmp_path))
     monkeypatch.setattr(haproxy.intent, "UNANSWERED", 0.3)

@@ -113,6 +113,15 @@ class Takeover:
         if os.path.exists(self._path) and mark(self._env, "takeover_attribute", "--delete"):
             remove(self._path)
 
+    def end_everywhere(self):
+        """The address is here by the decision of a whole cluster: no node's takeover counts any more."""
+        import cluster
+
+        self.end()
+        name = self._env["takeover_attribute"]
+        for node in cluster.nodes_with(name, min(3.0, self._env.left)):
+            cluster.change_attribute(name, "--delete", min(3.0, self._env.left), node)
+
     def end_when_settled(self):
         """To be called again and again: the cluster must have been whole for a while."""
         since = agent.read_file(self._path)

@@ -35,16 +35,35 @@ def members(seconds):
     return [line.split() for line in lines if line.strip()]
 
 
-def change_attribute(name, change, seconds):
-    """Changes a transient attribute of this node, or says in the log why it is not changed; tells whether it is.
+def nodes_with(name, seconds):
+    """The nodes that have a transient attribute; none where the cluster does not answer, which is logged.
+
+    Args:
+        name (str): The attribute.
+        seconds (float): How long the answer may take.
+    """
+    try:
+        # An attribute that no node has had is an error of attrd_updater's.
+        lines = agent.run(["attrd_updater", f"--name={name}", "--query", "--all"], seconds, check=False).stdout
+    except Failure as failure:
+        agent.log(f"{name} is unknown: {failure.reason}")
+        return []
+    answers = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines.splitlines()]
+    return [answer["host"].strip('"') for answer in answers if answer.get("host") and answer.get("value", '""') != '""']
+
+
+def change_attribute(name, change, seconds, node=None):
+    """Changes a transient attribute of a node, or says in the log why it is not changed; tells whether it is.
 
     Args:
         name (str): The attribute.
         change (str): An option of attrd_updater.
         seconds (float): How long that may take.
+        node (str): The node. Default: None, this one.
     """
+    where = [f"--node={node}"] if node else []
     try:
-        agent.run(["attrd_updater", f"--name={name}", change], seconds)
+        agent.run(["attrd_updater", f"--name={name}", change, *where], seconds)
     except Failure as failure:
         agent.log(f"{name} is not changed: {failure.reason}")
         return False

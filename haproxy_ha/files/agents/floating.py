@@ -52,14 +52,21 @@ def start(env, mover):
         claim.stand_by(env["address"])
         return agent.SUCCESS
     claim.write(env["address"], time.monotonic())
+    takeover = Takeover(env)
     if partition.a_node_was_lost():
-        Takeover(env).begin()
+        takeover.begin()
+    else:
+        takeover.end_everywhere()
     return agent.SUCCESS
 
 
 def stop(env):
-    """Gives the claim up, and asks nobody."""
-    for step in (Claim(env).release, Takeover(env).end, lambda: forget_losses(env)):
+    """Gives the claim up, and asks nobody.
+
+    A takeover is ended by who gets the address next: a change of an attribute now would have Pacemaker wait, before it
+    starts the address elsewhere, for all that is under way; and HAProxy's stop is, which waits for that very start.
+    """
+    for step in (Claim(env).release, lambda: forget_losses(env)):
         try:
             step()
         except Exception as error:  # what is left behind is less bad than a stop that fails

@@ -13,12 +13,14 @@ UNANSWERED = 2.0  # seconds for which a cluster that does not answer is asked ag
 def serve_until_moved(env):
     """Waits until the address runs on another node, if the cluster is about to move it: clients are still sent here."""
     deadline = time.monotonic() + env.left / 2
-    patience = min(deadline, time.monotonic() + UNANSWERED)
+    patience = idle = min(deadline, time.monotonic() + UNANSWERED)
     while True:
         now = time.monotonic()
         try:
-            leaving = is_left_behind(env, *cluster.ask(env))
+            me, status = cluster.ask(env)
+            leaving = is_left_behind(env, me, status)
             patience = min(deadline, now + UNANSWERED)
+            idle = patience if something_else_is_under_way(env, me, status) else idle
         except Failure as failure:
             # A question that failed once says nothing about the address.
             leaving = now < patience
@@ -26,10 +28,23 @@ def serve_until_moved(env):
                       f" {failure.reason}")  # fmt: skip
         if not leaving:
             return
+        if now >= idle:
+            # Its plan was overtaken by an event: it begins nothing before this stop has ended.
+            agent.log(f"{env['serve_until_moved']} has not left this node, and the cluster does nothing about it")
+            return
         if now >= deadline:
             agent.log(f"{env['serve_until_moved']} has not left this node in time")
             return
         time.sleep(0.1)
+
+
+def something_else_is_under_way(env, me, status):
+    """Whether the cluster waits for anything but this action: it shows that in roles, that of a monitor beside them."""
+    return any(
+        (found.get("pending") or found.get("role", "").endswith("ing"))
+        and (found.get("id"), me) != (primitive(env), node.get("name"))
+        for found in status.iter("resource") for node in found.findall("node")
+    )  # fmt: skip
 
 
 def is_left_behind(env, me, status):
