@@ -231,6 +231,14 @@ def servers(text: str) -> dict[tuple[str, str], str]:
     return found
 
 
+def hosts(text: str) -> dict[str, str]:
+    """The hosts of the servers in the text of a haproxy.cfg: {server: address}; none of one that has several."""
+    found: dict[str, set[str]] = {}
+    for (_, name), address in servers(text).items():
+        found.setdefault(name, set()).add(address.rpartition(":")[0].strip("[]"))
+    return {name: hosts.pop() for name, hosts in found.items() if len(hosts) == 1}
+
+
 def _lines(text: str) -> Iterator[tuple[str, list[str]]]:
     """Each line with its words; HAProxy takes the quotes around them away."""
     lines = ((line, re.sub(r"[\"'\\]", "", line).split()) for line in text.splitlines())

@@ -507,7 +507,9 @@ SCHEMA = Keys("The whole system.", {
                              "networks that are private by RFC 1918, 6598 and 4193.",
                              Value("A network.", values.network)),
     "mine": Value("true: addresses of other machines that pillar leaves out come from Salt's mine. Each minion then "
-                  "needs, in its pillar or configuration, mine_functions: {haproxy_ha.addresses: []}.", values.flag),
+                  "needs, in its pillar or configuration, mine_functions: {haproxy_ha.addresses: []}. An app server "
+                  "whose address cannot be right stays where HAProxy has it, or is left out of the pools.",
+                  values.flag),
     "verify": Value("true: every run ends with the proof that the tiers work together.", values.flag),
     "allow_untested_os": Value("true: also on a release of the system that nobody has tested the formula on.",
                                values.flag),

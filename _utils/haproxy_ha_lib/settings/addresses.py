@@ -7,7 +7,7 @@ Pure: what the metadata service and the mine say is handed in.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.pillar.schema import ROOT
@@ -22,8 +22,16 @@ TABLES = {"load_balancers": "a load balancer", "app_servers": "an app server", "
 
 Metadata: TypeAlias = Mapping[str, Any] | Callable[[str], Mapping[str, Any] | None] | None
 """What this machine's metadata service says, or a function of its URL that asks it."""
-Answer: TypeAlias = tuple[str | None, str | None]
-"""An address, or why there is none."""
+
+
+class Answer(NamedTuple):
+    """An address, or why there is none; and whether that is because nobody has said anything yet."""
+
+    address: str | None
+    reason: str | None = None
+    is_silence: bool = False
+
+
 NAMES = ("private_ip", "public_ip", "anchor_ip", "private_ipv6", "public_ipv6")
 
 
@@ -75,24 +83,25 @@ def fill_in(
 
     A load balancer needs its own private and anchor IP and everyone's private IP; an app server and the quorum helper
     their own private IP and the load balancers'. A public IP is only shown, so an unknown one is a warning. A droplet
-    without an anchor IP has its public IP in its place. A minion without a role needs none.
+    without an anchor IP has its public IP in its place. A minion without a role needs none. Those of
+    :func:`pool_members` are filled in by neighbours.fill_in.
 
     Returns (problems, warnings).
     """
     url, networks = read["floating_ip"]["metadata_url"], read["private_network"]
-    sent = mine if mine is None or isinstance(mine, Mapping) else {}
-    sources = _Sources(metadata, url, sent if read["mine"] else None, networks)
+    service = _MetadataService(metadata, url, networks)
+    neighbours = pool_members(read, minion_id)
     problems: list[Problem] = []
     warnings = []
     for table in TABLES:
         for machine, entry in read[table].items():
             is_own = machine == minion_id
             for key in _needed(read, table, is_own, roles):
-                if entry[key]:
+                if entry[key] or machine in neighbours:
                     continue
-                entry[key], reason = sources.own(key) if is_own else sources.other(machine, key)
-                if key == "anchor_ip" and sources.says_no_anchor():
-                    entry[key] = entry["public_ip"] or sources.own("public_ip")[0]
+                entry[key], reason, _ = service.own(key) if is_own else of_other(read, machine, key, mine)
+                if key == "anchor_ip" and service.says_no_anchor():
+                    entry[key] = entry["public_ip"] or service.own("public_ip").address
                     text = f"this droplet has none, so HAProxy binds its public IP {entry[key]}"
                     warnings.append(shown(Problem((ROOT, table, machine, key), text)))
                 problem = Missing((ROOT, table, machine, key), f"missing: {reason}; set it here")
@@ -121,13 +130,45 @@ def _links_publicly(read: Tree, table: str, roles: Roles) -> bool:
     return read["cluster"]["second_link"] and table == "load_balancers" and "load_balancer" in roles
 
 
-class _Sources:
-    """The metadata service, asked at most once and only when needed, and the mine. Both answer (address, reason)."""
+def pool_members(read: Tree, minion_id: str) -> list[str]:
+    """The app servers that are other machines and nothing else, and whose address pillar leaves out."""
+    others = {minion_id, *read["load_balancers"], *read["quorum_helper"]}
+    return [name for name, entry in read["app_servers"].items() if name not in others and not entry["private_ip"]]
 
-    def __init__(
-        self, metadata: Metadata, url: str, mine: Mapping[str, Any] | None, networks: Sequence[str]
-    ) -> None:
-        self._metadata, self._url, self._mine, self._networks = metadata, url, mine, networks
+
+def of_other(read: Tree, machine: str, key: str, mine: Mapping[str, Any] | None) -> Answer:
+    """Return an address of another machine by the mine; ``mine`` as in build.settings."""
+    if mine is None or not read["mine"]:
+        return Answer(None, f"{machine} is another machine, and {ROOT}:mine is false", is_silence=True)
+    reason = (
+        f"the mine has none of {machine} (mine function haproxy_ha.addresses; salt '*' saltutil.refresh_pillar and "
+        "then salt '*' mine.update, which prints True, send it)"
+    )
+    sent = (mine.get(machine) if isinstance(mine, Mapping) else None) or {}
+    if not isinstance(sent, dict):
+        found = words.describe(sent)
+        return Answer(None, f"the mine has {found} of {machine}, allowed: what haproxy_ha.addresses returns there")
+    return _checked(key, sent.get(key), "the mine", reason, read["private_network"])
+
+
+def _checked(key: str, value: Any, source: str, reason: str, networks: Sequence[str]) -> Answer:
+    """Whoever says it: a machine could have traffic sent to any other host."""
+    if value is None:
+        return Answer(None, reason, is_silence=True)
+    try:
+        address = values.address(value)
+    except values.Invalid as error:
+        return Answer(None, f"{source} says {words.describe(value)}, allowed: {error}")
+    if key == "private_ip" and not values.is_in(address, networks):
+        return Answer(None, f"{source} says {address}, which is not in {ROOT}:private_network")
+    return Answer(address)
+
+
+class _MetadataService:
+    """The metadata service, asked at most once and only when needed."""
+
+    def __init__(self, metadata: Metadata, url: str, networks: Sequence[str]) -> None:
+        self._metadata, self._url, self._networks = metadata, url, networks
         self._answer: tuple[Mapping[str, Any], str | None] | None = None
 
     def own(self, key: str) -> Answer:
@@ -135,7 +176,7 @@ class _Sources:
             self._answer = self._ask()
         answer, reason = self._answer
         unknown = reason or "the metadata service does not know it"
-        return self._checked(key, answer.get(key), "the metadata service", unknown)
+        return _checked(key, answer.get(key), "the metadata service", unknown, self._networks)
 
     def says_no_anchor(self) -> bool:
         """Whether the metadata service knows this droplet, and no anchor IP of it: a droplet from a custom image."""
@@ -151,28 +192,3 @@ class _Sources:
         except Exception as error:  # whatever stops the caller's function is the reason that the person needs
             return {}, f"the metadata service {self._url} did not answer ({error})"
         return answer or {}, None if answer else f"the metadata service {self._url} did not answer"
-
-    def other(self, machine: str, key: str) -> Answer:
-        if self._mine is None:
-            return None, f"{machine} is another machine, and {ROOT}:mine is false"
-        reason = (
-            f"the mine has none of {machine} (mine function haproxy_ha.addresses; salt '*' saltutil.refresh_pillar and "
-            "then salt '*' mine.update, which prints True, send it)"
-        )
-        sent = self._mine.get(machine) or {}
-        if not isinstance(sent, dict):
-            found = words.describe(sent)
-            return None, f"the mine has {found} of {machine}, allowed: what haproxy_ha.addresses returns there"
-        return self._checked(key, sent.get(key), "the mine", reason)
-
-    def _checked(self, key: str, value: Any, source: str, reason: str) -> Answer:
-        """Whoever says it: a machine could have traffic sent to any other host."""
-        if value is None:
-            return None, reason
-        try:
-            address = values.address(value)
-        except values.Invalid as error:
-            return None, f"{source} says {words.describe(value)}, allowed: {error}"
-        if key == "private_ip" and not values.is_in(address, self._networks):
-            return None, f"{source} says {address}, which is not in {ROOT}:private_network"
-        return address, None

@@ -21,7 +21,7 @@ from haproxy_ha_lib.pillar import pasted, schema
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
 from haproxy_ha_lib.provider import FloatingIP
-from haproxy_ha_lib.settings import addresses, checks
+from haproxy_ha_lib.settings import addresses, checks, neighbours
 from haproxy_ha_lib.settings.types import Firewall, Settings
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.errors import Problem
@@ -74,6 +74,9 @@ def settings(
     corosync.fill_in(read["cluster"], len(read["load_balancers"]))
     problems += addresses.share(read)
     missing, warnings = addresses.fill_in(read, minion_id, roles, metadata, mine)
+    problems += missing
+    missing, doubts = neighbours.fill_in(read, minion_id, roles, mine, installed)
+    warnings += doubts
     _give_node_ids(read["load_balancers"])
     problems += [*missing, *checks.all_of(read, roles)]
 

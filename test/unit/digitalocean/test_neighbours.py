@@ -1,6 +1,7 @@
 """Neighbours that say anything: nobody's word ends in a traceback, and one minion's nonsense costs that minion only."""
 
 import contextlib
+import copy
 import ipaddress
 import socket
 import threading
@@ -13,7 +14,7 @@ from haproxy_ha_lib import corosync
 from haproxy_ha_lib.digitalocean import answers, calls, droplets, reserved
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.pillar.shape import shown
-from haproxy_ha_lib.settings import addresses, build, checks
+from haproxy_ha_lib.settings import addresses, build, checks, neighbours
 from support.neighbours import ADDRESS, ANYTHING, ME, METADATA, OTHER, REPLIES, STREAMS, holds, spoilt
 from support.pillars import DEFAULTS, changed
 from support.scripted_api import Script
@@ -26,6 +27,7 @@ PILLAR = changed({
 })  # fmt: skip
 SENT = {"private_ip": "10.132.20.236", "public_ip": "203.0.113.31"}
 MINE = {"primary": {"private_ip": "10.132.20.10"}, "secondary": {"private_ip": "10.132.20.11"}, "app-1": SENT}
+RUNNING = "backend app_pool\n    server app-1 10.132.20.236:80 check\n"
 KNOWN = {"private_ip": "10.132.20.10", "public_ip": "203.0.113.21", "anchor_ip": "10.17.1.18"}
 
 
@@ -33,43 +35,69 @@ READ, _ = schema.read(PILLAR, DEFAULTS)
 corosync.fill_in(READ["cluster"], 2)
 
 
-def made(minion, mine, metadata=KNOWN):
-    """(tree, problems) as build.settings has them for a minion, without what does not depend on its neighbours."""
-    tables = {table: {name: dict(entry) for name, entry in READ[table].items()} for table in addresses.TABLES}
-    read, roles = {**READ, **tables}, ["app_server" if minion.startswith("app") else "load_balancer"]
+def made(minion, mine, metadata=KNOWN, installed=""):
+    """(tree, problems, warnings) as build.settings has them for a minion, of what depends on its neighbours."""
+    read, roles = copy.deepcopy(READ), ["app_server" if minion.startswith("app") else "load_balancer"]
     problems, _ = addresses.fill_in(read, minion, roles, metadata, mine)
+    more, warnings = neighbours.fill_in(read, minion, roles, mine, installed)
     for at, node in enumerate(read["load_balancers"].values(), 1):
         node["node_id"] = at
-    return read, [shown(problem) for problem in [*problems, *checks.all_of(read, roles)]]
+    return read, [shown(problem) for problem in [*problems, *more, *checks.all_of(read, roles)]], warnings
 
 
 def test_the_example_is_right_while_nobody_speaks_nonsense():
     for minion in ("primary", "app-2"):
-        assert build.settings(PILLAR, minion, DEFAULTS, KNOWN, MINE).errors == []
-        assert made(minion, MINE)[1] == []
+        built = build.settings(PILLAR, minion, DEFAULTS, KNOWN, MINE)
+        assert built.errors == [] and not any("the mine" in text for text in built.warnings)
+        assert made(minion, MINE)[1:] == ([], [])
+
+
+def is_silence(sent):
+    return not sent or isinstance(sent, dict) and sent.get("private_ip") is None
+
+
+TAKEN = ["10.132.20.10", "10.132.20.11", "10.132.20.237", "10.17.1.18", ADDRESS, "10.0.0.7", "fd00::7"]
+SENDS = spoilt(SENT) | st.sampled_from(TAKEN).map(lambda address: {"private_ip": address}) | ANYTHING
 
 
 @pytest.mark.parametrize("examples", EXAMPLES)
 def test_what_one_minion_sends_to_the_mine_costs_that_minion_alone(examples):
     def law(sent):
         mine = {**MINE, "app-1": sent}
-        read, problems = made("primary", mine)
-        assert all("app-1" in problem for problem in problems)
-        address = read["app_servers"]["app-1"]["private_ip"]
-        assert problems or any(ipaddress.ip_address(address) in network for network in NETWORKS)
-        assert made("app-2", mine)[1] == []
+        read, problems, warnings = made("primary", mine)
+        if is_silence(sent):
+            assert [problem.split(":")[2] for problem in problems] == ["app-1"]
+            return
+        assert problems == [] and "app-2" in read["app_servers"]
+        one = read["app_servers"].get("app-1")
+        assert one or [text.split(":")[2] for text in warnings] == ["app-1"]
+        assert not one or any(ipaddress.ip_address(one["private_ip"]) in network for network in NETWORKS)
+        assert not one or one["private_ip"] not in TAKEN[:5]
+        assert made("app-2", mine)[1:] == ([], [])
 
-    holds(law, examples, spoilt(SENT) | ANYTHING)
+    holds(law, examples, SENDS)
+
+
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_a_server_that_runs_stays_where_it_is_whatever_it_says(examples):
+    def law(sent):
+        read, problems, warnings = made("primary", {**MINE, "app-1": sent}, installed=RUNNING)
+        address = read["app_servers"]["app-1"]["private_ip"]
+        assert problems == []
+        assert [text for text in warnings if "stays at 10.132.20.236" in text] or address == sent["private_ip"]
+
+    holds(law, examples, SENDS)
 
 
 @pytest.mark.parametrize("examples", EXAMPLES)
 def test_the_whole_mine_may_be_anything(examples):
-    def law(mine):
-        read, problems = made("primary", mine)
+    def law(mine, installed):
+        read, problems, _ = made("primary", mine, installed=installed)
         known = [entry["private_ip"] for table in ("load_balancers", "app_servers") for entry in read[table].values()]
-        assert problems or all(known)
+        assert problems or (all(known) and known[2:])
 
-    holds(law, examples, spoilt(MINE, 4) | st.dictionaries(st.sampled_from(list(MINE)), ANYTHING) | ANYTHING)
+    mines = spoilt(MINE, 4) | st.dictionaries(st.sampled_from(list(MINE)), ANYTHING) | ANYTHING
+    holds(law, examples, mines, st.sampled_from(["", RUNNING, RUNNING.replace("app-1", "app-2")]))
 
 
 @pytest.mark.parametrize("examples", EXAMPLES)
@@ -80,7 +108,7 @@ def test_what_the_metadata_service_says_is_understood_or_refused(examples):
         except ValueError as error:
             def known(url, why=error):
                 raise why
-        read, problems = made("primary", MINE, known)
+        read, problems, _ = made("primary", MINE, known)
         for key in ("private_ip", "public_ip", "anchor_ip"):
             address = read["load_balancers"]["primary"][key]
             assert ipaddress.ip_address(address) if address else problems or key == "public_ip"
