@@ -288,7 +288,7 @@ def apply(part, saltenv=None):
 
         salt primary haproxy_ha.apply files:haproxy
     """
-    return _made(table.find(part, _minion(saltenv)).apply())
+    return _made(table.apply(part, _minion(saltenv)))
 
 
 def _made(outcome):

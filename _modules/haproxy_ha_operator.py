@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from haproxy_ha_host import corosync, nss, verification
+from haproxy_ha_host import overview as host_overview
 from haproxy_ha_host.cluster import operate
 from haproxy_ha_host.haproxy import exported
 from haproxy_ha_host.minion import Minion
+from haproxy_ha_lib import overview as screen
 
 __virtualname__ = "haproxy_ha"
 
@@ -154,6 +156,29 @@ def off(saltenv=None):
         salt primary haproxy_ha.off
     """
     return verification.off(_minion(saltenv))
+
+
+def overview(data=False):
+    """
+    Return one screen about this load balancer and its pair: who has the address and since when, nodes, HAProxy,
+    servers, certificates that end within 30 days, what the API and fencing say, what the last run changed, what to do.
+    It changes nothing; the API is asked.
+
+    data : ``False``
+        True: the same as data (bool): ``{"minion", "time", "version", "roles", "address", "cluster", "nodes", "since",
+        "haproxy", "servers", "certificates", "api", "fencing", "changed", "written", "notes"}``. ``cluster`` is what
+        :func:`status` returns, ``since`` is ``{resource: {node: seconds since 1970}}``, ``notes`` is what to look at.
+
+    On an app server it has what is known there. Raises CommandExecutionError while something is wrong in pillar.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call haproxy_ha.overview
+    """
+    found = host_overview.find(_minion())
+    return found if data else screen.lay_out(found)
 
 
 def status():

@@ -1,6 +1,6 @@
 """
-What people can call, from the docstrings: a page of docs/reference/ for each execution module and each state module,
-of all files that have its name.
+What people can call, from the docstrings: a page of docs/reference/ for each execution module, runner and state
+module, of all files that have its name.
 
     python3 tools/api_reference.py      # writes them; a test compares them. No Salt is needed.
 """
@@ -21,7 +21,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPOSITORY / "_utils")]
 
 PAGES = REPOSITORY / "docs" / "reference"
-KINDS = {"_modules": "execution module", "_states": "state module"}
+KINDS = {
+    "_modules": ("execution module", ""), "_runners": ("runner", "runner-"), "_states": ("state module", "states-"),
+}  # fmt: skip
 SOURCES = [path for folder in KINDS for path in sorted((REPOSITORY / folder).glob("*.py"))]
 # What a module imports beside the standard library and the formula's own packages; nothing of it is documented.
 _FOREIGN = ("requests", "salt", "salt.exceptions", "salt.loader", "salt.pillar", "salt.state", "salt.utils",
@@ -38,9 +40,9 @@ def pages() -> dict[Path, str]:
     """The text of every page, by its path."""
     texts: dict[Path, str] = {}
     for path in SOURCES:
-        module = _loaded(path)
-        page = PAGES / f"{'states-' if path.parent.name == '_states' else ''}{module.__virtualname__}.md"
-        title = f"# `{module.__virtualname__}`, {KINDS[path.parent.name]}"
+        module, (kind, prefix) = _loaded(path), KINDS[path.parent.name]
+        page = PAGES / f"{prefix}{module.__virtualname__}.md"
+        title = f"# `{module.__virtualname__}`, {kind}"
         head = f"{title}\n\nWritten by `make docs` from its docstrings.\n"
         texts[page] = texts.get(page, head) + _section(module)
     return texts

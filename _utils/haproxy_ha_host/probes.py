@@ -142,7 +142,7 @@ def balancer_servers(ours: Settings) -> tuple[list[Probe], list[str]]:
     """
     haproxy = HAProxy(ours.services["haproxy"], ours.paths["haproxy_cfg"])
     try:
-        present = _servers(haproxy)
+        present = servers(haproxy)
     except OSError as exc:
         return [probe("HAProxy's runtime API", "answers", exc.strerror or exc, False)], []
     gone = [server for server in present if not runtime.is_up(server)]
@@ -221,7 +221,7 @@ def _shares(ours: Settings, haproxy: HAProxy) -> Iterator[Probe]:
         backend = ours.haproxy["backends"].get(name) or ours.haproxy["listens"].get(name)
         if not web or not backend or not _takes_turns(ours.haproxy, proxy, backend):
             continue
-        before = {one["server"]: one for one in _servers(haproxy) if one["backend"] == name}
+        before = {one["server"]: one for one in servers(haproxy) if one["backend"] == name}
         turns = [one for one in before.values() if runtime.is_up(one) and one["weight"] and not one["backup"]]
         weights = [one["weight"] for one in turns]
         requests = 2 * sum(weights) // min(weights) if weights else 0
@@ -231,7 +231,7 @@ def _shares(ours: Settings, haproxy: HAProxy) -> Iterator[Probe]:
         while made < requests and time.monotonic() < deadline:
             net.get(address, port)
             made += 1
-        after = {one["server"]: one["sessions"] for one in _servers(haproxy) if one["backend"] == name}
+        after = {one["server"]: one["sessions"] for one in servers(haproxy) if one["backend"] == name}
         shares = {one["server"]: after.get(one["server"], 0) - one["sessions"] for one in turns}
         found = ", ".join(f"{server} {share}" for server, share in shares.items())
         said = f"{made} requests to {address}:{port}"
@@ -249,7 +249,8 @@ def _takes_turns(haproxy: Tree, proxy: Tree, backend: Tree) -> bool:
     return not chosen and backend["balance"] in (None, "roundrobin")
 
 
-def _servers(haproxy: HAProxy) -> list[runtime.Row]:
+def servers(haproxy: HAProxy) -> list[runtime.Row]:
+    """The servers of a HAProxy, as ``runtime.parse_show_stat``; OSError if it does not answer."""
     return runtime.parse_show_stat(haproxy.ask("show stat"))
 
 

@@ -454,7 +454,7 @@ def loaded(minions):
     import salt.loader
     import salt.runner
 
-    options = salt.config.master_config(None)
+    options = {**salt.config.master_config(None), "runner_dirs": [str(REPOSITORY / "_runners")]}
     return {"modules": minions("primary").modules, "runners": salt.runner.Runner(options).functions}
 
 

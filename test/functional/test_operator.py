@@ -5,8 +5,10 @@ for what will not come. Resources are Pacemaker's Dummy: what is looked at is th
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -207,6 +209,29 @@ def test_a_pair_that_is_well(operator):
     assert (verified["result"], verified["failed"], verified["notes"]) == (True, [], [])
     assert "http://10.17.0.1:80/: 200" in verified["passed"]
     assert all("\n" not in line for line in verified["passed"])
+
+
+def test_one_screen_tells_of_a_pair_that_is_well(operator):
+    text = operator.call("haproxy_ha.overview")
+    assert re.search(r"Address +203.0.113.10 is on n1 since 20\d\d-.* UTC \(\d+ ", text), text
+    assert re.search(r"n2: online, HAProxy runs since 20\d\d-", text), text
+    assert re.search(r"HAProxy +here: \d+\.\d.*, up \d+ ", text), text
+    assert re.search(r"Servers +app_pool: 1 of 1 up", text), text
+    assert "the cluster's configuration: " in text and "by root with cibadmin on n" in text
+    assert text.endswith("All is well.")
+    data = operator.call("haproxy_ha.overview", "data=True")
+    assert (data["cluster"]["active"], data["nodes"], data["notes"]) == (["n1"], ["n1", "n2"], [])
+    assert abs(data["time"] - time.time()) < 300 and data["since"]["FloatIP"]["n1"] <= data["time"]
+
+
+def test_one_screen_tells_what_is_wrong_and_what_to_do(operator):
+    operator.engine(["standby", {"node": "n1"}])
+    operator.haproxy("n1", runs=False)
+    text = operator.call("haproxy_ha.overview")
+    assert "203.0.113.10 is on n2 since" in text
+    assert "n1: standby, no HAProxy" in text
+    assert "here: HAProxy answers at no socket" in text
+    assert "1 to look at:\n- n1 is in standby and runs nothing (salt-call pacemaker.online n1 ends it)" in text
 
 
 def test_a_run_in_standby_says_so_and_proves_the_rest(operator):

@@ -11,7 +11,7 @@ from .machine import Machine, machine
 from .shell import LabError, wait_for
 from .topology import HOSTS, MINIONS
 
-FORMULA_PARTS = ("_modules", "_states", "_utils", "haproxy_ha")
+FORMULA_PARTS = ("_modules", "_runners", "_states", "_utils", "haproxy_ha")
 FORMULA_ROOT = "/srv/formula"
 
 MASTER_CONFIG = f"""\

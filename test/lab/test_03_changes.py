@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from lab import audit, outcome, salt, snapshot
 from lab.machine import machine
 from lab.shell import wait_for
-from lab.topology import BALANCERS, HOSTS, MINIONS
+from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS
 from lab.traffic import ask, probe
 from support import REPOSITORY
 
@@ -169,6 +170,13 @@ def on_port(port: int):
     return put("haproxy", "frontends", "http", "bind", value=["anchor:80", f"anchor:{port}"])
 
 
+def overview():
+    """What the master's runner prints of the pair."""
+    master = machine("master")
+    master.run("salt-run", "saltutil.sync_all")
+    return json.loads(master.run("salt-run", "--out=json", "haproxy_ha.overview").stdout)
+
+
 def test_one_balancer_down_is_said_at_once_and_an_emergency_change_is_proven(pillar, active):
     """The next run, with both, finishes."""
     active = audit.active()
@@ -176,6 +184,11 @@ def test_one_balancer_down_is_said_at_once_and_an_emergency_change_is_proven(pil
     machine(down).power_off()
     try:
         wait_for(f"{down} to be missed", lambda: salt.call("haproxy_ha.status", target=active)[active]["offline"], 30)
+        screen = overview()
+        assert f"{FLOATING_IP} is on {active} since" in screen
+        assert f"{down}: offline, no HAProxy" in screen
+        assert f"{down}\n\n  Minion did not return" in screen
+        assert f"- {down} is offline: start it" in screen
         pillar(on_port(8081))
         for arguments in (["test=True"], []):
             run = salt.call("state.apply", "haproxy_ha", *arguments, target=active)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from salt.exceptions import SaltInvocationError
 
+from haproxy_ha_host import changes
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import (
     agents,
@@ -93,6 +94,14 @@ def find(name: str, minion: Minion) -> Part:
     if family.names is not None and rest not in family.names:
         raise SaltInvocationError(f"{family.word}: found {rest!r}, allowed: {', '.join(family.names)}")
     return family.make(minion, rest)
+
+
+def apply(name: str, minion: Minion) -> Outcome:
+    """Apply a part, and remember what that has changed, but for what takes things away."""
+    outcome = find(name, minion).apply()
+    if name.partition(":")[0] not in ("removed", "dead", "leftovers"):
+        changes.remember(name, outcome.changes)
+    return outcome
 
 
 def files_of(daemon: str, minion: Minion) -> daemon_files.DaemonFiles:

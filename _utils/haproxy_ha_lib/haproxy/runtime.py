@@ -46,8 +46,9 @@ def parse_show_stat(text: str) -> list[Row]:
     """
     Read the servers of ``show stat``.
 
-    Returns ``[{"backend", "server", "status", "sessions", "weight", "backup", "check"}]`` in HAProxy's order;
-    ``status`` is HAProxy's own word (``UP``, ``DOWN``, ``MAINT``, ``no check`` ...), ``check`` the last check's text.
+    Returns ``[{"backend", "server", "status", "seconds", "sessions", "weight", "backup", "check"}]`` in HAProxy's
+    order; ``status`` is HAProxy's own word (``UP``, ``DOWN``, ``MAINT``, ``no check`` ...), ``seconds`` for how long it
+    has been so, ``check`` the last check's text.
     """
     servers = []
     for row in csv.DictReader(text.lstrip("# ").splitlines()):
@@ -56,6 +57,7 @@ def parse_show_stat(text: str) -> list[Row]:
                 "backend": row["pxname"],
                 "server": row["svname"],
                 "status": row["status"],
+                "seconds": int(row.get("lastchg") or 0),
                 "sessions": int(row["stot"] or 0),
                 "weight": int(row["weight"] or 0),
                 "backup": row["bck"] not in ("", "0"),
@@ -66,8 +68,13 @@ def parse_show_stat(text: str) -> list[Row]:
 
 def identity(text: str) -> list[str]:
     """What tells a process of HAProxy from another one, by ``show info``: its id and when it was started."""
-    fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    fields = parse_show_info(text)
     return [fields.get("Pid", ""), fields.get("Start_time_sec", "")]
+
+
+def parse_show_info(text: str) -> dict[str, str]:
+    """Read ``show info``: HAProxy's own names and what stands behind them."""
+    return dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
 
 
 NO_STATES = "1\n"

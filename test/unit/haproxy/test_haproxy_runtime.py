@@ -23,10 +23,10 @@ RELOADED = """\
 
 """
 STAT = """\
-# pxname,svname,stot,status,weight,act,bck,check_status,last_chk,
+# pxname,svname,stot,status,weight,act,bck,check_status,last_chk,lastchg,
 http,FRONTEND,9,OPEN,,,,,,
 app_pool,app-1,5,UP,1,1,0,L4OK,,
-app_pool,app-2,4,DOWN,2,1,0,L4CON,Connection refused,
+app_pool,app-2,4,DOWN,2,1,0,L4CON,Connection refused,125,
 app_pool,spare,0,UP 1/3,1,0,1,L4OK,,
 app_pool,loose,0,no check,1,1,0,,,
 app_pool,BACKEND,9,UP,3,2,1,,,
@@ -50,8 +50,8 @@ def test_show_stat():
     servers = runtime.parse_show_stat(STAT)
     assert [server["server"] for server in servers] == ["app-1", "app-2", "spare", "loose"]
     assert servers[1] == {
-        "backend": "app_pool", "server": "app-2", "status": "DOWN", "sessions": 4, "weight": 2, "backup": False,
-        "check": "L4CON Connection refused",
+        "backend": "app_pool", "server": "app-2", "status": "DOWN", "seconds": 125, "sessions": 4, "weight": 2,
+        "backup": False, "check": "L4CON Connection refused",
     }  # fmt: skip
     assert [runtime.is_up(server) for server in servers] == [True, False, True, True]
     assert [server["backup"] for server in servers] == [False, False, True, False]

@@ -8,7 +8,7 @@ import yaml
 from support import REPOSITORY
 from tools import extensions
 
-MODULES = sorted(path.relative_to(REPOSITORY).as_posix() for folder in ("_modules", "_states")
+MODULES = sorted(path.relative_to(REPOSITORY).as_posix() for folder in ("_modules", "_runners", "_states")
                  for path in (REPOSITORY / folder).glob("*.py"))  # fmt: skip
 PACKAGES = [f"_utils/{name}" for name in ("haproxy_ha_host", "haproxy_ha_lib", "saltext/pacemaker")]
 

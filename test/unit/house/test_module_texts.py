@@ -9,6 +9,7 @@ import yaml
 from support import REPOSITORY
 
 MODULES = sorted((REPOSITORY / "_modules").glob("*.py"))
+RUNNERS = sorted((REPOSITORY / "_runners").glob("*.py"))
 STATES = sorted((REPOSITORY / "_states").glob("*.py"))
 PACKAGES = sorted((REPOSITORY / "_utils").rglob("*.py"))
 named = pytest.mark.parametrize
@@ -24,13 +25,13 @@ def public(path):
     return [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
 
 
-@named("path", [*MODULES, *STATES], ids=lambda path: f"{path.parent.name}/{path.stem}")
+@named("path", [*MODULES, *RUNNERS, *STATES], ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_pillar_is_read_as_it_is(path):
     """Salt 3008 masks what __salt__["pillar.get"] returns to a module."""
     assert not re.search(r"""__salt__\[["']pillar\.""", path.read_text(encoding="utf-8"))
 
 
-@named("path", [*MODULES, *STATES, *PACKAGES], ids=lambda path: f"{path.parent.name}/{path.stem}")
+@named("path", [*MODULES, *RUNNERS, *STATES, *PACKAGES], ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_no_command_goes_through_a_shell_of_its_own_making(path):
     text = path.read_text(encoding="utf-8")
     assert "shell=True" not in text
@@ -38,7 +39,7 @@ def test_no_command_goes_through_a_shell_of_its_own_making(path):
     assert "cmd.run" not in text
 
 
-@named("path", [*MODULES, *STATES], ids=lambda path: f"{path.parent.name}/{path.stem}")
+@named("path", [*MODULES, *RUNNERS, *STATES], ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_module_loads_whatever_is_installed(path):
     """A function that is not there cannot say in a dry run what a first install will do."""
     [virtual] = [node for node in ast.parse(path.read_text(encoding="utf-8")).body
@@ -48,7 +49,7 @@ def test_a_module_loads_whatever_is_installed(path):
     assert ast.unparse(only) == "return __virtualname__"
 
 
-@named("path", MODULES, ids=lambda path: path.stem)
+@named("path", [*MODULES, *RUNNERS], ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_function_has_an_example_of_its_call(path):
     for function in public(path):
         name = f"{virtual_name(path)}.{function.name}"
@@ -56,7 +57,7 @@ def test_every_function_has_an_example_of_its_call(path):
         assert re.search(example, ast.get_docstring(function) or ""), name
 
 
-@named("path", [path for path in [*MODULES, *STATES] if virtual_name(path) == "haproxy_ha"],
+@named("path", [path for path in [*MODULES, *RUNNERS, *STATES] if virtual_name(path) == "haproxy_ha"],
        ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_parameter_is_explained(path):
     """By its function, or once for all by the module's first file."""

@@ -158,6 +158,31 @@ def _barring(operation: Element) -> bool:
     return is_probe and operation.get("rc-code") in _BARRING
 
 
+def starts(cib: Element) -> dict[tuple[str, str], int]:
+    """
+    {(resource id, node name): since when it has run there, in seconds since 1970} by the last operation that started it
+    or, of one that ran before, found it; what runs now is for others to tell. cib: element tree.
+    """
+    found: dict[tuple[str, str], int] = {}
+    for state in cib.iterfind("status/node_state"):
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource"):
+            key = base_id(history.get("id", "")), state.get("uname", "")
+            for one in filter(_begins, history):
+                found[key] = max(found.get(key, 0), int(one.get("last-rc-change", 0)))
+    return found
+
+
+def _begins(operation: Element) -> bool:
+    probe = operation.get("operation") == "monitor" and operation.get("interval") == "0"
+    return operation.get("rc-code") == "0" and (probe or operation.get("operation") in ("start", "migrate_from"))
+
+
+def last_written(cib: Element) -> str:
+    """Who wrote the configuration last, and when, in Pacemaker's words; "" where it does not say. cib: element tree."""
+    words = (("", "cib-last-written"), ("by ", "update-user"), ("with ", "update-client"), ("on ", "update-origin"))
+    return " ".join(f"{word}{cib.get(key)}" for word, key in words if cib.get(key))
+
+
 def alone(cib: Element, node: str) -> Element:
     """
     A copy of a CIB's element tree in which all other nodes have been shut down in good order.

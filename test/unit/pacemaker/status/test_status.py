@@ -228,3 +228,25 @@ def test_probes_that_keep_a_resource_off_a_node_are_found_and_can_be_left_out():
 def test_a_node_alone_is_one_without_the_others():
     there = {state.get("uname"): state.get("crmd") for state in history.alone(PROBED, "n2").iter("node_state")}
     assert there == {"n1": "offline", "n2": "online"}
+
+
+STARTED = """<cib cib-last-written="Sun Nov 29 14:09:26 2026" update-user="root" update-origin="n1"><status>
+<node_state uname="n1"><lrm><lrm_resources><lrm_resource id="lb:0">
+<lrm_rsc_op operation="monitor" interval="0" rc-code="0" last-rc-change="10"/>
+<lrm_rsc_op operation="stop" interval="0" rc-code="0" last-rc-change="20"/>
+<lrm_rsc_op operation="start" interval="0" rc-code="0" last-rc-change="30"/>
+<lrm_rsc_op operation="monitor" interval="5000" rc-code="0" last-rc-change="40"/>
+</lrm_resource><lrm_resource id="ip"><lrm_rsc_op operation="start" interval="0" rc-code="1" last-rc-change="50"/>
+</lrm_resource></lrm_resources></lrm></node_state>
+<node_state uname="n2"><lrm><lrm_resources><lrm_resource id="lb">
+<lrm_rsc_op operation="monitor" interval="0" rc-code="0" last-rc-change="60"/>
+</lrm_resource></lrm_resources></lrm></node_state></status></cib>"""
+
+
+def test_since_when_a_resource_runs_on_a_node_is_told_by_what_started_it_or_found_it():
+    assert history.starts(ET.fromstring(STARTED)) == {("lb", "n1"): 30, ("lb", "n2"): 60}
+
+
+def test_who_wrote_the_configuration_last_is_told_in_pacemakers_words():
+    assert history.last_written(ET.fromstring(STARTED)) == "Sun Nov 29 14:09:26 2026 by root on n1"
+    assert history.last_written(ET.fromstring("<cib/>")) == ""
