@@ -1,7 +1,7 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all faults soak bench bench-failover docs release extensions modules lint lab lab-down lab-status lab-enter \
+.PHONY: demo test test-all nonsense faults soak bench bench-failover docs release extensions modules lint lab lab-down lab-status lab-enter \
 	lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
@@ -12,6 +12,11 @@ test:
 
 test-all:
 	./test/run --all
+
+# What neighbours can say, 100,000 answers for most laws, an hour and more; SEED=7 repeats a run.
+nonsense:
+	@. test/prepare && $(LAB) tools python3 -m pytest -q -p no:cacheprovider --show-capture=no -m slow $(if $(SEED),--hypothesis-seed=$(SEED)) \
+		test/unit/digitalocean/test_neighbours.py test/unit/host/test_whatever_is_answered.py
 
 # Hours; TRIALS=3 is a quick look.
 bench-failover:

@@ -126,8 +126,9 @@ def roles(saltenv=None):
 
 def addresses():
     """
-    Return this machine's own addresses, by its metadata service: ``private_ip``, ``anchor_ip``, ``public_ip``. As a
-    mine function, with it machines tell each other their addresses (``mine: true`` in pillar):
+    Return this machine's own addresses, by its metadata service: ``private_ip``, ``anchor_ip``, ``public_ip`` (str);
+    and where nginx is, ``nginx_requests`` (int): how many it takes at the same time. As a mine function, with it
+    machines tell each other (``mine: true`` in pillar):
 
     .. code-block:: yaml
 

@@ -16,7 +16,7 @@ import salt.pillar
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError, SaltException
 
-from haproxy_ha_host import files, synced
+from haproxy_ha_host import files, nginx, synced
 from haproxy_ha_lib import provider
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.provider.interface import API
@@ -203,10 +203,11 @@ class Minion:
             raise CommandExecutionError(f"not on this minion: {missing}; saltutil.sync_all brings them")
         return settings["roles"]
 
-    def addresses(self) -> dict[str, str]:
-        """Return this machine's own addresses, by its metadata service (dict)."""
-        known = self.salt["digitalocean.metadata"]()
-        return {key: known[key] for key in ("private_ip", "anchor_ip", "public_ip") if known.get(key)}
+    def addresses(self) -> dict[str, Any]:
+        """Return this machine's own addresses, by its metadata service, and how much its nginx takes (dict)."""
+        known = {**self.salt["digitalocean.metadata"](), "nginx_requests": nginx.requests()}
+        told = ("private_ip", "anchor_ip", "public_ip", "nginx_requests")
+        return {key: known[key] for key in told if known.get(key)}
 
     def surplus(self, present: list[str]) -> list[str]:
         """Return which of the formula's parts that are ``present`` pillar does not give to this minion."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from haproxy_ha_lib.haproxy import edge
+from haproxy_ha_lib import nginx
+from haproxy_ha_lib.haproxy import edge, queue
 from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.settings.types import AppServer, Settings
 from haproxy_ha_lib.types import Lines, Section, Tree
@@ -365,7 +366,7 @@ def _proxy(kind: str, name: str, proxy: Tree, settings: Settings) -> Section:
     if kind != "backend":
         lines += _listening(proxy, settings)
     if kind != "frontend":
-        lines += _serving(proxy)
+        lines += [*_serving(proxy), *_queue(proxy, settings)]
     lines += proxy["options"] if kind == "backend" else _with_rules(proxy, settings.haproxy)
     if kind == "frontend" and proxy["default_backend"]:
         lines.append(f"default_backend {proxy['default_backend']}")
@@ -432,14 +433,46 @@ def _serving(proxy: Tree) -> list[str]:
 def server_line(name: str, proxy: Tree, settings: Settings) -> str:
     """Return the `server` line of an app server in a backend or listen."""
     server = settings.app_servers[name]
+    most = _maxconn(name, proxy, settings)
     return _words(
         "server", name, _host(server.private_ip, proxy["port"] or server.port), "check",
         f"weight {server.weight}" if server.weight is not None else "",
         "backup" if server.backup else "",
-        f"maxconn {server.maxconn}" if server.maxconn else "",
+        f"maxconn {most}" if most else "",
         "send-proxy-v2" if _told_by_proxy(server, settings) else "",
         *server.options,
     )  # fmt: skip
+
+
+def _maxconn(name: str, proxy: Tree, settings: Settings) -> int | None:
+    server = settings.app_servers[name]
+    everywhere = [one for _, _, one in proxies(settings.haproxy) if name in (one.get("servers") or ())]
+    queues = [one for one in everywhere if _has_queue(name, one, settings)]
+    if server.nginx_requests and any(one is proxy for one in queues):
+        return queue.share(server.nginx_requests, len(queues))
+    return server.maxconn
+
+
+def _has_queue(name: str, proxy: Tree, settings: Settings) -> bool:
+    """Whether requests to a server wait: it is nginx by its port, HTTP is spoken, and nobody has said another limit."""
+    server, sites = settings.app_servers[name], settings.nginx["sites"].values()
+    ports = [server.port, *(site["port"] for site in sites)]
+    lines = [*_inherited(settings.haproxy, proxy), *proxy["options"]]
+    words = [word for line in lines if line.startswith("default-server") for word in line.split()]
+    words += [word for option in server.options for word in option.split()]
+    return bool(
+        server.nginx_requests and not server.maxconn and nginx.has_sites(settings.nginx) and not proxy["as_is"]
+        and (proxy["port"] or server.port) in ports and mode(settings.haproxy, proxy) == "http"
+        and not {"maxconn", "minconn"} & set(words)
+    )  # fmt: skip
+
+
+def _queue(proxy: Tree, settings: Settings) -> list[str]:
+    """The line that says how long requests wait, where they do and no line says it."""
+    lines = [" ".join(line.split()) for line in (*_inherited(settings.haproxy, proxy), *proxy["options"])]
+    is_said = any(line.startswith("timeout queue ") for line in lines)
+    waits = any(_has_queue(name, proxy, settings) for name in proxy["servers"])
+    return [f"timeout queue {queue.TIMEOUT}"] if waits and not is_said else []
 
 
 def _told_by_proxy(server: AppServer, settings: Settings) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from haproxy_ha_lib import corosync, provider, values
-from haproxy_ha_lib.haproxy import edge, line, sections
+from haproxy_ha_lib.haproxy import edge, line, queue, sections
 from haproxy_ha_lib.pillar import shape
 from haproxy_ha_lib.pillar.shape import Check, Either, Items, Keys, Node, Table, Value
 from haproxy_ha_lib.types import Tree
@@ -365,6 +365,10 @@ _HAPROXY = Keys("The load balancer tier.", {
     "maxconn": Value("Connections at the same time; 0: what the limit of open files allows. Default: by the machine's "
                      f"memory, {edge.CONNECTIONS_PER_MB} for each MB; on a site that an earlier release has set up, 0, "
                      "with a warning.", values.whole_number(0, 1_000_000)),
+    "queue": Value("true: more requests than nginx on an app server can take at the same time, as it tells the mine, "
+                   f"wait in HAProxy, at most {queue.TIMEOUT}. Not in TCP mode, and not for servers with a maxconn or "
+                   "managed: false. Default: true; on a site that an earlier release has set up, false, with a "
+                   "warning.", values.flag),
     "limit_per_source": Value("Connections that one address may have at the same time, and requests under way; 0: any "
                               "number. Addresses of trust_forwarded_from have no limit.",
                               values.whole_number(0, 1_000_000)),

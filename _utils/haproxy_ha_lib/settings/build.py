@@ -15,7 +15,7 @@ from typing import Any
 from haproxy_ha_lib import corosync, provider
 from haproxy_ha_lib.cluster import objects as cluster
 from haproxy_ha_lib.firewall import rules
-from haproxy_ha_lib.haproxy import cfg, edge
+from haproxy_ha_lib.haproxy import cfg, edge, queue
 from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.pillar import pasted, schema
 from haproxy_ha_lib.pillar.schema import ROOT
@@ -76,7 +76,8 @@ def settings(
     missing, warnings = addresses.fill_in(read, minion_id, roles, metadata, mine)
     problems += missing
     missing, doubts = neighbours.fill_in(read, minion_id, roles, mine, installed)
-    warnings += doubts
+    told = queue.settle(read, mine, installed)
+    warnings += [*doubts, *(f"{ROOT}:{text}" for text in told if "load_balancer" in roles)]
     _give_node_ids(read["load_balancers"])
     problems += [*missing, *checks.all_of(read, roles)]
 

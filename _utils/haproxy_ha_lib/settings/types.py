@@ -38,7 +38,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class AppServer:
-    """An app server, and its place in the pool."""
+    """An app server, and its place in the pool. nginx_requests: how many it takes at the same time, where known."""
 
     private_ip: str | None
     public_ip: str | None
@@ -48,6 +48,7 @@ class AppServer:
     backup: bool
     maxconn: int | None
     options: Sequence[str]
+    nginx_requests: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import minion as told
-from haproxy_ha_host import rendering, synced
+from haproxy_ha_host import nginx, rendering, synced
 from haproxy_ha_lib.settings.minion import digests
 from support import REPOSITORY
 from support.pillars import EXAMPLE, FAMILIES, changed
@@ -107,6 +107,17 @@ def test_the_mine_is_asked_for_the_machines_of_pillar_where_pillar_wants_it():
     assert asked == []
     minion(changed({"mine": True}), functions=answering).settings()
     assert [set(names) >= {"primary", "secondary", "app-1"} for names in asked] == [True]
+
+
+@pytest.mark.parametrize("printed, more", [
+    ((0, "events { worker_connections 100; }"), {"nginx_requests": 100}), ((1, "unknown directive"), {}), (None, {}),
+])  # fmt: skip
+def test_a_machine_tells_the_mine_its_addresses_and_what_its_nginx_takes(monkeypatch, printed, more):
+    monkeypatch.setattr(nginx.commands, "program", lambda name: printed and f"/usr/sbin/{name}")
+    monkeypatch.setattr(nginx.commands, "run", lambda argv, **_: printed)
+    known = {"private_ip": "10.132.20.236", "public_ip": None, "droplet_id": 7}
+    asked = minion(functions={"digitalocean.metadata": lambda: known})
+    assert asked.addresses() == {"private_ip": "10.132.20.236", **more}
 
 
 def test_people_get_the_pillar_at_hand_from_salt_call_which_has_just_made_it():

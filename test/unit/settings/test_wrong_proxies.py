@@ -17,6 +17,9 @@ SERVERS = (
 
 # What is changed in pillar.example, and all the messages that it gives on the load balancer `primary`.
 WRONG = {
+    "a queue that is no flag": (
+        {"haproxy:queue": "10s"}, [f"{HAPROXY}:queue: found '10s' (a string), allowed: true or false"],
+    ),
     "a default backend without servers": (
         {"haproxy:frontends:http:default_backend": "web", "haproxy:backends": {"web": {"balance": "leastconn"}}},
         [f"{HAPROXY}:backends:web:servers: none, but frontend http sends requests to it; {SERVERS}"],
