@@ -8,6 +8,10 @@ haproxy_ha-settings:
 {% set of_extension = "(of an extension, " in settings.missing | join %}
 {% set cure = "Install the extensions of the states' version" if of_extension else "Run: salt '" ~ opts.id ~ "' saltutil.sync_all" ~ environment %}
 {% set remedy = "Modules of haproxy_ha " ~ what ~ " on this minion. " ~ cure %}
+{% if "_ssh_version" in opts %}
+{% set beside = "the extension saltext-haproxy-ha of the states' version beside it" %}
+{% set remedy = "salt-ssh needs Salt 3008 or later, " ~ beside ~ ", and --regen-thin once after each installation" %}
+{% endif %}
   test.fail_without_changes:
     - name: {{ remedy | json }}
     - comment: {{ (remedy ~ "\nThese: " ~ settings.missing | join(", ") ~ "\nAfter a change of the formula's own modules: make modules") | json }}

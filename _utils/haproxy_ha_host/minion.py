@@ -28,6 +28,11 @@ Given = Mapping[str, Any]
 
 log = logging.getLogger(__name__)
 
+KEPT_BY_MASTER = (
+    "what this prints is secret, and the master would keep it in its job cache, where others may read it: "
+    "salt-call --local {}"
+)
+
 # A run renders its files within about a second; what is older than this is made anew.
 _RUN_SECONDS = 10
 
@@ -126,10 +131,7 @@ class Minion:
     def refuse_to_tell_master(self, call: str) -> None:
         """Raise CommandExecutionError unless what a call returns stays here: a master keeps it in its job cache."""
         if self.opts.get("file_client") != "local":
-            raise CommandExecutionError(
-                "what this prints is secret, and the master would keep it in its job cache, where others may read it: "
-                f"salt-call --local {call}"
-            )
+            raise CommandExecutionError(KEPT_BY_MASTER.format(call))
 
     # Settings
 

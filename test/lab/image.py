@@ -39,9 +39,10 @@ nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chron
 corosync-qdevice corosync-qnetd
 """.split()
 PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
+SSH_PACKAGES = ["openssh-client", "openssh-server"]  # for hosts without a minion
 UPGRADING_PACKAGES = ["unattended-upgrades", "needrestart"]  # what upgrades a host by itself
 AGAIN_PACKAGES = ["libc6"]  # what every host has, to be installed again
-TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, "shellcheck", "wrk", "git", "gnupg"]
+TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, *SSH_PACKAGES, "shellcheck", "wrk", "git", "gnupg"]
 CLOCK = "/usr/local/lib/clock.so"  # preloaded, a program has another time (clock.c)
 CLOCK_SOURCE = Path(__file__).with_name("clock.c").read_text(encoding="utf-8")
 INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"
@@ -67,7 +68,9 @@ for name in haproxy corosync pacemaker nginx; do
 done
 cd /srv/upgrades && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release
 """
-ARCHIVE_RECIPE = (ARCHIVE_PACKAGES, PEER_PACKAGES, UPGRADING_PACKAGES, AGAIN_PACKAGES, INDEX, NEWER, UPGRADES)
+ARCHIVE_RECIPE = (
+    *(ARCHIVE_PACKAGES, PEER_PACKAGES, SSH_PACKAGES, UPGRADING_PACKAGES, AGAIN_PACKAGES), *(INDEX, NEWER, UPGRADES),
+)  # fmt: skip
 DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
 SALT_RELEASES = {"3006": ">=3006,<3007", "3007": ">=3007,<3008", "3008": ">=3008,<3009"}
 
@@ -270,7 +273,7 @@ def _install_salt(path: Path, base: Path, salt: str) -> None:
 def _make_archive(path: Path, base: Path) -> None:
     workshop = Workshop(path, [base])
     workshop.run("apt-get", "-qq", "update")
-    packages = [*ARCHIVE_PACKAGES, *PEER_PACKAGES, *UPGRADING_PACKAGES]
+    packages = [*ARCHIVE_PACKAGES, *PEER_PACKAGES, *SSH_PACKAGES, *UPGRADING_PACKAGES]
     download = ("apt-get", "-qq", "install", "--download-only", "--no-install-recommends")
     workshop.run(*download, *packages)
     workshop.run(*download, "--reinstall", *AGAIN_PACKAGES)
