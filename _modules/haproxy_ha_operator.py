@@ -8,10 +8,9 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from haproxy_ha_host import corosync, nss, verification
+from haproxy_ha_host import corosync, exported, nss, verification
 from haproxy_ha_host import overview as host_overview
 from haproxy_ha_host.cluster import operate
-from haproxy_ha_host.haproxy import exported
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib import overview as screen
 
@@ -91,17 +90,20 @@ def export_corosync(secrets=False):
     return {"haproxy_ha": corosync.as_pillar(secrets)}
 
 
-def export(path=None, secrets=False, saltenv=None):
+def export(path=None, secrets=False, daemon=None, saltenv=None):
     """
-    Return the haproxy.cfg that is here as pillar. Rendered again it has the same sections and lines in the same order,
-    comments too; nothing of the formula's is added to them.
+    Return the haproxy.cfg that is here, or nginx's files, as pillar. Rendered again they have the same sections and
+    lines in the same order, comments too; nothing of the formula's is added to them.
 
     path : ``None``
-        A file, or a directory of ``.cfg`` files (str). Default: what the HAProxy that runs reads (``-f``).
+        A file, or a directory of ``.cfg`` files of HAProxy or of files of nginx (str). Default: what the HAProxy that
+        runs reads (``-f``); what nginx reads below /etc/nginx (``nginx -T``), less what packages have brought.
     secrets : ``False``
         True: secrets in lines too, in place of markers, which a run refuses (bool). Only with ``salt-call --local``.
+    daemon : ``None``
+        ``haproxy`` or ``nginx`` (str). Default: nginx for a path below /etc/nginx, and where no haproxy.cfg is.
 
-    Returns ``{"haproxy_ha": {"haproxy": {...}}, "notes": [text]}``; notes say what the first run changes, and what the
+    Returns ``{"haproxy_ha": {daemon: {...}}, "notes": [text]}``; notes say what the first run changes, and what the
     formula does not know. Raises CommandExecutionError, with its number, for a line that pillar cannot have.
 
     CLI Example:
@@ -109,11 +111,12 @@ def export(path=None, secrets=False, saltenv=None):
     .. code-block:: bash
 
         salt-call --local haproxy_ha.export --out=yaml
+        salt-call --local haproxy_ha.export daemon=nginx --out=yaml
     """
     minion = _minion(saltenv)
     if secrets:
         minion.refuse_to_tell_master("haproxy_ha.export secrets=True")
-    return exported.as_pillar(minion, path, secrets)
+    return exported.as_pillar(minion, path, secrets, daemon)
 
 
 def verify(timeout=0, saltenv=None):

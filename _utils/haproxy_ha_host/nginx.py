@@ -7,7 +7,7 @@ import resource
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import commands, units
-from haproxy_ha_lib import nginx
+from haproxy_ha_lib.nginx import conf as nginx
 
 _UNIT = "nginx.service"
 # systemd's own, for a service that is not running yet.

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from haproxy_ha_host import net, verdicts
 from haproxy_ha_host.haproxy.runtime import HAProxy
 from haproxy_ha_lib import net as sockets
-from haproxy_ha_lib import nginx
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.haproxy import certificates as certs
 from haproxy_ha_lib.haproxy import cfg, runtime
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from haproxy_ha_lib import nginx
 from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings.types import Settings
 
 QNETD = "corosync-qnetd"

@@ -136,6 +136,13 @@ def line(value: object) -> str:
     return text
 
 
+def line_as_it_is(value: object) -> str:
+    """One line of a file, with the blanks around it; it may be empty."""
+    if not isinstance(value, str) or has_control_characters(value, but="\t"):
+        raise Invalid("one line of text, without control characters; it may be empty")
+    return value
+
+
 # An escaped blank at the end is part of the last word.
 _LINE = re.compile(r"[\r\n]*(.*?(?:\\[ \t])?)[ \t\r\n]*", re.DOTALL)
 

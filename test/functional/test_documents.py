@@ -42,6 +42,8 @@ BY_HAND = ("test_pacemaker_live.py", "test_a_cluster_that_was_built_by_hand_is_a
 ELSEWHERE = {
     "docs/adopt.md, 1. Take over what is there": BY_HAND,
     "docs/adopt.md, 1. Take over what is there, 2": BY_HAND,
+    "docs/adopt.md, An nginx that is there already":
+        ("test_export_nginx.py", "test_the_document_s_example_is_what_an_export_prints"),
     "docs/operate.md, A load balancer is dead":
         ("test_operator.py", "test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can"),
     "docs/http.md, Browsers that ask by TLS alone":

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from haproxy_ha_lib import nginx as nginx_conf
 from haproxy_ha_lib.files import layout
 from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.nginx import conf as nginx_conf
 from haproxy_ha_lib.settings import build
 from support.certificates import self_signed
 from support.pillars import DEFAULTS, changed, rendered

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from haproxy_ha_lib import nginx
 from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.nginx import conf as nginx
 from support import edge
 from support.pillars import build
 from support.place import requires_tools

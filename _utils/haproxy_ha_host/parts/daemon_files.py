@@ -14,11 +14,12 @@ from haproxy_ha_host.haproxy import pool, runtime
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Changes, Outcome
-from haproxy_ha_lib import listeners, nginx
+from haproxy_ha_lib import listeners
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
 from haproxy_ha_lib.haproxy import sandbox
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
 
@@ -63,7 +64,8 @@ class DaemonFiles:
         """The set that the daemon should read. Raises :class:`entries.Absent`."""
         own_log_format = not _log_format_elsewhere(settings.paths)
         wanted = entries.filled(self.minion, layout.files_of(self.name, settings, secrets, own_log_format))
-        return {**_left_over(wanted, settings), **wanted} if self.name == "haproxy" else wanted
+        left_over = {"haproxy": _left_over, "nginx": _left_over_of_nginx}.get(self.name)
+        return {**left_over(wanted, settings), **wanted} if left_over else wanted
 
     def shown(self) -> dict[str, Any]:
         """The set as people may see it: {path: entry as data}."""
@@ -154,6 +156,12 @@ def _left_over(wanted: FileSet, settings: Settings) -> FileSet:
     directory = settings.paths["haproxy_certificates"]
     known = sorted(daemons.installed_before(daemon("haproxy", settings)))
     return {path: None for path in known if os.path.dirname(path) == directory and path not in wanted}
+
+
+def _left_over_of_nginx(wanted: FileSet, settings: Settings) -> FileSet:
+    """The files that an earlier run has installed and pillar no longer names; without nginx.conf there is no nginx."""
+    known = sorted(daemons.installed_before(daemon("nginx", settings)) - {nginx.main_file(settings)})
+    return {path: None for path in known if path not in wanted}
 
 
 def _log_format_elsewhere(paths: Mapping[str, str]) -> bool:

@@ -10,9 +10,9 @@ from salt.exceptions import CommandExecutionError
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Outcome
-from haproxy_ha_lib import nginx
 from haproxy_ha_lib.files import fileset, layout
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings.types import Settings
 
 log = logging.getLogger(__name__)

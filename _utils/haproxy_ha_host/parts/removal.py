@@ -18,8 +18,8 @@ from haproxy_ha_host.cluster import operate
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import daemon_files, entries
 from haproxy_ha_host.parts.outcome import Changes, Outcome
-from haproxy_ha_lib import nginx
 from haproxy_ha_lib.files import fileset, layout
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings.types import Settings
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,9 @@ def _nginx(settings: Settings, available: Callable[[str], bool]) -> Trace:
 def _app_server(settings: Settings, available: Callable[[str], bool]) -> Trace:
     """nginx goes with our site, unless it serves other sites too."""
     paths = settings.paths
-    own = tuple(paths[key] for key in ("nginx_site_enabled", "nginx_site", "nginx_http"))
+    named = tuple(paths[key] for key in ("nginx_site_enabled", "nginx_site", "nginx_http"))
+    known = daemons.installed_before(daemon_files.daemon("nginx", settings)) - {*named, nginx.main_file(settings)}
+    own = (*named, *sorted(known))
     if not any(map(os.path.lexists, own)):
         return Trace()
     index = layout.page_path(settings)

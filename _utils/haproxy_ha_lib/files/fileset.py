@@ -130,7 +130,8 @@ _SECRETS = [
         r"""(?<!del-header )(\b(?:(?:Proxy-)?Authorization|X-(?:Api-Key|Auth-Token|Token)|Api-Key)["']?[ \t]+)[^\n]+""",
         r"""(\bsend(?:-lf)?[ \t]+["']?AUTH\b)[^\n]+""",  # tcp-check of Redis
         r"""(\b(?:pre)?setenv[ \t]+\S+[ \t]+)[^\n]+""",
-        r"""(\b(?:secure_link_secret|cluster-secret)[ \t]+)[^\n]+""",  # nginx; QUIC
+        r"""(\b(?:secure_link_(?:secret|md5)|cluster-secret)[ \t]+)[^\n]+""",  # nginx; QUIC
+        r"""(\bin upstream "[^\s:"@/]+:)[^\s"@]+""",  # nginx of a URL that it refuses
         rf"""(\b{_SETS}["']?[ \t]+["'$]*{_NAME}["']?[ \t]+)[^\n]+""",
         rf"""((?:\\n|["']){_NAME}:(?:\\?[ \t])+)[^\n]+""",  # in the text of a request
         rf"""(\bset-var(?:-fmt)?\({_NAME}[^)\n]*\)[ \t]+str\()[^)\n]*""",

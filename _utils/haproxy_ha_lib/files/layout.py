@@ -8,10 +8,11 @@ from typing import Any
 
 import jinja2
 
-from haproxy_ha_lib import corosync, nginx
+from haproxy_ha_lib import corosync
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet, owned_by_root
 from haproxy_ha_lib.haproxy import cfg, runtime, sandbox
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
 
@@ -172,8 +173,18 @@ def _made(template: str, model: Any, mode: str = "0644", group: str = "root") ->
 
 def _nginx(settings: Settings, own_log_format: bool) -> FileSet:
     """The configuration is not world-readable: raw lines may hold passwords. nginx reads it as root."""
+    own = {path: _nginx_lines({"lines": lines}) for path, lines in nginx.files(settings).items()}
+    links = {path: FileEntry(link=target) for path, target in nginx.links(settings).items()}
+    return {**_nginx_sites(settings, own_log_format), **own, **links}
+
+
+def _nginx_lines(model: Tree) -> FileEntry:
+    return _made("nginx_lines.conf.jinja", model, "0640")
+
+
+def _nginx_sites(settings: Settings, own_log_format: bool) -> FileSet:
     paths, model = settings.paths, nginx.model(settings, own_log_format)
-    http = {paths["nginx_http"]: _made("nginx_http.conf.jinja", model["http"], "0640") if model["http"] else None}
+    http = {paths["nginx_http"]: _nginx_lines(model["http"]) if model["http"] else None}
     if not model["sites"]:
         return {**http, paths["nginx_site_enabled"]: None, paths["nginx_site"]: None}
     return {

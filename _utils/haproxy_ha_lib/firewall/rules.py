@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from haproxy_ha_lib import corosync, nginx
+from haproxy_ha_lib import corosync
 from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings.checks import EVERY_ADDRESS
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Rule

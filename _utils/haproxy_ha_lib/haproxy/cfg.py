@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from haproxy_ha_lib import nginx
 from haproxy_ha_lib.haproxy import edge, queue
 from haproxy_ha_lib.haproxy.sections import PROXIES
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings.types import AppServer, Settings
 from haproxy_ha_lib.types import Lines, Section, Tree
 from haproxy_ha_lib.values import bracketed, is_hash

@@ -22,6 +22,9 @@ from saltext.pacemaker.cib.hidden import MARKER
 NOTHING_ADDED = {"keep_server_states": False, "maxconn": 0, "tls": {"bind": "none"}}
 """What keeps the formula from adding lines to `global` and `defaults`."""
 
+BUILT_IN: Tree = {"frontends": {"http": None}, "backends": {"app_pool": None}}
+"""The proxies of defaults.yaml, which no file server needs to tell."""
+
 _NATURAL = ("global", "userlists", "peers", "resolvers", "caches", "sections", "defaults", *PROXIES.values())
 """Keys in the order of the formula's haproxy.cfg."""
 

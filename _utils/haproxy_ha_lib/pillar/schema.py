@@ -71,6 +71,21 @@ def raw_line_of_nginx(value: object) -> str:
     return values.line(value)
 
 
+def file_of_nginx(value: object) -> str:
+    """The path of a file below nginx's directory that the formula does not write itself."""
+    path = _FILE_OF_NGINX(value)
+    if path in ("conf.d/haproxy_ha.conf", "sites-available/haproxy_ha", "sites-enabled/haproxy_ha"):
+        raise values.Invalid("a file that the formula does not write itself")
+    return path
+
+
+_FILE_OF_NGINX = values.matching(
+    r"(?!.*/\.\.?(/|$))(?!\.\.?(/|$))[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*",
+    "a path below nginx's directory of letters, digits and . _ @ + -",
+)
+_LINK_OF_NGINX = values.matching(r"[A-Za-z0-9._@+/-]+", "a path of letters, digits and . _ @ + -")
+
+
 def system_option(value: object) -> bool | int | str:
     """A value of corosync.conf's `system` section; YAML 1.1 makes booleans of yes and no."""
     if isinstance(value, (bool, int)):
@@ -258,6 +273,13 @@ _NGINX = Keys("The app tier.", {
         "options": Items("Further lines of its `server` block.", _NGINX_LINES),
     }),
     "sites": Table("Further sites, in order.", "site", _NGINX_SITE),
+    "files": Table(
+        "Files of nginx as they are, as `haproxy_ha.export` prints them. One that is taken out is deleted, but for "
+        f"nginx.conf. `listen` takes {', '.join(OWN_ADDRESSES)} for an address of the machine.",
+        "path below /etc/nginx", Items("Its lines.", Value("One line, which may be empty.", values.line_as_it_is)),
+        key=file_of_nginx),
+    "links": Table("Links there, such as those of sites-enabled.", "path below /etc/nginx",
+                   Value("What it leads to.", _LINK_OF_NGINX), key=file_of_nginx),
 })
 
 _LINES = Value("One raw line.", raw_line)

@@ -17,6 +17,7 @@ from haproxy_ha_lib.cluster import objects as cluster
 from haproxy_ha_lib.firewall import rules
 from haproxy_ha_lib.haproxy import cfg, edge, queue
 from haproxy_ha_lib.haproxy.sections import PROXIES
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.pillar import pasted, schema
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
@@ -85,6 +86,7 @@ def settings(
     me = addresses.own(read, minion_id)
     haproxy, unknown = _haproxy(read, secret, floating_ip, me)
     problems += unknown if "load_balancer" in roles else []
+    problems += _unknown_in_nginx(read["nginx"]["files"], me) if "app_server" in roles else []
     objects = {section: read["cluster"].pop(section) for section in schema.CONFIGURATION_SECTIONS}
     configuration, found, doubts = cluster.configuration(
         floating_ip, objects, read["cluster"]["fencing"], read["cluster"]["replaces"]
@@ -220,6 +222,15 @@ def _haproxy(read: Tree, secret: Tree, floating_ip: FloatingIP, me: Tree) -> tup
         "repository": haproxy["repository"] if haproxy["repository"]["uri"] else None,
         "stats": {**resolved(haproxy["stats"]), "password": bool(secret["haproxy"]["stats"]["password"])},
     }, problems
+
+
+def _unknown_in_nginx(files: Tree, me: Tree) -> list[Problem]:
+    """The words for addresses that this machine lacks; the private one is told by addresses.fill_in already."""
+    return [
+        Problem((ROOT, "nginx", "files", path, number), _unknown(word))
+        for path, lines in files.items() for number, line in enumerate(lines) for word in nginx.own_words(line)
+        if word != "private" and not me[schema.OWN_ADDRESSES[word]]
+    ]  # fmt: skip
 
 
 def _unknown(word: str) -> str:

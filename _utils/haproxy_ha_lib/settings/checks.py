@@ -10,10 +10,10 @@ import ipaddress
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from haproxy_ha_lib import nginx as nginx_conf
 from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.haproxy import cfg, edge
 from haproxy_ha_lib.haproxy.sections import LINES, PROXIES
+from haproxy_ha_lib.nginx import conf as nginx_conf
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing
 from haproxy_ha_lib.settings import addresses, examples
@@ -247,7 +247,7 @@ def markers(read: Tree, roles: Roles) -> Iterator[Problem]:
 
 
 def _marked(value: Any, path: Path) -> Iterator[Path]:
-    if isinstance(value, str) and hidden.MARKER in value and not value.startswith("#"):
+    if isinstance(value, str) and hidden.MARKER in value and not value.lstrip().startswith("#"):
         yield path
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
@@ -430,6 +430,13 @@ def nginx_braces(read: Tree, roles: Roles) -> Iterator[Problem]:
             yield Problem(where, problem)
 
 
+def nginx_files(read: Tree, roles: Roles) -> Iterator[Problem]:
+    """A path is a file or a link."""
+    for path in read["nginx"]["links"]:
+        if path in read["nginx"]["files"]:
+            yield Problem((ROOT, "nginx", "links", path), "nginx:files has it as a file")
+
+
 CHECKS = (
     secrets,
     known_secrets,
@@ -458,4 +465,5 @@ CHECKS = (
     statistics,
     port_clashes,
     nginx_braces,
+    nginx_files,
 )

@@ -136,6 +136,10 @@ class Tutorial(System):
 
     def install(self) -> None:
         install_haproxy()
+        self.pair()
+
+    def pair(self) -> None:
+        """The cluster, on load balancers that have HAProxy."""
         for host in BALANCERS:
             target = machine(host)
             packages = ("corosync", "pacemaker", "pacemaker-cli-utils", "crmsh", "resource-agents")

@@ -36,7 +36,7 @@ def test_the_files_of_a_daemon_need_no_secret_of_another():
 def test_an_app_server_has_nginx():
     files = layout.daemon_files(valid(minion_id="app-1"))
     assert outline(files["nginx"]) == [
-        ("/etc/nginx/conf.d/haproxy_ha.conf", "nginx_http.conf.jinja"),
+        ("/etc/nginx/conf.d/haproxy_ha.conf", "nginx_lines.conf.jinja"),
         ("/etc/nginx/sites-available/haproxy_ha", "nginx_sites.conf.jinja"),
         ("/etc/nginx/sites-enabled/haproxy_ha", "/etc/nginx/sites-available/haproxy_ha"),
         ("/etc/nginx/sites-enabled/default", None),

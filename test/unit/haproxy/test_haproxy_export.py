@@ -10,7 +10,7 @@ from haproxy_ha_lib.haproxy.sections import WORDS
 from haproxy_ha_lib.settings.types import Machine
 from saltext.pacemaker.cib.hidden import MARKER
 from support import exported
-from support.pillars import build
+from support.pillars import DEFAULTS, build
 
 SITE = """\
 # The shop
@@ -85,6 +85,12 @@ def test_what_fits_a_key_has_it():
             "app_pool": None,
         },
     }
+
+
+def test_the_proxies_that_are_built_in_are_those_of_the_defaults():
+    assert {table: set(names) for table, names in export.BUILT_IN.items()} == {
+        table: set(DEFAULTS["haproxy"][table]) for table in ("frontends", "backends")
+    }  # fmt: skip
 
 
 def test_its_order_is_there_only_where_it_is_another_one():

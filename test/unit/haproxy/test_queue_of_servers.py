@@ -2,8 +2,8 @@
 
 import pytest
 
-from haproxy_ha_lib import nginx
 from haproxy_ha_lib.haproxy import cfg, edge, queue
+from haproxy_ha_lib.nginx import conf as nginx
 from support.pillars import build
 
 MINE = {"app-1": {"nginx_requests": 512}}

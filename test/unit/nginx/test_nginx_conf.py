@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from haproxy_ha_lib import nginx
 from haproxy_ha_lib.files import layout
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings import build
 from support.pillars import DEFAULTS, REMOVED, changed, rendered, text_of, valid
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from haproxy_ha_lib.pillar.schema import OWN_ADDRESSES
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Lines, Tree
 from haproxy_ha_lib.values import bracketed
@@ -85,6 +86,42 @@ def requests(configuration: str, files: int) -> int:
     return min(connections, number("worker_rlimit_nofile", files) // 2)
 
 
+_OWN = re.compile(rf"((?<![\w$-])listen[ \t]+)({'|'.join(OWN_ADDRESSES)})(?=[:;\s]|$)")
+
+
+def own_words(line: str) -> list[str]:
+    """The words of a line of a file that stand for addresses of the machine; in a comment they are words."""
+    return [] if is_comment(line) else [match[2] for match in _OWN.finditer(line)]
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line is nothing but a comment."""
+    return line.lstrip().startswith("#")
+
+
+def files(settings: Settings) -> dict[str, list[str]]:
+    """The lines of each file that pillar has as it is, by its path, with this machine's addresses."""
+    directory, me = settings.paths["nginx_dir"], settings.me
+
+    def address(match: re.Match[str]) -> str:
+        return match[1] + bracketed(getattr(me, OWN_ADDRESSES[match[2]]) or "")
+
+    return {
+        f"{directory}/{name}": [line if is_comment(line) else _OWN.sub(address, line) for line in lines]
+        for name, lines in settings.nginx["files"].items()
+    }
+
+
+def links(settings: Settings) -> dict[str, str]:
+    """The links that pillar has, by their paths."""
+    return {f"{settings.paths['nginx_dir']}/{name}": target for name, target in settings.nginx["links"].items()}
+
+
+def main_file(settings: Settings) -> str:
+    """nginx's own configuration, without which it does not start."""
+    return f"{settings.paths['nginx_dir']}/nginx.conf"
+
+
 def unbalanced(lines: Lines) -> str | None:
     """Say what is wrong with the braces of raw lines, None where nothing is."""
     depth = 0
@@ -113,11 +150,15 @@ def _http(settings: Settings, own_log_format: bool) -> Tree | None:
     ]
     believed = [f"geo {peer} {BALANCER} {{", "    default 0;", *(f"    {one} 1;" for one in balancers(settings)), "}"]
     lines = [
-        *(log_format if own_log_format else []),
+        *(log_format if own_log_format and not _defined_in_pillar(settings) else []),
         *(believed if has_sites(settings.nginx) else []),
         *settings.nginx["options"],
     ]
     return {"lines": lines} if lines else None
+
+
+def _defined_in_pillar(settings: Settings) -> bool:
+    return any(defines_log_format("\n".join(lines)) for lines in settings.nginx["files"].values())
 
 
 def _sites(settings: Settings) -> list[list[str]]:

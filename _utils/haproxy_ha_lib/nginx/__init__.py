@@ -1,0 +1,1 @@
+"""What nginx is: its files, and those that were there as pillar."""
