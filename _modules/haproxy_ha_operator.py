@@ -10,6 +10,7 @@ from typing import Any
 
 from haproxy_ha_host import corosync, exported, nss, verification
 from haproxy_ha_host import overview as host_overview
+from haproxy_ha_host import traffic as host_traffic
 from haproxy_ha_host.cluster import operate
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib import overview as screen
@@ -169,8 +170,9 @@ def overview(data=False):
 
     data : ``False``
         True: the same as data (bool): ``{"minion", "time", "version", "roles", "address", "cluster", "nodes", "since",
-        "haproxy", "servers", "certificates", "api", "fencing", "changed", "written", "notes"}``. ``cluster`` is what
-        :func:`status` returns, ``since`` is ``{resource: {node: seconds since 1970}}``, ``notes`` is what to look at.
+        "haproxy", "servers", "certificates", "api", "fencing", "changed", "written", "notes", "hindrances"}``.
+        ``cluster`` is what :func:`status` returns, ``since`` is ``{resource: {node: seconds since 1970}}``, ``notes``
+        is what to look at, ``hindrances`` what of it is in the way of a move now.
 
     On an app server it has what is known there. Raises CommandExecutionError while something is wrong in pillar.
 
@@ -201,6 +203,32 @@ def status():
         salt primary haproxy_ha.status
     """
     return operate.status(_minion())
+
+
+def traffic(url, seconds=10, interval=0.02, verify=True):
+    """
+    Ask a URL at a steady rate, each time on a connection of its own, and return what each request got: what the drill
+    is measured by (``salt-run state.orchestrate haproxy_ha.orchestrate.drill``). For any minion.
+
+    url
+        What to ask (str): ``http://`` or ``https://``, a host, a path.
+    seconds : ``10``
+        For how long (float), at most 600.
+    interval : ``0.02``
+        How often, in seconds (float), at least 0.005.
+    verify : ``True``
+        False: the certificate is not checked (bool).
+
+    Returns ``{"samples": [[start, seconds, status]]}``: when each began in seconds since 1970, how long it took, and
+    the status of the answer; 0 for none within a second. Raises SaltInvocationError for arguments that make no sense.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt client haproxy_ha.traffic http://203.0.113.10/ seconds=5
+    """
+    return {"samples": [list(sample) for sample in host_traffic.record(url, seconds, interval, verify)]}
 
 
 def failover(to=None, timeout=60):

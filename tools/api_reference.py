@@ -26,8 +26,8 @@ KINDS = {
 }  # fmt: skip
 SOURCES = [path for folder in KINDS for path in sorted((REPOSITORY / folder).glob("*.py"))]
 # What a module imports beside the standard library and the formula's own packages; nothing of it is documented.
-_FOREIGN = ("requests", "salt", "salt.exceptions", "salt.loader", "salt.pillar", "salt.state", "salt.utils",
-            "salt.utils.yaml")  # fmt: skip
+_FOREIGN = ("requests", "salt", "salt.client", "salt.exceptions", "salt.loader", "salt.pillar", "salt.state",
+            "salt.utils", "salt.utils.yaml")  # fmt: skip
 _NOT_CALLED = ("mod_watch", "mod_aggregate")
 """What Salt calls in a state module by itself."""
 

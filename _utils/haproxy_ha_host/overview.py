@@ -34,7 +34,7 @@ def find(minion: Minion) -> Tree:
 
 _NOTHING: Tree = {
     "services": {}, "address": None, "cluster": {}, "nodes": [], "since": {}, "written": "", "haproxy": {},
-    "servers": [], "certificates": [], "api": "", "fencing": "", "notes": [],
+    "servers": [], "certificates": [], "api": "", "fencing": "", "notes": [], "hindrances": [],
 }  # fmt: skip
 
 
@@ -46,10 +46,10 @@ def _balancer(minion: Minion, settings: Settings) -> Tree:
     invalid = [probes.line(one) for one in dated if not one["result"]]
     api, fencing = _api(minion, settings), _fencing(minion, settings)
     down = [f"{row['backend']}/{row['server']}" for row in servers if not runtime.is_up(row)]
+    ill = [text for text, well in (api, fencing) if text and not well]
     notes = [
         *cluster["notes"], *invalid, *ending,
-        *([f"servers that get no requests: {', '.join(standing.some(down))}"] if down else []),
-        *(text for text, well in (api, fencing) if text and not well),
+        *([f"servers that get no requests: {', '.join(standing.some(down))}"] if down else []), *ill,
     ]  # fmt: skip
     return {
         "address": settings.floating_ip.address,
@@ -62,6 +62,7 @@ def _balancer(minion: Minion, settings: Settings) -> Tree:
         "api": api[0],
         "fencing": fencing[0],
         "notes": notes,
+        "hindrances": [*standing.present(cluster["notes"]), *ill],
     }
 
 

@@ -168,9 +168,17 @@ def _failures(status: Tree) -> Iterator[str]:
     if over:
         latest = max(over, key=lambda one: one["time"])
         yield (
-            f"{len(over)} {'failure is' if len(over) == 1 else 'failures are'} over and only remembered, the latest: "
+            f"{len(over)} {'failure is' if len(over) == 1 else 'failures are'} {_REMEMBERED}, the latest: "
             f"{failure(latest)} (salt-call pacemaker.cleanup forgets)"
         )
+
+
+def present(notes: Iterable[str]) -> list[str]:
+    """Those of an overview's notes that are about now."""
+    return [note for note in notes if _REMEMBERED not in note]
+
+
+_REMEMBERED = "over and only remembered"
 
 
 def some(texts: Iterable[str], most: int = 5) -> list[str]:

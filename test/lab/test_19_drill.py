@@ -1,0 +1,70 @@
+"""A drill, as its operator starts it, on the running pair."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from lab import audit, salt
+from lab.machine import machine
+from lab.topology import BALANCERS, FLOATING_IP
+
+pytestmark = pytest.mark.slow
+URL = f"http://{FLOATING_IP}/"
+
+
+@pytest.fixture
+def drill(active):
+    """``salt-run state.orchestrate haproxy_ha.orchestrate.drill``: the state's return."""
+    master = machine("master")
+    master.run("salt-run", "saltutil.sync_all")
+    salt.call("saltutil.sync_all")
+
+    def run(**pillar):
+        argv = ["salt-run", "--out=json", "state.orchestrate", "haproxy_ha.orchestrate.drill"]
+        done = master.run(*argv, f"pillar={json.dumps({'source': 'app-1', 'url': URL, **pillar})}", check=False)
+        told = json.loads(done.stdout[done.stdout.index("{") :])["data"]
+        [state] = next(iter(told.values())).values()
+        return state
+
+    return run
+
+
+def said(state) -> str:
+    return str(state["changes"].get("return", "")) + state["comment"]
+
+
+def test_a_drill_shows_what_a_planned_move_and_a_kill_cost(drill):
+    owner = audit.active()
+    state = drill(limit=2, seconds=15, kinds=["failover", "kill"])
+    assert state["result"] is True, state
+    text = said(state)
+    for title in (f"failover: {owner} to ", "failover back: ", f"kill on {owner}"):
+        assert title in text
+    assert "All is well." in text and audit.active() == owner
+    page = re.search(r"Report: (\S+?\.html)", text)[1]
+    report = json.loads(machine("master").read(page.replace(".html", ".json")))
+    assert [trial["requests"] > 500 for trial in report["trials"]] == [True] * 3
+    assert max(trial["gap"] for trial in report["trials"][:2]) < 0.5
+    assert machine("master").read(page).count("<svg") == 3
+
+
+def test_a_limit_that_is_exceeded_is_a_failure(drill):
+    state = drill(limit=0.001, seconds=8)
+    assert state["result"] is False
+    assert "TOO LONG" in said(state) and "The limit was exceeded." in said(state)
+
+
+def test_nothing_is_done_to_a_pair_that_is_not_well_or_without_a_good_answer(drill):
+    state = drill(url="http://203.0.113.77/")
+    assert state["result"] is False and "Nothing was done: app-1 asked http://203.0.113.77/" in said(state)
+    passive = audit.passive()
+    salt.call("pacemaker.standby", target=passive)
+    try:
+        state = drill()
+        assert state["result"] is False and f"{passive} is in standby" in said(state)
+    finally:
+        salt.call("pacemaker.online", target=passive)
+    assert audit.settle() in BALANCERS
