@@ -512,7 +512,10 @@ def resolve_make(rest):
 
 
 def resolve_python(rest):
-    assert find_spec(rest[1]) if rest[0] == "-m" else (REPOSITORY / rest[0]).exists()
+    if rest[0] != "-m":
+        assert (REPOSITORY / rest[0]).exists()
+    else:
+        assert find_spec(rest[1]) or list((REPOSITORY / "extension").glob(f"*/src/{rest[1].replace('.', '/')}"))
 
 
 def resolve_script(program, rest):
