@@ -29,6 +29,14 @@ def silent(master):
     return daemon.id
 
 
+@pytest.fixture(scope="module")
+def primary(master):
+    """A load balancer."""
+    daemon = master.salt_minion_daemon("primary")
+    with daemon.started():
+        yield daemon
+
+
 @pytest.fixture
 def orchestrate(master):
     """``salt-run state.orchestrate``: the states' returns, by id."""
@@ -89,7 +97,7 @@ def test_roles_says_what_is_wrong_in_place_of_an_empty_list(pillar, salt):
     assert "salt://haproxy_ha/defaults.yaml is not on" in salt("haproxy_ha.roles", saltenv="staging")
 
 
-def test_the_mine_that_fills_while_another_formula_runs_is_no_green_run(master, minion, pillar, salt, tmp_path):
+def test_the_mine_that_fills_while_another_formula_runs_is_no_green_run(master, primary, pillar, salt, tmp_path):
     """Rendered while a load balancer's address was unknown, the run has left everything out."""
     pillar(changed({"mine": True, "load_balancers:primary:private_ip": REMOVED}))
     begun, arrived = tmp_path / "begun", tmp_path / "arrived"
@@ -98,11 +106,11 @@ def test_the_mine_that_fills_while_another_formula_runs_is_no_green_run(master, 
     slow = Path(master.config["file_roots"]["base"][-1], "slow.sls")
     slow.write_text(json.dumps({"another formula's": {"cmd.run": [{"name": script}, {"order": "first"}]}}), "utf-8")
     cli = master.salt_cli(timeout=120)
-    with master.salt_minion_daemon("primary").started(), ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool:
         job = pool.submit(salt, "state.apply", "slow,haproxy_ha", test=False)
         assert wait_for(begun.exists, 60)
         told = ("haproxy_ha.addresses", "private_ip=10.132.20.10")
-        assert cli.run("mine.send", *told, mine_function="test.kwarg", minion_tgt="primary").data is True
+        assert cli.run("mine.send", *told, mine_function="test.kwarg", minion_tgt=primary.id).data is True
         arrived.touch()
         done = states(job.result())
     assert salt("haproxy_ha.settings")["errors"] == []
@@ -111,3 +119,17 @@ def test_the_mine_that_fills_while_another_formula_runs_is_no_green_run(master, 
     assert guard["result"] is False
     assert "the mine has none of primary" in guard["comment"]
     assert guard["comment"].endswith("It is right now: run it again.")
+
+
+@pytest.mark.parametrize("sent", ["nonsense", "private_ip=192.0.2.7"])
+def test_nonsense_in_the_mine_costs_the_app_server_that_sent_it(master, minion, primary, pillar, salt, sent):
+    pillar(changed({"mine": True, f"app_servers:{minion.id}:private_ip": REMOVED,
+                    "app_servers:app-2": {"private_ip": "10.132.20.237"}}))  # fmt: skip
+    function = "test.kwarg" if "=" in sent else "test.echo"
+    assert salt("mine.send", "haproxy_ha.addresses", sent, mine_function=function) is True
+    cli = master.salt_cli(timeout=120)
+    assert cli.run("saltutil.sync_all", minion_tgt=primary.id).data
+    settings = cli.run("haproxy_ha.settings", minion_tgt=primary.id).data
+    assert settings["errors"] == [] and list(settings["app_servers"]) == ["app-2"]
+    (warning,) = settings["warnings"]
+    assert warning.startswith(f"haproxy_ha:app_servers:{minion.id}:private_ip: the mine ")
