@@ -13,7 +13,7 @@ PLACE = "/srv/wheels"
 # The place of the tools has what builds them, and shows the repository read-only.
 BUILD = """
 mkdir /tmp/formula
-cp -r LICENSE _modules _states _utils extension haproxy_ha tools /tmp/formula
+cp -r LICENSE _* extension haproxy_ha tools /tmp/formula
 cd /tmp/formula
 python3 tools/extensions.py >&2
 pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /tmp/wheels build/saltext-* >&2
