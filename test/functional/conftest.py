@@ -10,7 +10,7 @@ import pytest
 
 from haproxy_ha_host import daemons, files, units
 from saltext.pacemaker.live import process
-from support import REPOSITORY, agent_set, module_list
+from support import REPOSITORY, agent_set, module_list, wheels_installed
 from support.floatip import OK, FloatIP
 from support.minion import Minion
 from support.pillars import EXAMPLE
@@ -169,6 +169,12 @@ def daemon_files(single):
         return single("haproxy_ha.files", daemon, pillar, minion[daemon], test)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The directory that the two extensions are installed in."""
+    return wheels_installed.site(tmp_path_factory.mktemp("extensions"))
 
 
 @pytest.fixture(scope="module")

@@ -19,22 +19,6 @@ PILLAR = changed({
 })  # fmt: skip
 
 
-def pip(*arguments):
-    argv = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
-    subprocess.run(argv, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The two wheels, as pip builds and installs them."""
-    place = tmp_path_factory.mktemp("extensions")
-    for name in extensions.SOURCES:
-        project = extensions.assemble(name, place / "sources")
-        pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", place / "wheels", project)
-    pip("install", "--no-deps", "--no-index", "--target", place / "site", *sorted((place / "wheels").iterdir()))
-    return place / "site"
-
-
 def minion_of(site, folder):
     """A minion with what is installed there, and the formula that is in it."""
     environment = {"PYTHONPATH": str(site)}

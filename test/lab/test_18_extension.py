@@ -58,36 +58,42 @@ def test_minions_need_no_sync(bare, archive):
     assert [path for path in extensions if path.exists() and list(path.iterdir())] == []
 
 
-def install_ssh(target: Machine, package: str) -> None:
+def open_by_ssh(archive: bytes, *hosts: str) -> None:
+    """A master with the extensions and a key, and hosts without Salt that it opens."""
+    master = machine("master")
+    serve_what_the_wheel_has(archive)
+    install(master, "openssh-client")
+    master.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh/id_ed25519")
+    master.write("/etc/salt/roster", ROSTER)
+    for host in map(machine, hosts):
+        host.run("systemctl", "disable", "--now", "salt-minion")
+        host.run("rm", "-r", "/opt/salt", "/etc/salt")
+        install(host, "openssh-server")
+        host.write("/root/.ssh/authorized_keys", master.read("/root/.ssh/id_ed25519.pub"), 0o600)
+
+
+def install(target: Machine, package: str) -> None:
     target.run("apt-get", "-qq", "update")
     target.run("apt-get", "-qq", "install", "--no-install-recommends", package)
 
 
-@pytest.fixture
-def reached_by_ssh(bare, archive):
-    """Hosts without Salt, with the master's key, and a master with the extensions."""
-    master = machine("master")
-    serve_what_the_wheel_has(archive)
-    install_ssh(master, "openssh-client")
-    master.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh/id_ed25519")
-    master.write("/etc/salt/roster", ROSTER)
-    for name in MINIONS:
-        machine(name).run("systemctl", "disable", "--now", "salt-minion")
-        machine(name).run("rm", "-r", "/opt/salt", "/etc/salt")
-        install_ssh(machine(name), "openssh-server")
-        machine(name).write("/root/.ssh/authorized_keys", master.read("/root/.ssh/id_ed25519.pub"), 0o600)
-
-
-def over_ssh(*arguments: str, target: str = "*") -> dict:
-    """What salt-ssh prints, with the key that its master was given for the purpose."""
+def by_ssh(target: str, *arguments: str) -> tuple[int, dict]:
+    """The exit code of salt-ssh, and what came from each target."""
     argv = ["salt-ssh", "--ignore-host-keys", "--priv=/root/.ssh/id_ed25519", "--out=json", "--static"]
     said = machine("master").run(*argv, target, *arguments, check=False)
     assert said.stdout.startswith("{"), said.stdout + said.stderr
     assert cloud.api_token() not in said.stdout + said.stderr
-    return json.loads(said.stdout)
+    return said.returncode, json.loads(said.stdout)
 
 
-def test_salt_ssh_builds_it_on_hosts_without_salt(reached_by_ssh):
+def over_ssh(*arguments: str, target: str = "*") -> dict:
+    code, told = by_ssh(target, *arguments)
+    assert code == 0, told
+    return told
+
+
+def test_salt_ssh_builds_it_on_hosts_without_salt(bare, archive):
+    open_by_ssh(archive, *MINIONS)
     is_built_by(lambda *options: over_ssh("state.apply", "haproxy_ha", *options))
     assert over_ssh("haproxy_ha.roles", target="primary") == {"primary": ["load_balancer"]}
     told = over_ssh("haproxy_ha.verify")
@@ -98,3 +104,18 @@ def test_salt_ssh_builds_it_on_hosts_without_salt(reached_by_ssh):
     jobs = machine("master").root / "var/cache/salt/master/jobs"
     kept = b"".join(path.read_bytes() for path in jobs.rglob("*") if path.is_file())
     assert kept and cloud.api_token().encode() not in kept
+
+
+@pytest.mark.parametrize("release", ["3006", "3007"])
+def test_salt_ssh_of_an_older_salt_is_refused(release, archive):
+    lab.up(release)
+    try:
+        open_by_ssh(archive, "app-1")
+        for options in ([], ["test=True"]):
+            code, returned = by_ssh("app-1", "state.apply", "haproxy_ha", *options)
+            [state] = outcome.states(returned, "app-1")
+            assert code and state["result"] is False and "salt-ssh needs Salt 3008 or later" in state["name"]
+        code, returned = by_ssh("app-1", "haproxy_ha.roles")
+        assert code and f"salt-ssh of Salt 3008 or later is needed; this is {release}" in returned["app-1"]
+    finally:
+        lab.down()
