@@ -17,6 +17,9 @@ from .haproxy import on, online, owned_by_other, standby
 DAEMONS, HOSTS_DOWN = "Corosync and Pacemaker", "whole hosts"
 PACEMAKER = ("based", "controld", "execd", "attrd", "schedulerd", "fenced")
 TAKEOVER = 2.5  # a loss of power: detection, Pacemaker, the agent
+DELAY = 2  # seconds by which the one with the address is spared
+# If it was the DC, a new one may be there before the operator's fencing has succeeded, and fences once more, delayed.
+FENCED = TAKEOVER + DELAY
 
 
 def power_on(*roles: str):
@@ -141,7 +144,7 @@ def _has_cib_manager(role: str):
 
 def _with_fencing(scene: Scene) -> None:
     """It is off by default."""
-    formula.set_pillar({"fencing": {"enabled": True, "delay": 2}})
+    formula.set_pillar({"fencing": {"enabled": True, "delay": DELAY}})
     formula.apply(target=",".join(BALANCERS))
     audit.settle()
     _LEADERS[scene.active] = machine(scene.active).leader()
@@ -222,11 +225,11 @@ FAULTS = [
     ),
     Fault(
         "fence-reboot", DAEMONS, "`stonith_admin --reboot`, active balancer", _fence("reboot"), _without_fencing,
-        gap=TAKEOVER, moves=1, calls=400, after=_was_rebooted, within=60.0,
+        gap=FENCED, moves=1, calls=400, after=_was_rebooted, within=60.0,
     ),
     Fault(
         "fence-off", DAEMONS, "`stonith_admin --fence`, active balancer, and `--unfence`", _fence("fence"), _unfence,
-        gap=TAKEOVER, moves=1, calls=400, after=_is_off, within=60.0, operator="`stonith_admin --unfence`, when it may",
+        gap=FENCED, moves=1, calls=400, after=_is_off, within=60.0, operator="`stonith_admin --unfence`, when it may",
     ),
     Fault(
         "cluster-stop-active", DAEMONS, "`systemctl stop pacemaker corosync`, active balancer",
