@@ -44,6 +44,7 @@ ELSEWHERE = {
     "docs/adopt.md, 1. Take over what is there, 2": BY_HAND,
     "docs/adopt.md, An nginx that is there already":
         ("test_export_nginx.py", "test_the_document_s_example_is_what_an_export_prints"),
+    "docs/migrate.md, From keepalived": ("../lab/test_20_migration.py", "test_from_keepalived"),
     "docs/operate.md, A load balancer is dead":
         ("test_operator.py", "test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can"),
     "docs/http.md, Browsers that ask by TLS alone":
@@ -64,6 +65,8 @@ ELSEWHERE = {
 }
 """Examples that a test of another file takes from the document: they need a live cluster, or an authority."""
 SEEN = {}
+BEFORE = ("keepalived",)
+"""Services that a machine had before the formula."""
 
 COROSYNC_CONF = "/etc/corosync/corosync.conf"
 ANCHOR, PRIVATE = "10.17.1.18", "10.132.20.10"
@@ -473,8 +476,8 @@ def test_a_command_can_be_given_as_it_stands(words, document, loaded):
         resolve_script(program, rest)
     else:
         assert program == "certbot" or shutil.which(program) or commands.program(program), f"no host has {program}"
-        units = rest[1:] if program in ("systemctl", "journalctl") else []
-        assert set(units) <= set(DEFAULTS["services"].values())
+        units = [word for word in rest[1:] if program in ("systemctl", "journalctl") and word[0] != "-"]
+        assert set(units) <= {*DEFAULTS["services"].values(), *BEFORE}
 
 
 def resolve_salt(program, rest, loaded):
