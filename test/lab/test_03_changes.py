@@ -185,13 +185,13 @@ def test_one_balancer_down_is_said_at_once_and_an_emergency_change_is_proven(pil
     machine(down).power_off()
     try:
         wait_for(f"{down} to be missed", lambda: salt.call("haproxy_ha.status", target=active)[active]["offline"], 30)
+        pillar(on_port(8081))
         screen = overview()
         assert f"{FLOATING_IP} is on {active} since" in screen
         assert f"{down}: offline, no HAProxy" in screen
         # Salt's own words, or ours where it says nothing of a minion that it does not miss yet.
         assert re.search(rf"^{down}\n\n  (Minion did not return|does not answer)", screen, re.MULTILINE), screen
         assert f"- {down} is offline: start it" in screen
-        pillar(on_port(8081))
         for arguments in (["test=True"], []):
             run = salt.call("state.apply", "haproxy_ha", *arguments, target=active)
             [failure] = outcome.failed(run)
