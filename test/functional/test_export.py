@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from support import exported
-from support.certificates import self_signed
+from support import certificates, exported
 from support.pillars import changed
 from support.place import in_container, requires_tools
 
@@ -23,10 +22,8 @@ REFUSED = {"lua", "old", "newer", "no_action", "ftp"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _certificate(tmp_path_factory):
-    path = Path("/run/exported.pem")
-    path.write_text("".join(one.read_text() for one in self_signed(tmp_path_factory.mktemp("pem"), "www.example.com")))
-    yield
-    path.unlink()
+    with certificates.installed(Path("/run/exported.pem"), tmp_path_factory.mktemp("pem")):
+        yield
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host import files
 from haproxy_ha_lib.files.entry import FileEntry
-from support import documents
+from support import certificates, documents
 from support import exported_nginx as exported
-from support.certificates import self_signed
 from support.pillars import changed, rendered
 from support.place import in_container, requires_tools
 
@@ -27,10 +26,8 @@ REFUSED = {"broken", "lua", "tutorial"}
 
 @pytest.fixture(scope="module", autouse=True)
 def _certificate(tmp_path_factory):
-    path = Path("/run/exported-nginx.pem")
-    path.write_text("".join(one.read_text() for one in self_signed(tmp_path_factory.mktemp("pem"), "www.example.com")))
-    yield
-    path.unlink()
+    with certificates.installed(Path("/run/exported-nginx.pem"), tmp_path_factory.mktemp("pem")):
+        yield
 
 
 @pytest.fixture

@@ -145,8 +145,7 @@ def test_with_a_node_that_is_lost_the_first_call_is_the_assign(beyond, fault, co
         beyond.cloud.fault(**fault)
     assert (beyond("start", port=1, timeout=5).code, beyond.owner()) == (code, PRIMARY)
     counts = beyond.cloud.counts()
-    # One more, if the machine is so busy that the cloud has not yet done what it was asked for.
-    assert reads is None or reads <= counts["calls"] - counts["writes"] <= reads + 1
+    assert reads in (None, counts["calls"] - counts["writes"])
 
 
 def test_a_partition_that_ends_while_the_address_is_being_taken(beyond):

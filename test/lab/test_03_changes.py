@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 
 import pytest
 import yaml
@@ -189,8 +188,7 @@ def test_one_balancer_down_is_said_at_once_and_an_emergency_change_is_proven(pil
         screen = overview()
         assert f"{FLOATING_IP} is on {active} since" in screen
         assert f"{down}: offline, no HAProxy" in screen
-        # Salt's own words, or ours where it says nothing of a minion that it does not miss yet.
-        assert re.search(rf"^{down}\n\n  (Minion did not return|does not answer)", screen, re.MULTILINE), screen
+        assert f"{down}\n\n  Minion did not return" in screen
         assert f"- {down} is offline: start it" in screen
         for arguments in (["test=True"], []):
             run = salt.call("state.apply", "haproxy_ha", *arguments, target=active)

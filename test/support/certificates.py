@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
@@ -34,6 +36,14 @@ def self_signed(directory: Path, name: str, alternative: str = "") -> tuple[Path
     more = ["-addext", f"subjectAltName={alternative}"] if alternative else []
     openssl("req", "-x509", *_KEY, "-days", "9", "-subj", f"/CN={name}", "-out", paths[0], "-keyout", paths[1], *more)
     return paths
+
+
+@contextlib.contextmanager
+def installed(path: Path, directory: Path) -> Iterator[None]:
+    """A certificate with its key in one file, as configurations name it, while the block runs."""
+    path.write_text("".join(part.read_text() for part in self_signed(directory, "www.example.com")))
+    yield
+    path.unlink()
 
 
 class Authority:
