@@ -108,6 +108,25 @@ _STEP = re.compile(r"Diff: \+\+\+ (\d+\.\d+\.\d+)")
 _COUNTER = re.compile(r"""id=['"][^'"]*-(n[12]-[ab])['"].*?value=\W?(\d+)""")
 
 
+@pytest.mark.parametrize("heir", [{}, {"slow": {"agent": "ocf:heartbeat:Dummy"}}], ids=["gone", "another agent"])
+def test_what_goes_is_stopped_though_pacemaker_has_not_looked_yet_whether_it_runs(live, heir):
+    """Probes that take 3 s each, asked for again; an operator's refresh stands for a cluster that has just formed."""
+    state = "/run/Dummy-slow.state"  # the stop of what was only probed gets no parameters
+    slow = {"agent": cluster_changes.DUMMY, "params": {"op_sleep": 3}}
+    before, after = ({**BASE, "primitives": {**BASE["primitives"], **more}} for more in ({"slow": slow}, heir))
+    live.calls(["apply", {"desired": before}], ["settle", {}])
+    [home] = live.call("status")["resources"]["slow"]["nodes"]
+    live[home].run("test", "-e", state)
+    live["n1"].run("crm_resource", "--refresh", "--resource", "slow")
+    planned, done, settled = live.calls(
+        ["plan", {"desired": after}], ["apply", {"desired": after, "timeout": 60}], ["settle", {}]
+    )
+    unknown = "not known yet: whether slow, which goes or gets another agent, runs on"
+    assert planned["waiting"] == [f"{unknown} n1", f"{unknown} n2"]
+    assert (planned["changes"], done["waiting"], settled["pending"]) == (done["changes"], [], [])
+    assert live[home].run("test", "-e", state, check=False).returncode == 1
+
+
 def own(name):
     """The counters of a node."""
     return {f"{name}-a", f"{name}-b"}

@@ -5,6 +5,7 @@ What is asked for, what was found of it, and what is in the way: the decisions t
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -131,6 +132,18 @@ def not_ready(root: Element, request: Request) -> list[str]:
     if pending:
         reasons.append(f"still joining: {', '.join(pending)}")
     return reasons
+
+
+def unseen(probes: Collection[tuple[str, str]], dropped: Collection[str]) -> list[str]:
+    """
+    Why a change has to wait: Pacemaker does not know yet whether what goes runs, so that it would neither stop it nor
+    keep its successor from starting beside it.
+    """
+    return [
+        f"not known yet: whether {name}, which goes or gets another agent, runs on {node}"
+        for name, node in sorted(probes)
+        if name in dropped
+    ]
 
 
 def complaints(said: str) -> tuple[list[str], list[str]]:

@@ -379,6 +379,24 @@ class _Planner:
         self.result.foreign = sorted(set(self.result.foreign))
 
 
+def dropped(before: Document, after: Document) -> set[str]:
+    """
+    The ids of the primitives that go, or get another agent: whatever runs of them has to be stopped by the agent that
+    started it.
+    """
+    return {
+        name
+        for section, name in before.objects
+        if section == "primitives" and _agent(before, name) != _agent(after, name)
+    }
+
+
+def _agent(document: Document, name: str) -> Any:
+    """The agent of a primitive; None if there is no such primitive."""
+    key = ("primitives", name)
+    return document.agent(document.data(key)) if key in document.objects else None
+
+
 def lacks_tags(document: Document) -> bool:
     """
     Whether the schema of a CIB is too old for tags, which record what an owner makes.

@@ -23,6 +23,7 @@ from saltext.pacemaker.request import (
     not_ready,
     unknown_secrets,
     unsafe,
+    unseen,
 )
 from saltext.pacemaker.scheduler import limits, simulation
 from saltext.pacemaker.status import health, history, resources
@@ -91,7 +92,8 @@ def judge(machine: Machine, text: str, request: Request, live: bool, lost: Judge
     if plans.lacks_tags(after):
         raise _outdated_error(document)
     if lost is not None and lost.plan.digest == made.digest and not request.binds_effects:
-        return Judgement(made, lost.impact, waiting=not_ready(document.root, request))
+        waiting = not_ready(document.root, request) + _unseen(machine, text, document, after)
+        return Judgement(made, lost.impact, waiting=waiting)
     check_ids_of_limits(request.max_disruption, document, made)
     return _try_out(machine, text, request, document, made, after, live)
 
@@ -113,13 +115,21 @@ def _try_out(
     judgement = Judgement(made, simulation.difference(proposed, current))
     judgement.refused += made.conflicts + unknown_secrets(made)
     if live:
-        judgement.waiting = not_ready(document.root, request)
+        judgement.waiting = not_ready(document.root, request) + _unseen(machine, text, document, after)
         judgement.lacking = errors + _agent_problems(machine, made, after)
         judgement.refused += unsafe(made, then, proposed)
         judgement.problems = problems_of(machine, after, then, made.resources, simulation.busy(proposed))
         judgement.stale_probes = _stale_probes(machine, document, made.resources)
     judgement.refused += _broken_bounds(judgement, request, resources.containers(now, then))
     return judgement
+
+
+def _unseen(machine: Machine, text: str, document: Document, after: Document) -> list[str]:
+    """What goes and has not been looked for on every node yet."""
+    dropped = plans.dropped(document, after)
+    if not dropped:
+        return []
+    return unseen(reading.probes(machine, text) | history.probes_under_way(document.root), dropped)
 
 
 def _broken_bounds(judgement: Judgement, request: Request, containers: Containers) -> list[str]:

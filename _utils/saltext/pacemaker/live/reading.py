@@ -81,6 +81,17 @@ def read_scheduler(code: int, output: str, which: str = "that the cluster has") 
     raise failed(f"The scheduler cannot work with the configuration {which}", code)
 
 
+def probes(machine: Machine, text_of_cib: str) -> set[tuple[str, str]]:
+    """{(resource id, node name)} of the probes that the scheduler has still to ask for."""
+    with files.handed("") as [path]:
+        code, _, _ = machine.run(*SIMULATE, f"--save-graph={path}", stdin=text_of_cib)
+        graph = files.read(path)
+    try:
+        return simulation.probes(graph)
+    except ValueError:
+        raise failed("The scheduler has not said what it would look for", code) from None
+
+
 def running(machine: Machine) -> bool:
     """Whether Pacemaker runs on this machine, so that its CIB can be read."""
     try:

@@ -14,6 +14,7 @@ from saltext.pacemaker.status import resources
 from saltext.pacemaker.status.resources import base_id
 from saltext.pacemaker.types import Actions, Data, Element
 
+_PROBE = "_monitor_0"
 _DETAILS = ("node", "source", "dest", "role", "next-role", "reason")
 
 
@@ -88,6 +89,22 @@ def difference(proposed: Actions, current: Actions) -> Actions:
 def _key(action: Data) -> tuple[tuple[str, str], ...]:
     """What makes two actions the same: everything but the reason."""
     return tuple(sorted((key, str(value)) for key, value in action.items() if key != "reason"))
+
+
+def probes(graph: str) -> set[tuple[str, str]]:
+    """
+    {(resource id, node name)} of the probes in a graph that crm_simulate has saved: where it is not known yet whether
+    the resource runs. Raises ValueError for anything that is not such a graph.
+    """
+    try:
+        root = ET.fromstring(graph)
+    except ET.ParseError:
+        raise ValueError("crm_simulate saved no graph") from None
+    return {
+        (base_id(operation.get("operation_key", "")[: -len(_PROBE)]), operation.get("on_node", ""))
+        for operation in root.iter("rsc_op")
+        if operation.get("operation_key", "").endswith(_PROBE)
+    }
 
 
 def arrivals(actions: Actions) -> set[tuple[str, str]]:

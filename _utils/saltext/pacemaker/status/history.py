@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from saltext.pacemaker.status.resources import base_id
 from saltext.pacemaker.types import Counts, Element
@@ -36,13 +36,29 @@ def under_way(cib: Element) -> list[str]:
     scheduler takes them for done.
     """
     return [
-        f"finish the {operation.get('operation')} of {base_id(history.get('id', ''))} on {state.get('uname')}"
-        for state in cib.iterfind("status/node_state")
-        if not _is_down(state)
-        for history in state.iterfind("lrm/lrm_resources/lrm_resource")
-        for operation in history
-        if operation.get("op-status") == _PENDING and not any(_outlives(one, operation) for one in history)
+        f"finish the {operation.get('operation')} of {resource} on {node}"
+        for resource, node, operation in _pending(cib)
     ]
+
+
+def probes_under_way(cib: Element) -> set[tuple[str, str]]:
+    """
+    {(resource id, node name)} of the probes that nodes are carrying out. cib: element tree.
+    """
+    return {(resource, node) for resource, node, operation in _pending(cib) if _is_probe(operation)}
+
+
+def _pending(cib: Element) -> Iterator[tuple[str, str, Element]]:
+    """(resource id, node name, operation) of what nodes are carrying out."""
+    for state in cib.iterfind("status/node_state"):
+        for history in () if _is_down(state) else state.iterfind("lrm/lrm_resources/lrm_resource"):
+            for operation in history:
+                if operation.get("op-status") == _PENDING and not any(_outlives(one, operation) for one in history):
+                    yield base_id(history.get("id", "")), state.get("uname", ""), operation
+
+
+def _is_probe(operation: Element) -> bool:
+    return operation.get("operation") == "monitor" and operation.get("interval") == "0"
 
 
 def _outlives(ended: Element, begun: Element) -> bool:
@@ -154,8 +170,7 @@ def failed_probes(cib: Element, not_installed: bool = False) -> dict[tuple[str, 
 
 def _barring(operation: Element) -> bool:
     """Whether an entry of a resource's history is a probe that keeps the resource off its node."""
-    is_probe = operation.get("operation") == "monitor" and operation.get("interval") == "0"
-    return is_probe and operation.get("rc-code") in _BARRING
+    return _is_probe(operation) and operation.get("rc-code") in _BARRING
 
 
 def starts(cib: Element) -> dict[tuple[str, str], int]:
@@ -173,8 +188,8 @@ def starts(cib: Element) -> dict[tuple[str, str], int]:
 
 
 def _begins(operation: Element) -> bool:
-    probe = operation.get("operation") == "monitor" and operation.get("interval") == "0"
-    return operation.get("rc-code") == "0" and (probe or operation.get("operation") in ("start", "migrate_from"))
+    found = _is_probe(operation) or operation.get("operation") in ("start", "migrate_from")
+    return operation.get("rc-code") == "0" and found
 
 
 def last_written(cib: Element) -> str:

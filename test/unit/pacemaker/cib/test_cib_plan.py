@@ -140,6 +140,19 @@ def test_what_is_dropped_goes_with_what_refers_to_it():
     assert export(result.after, "haproxy_ha")["orders"]["both"]["sets"] == [{"resources": ["web"]}]
 
 
+@pytest.mark.parametrize(("change", "gone"), [
+    ((("primitives", "ip"), KeyError), {"ip"}),
+    ((("primitives", "ip", "agent"), "ocf:heartbeat:IPaddr"), {"ip"}),
+    ((("primitives", "ip", "params", "ip"), "192.0.2.2"), set()),
+])  # fmt: skip
+def test_what_is_dropped_goes_or_gets_another_agent(change, gone):
+    data = changed(*change)
+    if change[1] is KeyError:
+        del data["colocations"]
+    before = made(BASE)
+    assert plan.dropped(before, plan.make(before, data, "haproxy_ha").after) == gone
+
+
 def test_what_dangled_before_stays_as_it_was():
     text = made(BASE).text().replace("</tags>", '<tag id="odd"><obj_ref id="nowhere"/></tag></tags>')
     result = plan.make(Document.parse(text), changed(("colocations",), {}), "haproxy_ha")

@@ -44,9 +44,16 @@ def test_the_schedulers_words_are_kept():
 
 
 @pytest.mark.parametrize("text", ["", "nonsense"])
-def test_what_is_no_output_of_the_scheduler_is_refused(text):
+@pytest.mark.parametrize("read", [simulation.parse, simulation.probes])
+def test_what_is_no_output_of_the_scheduler_is_refused(read, text):
     with pytest.raises(ValueError, match="crm_simulate"):
-        simulation.parse(text)
+        read(text)
+
+
+def test_what_pacemaker_has_still_to_look_for_is_in_its_graph():
+    operations = (("web:0_monitor_0", "n1"), ("ip_monitor_0", "n2"), ("ip_monitor_10000", "n1"), ("ip_start_0", "n1"))
+    graph = "".join(f'<rsc_op operation_key="{key}" on_node="{node}"/>' for key, node in operations)
+    assert simulation.probes(f"<transition_graph>{graph}</transition_graph>") == {("web", "n1"), ("ip", "n2")}
 
 
 def test_what_was_pending_anyway_is_not_blamed_on_the_change():

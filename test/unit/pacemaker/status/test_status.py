@@ -72,6 +72,12 @@ def test_what_is_under_way_is_named_until_it_is_over(operations, found):
     assert history.under_way(with_history("n1", UP, operations)) == found
 
 
+def test_a_probe_is_a_monitor_without_interval():
+    operations = (entry("monitor", "-1"), entry("monitor"), STARTING, MONITORING)
+    cibs = [with_history("n1", UP, operation) for operation in operations]
+    assert [history.probes_under_way(cib) for cib in cibs] == [{("c", "n1")}, set(), set(), set()]
+
+
 @pytest.mark.parametrize(
     ("node", "state", "found"),
     [
