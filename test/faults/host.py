@@ -8,20 +8,31 @@ import subprocess
 import sys
 
 from lab.machine import machine
-from lab.shell import LabError
+from lab.shell import LabError, wait_for
 
 from .fault import Fault, Scene
-from .haproxy import on
+from .haproxy import on, online, owned_by_other, standby
 
 HOST = "the host"
 AGENTS = "/usr/lib/ocf/resource.d/haproxy_ha"
 _BUSY: list[subprocess.Popen] = []
 
 
+def _occupy(per_core: int, *weight: str) -> None:
+    """So many busy processes for each core."""
+    count = per_core * (os.cpu_count() or 1)
+    _BUSY.extend(subprocess.Popen([*weight, sys.executable, "-c", "while True: pass"]) for _ in range(count))
+
+
 def _starve(scene: Scene) -> None:
-    """Twice as many busy processes as there are cores."""
-    count = 2 * (os.cpu_count() or 1)
-    _BUSY.extend(subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count))
+    _occupy(2)
+
+
+def _standby_under_load(scene: Scene) -> None:
+    """They take next to no time from others, and count for the load average, by which Pacemaker slows down."""
+    _occupy(40, "chrt", "--idle", "0")
+    wait_for("a load average of 15 a core", lambda: os.getloadavg()[0] > 15 * (os.cpu_count() or 1), 90)
+    standby(scene)
 
 
 def _busy(scene: Scene) -> bool:
@@ -33,6 +44,11 @@ def _relieve(scene: Scene) -> None:
         with contextlib.suppress(ProcessLookupError):
             _BUSY[-1].kill()
         _BUSY.pop().wait()
+
+
+def _relieve_and_return(scene: Scene) -> None:
+    _relieve(scene)
+    online(scene)
 
 
 def _fill(directory: str):
@@ -62,6 +78,8 @@ def _agents_back(scene: Scene) -> None:
 FAULTS = [
     Fault("cpu-starved", HOST, "four busy processes beside everything for 20 s", _starve, _relieve, gap=1.0, hold=20.0,
           after=_busy),
+    Fault("standby-under-load", HOST, "`crm_standby`, active balancer, at a load average of 15 a core",
+          _standby_under_load, _relieve_and_return, gap=0.5, moves=1, after=owned_by_other),
     Fault("state-directory-full", HOST, "the directory of the agents' state is full, active balancer",
           _fill("/run/resource-agents"), _empty("/run/resource-agents"), gap=1.0, moves=2, hold=12.0),
     Fault("tmp-full", HOST, "/tmp is full, active balancer", _fill("/tmp"), _empty("/tmp"), gap=0.3, hold=12.0),

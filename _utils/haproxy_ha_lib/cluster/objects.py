@@ -62,13 +62,13 @@ def configuration(
 def _built_in(floating_ip: FloatingIP) -> Tree:
     return {
         # A start that fails once is tried again; with fencing absent, nothing else may wait for it.
-        # On a node that is busy (80 % by default) Pacemaker does one thing after the other: that would keep the address
-        # from leaving a HAProxy that stops only when it has left.
+        # At a load average above 80 % Pacemaker does one thing after the other, to spare a cluster of many resources.
+        # Here that keeps the address from leaving a HAProxy that stops only when it has left: no load does it.
         # transition-delay: if CIB updates are pending when the scheduler is to be asked, it is asked a second later;
         # after a loss of power they often are. The delay lets them end.
         # dc-deadtime: balancers that boot together wait no longer for one that decides already.
         "properties": {"no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
-                       "load-threshold": "1000%", "transition-delay": "30ms", "dc-deadtime": "2s"},
+                       "load-threshold": "100000%", "transition-delay": "30ms", "dc-deadtime": "2s"},
         # Above 0, so that the address never moves back by itself.
         "resource_defaults": {"resource-stickiness": 100},
         "primitives": {

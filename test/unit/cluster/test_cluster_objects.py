@@ -22,7 +22,7 @@ def test_the_built_in_objects():
     }
     assert built_in["properties"] == {
         "no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
-        "load-threshold": "1000%", "transition-delay": "30ms", "dc-deadtime": "2s",
+        "load-threshold": "100000%", "transition-delay": "30ms", "dc-deadtime": "2s",
     }
     assert built_in["resource_defaults"] == {"resource-stickiness": 100}
     assert built_in["clones"] == {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}}
@@ -108,7 +108,7 @@ def test_pillar_s_objects_are_merged_over_the_built_in_ones():
         "cluster:groups": {"extra": {"members": ["mail"]}},
     })
     assert changed["properties"] == {
-        "no-quorum-policy": "freeze", "stonith-enabled": False, "load-threshold": "1000%", "cluster-delay": "30s",
+        "no-quorum-policy": "freeze", "stonith-enabled": False, "load-threshold": "100000%", "cluster-delay": "30s",
         "transition-delay": "30ms", "dc-deadtime": "2s",
     }
     assert changed["primitives"]["haproxy"] == {
