@@ -148,7 +148,7 @@ MON = """<pacemaker-result><summary><current_dc present="true" name="n1" with_qu
 </nodes><resources><clone id="c"><resource id="w" role="Unpromoted" active="true" managed="true" failed="false">
 <node name="n1"/></resource><resource id="w" role="Promoted" active="true" managed="false" failed="true">
 <node name="n2"/></resource></clone></resources>
-<failures><failure op_key="w_start_0" node="n2" exitstatus="error" exitreason="why"
+<failures><failure op_key="w_start_0" node="n2" exitstatus="error" exitreason="the servers&amp;apos; states"
  task="start"/></failures></pacemaker-result>"""
 
 
@@ -160,8 +160,8 @@ def test_the_state_of_a_cluster():
         "in": ["c"], "target_role": None,
     }  # fmt: skip
     assert state["failures"] == [
-        {"resource": "w", "operation": "start", "node": "n2", "status": "error", "reason": "why", "time": "",
-         "over": False}
+        {"resource": "w", "operation": "start", "node": "n2", "status": "error", "reason": "the servers' states",
+         "time": "", "over": False}
     ]  # fmt: skip
     assert (state["maintenance"], state["stopped"]) == (False, False)
     assert summary.missing(state) == "absent: n2"
