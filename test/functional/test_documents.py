@@ -1,6 +1,7 @@
 """
 README and docs/ are programs: every example is taken from its document, given to the real daemons, and seen to do what
-the text beside it says; every command is resolved. An example that no test here knows of is a failure.
+the text beside it says; every command is resolved (test/lab/test_21_documents.py types them). An example that no test
+here knows of is a failure.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ from haproxy_ha_lib import corosync
 from haproxy_ha_lib.cluster import objects
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.settings import build
-from support import REPOSITORY, documents
+from support import REPOSITORY, documents, not_typed
 from support.certificates import Authority, self_signed
 from support.pillars import DEFAULTS, EXAMPLE, text_of
 from support.place import addresses, in_container, requires_tools
@@ -451,6 +452,8 @@ def read(name):
 
 COMMANDS = sorted({(command.words, command.document) for command in documents.commands()})
 OURS = ("haproxy_ha", "pacemaker", "digitalocean")
+THEIRS = ("certbot", "acme.sh", "needrestart", "/opt/saltstack/salt/bin/python3")
+"""Programs of the reader's own hosts."""
 
 
 @pytest.fixture(scope="module")
@@ -475,7 +478,7 @@ def test_a_command_can_be_given_as_it_stands(words, document, loaded):
     elif program.startswith("./"):
         resolve_script(program, rest)
     else:
-        assert program == "certbot" or shutil.which(program) or commands.program(program), f"no host has {program}"
+        assert program in THEIRS or shutil.which(program) or commands.program(program), f"no host has {program}"
         units = [word for word in rest[1:] if program in ("systemctl", "journalctl") and word[0] != "-"]
         assert set(units) <= {*DEFAULTS["services"].values(), *BEFORE}
 
@@ -496,7 +499,7 @@ def resolve_salt(program, rest, loaded):
     inspect.signature(functions[name]).bind(*positional, **named)
     if name in ("state.apply", "state.orchestrate", "state.sls"):
         for sls in positional:
-            assert is_sls(sls) or sls == "own", f"there is no SLS {sls}"
+            assert is_sls(sls) or sls in ("own", "database"), f"there is no SLS {sls}"
 
 
 def is_sls(name):
@@ -526,6 +529,15 @@ def resolve_script(program, rest):
     assert os.access(path, os.X_OK)
     for option in rest:
         assert option in path.read_text(encoding="utf-8"), option
+
+
+def test_whoever_is_excused_from_being_typed_stands_in_a_document():
+    found = documents.commands()
+    assert set(not_typed.LINES) <= {command.typed for command in found}
+    assert set(not_typed.PAGES) <= {command.document for command in found}
+    assert set(not_typed.ELSEWHERE) <= {(command.document, command.heading) for command in found}
+    for name in not_typed.ELSEWHERE.values():
+        assert (REPOSITORY / "test" / "lab" / name).exists()
 
 
 # Names in running text

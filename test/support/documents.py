@@ -22,16 +22,20 @@ DOCUMENTS = [
 REFERENCE = sorted((REPOSITORY / "docs" / "reference").glob("*.md"))
 """The pages from docstrings, whose commands and names of functions are read, too."""
 EVERY_PAGE = [*DOCUMENTS, *REFERENCE]
+WITH_COMMANDS = [*EVERY_PAGE, *sorted((REPOSITORY / "extension").glob("*/README.md"))]
 GENERATED = ("docs/pillar.md", "docs/failover.md", "docs/failure-detection.md")
 """Pages that a program writes from what is tested or measured elsewhere: they show commands, and no examples."""
 
 _FENCE = re.compile(r"( *)```(\w*)")
 _HEADING = re.compile(r"#+ (.+)")
 _SPAN = re.compile(r"`([^`]+)`")
+_VARIABLE = re.compile(r"^[A-Z_]+=\S* ")
 _PREFIXES = ("sudo", "exec")
 _PROGRAMS = (
-    "salt", "salt-call", "salt-run", "make", "python3", "crm", "crm_mon", "crm_resource", "crm_node", "curl", "openssl",
-    "systemctl", "journalctl", "sysctl", "haproxy", "certbot",
+    "salt", "salt-call", "salt-run", "salt-key", "salt-ssh", "make", "python3", "git", "curl", "openssl", "gpg",
+    "base64", "crm", "crm_mon", "crm_resource", "crm_node", "crm_simulate", "stonith_admin", "cibadmin", "haproxy",
+    "nginx", "ip", "systemctl", "systemd-analyze", "journalctl", "sysctl", "apt", "apt-get", "dpkg", "needrestart",
+    "certbot", "acme.sh",
 )  # fmt: skip
 
 
@@ -49,11 +53,29 @@ class Example(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command as somebody would type it: its line, and its words without what a shell takes away."""
+    """A command as somebody would type it: where it stands, its line, and its words without what a shell takes away."""
 
     document: str
+    heading: str
     line: str
     words: tuple[str, ...]
+
+    @property
+    def typed(self) -> str:
+        """What is typed: the line without the comment at its end."""
+        return re.sub(r"\s+# .*", "", self.line).strip()
+
+
+class Section(NamedTuple):
+    """What stands below one heading of a document, with its commands."""
+
+    document: str
+    heading: str
+    commands: tuple[Command, ...]
+
+    @property
+    def place(self) -> str:
+        return f"{self.document}, {self.heading}"
 
 
 class Line(NamedTuple):
@@ -112,34 +134,40 @@ def examples() -> list[Example]:
 
 
 def commands() -> list[Command]:
-    """Every command: each line of a block of code, and what in running text begins with a program's name."""
-    blocks = [
-        Command(line.document, line.text, _words(line.text))
-        for line in lines(EVERY_PAGE)
-        if line.block in ("code", "bash") and line.text.strip() and not line.text.startswith("#")
+    """Every command, in the documents' order: each line of a block of code, and what in running text begins with a
+    program's name."""
+    return [
+        Command(one.document, one.heading, one.text, _words(one.text))
+        for one in _pieces(WITH_COMMANDS)
+        if (_is_command(one.text) if one.block == "text" else one.text.strip() and not one.text.startswith("#"))
     ]
-    running = [(document, span) for document, span in _spans(EVERY_PAGE) if _is_command(span)]
-    return blocks + [Command(document, span, _words(span)) for document, span in running]
+
+
+def sections() -> list[Section]:
+    """Every section that has commands, in the documents' order."""
+    parts = itertools.groupby(commands(), lambda one: (one.document, one.heading))
+    return [Section(document, heading, tuple(part)) for (document, heading), part in parts]
 
 
 def names(paths: Iterable[Path] = DOCUMENTS) -> list[tuple[str, str]]:
     """(document, text) of what stands as code in running text, and is no command."""
-    return [(document, span) for document, span in _spans(paths) if not _is_command(span)]
+    return [(one.document, one.text) for one in _pieces(paths) if one.block == "text" and not _is_command(one.text)]
 
 
-def _spans(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
-    """(document, text) of all that stands as code in running text, also where a line breaks within."""
-    for (document, running), part in itertools.groupby(
-        lines(paths), lambda one: (one.document, bool(one.text.strip()) and one.block == "text")
-    ):
-        if running:
-            text = " ".join(line.text.strip() for line in part)
-            yield from ((document, span) for span in _SPAN.findall(text))
+def _pieces(paths: Iterable[Path]) -> Iterator[Line]:
+    """Each line of a block of code, and what stands as code in running text, also where a line breaks within."""
+    for (block, running), part in itertools.groupby(lines(paths), lambda one: (one.block, bool(one.text.strip()))):
+        if block in ("code", "bash"):
+            yield from part
+        elif block == "text" and running:
+            paragraph = list(part)
+            text = " ".join(line.text.strip() for line in paragraph)
+            yield from (paragraph[0]._replace(text=span) for span in _SPAN.findall(text))
 
 
 def _is_command(text: str) -> bool:
     """Whether text in running text is a command: a program's name, or a file to run, and words after it."""
-    first, _, rest = text.partition(" ")
+    first, _, rest = _VARIABLE.sub("", text).partition(" ")
     return first.startswith("./") or (first in _PROGRAMS and bool(rest))
 
 
