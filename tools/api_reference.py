@@ -26,7 +26,7 @@ KINDS = {
 }  # fmt: skip
 SOURCES = [path for folder in KINDS for path in sorted((REPOSITORY / folder).glob("*.py"))]
 # What a module imports beside the standard library and the formula's own packages; nothing of it is documented.
-_FOREIGN = ("requests", "salt", "salt.client", "salt.exceptions", "salt.loader", "salt.pillar", "salt.state",
+_FOREIGN = ("jinja2", "requests", "salt", "salt.client", "salt.exceptions", "salt.loader", "salt.pillar", "salt.state",
             "salt.utils", "salt.utils.yaml")  # fmt: skip
 _NOT_CALLED = ("mod_watch", "mod_aggregate")
 """What Salt calls in a state module by itself."""
