@@ -536,8 +536,14 @@ def test_whoever_is_excused_from_being_typed_stands_in_a_document():
     assert set(not_typed.LINES) <= {command.typed for command in found}
     assert set(not_typed.PAGES) <= {command.document for command in found}
     assert set(not_typed.ELSEWHERE) <= {(command.document, command.heading) for command in found}
-    for name in not_typed.ELSEWHERE.values():
-        assert (REPOSITORY / "test" / "lab" / name).exists()
+
+
+@pytest.mark.parametrize("place", not_typed.ELSEWHERE, ids=", ".join)
+def test_who_walks_a_section_elsewhere_has_what_it_names(place):
+    walk = read(f"test/lab/{not_typed.ELSEWHERE[place]}")
+    lines = [command.words[1:] for command in documents.commands() if (command.document, command.heading) == place]
+    named = {word for words in lines for word in words if re.fullmatch(r"[a-z][a-z_.]+", word)}
+    assert named and {word for word in named if word not in walk} == set()
 
 
 # Names in running text

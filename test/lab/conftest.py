@@ -12,7 +12,14 @@ from lab.machine import machine
 from lab.shell import LabError
 from lab.topology import BALANCERS
 
+pytest.register_assert_rewrite(*(f"lab.scenes.{name}" for name in ("before", "first_hour", "operating", "pages")))
+
 ANSWERED = re.compile(r' haproxy\[\d+\]: .* 200 \d+ .*"GET ')
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of the one lab come first, in their order: others replace it, and take it down."""
+    items.sort(key=lambda item: "hosts" not in item.fixturenames)
 
 
 @pytest.hookimpl(hookwrapper=True)

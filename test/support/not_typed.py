@@ -8,7 +8,7 @@ _NAMED = "stands in a sentence as a name, without what belongs to it"
 _LAB = "needs a lab of its own, and takes minutes to hours"
 _INTERNET = "asks an authority on the Internet"
 _MIGRATION = "test_20_migration.py"
-_EXTENSIONS = "test_18_extension.py"
+_EXTENSIONS = "needs hosts with the extensions alone, as test_18_extension.py has them"
 
 PAGES = {
     "docs/failover.md": "written by what does it: python3 -m bench.failover",
@@ -37,6 +37,16 @@ LINES = {
     "/etc/haproxy/certificates/www.example.com.pem.ocsp": f"{_INTERNET}; test_edge_tls.py asks one of its own",
     "gpg --homedir /etc/salt/gpgkeys --armor --encrypt --recipient salt":
         "the lab's master has no gpg; test_secrets_encrypted.py takes it from the page and runs it",
+    "make extensions": "needs PyPI's package build; test_18_extension.py builds them without",
+    "salt-pip install saltext_pacemaker-*.whl saltext_haproxy_ha-*.whl": _EXTENSIONS,
+    "salt-pip install saltext_pacemaker-*.whl": _EXTENSIONS,
+    "python3 -m saltext.haproxy_ha": _EXTENSIONS,
+    "/opt/saltstack/salt/bin/python3 -m saltext.haproxy_ha": _EXTENSIONS,
+    "salt-ssh --regen-thin '*' test.version": _EXTENSIONS,
+    "salt-ssh '*' state.apply haproxy_ha test=True": _EXTENSIONS,
+    "salt-ssh '*' state.apply haproxy_ha": _EXTENSIONS,
+    "salt-ssh '*' haproxy_ha.verify": _EXTENSIONS,
+    "salt-ssh primary haproxy_ha.status": _EXTENSIONS,
     "salt-call --local": _NAMED,
     "salt primary": _NAMED,
     "dpkg -i": _NAMED,
@@ -50,11 +60,8 @@ ELSEWHERE = {
     ("docs/migrate.md", "From haproxy-formula"): _MIGRATION,
     ("docs/migrate.md", "From keepalived"): _MIGRATION,
     ("docs/migrate.md", "From the tutorial by hand"): _MIGRATION,
-    ("docs/salt-ssh.md", "Hosts without a minion: salt-ssh"): _EXTENSIONS,
-    ("extension/saltext-haproxy-ha/README.md", "saltext-haproxy-ha"): _EXTENSIONS,
-    ("extension/saltext-pacemaker/README.md", "saltext-pacemaker"): _EXTENSIONS,
 }
-"""Sections that another test of the lab walks."""
+"""Sections that another test of the lab walks, on hosts that others have built."""
 
 
 def reason(command: Command) -> str | None:
