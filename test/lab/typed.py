@@ -47,6 +47,12 @@ def filled(line: str) -> str:
     return line
 
 
+def shown(said: str) -> str:
+    """Of a printed run the states that failed; of anything else the end."""
+    red = [state for state in said.split("----------\n") if "Result: False" in state]
+    return "\n".join(red) or said[-6000:]
+
+
 class Page:
     """The commands of one section, as they are typed; ``left`` are those that nobody has typed yet."""
 
@@ -58,8 +64,8 @@ class Page:
         """What a command of the section prints, and on standard error if it fails; its exit code has to be ``code``."""
         done = self._typed(self._taken(line), host)
         said = done.stdout + done.stderr
-        assert done.returncode == code, f"{self._place}: {line}: exit code {done.returncode}\n{said[-6000:]}"
-        assert not UNTOLD.search(said), f"{self._place}: {line}\n{said[-6000:]}"
+        assert done.returncode == code, f"{self._place}: {line}: exit code {done.returncode}\n{shown(said)}"
+        assert not UNTOLD.search(said), f"{self._place}: {line}\n{shown(said)}"
         return said if code else done.stdout
 
     def rest(self) -> None:

@@ -41,9 +41,11 @@ def what_corosync_has(typed: Page) -> None:
 def assigned_beforehand(typed: Page) -> None:
     """The passive one answers at the new address."""
     move_to("primary")
-    typed("salt secondary digitalocean.assign address=203.0.113.11")
-    assert ask(SECOND_FLOATING_IP)[0] == 200
-    control.assign(str(cloud.CONTROL), SECOND_FLOATING_IP, None)
+    try:
+        typed("salt secondary digitalocean.assign address=203.0.113.11")
+        assert ask(SECOND_FLOATING_IP)[0] == 200
+    finally:
+        control.assign(str(cloud.CONTROL), SECOND_FLOATING_IP, None)
 
 
 @scene("docs/digitalocean.md, Fencing")
