@@ -7,7 +7,7 @@ include:
 {% if settings.roles and settings.firewall.enabled %}
 haproxy_ha-firewall-package:
   haproxy_ha.packages_installed:
-    - pkgs: {{ settings.packages.firewall[settings.firewall.backend] | json }}
+    - pkgs: {{ settings.packages[settings.firewall.backend] | json }}
     - require:
       - haproxy_ha: haproxy_ha-preflight
 

@@ -56,7 +56,7 @@ def page() -> str:
 
 
 def _facts(path: tuple, node) -> str:
-    facts = [f"Allowed: {_allowed(node)}."]
+    facts = [f"Allowed: {_allowed(path, node)}."]
     default = _default(path, node)
     if default is not None:
         facts.append(f"Default: `{default}`." if len(default) <= 80 else "Default: see `haproxy_ha/defaults.yaml`.")
@@ -65,16 +65,18 @@ def _facts(path: tuple, node) -> str:
     return " ".join(facts)
 
 
-def _allowed(node) -> str:
+def _allowed(path: tuple, node) -> str:
     """What a node takes, in the words of its own error message."""
     if isinstance(node, Keys):
         return "a mapping with " + ", ".join(f"`{key}`" for key in node.keys)
+    if isinstance(node, Table) and node.closed:
+        return "a mapping with " + ", ".join(f"`{key}`" for key in _of_defaults(path))
     if isinstance(node, Table):
         return f"a mapping from {node.label} to its settings"
     if isinstance(node, Items):
-        return f"a list; each entry: {_allowed(node.item)}"
+        return f"a list; each entry: {_allowed(path, node.item)}"
     if isinstance(node, Either):
-        return ", or ".join(_allowed(one) for one in (node.single, node.listing, node.mapping) if one)
+        return ", or ".join(_allowed(path, one) for one in (node.single, node.listing, node.mapping) if one)
     try:
         node.check(object())
     except values.Invalid as error:
@@ -86,15 +88,21 @@ def _default(path: tuple, node) -> str | None:
     """The default, as YAML on one line; None where there is none to show."""
     if isinstance(node, Keys):
         return None
-    value = DEFAULTS
-    for step in path[1:]:
-        value = value.get(step) if isinstance(value, dict) else None
+    value = _of_defaults(path)
     if value is None and isinstance(node, Value):
         value = node.default
     if value is None or value == {} or isinstance(node, Table):
         return None
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
     return text.removesuffix("...\n").strip()
+
+
+def _of_defaults(path: tuple):
+    """What the defaults have at a path; None where there is nothing."""
+    value = DEFAULTS
+    for step in path[1:]:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 # pillar.example

@@ -26,9 +26,8 @@ from haproxy_ha_lib import net as sockets
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
 from haproxy_ha_lib.haproxy import sandbox
+from haproxy_ha_lib.nginx import conf as nginx
 
-# Where production's daemon gets its environment from, and this check too.
-DEFAULTS = "/etc/default"
 # $1 is laid over $2, then the rest is run: a constant text, and every value an argument.
 _OVERLAID = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 RELOAD_SECONDS = 15
@@ -55,6 +54,10 @@ class Daemon:
         The resource agent by which the cluster judges it, a :class:`verdicts.Agent`.
     sandbox : ``()``
         The properties of systemd that its service has beyond those of its package.
+    included : ``()``
+        Those of its files that its own configuration has to include; its check prints what it reads.
+    variables : ``/etc/default``
+        The directory with the file of its service's variables, which the check gets, too.
     """
 
     name: str
@@ -65,6 +68,8 @@ class Daemon:
     servers: pool.Pool | None = None
     agent: verdicts.Agent | None = None
     sandbox: tuple[str, ...] = ()
+    included: tuple[str, ...] = ()
+    variables: str = "/etc/default"
 
 
 def installed(daemon: Daemon) -> bool:
@@ -98,7 +103,21 @@ def refusal(daemon: Daemon, wanted: FileSet) -> str | None:
         return f"{daemon.name} refuses the new configuration:\n{fileset.daemon_message(output)}"
     if daemon.name == "corosync" and units.running(daemon.unit):
         return corosync.obstacle(_corosync_conf(wanted))
-    return None
+    unread = _unread(daemon, wanted, output)
+    where = "haproxy_ha:lookup:paths says where they are (docs/platforms.md)"
+    return f"{daemon.name} would not read {', '.join(unread)}; {where}" if unread else None
+
+
+def _unread(daemon: Daemon, wanted: FileSet, printed: str) -> list[str]:
+    """Which of the files that the daemon has to come to by its includes it does not; ``printed``: what it reads."""
+    read = set(map(_real, nginx.files_read(printed)))
+    return [path for path in daemon.included if wanted.get(path) and _real(path) not in read]
+
+
+def _real(path: str) -> str:
+    """A path without the links on the way to it, of which includes may have others."""
+    directory, name = os.path.split(path)
+    return os.path.join(os.path.realpath(directory), name)
 
 
 def _text(daemon: Daemon, wanted: FileSet) -> str:
@@ -116,14 +135,14 @@ def _in_namespace(daemon: Daemon, stage: str) -> tuple[int, str]:
         *("unshare", "--mount", "--propagation", "private", "sh", "-c", _OVERLAID, "sh", stage, daemon.root),
         *(commands.program(daemon.name) or daemon.name, *daemon.check),
     ]
-    return commands.run(argv, env=_environment(daemon.name))
+    return commands.run(argv, env=_environment(daemon))
 
 
 def _in_sandbox(daemon: Daemon, stage: str) -> tuple[int, str]:
     """The same, as a service that may do what its own service may."""
     properties = (
-        *daemon.sandbox, f"BindReadOnlyPaths={stage}:{daemon.root}", f"EnvironmentFile=-{DEFAULTS}/{daemon.name}",
-        f"RuntimeMaxSec={CHECK_SECONDS}",
+        *daemon.sandbox, f"BindReadOnlyPaths={stage}:{daemon.root}",
+        f"EnvironmentFile=-{daemon.variables}/{daemon.name}", f"RuntimeMaxSec={CHECK_SECONDS}",
     )  # fmt: skip
     argv = [
         *("systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"),
@@ -154,10 +173,10 @@ def _corosync_conf(wanted: FileSet) -> str:
     )
 
 
-def _environment(name: str) -> dict[str, str]:
+def _environment(daemon: Daemon) -> dict[str, str]:
     """The variables of the service's defaults file, which a configuration may use."""
     variables: dict[str, str] = {}
-    for line in (files.text(f"{DEFAULTS}/{name}") or "").splitlines():
+    for line in (files.text(f"{daemon.variables}/{daemon.name}") or "").splitlines():
         with contextlib.suppress(ValueError):  # a quote that is not closed: systemd skips the line too
             words = [word.partition("=") for word in shlex.split(line, comments=True)]
             variables |= {name: value for name, sign, value in words if sign}

@@ -14,6 +14,7 @@ from haproxy_ha_host import commands, processes, units
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.haproxy import export
+from haproxy_ha_lib.nginx import conf as nginx_conf
 from haproxy_ha_lib.nginx import export as nginx_export
 from haproxy_ha_lib.types import Tree
 
@@ -116,8 +117,7 @@ def _read_by_nginx() -> list[str]:
     code, output = commands.run([commands.program("nginx") or "nginx", "-T"])
     if code:
         raise CommandExecutionError(f"nginx refuses its configuration:\n{fileset.daemon_message(output)}")
-    read = re.findall(r"^# configuration file (/.*):$", output, re.MULTILINE)
-    brought = _of_packages()
+    read, brought = nginx_conf.files_read(output), _of_packages()
     return [path for path in dict.fromkeys(read) if os.path.isfile(path) and not _is_brought(path, brought)]
 
 

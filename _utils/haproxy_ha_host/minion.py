@@ -20,7 +20,7 @@ from haproxy_ha_host import files, nginx, synced
 from haproxy_ha_lib import provider
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.provider.interface import API
-from haproxy_ha_lib.settings import addresses, build, minion, secret, shown
+from haproxy_ha_lib.settings import addresses, build, minion, platform, secret, shown
 from haproxy_ha_lib.settings.types import Settings, Stored
 from haproxy_ha_lib.types import Tree
 
@@ -109,6 +109,13 @@ class Minion:
         """Return the formula's tree of pillar; None without one."""
         return self.whole_pillar().get("haproxy_ha")
 
+    def haproxy_unit(self) -> str:
+        """Return HAProxy's service by the pillar at hand (str): who asks may have no master to ask."""
+        found: Any = self.pillar
+        for key in ("haproxy_ha", "lookup", "services", "haproxy"):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found or "haproxy"
+
     def _fresh_pillar(self) -> Mapping[str, Any]:
         """The minion's pillar as pillar.items makes it; that at hand where the master does not answer."""
         if self.opts.get("__cli") == "salt-call":  # has just made it
@@ -179,11 +186,11 @@ class Minion:
         try:
             defaults, families = self.defaults(), self._data("os_family.yaml")
             os_family, osfinger = (self.grains.get(name, "") for name in ("os_family", "osfinger"))
-            family = families.get(os_family, {})
+            family = platform.family(families, os_family)
             stale = self.stale()
             settings = build.settings(
                 tree, self.id, {**defaults, **family}, self.salt["digitalocean.metadata"], self._mine(tree),
-                memory=self.grains.get("mem_total"), osfinger=osfinger, installed=_own_haproxy_cfg(family),
+                memory=self.grains.get("mem_total"), osfinger=osfinger, installed=_own_haproxy_cfg,
             )  # fmt: skip
             settings = minion.on_system(minion.in_pillar(settings, pillar), os_family, osfinger, families)
             return minion.with_modules(settings, stale, self.environment).as_dict()
@@ -262,8 +269,7 @@ class Minion:
             return handle.read()
 
 
-def _own_haproxy_cfg(family: Mapping[str, Any]) -> str:
+def _own_haproxy_cfg(path: str) -> str:
     """The haproxy.cfg of ours that is on this machine; empty without one."""
-    path = family.get("paths", {}).get("haproxy_cfg")
-    text = (path and files.text(path)) or ""
+    text = files.text(path) or ""
     return text if fileset.MARK in text else ""

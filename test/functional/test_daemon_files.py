@@ -21,9 +21,11 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount namespace"),
 ]
 
+OWN_SITE = "/etc/nginx/own/site.conf"
 ETC = {
     "haproxy": daemons.Daemon("haproxy", "haproxy", "/etc/haproxy", ("-c", "-f", "/etc/haproxy/haproxy.cfg")),
-    "nginx": daemons.Daemon("nginx", "nginx", "/etc/nginx", ("-t", "-c", "/etc/nginx/nginx.conf")),
+    "nginx": daemons.Daemon("nginx", "nginx", "/etc/nginx", ("-T", "-c", "/etc/nginx/nginx.conf"),
+                            included=("/etc/nginx/sites-enabled/own", OWN_SITE)),
     "corosync": daemons.Daemon("corosync", "corosync", "/etc/corosync", ("-t", "-c", "/etc/corosync/corosync.conf")),
 }
 HAPROXY = """\
@@ -101,6 +103,11 @@ REFUSED = {
         {"/etc/nginx/conf.d/own.conf": owned_by_root("server { listen 192.0.2.1:81; }\n")},
         "bind() to 192.0.2.1:81 failed (99: Cannot assign requested address)",
     ),
+    "nginx: a site that no include brings it to": (
+        "nginx",
+        {OWN_SITE: owned_by_root("server { listen 127.0.0.1:81; }\n")},
+        f"nginx would not read {OWN_SITE}; haproxy_ha:lookup:paths says where they are",
+    ),
     "corosync": (
         "corosync",
         {"/etc/corosync/corosync.conf": owned_by_root(COROSYNC.replace("aes256", "rot13")), **KEY},
@@ -143,12 +150,11 @@ def test_a_bad_set_is_refused_in_the_daemons_own_words(case, untouched):
     assert "NOTICE" not in said and "/run/" not in said
 
 
-def test_the_check_has_the_services_variables(tmp_path, monkeypatch, untouched):
+def test_the_check_has_the_services_variables(tmp_path, untouched):
     wanted = {"/etc/haproxy/haproxy.cfg": owned_by_root(HAPROXY.replace("127.0.0.1:1", '"127.0.0.1:${OWN_PORT}"'))}
     assert "127.0.0.1:" in daemons.refusal(ETC["haproxy"], wanted)
     (tmp_path / "haproxy").write_text("# The service's\nEXTRAOPTS='\nOWN_PORT=\"8090\"\n", encoding="utf-8")
-    monkeypatch.setattr(daemons, "DEFAULTS", str(tmp_path))
-    assert daemons.refusal(ETC["haproxy"], wanted) is None
+    assert daemons.refusal(dataclasses.replace(ETC["haproxy"], variables=str(tmp_path)), wanted) is None
 
 
 # A daemon that runs

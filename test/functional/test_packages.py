@@ -147,3 +147,5 @@ def test_a_release_that_nobody_has_tested_is_one_failure(minions, monkeypatch, t
         [state] = minion.apply("haproxy_ha", changed({}), test=test).values()
         assert (state["result"], state["changes"]) == (False, {})
         assert "grain osfinger: found 'Ubuntu-24.04', tested: Debian-12, Debian-13" in state["comment"]
+    tried = minion.apply("haproxy_ha", changed({"untested_platform": True}), test=True)
+    assert "haproxy_ha-app-package" not in tried and tried["haproxy_ha-settings"]["result"] is True

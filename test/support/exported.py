@@ -7,7 +7,7 @@ from haproxy_ha_lib.haproxy.sections import WORDS
 from support.pillars import DEFAULTS, build, text_of
 
 CONFIGURATIONS = {path.stem: path for path in sorted(Path(__file__).with_name("haproxy_cfg").glob("*.cfg"))}
-CFG = DEFAULTS["paths"]["haproxy_cfg"]
+CFG = "/etc/haproxy/haproxy.cfg"
 
 
 def pillar(text, own=(), with_secrets=True):

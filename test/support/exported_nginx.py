@@ -8,7 +8,7 @@ from haproxy_ha_lib.nginx import export
 from support.pillars import DEFAULTS, build, rendered
 
 CONFIGURATIONS = {path.stem: path for path in sorted(Path(__file__).with_name("nginx_conf").glob("*.conf"))}
-DIRECTORY = DEFAULTS["paths"]["nginx_dir"]
+DIRECTORY = DEFAULTS["lookup"]["paths"]["nginx_dir"]
 HEAD = "# Managed by Salt (haproxy_ha). What is changed here is lost; change pillar.\n"
 
 

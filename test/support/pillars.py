@@ -45,7 +45,9 @@ def changed(changes):
 
 
 def build(changes=None, minion_id="primary", **sources):
-    """The settings of a minion by pillar.example with ``changes``."""
+    """The settings of a minion by pillar.example with ``changes``; ``installed``: the text of its haproxy.cfg."""
+    text = sources.pop("installed", "")
+    sources["installed"] = lambda path: text
     return settings(changed(changes or {}), minion_id, DEFAULTS, **sources)
 
 

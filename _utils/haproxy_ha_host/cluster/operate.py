@@ -12,7 +12,6 @@ from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.types import Tree
 
-_HAPROXY_UNIT = "haproxy"
 _INTERVAL = 0.2
 
 
@@ -26,7 +25,7 @@ def status(minion: Minion) -> Tree:
 
 def overview(minion: Minion, cluster: Tree) -> Tree:
     """Return the same of a cluster whose status is known: of this node, by HAProxy's service."""
-    return standing.overview(cluster, minion.salt["pacemaker.node_name"](), units.running(_HAPROXY_UNIT))
+    return standing.overview(cluster, minion.salt["pacemaker.node_name"](), units.running(minion.haproxy_unit()))
 
 
 def failover(minion: Minion, to: str | None, timeout: float) -> dict[str, str | None]:

@@ -180,14 +180,17 @@ def daemon(name: str, settings: Settings) -> daemons.Daemon:
     paths = settings.paths
     root, check = {
         "haproxy": (paths["haproxy_dir"], ("-c", "-f", paths["haproxy_cfg"])),
-        "nginx": (paths["nginx_dir"], ("-t", "-c", os.path.join(paths["nginx_dir"], "nginx.conf"))),
+        "nginx": (paths["nginx_dir"], ("-T", "-c", os.path.join(paths["nginx_dir"], "nginx.conf"))),
         "corosync": (os.path.dirname(paths["corosync_conf"]), ("-t", "-c", paths["corosync_conf"])),
     }[name]
     place = (name, settings.services[name], root, check, listeners.of(name, settings))
+    variables = paths["service_variables"]
     if name != "haproxy":
-        return daemons.Daemon(*place)
+        included = (paths["nginx_http"], paths["nginx_site_enabled"]) if name == "nginx" else ()
+        return daemons.Daemon(*place, included=included, variables=variables)
     properties = sandbox.PROPERTIES if settings.haproxy["sandbox"] else ()
-    return daemons.Daemon(*place, _pool(settings), verdicts.agent_of(standing.HAPROXY, settings), properties)
+    agent = verdicts.agent_of(standing.HAPROXY, settings)
+    return daemons.Daemon(*place, _pool(settings), agent, properties, variables=variables)
 
 
 def _pool(settings: Settings) -> pool.Pool:

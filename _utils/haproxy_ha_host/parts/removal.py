@@ -204,7 +204,7 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
     paths, packages, services = settings.paths, settings.packages, settings.services
     if not os.path.lexists(paths["agents_dir"]):
         return Trace()
-    names = " | ".join([*packages["cluster"], *packages["quorum_device"]]).split(" | ")
+    names = " | ".join([*packages["cluster"], *packages["resource_agents"], *packages["quorum_device"]]).split(" | ")
     return Trace(
         packages=tuple(map(re.escape, names)),
         units=tuple(services[key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync")),

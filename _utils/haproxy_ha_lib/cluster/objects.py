@@ -5,7 +5,7 @@ The Pacemaker objects that make the system, as data in the form of `pacemaker.ex
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from haproxy_ha_lib import provider
@@ -33,14 +33,20 @@ PROVIDER = "haproxy_ha"
 """The provider of the agents."""
 
 
+HAPROXY_AGENT = f"ocf:{PROVIDER}:haproxy"
+_TAKEN_BY_ITSELF = {"unit": "haproxy.service", "config": "/etc/haproxy/haproxy.cfg"}
+
+
 def configuration(
-    floating_ip: FloatingIP, given: Tree, fencing: Tree, replaces: Collection[str] = ()
+    floating_ip: FloatingIP, given: Tree, fencing: Tree, replaces: Collection[str] = (),
+    haproxy: Mapping[str, str] | None = None,
 ) -> tuple[Tree, list[Problem], list[str]]:
     """
     Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
 
     ``fencing`` ({enabled, delay, droplets}) adds the fence device. Mappings merge, lists replace, null takes away.
     Empty sections are left out, and what an export shows apart. ``replaces``: ids of resources that must not be there.
+    ``haproxy``: HAProxy's ``unit`` and ``config``, of which its agent is told what it does not take by itself.
     """
     given = {section: objects for section, objects in given.items() if section not in switches.SECTIONS}
     built_in = _built_in(floating_ip)
@@ -53,6 +59,7 @@ def configuration(
     merged = {section: _laid_over(built_in.get(section, {}), objects) for section, objects in given.items()}
     merged = {section: objects for section, objects in merged.items() if objects}
     _tell_the_agent(merged)
+    _tell_haproxys_agent(merged, haproxy or {})
     problems, warnings = _check(merged)
     for section in RESOURCE_SECTIONS if replaces else ():
         merged[section] = {**dict.fromkeys(replaces), **merged.get(section, {})}
@@ -73,7 +80,7 @@ def _built_in(floating_ip: FloatingIP) -> Tree:
         "resource_defaults": {"resource-stickiness": 100},
         "primitives": {
             "haproxy": {
-                "agent": "ocf:haproxy_ha:haproxy",
+                "agent": HAPROXY_AGENT,
                 # After three failures the other node serves; a minute later (more than any timeout) this one may again.
                 "meta": {"migration-threshold": 3, "failure-timeout": "60s"},
                 "operations": [
@@ -159,6 +166,13 @@ def _tell_the_agent(merged: Tree) -> None:
         params = primitive.get("params")
         if isinstance(params, dict):
             params |= fence.told(params)
+
+
+def _tell_haproxys_agent(merged: Tree, haproxy: Mapping[str, str]) -> None:
+    primitive = merged.get("primitives", {}).get("haproxy") or {}
+    other = {name: value for name, value in haproxy.items() if value != _TAKEN_BY_ITSELF[name]}
+    if other and primitive.get("agent") == HAPROXY_AGENT:
+        primitive["params"] = {**other, **(primitive.get("params") or {})}
 
 
 def _operation(name: str, interval: str, timeout: str) -> Tree:

@@ -187,10 +187,11 @@ def _nginx_sites(settings: Settings, own_log_format: bool) -> FileSet:
     http = {paths["nginx_http"]: _nginx_lines(model["http"]) if model["http"] else None}
     if not model["sites"]:
         return {**http, paths["nginx_site_enabled"]: None, paths["nginx_site"]: None}
+    site, enabled = paths["nginx_site"], paths["nginx_site_enabled"]
     return {
         **http,
-        paths["nginx_site"]: _made("nginx_sites.conf.jinja", model["sites"], "0640"),
-        paths["nginx_site_enabled"]: FileEntry(link=paths["nginx_site"]),
+        site: _made("nginx_sites.conf.jinja", model["sites"], "0640"),
+        **({enabled: FileEntry(link=site)} if enabled != site else {}),  # one file where nginx has conf.d alone
         paths["nginx_default_site_enabled"]: None,
     }
 
@@ -200,7 +201,7 @@ def _haproxy(settings: Settings, secrets: Tree) -> FileSet:
     The configuration is not world-readable: it may hold passwords. HAProxy checks the file of states with it, which
     holds states during a reload only (haproxy_ha_host.haproxy.pool).
     """
-    paths, haproxy = settings.paths, settings.haproxy
+    paths, haproxy, group = settings.paths, settings.haproxy, settings.groups["haproxy"]
     return {
         paths["haproxy_server_states"]: owned_by_root(runtime.NO_STATES) if haproxy["keep_server_states"] else None,
         **{
@@ -208,7 +209,7 @@ def _haproxy(settings: Settings, secrets: Tree) -> FileSet:
             for name, given in haproxy["certificates"].items()
         },
         paths["haproxy_drop_in"]: owned_by_root(sandbox.drop_in(fileset.MARK)) if haproxy["sandbox"] else None,
-        paths["haproxy_cfg"]: _made("haproxy.cfg.jinja", cfg.model(settings, secrets), "0640", paths["haproxy_group"]),
+        paths["haproxy_cfg"]: _made("haproxy.cfg.jinja", cfg.model(settings, secrets), "0640", group),
     }
 
 

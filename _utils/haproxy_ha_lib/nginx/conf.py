@@ -17,12 +17,18 @@ BALANCER = "$haproxy_ha_balancer"
 _REAL_IP_HEADERS = {"real_ip": "X-Forwarded-For", "proxy_protocol": "proxy_protocol"}
 
 _FORMAT_DEFINED = re.compile(rf"^\s*log_format\s+{LOG_FORMAT}\b", re.MULTILINE)
+_READ = re.compile(r"^# configuration file (/.*):$", re.MULTILINE)
 _PAGE = re.compile(r"Droplet: \S+(, IP Address: \S+)?\s*")
 
 
 def defines_log_format(text: str) -> bool:
     """Whether a file of nginx has a log format of our name, as the tutorial's own nginx.conf has."""
     return bool(_FORMAT_DEFINED.search(text))
+
+
+def files_read(printed: str) -> list[str]:
+    """Return the paths of the files that nginx reads; ``printed``: its configuration, by ``nginx -T``."""
+    return _READ.findall(printed)
 
 
 def is_page(text: str) -> bool:

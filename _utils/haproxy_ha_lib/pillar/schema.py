@@ -36,6 +36,7 @@ OWN_ADDRESSES = {
 }
 """Words that stand for an address of the machine itself, and the key that says which."""
 
+
 _BIND = re.compile(rf"({'|'.join(OWN_ADDRESSES)}|\*|[0-9.]+|\[[0-9A-Fa-f:.]+\]):([0-9]{{1,5}})(?: +(.*))?")
 
 
@@ -162,6 +163,11 @@ def header(value: object) -> str:
 _LABEL = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
 
 
+def _plain_path(value: object) -> str:
+    """A path, without a / at its end."""
+    return values.path(value).rstrip("/")
+
+
 def _backend(value: object) -> str:
     """A backend's name; false is none, where a default has one."""
     return "" if value is False else values.name(value)
@@ -185,6 +191,13 @@ _password = values.matching(
     "a password, or crypt(3)'s hash of one, of 8 to 128 letters, digits and ._~!@$%^&*()+=:,;<>?/|{}-",
 )
 _package = values.matching(r"[a-z0-9*][a-z0-9+.*-]*", "a name of a package, with * for any letters")
+_package_names = values.matching(
+    r"[A-Za-z0-9][A-Za-z0-9+._-]*( \| [A-Za-z0-9][A-Za-z0-9+._-]*)*",
+    "a name of a package, or several with ` | ` between",
+)
+_service_name = values.matching(
+    r"(?!.*\.service$)[A-Za-z0-9][A-Za-z0-9:_.@-]*", "the name of a service, without .service at its end"
+)
 _word = values.matching(r"[A-Za-z0-9._/-]{1,64}", "a word of letters, digits and . _ / -")
 _object_id = values.matching(r"[!-~]{1,255}", "an id without spaces")
 _disruption = values.choice(
@@ -514,6 +527,16 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     **{section: _objects(section, doc) for section, doc in _CONFIGURATION.items()},
 })
 
+_LOOKUP = Keys("What this system calls what the formula needs, where `haproxy_ha/os_family.yaml` has another name; see "
+               "docs/platforms.md.", {
+    "packages": Table("Packages by what they are for; [] where there is none.", "use", Items(
+        "Names.", Value("A name, or several with ` | ` between them, of which the first that there is counts.",
+                        _package_names)), closed=True),
+    "services": Table("Services of systemd.", "service", Value("Its name.", _service_name), closed=True),
+    "paths": Table("Files and directories.", "path", Value("Where it is.", _plain_path), closed=True),
+    "groups": Table("Groups of users.", "group", Value("Its name.", _user), closed=True),
+})
+
 _FIREWALL = Keys("Rules that let pass exactly what the system needs.", {
     "enabled": Value("true: add them.", values.flag),
     "backend": Value("What they are added with.", values.choice("ufw", "nftables")),
@@ -537,8 +560,9 @@ SCHEMA = Keys("The whole system.", {
                   "whose address cannot be right stays where HAProxy has it, or is left out of the pools.",
                   values.flag),
     "verify": Value("true: every run ends with the proof that the tiers work together.", values.flag),
-    "allow_untested_os": Value("true: also on a release of the system that nobody has tested the formula on.",
-                               values.flag),
+    "untested_platform": Value("true: also on a system on which no test has run (docs/platforms.md says on which they "
+                               "have).", values.flag),
+    "lookup": _LOOKUP,
     "upgrades": Value(
         "How packages are upgraded. in_turn: unattended-upgrades begins on one machine of a tier each day; apt waits "
         "before it stops Corosync or Pacemaker until all other load balancers are well; needrestart reloads HAProxy "

@@ -119,12 +119,14 @@ class Table(Node):
     A mapping from names of the user's choice to ``item``. Pillar's order is kept; its names precede the default's.
 
     ``key`` checks a name, and ``label`` stands for it in documents. With ``removable``, null takes a default away.
+    ``closed``: the default's names are all there are.
     """
 
     label: str
     item: Node
     key: Check = values.name
     removable: bool = False
+    closed: bool = False
     required: bool = False
 
     def read(self, given: Any, default: Any, path: Path, report: Report) -> Tree:
@@ -135,6 +137,9 @@ class Table(Node):
             found = "missing" if given is None else "empty"
             report(Missing(path, f"{found}, required: at least one {self.label}"))
         given = given or {}
+        if self.closed:
+            check_keys(report, path, given, default)
+            given = {key: inner for key, inner in given.items() if key in default}
         kept = {key: inner for key, inner in given.items() if self._keeps(key, inner, default, path, report)}
         rest = {key: None for key in default if key not in given}
         return {

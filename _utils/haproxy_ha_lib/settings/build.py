@@ -8,7 +8,7 @@ is part of the result.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from haproxy_ha_lib.pillar import pasted, schema
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
 from haproxy_ha_lib.provider import FloatingIP
-from haproxy_ha_lib.settings import addresses, checks, neighbours
+from haproxy_ha_lib.settings import addresses, checks, neighbours, platform
 from haproxy_ha_lib.settings.types import Firewall, Settings
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.errors import Problem
@@ -37,7 +37,7 @@ def settings(
     mine: Mapping[str, Any] | None = None,
     memory: int | None = None,
     osfinger: str | None = None,
-    installed: str = "",
+    installed: Callable[[str], str] | None = None,
 ) -> Settings:
     """
     Return the settings of a minion.
@@ -47,7 +47,7 @@ def settings(
     minion_id
         Id of the minion.
     defaults
-        defaults.yaml, with the packages, services and paths that os_family.yaml has for this system.
+        defaults.yaml, with what os_family.yaml has for this system.
     metadata
         What this machine's metadata service says: a mapping with private_ip, public_ip and anchor_ip, or a function
         of the service's URL that returns one. It is called at most once, and only if an address of this machine is
@@ -61,13 +61,17 @@ def settings(
     osfinger
         The grain of this name: its OpenSSL. Default: None, any.
     installed
-        The haproxy.cfg of ours that is on this machine: what could break a site that runs is only said. Default: none.
+        Returns the haproxy.cfg of ours that is on this machine, by its path, or an empty text: what could break a site
+        that runs is only said. Default: None, there is none.
 
     Returns the :class:`Settings`; errors and warnings are texts, by pillar path. With errors, the rest is incomplete.
     """
     read, problems = schema.read(pillar, defaults)
     roles = _roles(read, minion_id)
-    later = edge.settle(read["haproxy"], memory, installed)
+    lookup = read["lookup"]
+    lookup["paths"] = platform.filled(lookup["paths"], lookup["paths"])
+    before = installed(lookup["paths"]["haproxy_cfg"]) if installed else ""
+    later = edge.settle(read["haproxy"], memory, before)
     read["floating_ip"]["foreign_token"] = not read["floating_ip"]["api_token"] and _names_token_file(pillar)
     if read["floating_ip"]["agent"]:
         read["floating_ip"]["provider"] = None
@@ -76,8 +80,8 @@ def settings(
     problems += addresses.share(read)
     missing, warnings = addresses.fill_in(read, minion_id, roles, metadata, mine)
     problems += missing
-    missing, doubts = neighbours.fill_in(read, minion_id, roles, mine, installed)
-    told = queue.settle(read, mine, installed)
+    missing, doubts = neighbours.fill_in(read, minion_id, roles, mine, before)
+    told = queue.settle(read, mine, before)
     warnings += [*doubts, *(f"{ROOT}:{text}" for text in told if "load_balancer" in roles)]
     _give_node_ids(read["load_balancers"])
     problems += [*missing, *checks.all_of(read, roles)]
@@ -89,7 +93,8 @@ def settings(
     problems += _unknown_in_nginx(read["nginx"]["files"], me) if "app_server" in roles else []
     objects = {section: read["cluster"].pop(section) for section in schema.CONFIGURATION_SECTIONS}
     configuration, found, doubts = cluster.configuration(
-        floating_ip, objects, read["cluster"]["fencing"], read["cluster"]["replaces"]
+        floating_ip, objects, read["cluster"]["fencing"], read["cluster"]["replaces"],
+        {"unit": f"{lookup['services']['haproxy']}.service", "config": lookup["paths"]["haproxy_cfg"]},
     )
     problems += found
     warnings += [*doubts, *_alone(read["load_balancers"]), *_left_out(read),
@@ -107,16 +112,14 @@ def settings(
         "floating_ip": read["floating_ip"],
         "mine": read["mine"],
         "verify": read["verify"],
-        "allow_untested_os": read["allow_untested_os"],
+        "untested_platform": read["untested_platform"],
         "upgrades": read["upgrades"],
         "nginx": read["nginx"],
         "haproxy": haproxy,
         "cluster": {**read["cluster"], "configuration": configuration},
-        "packages": defaults.get("packages", {}),
-        "services": defaults.get("services", {}),
-        "paths": defaults.get("paths", {}),
+        **platform.names(defaults, lookup, configuration),
         "tls_groups": edge.groups(defaults.get("tls_groups", {}), osfinger),
-        "has_run": edge.has_run(installed),
+        "has_run": edge.has_run(before),
         "firewall": read["firewall"],
     })
     return settings if settings.errors else replace(settings, firewall=_firewall(settings))

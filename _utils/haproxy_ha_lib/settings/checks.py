@@ -16,7 +16,7 @@ from haproxy_ha_lib.haproxy.sections import LINES, PROXIES
 from haproxy_ha_lib.nginx import conf as nginx_conf
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing
-from haproxy_ha_lib.settings import addresses, examples
+from haproxy_ha_lib.settings import addresses, examples, platform
 from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker import words
 from saltext.pacemaker.cib import hidden
@@ -466,4 +466,5 @@ CHECKS = (
     port_clashes,
     nginx_braces,
     nginx_files,
+    platform.check,
 )

@@ -14,6 +14,7 @@ from typing import Any
 
 from haproxy_ha_lib.pillar import schema, shape
 from haproxy_ha_lib.pillar.schema import ROOT
+from haproxy_ha_lib.settings import platform
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
 
@@ -31,7 +32,7 @@ _OURS_ALONE = ("load_balancers", "app_servers", "floating_ip")
 
 def on_system(settings: Settings, os_family: str | None, osfinger: str | None, families: Tree) -> Settings:
     """
-    Return the settings with an error if this minion has a role and nobody has tested the formula on its system.
+    Return the settings with an error if this minion has a role and no test has run on its system.
 
     os_family, osfinger
         The grains of these names.
@@ -40,16 +41,8 @@ def on_system(settings: Settings, os_family: str | None, osfinger: str | None, f
     """
     if not settings.roles:
         return settings
-    problems = []
-    if os_family not in families:
-        problems = [f"grain os_family: found {os_family!r}, allowed: {', '.join(families)}"]
-    elif osfinger not in families[os_family]["tested"] and not settings.allow_untested_os:
-        tested = ", ".join(families[os_family]["tested"])
-        problems = [
-            f"grain osfinger: found {osfinger!r}, tested: {tested}. Nobody knows whether its packages have these names "
-            f"and do what is needed; {ROOT}:allow_untested_os: true tries it all the same"
-        ]
-    return replace(settings, errors=[*problems, *settings.errors])
+    obstacles = platform.obstacles(settings, os_family, osfinger, families)
+    return replace(settings, errors=[*obstacles, *settings.errors])
 
 
 def in_pillar(settings: Settings, pillar: Mapping[str, Any]) -> Settings:

@@ -165,7 +165,7 @@ class Settings:
     floating_ip: FloatingIP
     mine: bool
     verify: bool
-    allow_untested_os: bool
+    untested_platform: bool
     upgrades: str
     nginx: Tree
     haproxy: Tree
@@ -174,6 +174,7 @@ class Settings:
     packages: Mapping[str, Any]
     services: Mapping[str, str]
     paths: Mapping[str, str]
+    groups: Mapping[str, str]
     tls_groups: str
     has_run: bool
     tree: bool = True

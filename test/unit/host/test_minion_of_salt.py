@@ -9,7 +9,7 @@ from haproxy_ha_host import minion as told
 from haproxy_ha_host import nginx, rendering, synced
 from haproxy_ha_lib.settings.minion import digests
 from support import REPOSITORY
-from support.pillars import EXAMPLE, FAMILIES, changed
+from support.pillars import EXAMPLE, changed
 from support.told import MODULES, minion
 
 OTHER = hashlib.sha256(b"of another version").hexdigest()
@@ -18,7 +18,13 @@ OTHER = hashlib.sha256(b"of another version").hexdigest()
 def test_the_settings_of_a_minion_are_those_of_its_pillar():
     settings = minion().valid_settings()
     assert (settings.roles, settings.minion_id) == (["load_balancer"], "primary")
-    assert settings.paths == FAMILIES["Debian"]["paths"]
+    assert settings.paths["haproxy_cfg"] == "/etc/haproxy/haproxy.cfg"
+
+
+def test_haproxys_service_is_known_without_a_master():
+    assert minion().haproxy_unit() == "haproxy"
+    assert minion(changed({"lookup": {"services": {"haproxy": "haproxy24"}}})).haproxy_unit() == "haproxy24"
+    assert minion(changed({"lookup": "nonsense"})).haproxy_unit() == "haproxy"
 
 
 def test_all_errors_are_told_and_the_rest_is_readable():

@@ -5,6 +5,7 @@ import yaml
 
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.pillar.shape import Either, Items, Keys, Table, Value
+from haproxy_ha_lib.settings import platform
 from support import REPOSITORY
 from support.pillars import DEFAULTS, build, changed
 from tools import pillar_reference
@@ -61,6 +62,8 @@ def test_every_key_that_stands_alone_has_its_default_in_defaults_yaml(path):
 
 def test_the_defaults_are_valid_themselves():
     tree = {key: DEFAULTS[key] for key in schema.SCHEMA.keys}
+    paths = tree["lookup"]["paths"]
+    tree["lookup"] = {**tree["lookup"], "paths": platform.filled(paths, paths)}
     _, problems = schema.read({**tree, "load_balancers": {"a": None}, "app_servers": {"b": None}}, DEFAULTS)
     assert problems == []
 

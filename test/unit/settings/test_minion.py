@@ -1,37 +1,5 @@
-import pytest
-
 from haproxy_ha_lib.settings import minion
-from support.pillars import EXAMPLE, FAMILIES, build, valid
-
-
-def on(osfinger, os_family="Debian", changes=None, minion_id="primary"):
-    return minion.on_system(build(changes, minion_id), os_family, osfinger, FAMILIES).errors
-
-
-@pytest.mark.parametrize("osfinger", FAMILIES["Debian"]["tested"])
-def test_a_system_that_was_tested_is_no_error(osfinger):
-    assert on(osfinger) == []
-
-
-@pytest.mark.parametrize("osfinger", [
-    "Ubuntu-22.04", "Ubuntu-24.04", "Ubuntu-26.04", "Debian-11", "Debian-14", "Linux Mint-22", "Raspbian-12", None,
-])  # fmt: skip
-def test_a_release_that_nobody_has_tested_is_refused_unless_pillar_says_to_try_it(osfinger):
-    [error] = on(osfinger)
-    assert f"grain osfinger: found {osfinger!r}, tested: Debian-12, Debian-13." in error
-    assert "haproxy_ha:allow_untested_os: true" in error
-    assert on(osfinger, changes={"allow_untested_os": True}) == []
-
-
-@pytest.mark.parametrize("allowed", [True, False])
-def test_another_family_is_refused_whatever_pillar_says(allowed):
-    [error] = on("Rocky Linux-9", "RedHat", {"allow_untested_os": allowed})
-    assert error == "grain os_family: found 'RedHat', allowed: Debian"
-
-
-@pytest.mark.parametrize("system", [("Rocky Linux-9", "RedHat"), ("Ubuntu-24.04", "Debian")])
-def test_a_minion_without_a_role_may_be_anything(system):
-    assert on(*system, minion_id="elsewhere") == []
+from support.pillars import EXAMPLE, valid
 
 
 def test_pillar_that_failed_to_render_is_the_first_error():
