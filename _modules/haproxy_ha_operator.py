@@ -98,11 +98,13 @@ def export(path=None, secrets=False, daemon=None, saltenv=None):
 
     path : ``None``
         A file, or a directory of ``.cfg`` files of HAProxy or of files of nginx (str). Default: what the HAProxy that
-        runs reads (``-f``); what nginx reads below /etc/nginx (``nginx -T``), less what packages have brought.
+        runs reads (``-f``); what nginx reads below its directory (``nginx -T``), less what packages have brought.
     secrets : ``False``
         True: secrets in lines too, in place of markers, which a run refuses (bool). Only with ``salt-call --local``.
     daemon : ``None``
-        ``haproxy`` or ``nginx`` (str). Default: nginx for a path below /etc/nginx, and where no haproxy.cfg is.
+        ``haproxy`` or ``nginx`` (str). Default: nginx for a path below its directory, and where no haproxy.cfg is.
+
+    Where pillar has ``lookup:paths`` and ``lookup:services``, these say where the daemons' files are.
 
     Returns ``{"haproxy_ha": {daemon: {...}}, "notes": [text]}``; notes say what the first run changes, and what the
     formula does not know. Raises CommandExecutionError, with its number, for a line that pillar cannot have.

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
@@ -16,12 +17,19 @@ from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.haproxy import export
 from haproxy_ha_lib.nginx import conf as nginx_conf
 from haproxy_ha_lib.nginx import export as nginx_export
+from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
 
-_CFG = "/etc/haproxy/haproxy.cfg"
-_NGINX = "/etc/nginx"
-_UNIT = "haproxy"
 _DAEMONS = ("haproxy", "nginx")
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the daemons have what they read. Where neither pillar nor the formula's files are at hand: the usual."""
+
+    cfg: str = "/etc/haproxy/haproxy.cfg"
+    unit: str = "haproxy"
+    nginx: str = "/etc/nginx"
 
 
 def as_pillar(minion: Minion, path: str | None, secrets: bool, daemon: str | None = None) -> Tree:
@@ -29,12 +37,14 @@ def as_pillar(minion: Minion, path: str | None, secrets: bool, daemon: str | Non
     Return the pillar of what HAProxy or nginx reads here, or of a file or directory, and notes; CommandExecutionError
     where a line cannot stand in pillar.
     """
-    daemon = daemon or _meant(path)
+    settings = minion.settings() if minion.tree() else None
+    places = _places(settings)
+    daemon = daemon or _meant(path, places)
     if daemon not in _DAEMONS:
         raise SaltInvocationError(f"daemon: found {daemon!r}, allowed: {', '.join(_DAEMONS)}")
-    own = _own_addresses(minion)
+    own = export.own_addresses(settings.me) if settings else {}
     of_daemon = _of_haproxy if daemon == "haproxy" else _of_nginx
-    tree, notes = of_daemon(path, own, secrets)
+    tree, notes = of_daemon(path, places, own, secrets)
     return {"haproxy_ha": {daemon: tree}, "notes": [*([] if own else [_UNKNOWN]), *notes]}
 
 
@@ -44,17 +54,17 @@ _UNKNOWN = (
 )
 
 
-def _own_addresses(minion: Minion) -> dict[str, str]:
-    """The words for the addresses that pillar has for this machine: {address: word}."""
-    settings = minion.settings() if minion.tree() else None
-    return export.own_addresses(settings.me) if settings else {}
+def _places(settings: Settings | None) -> _Places:
+    if settings is None:
+        return _Places()
+    return _Places(settings.paths["haproxy_cfg"], settings.services["haproxy"], settings.paths["nginx_dir"])
 
 
-def _meant(path: str | None) -> str:
+def _meant(path: str | None, places: _Places) -> str:
     """The daemon that a path is of, or whose configuration is here."""
     if path:
-        return "nginx" if f"{os.path.abspath(path)}/".startswith(f"{_NGINX}/") else "haproxy"
-    return "haproxy" if os.path.exists(_CFG) or not os.path.isdir(_NGINX) else "nginx"
+        return "nginx" if f"{os.path.abspath(path)}/".startswith(f"{places.nginx}/") else "haproxy"
+    return "haproxy" if os.path.exists(places.cfg) or not os.path.isdir(places.nginx) else "nginx"
 
 
 def _text(path: str) -> str:
@@ -68,8 +78,8 @@ def _text(path: str) -> str:
 # HAProxy
 
 
-def _of_haproxy(path: str | None, own: Mapping[str, str], secrets: bool) -> tuple[Tree, list[str]]:
-    files = [file for given in ([path] if path else _read_by_service()) for file in _files(given)]
+def _of_haproxy(path: str | None, places: _Places, own: Mapping[str, str], secrets: bool) -> tuple[Tree, list[str]]:
+    files = [file for given in ([path] if path else _read_by_service(places)) for file in _files(given)]
     text = "".join(map(_text, files))
     try:
         haproxy = export.pillar(text, export.BUILT_IN, own, secrets)
@@ -78,10 +88,10 @@ def _of_haproxy(path: str | None, own: Mapping[str, str], secrets: bool) -> tupl
     return haproxy, [*export.notes(haproxy), *_several(files)]
 
 
-def _read_by_service() -> list[str]:
+def _read_by_service(places: _Places) -> list[str]:
     """What the HAProxy that runs reads (-f); without one, the file of its package."""
-    words = processes.command_line(units.main_pid(_UNIT))
-    return [words[at + 1] for at, word in enumerate(words[:-1]) if word == "-f"] or [_CFG]
+    words = processes.command_line(units.main_pid(places.unit))
+    return [words[at + 1] for at, word in enumerate(words[:-1]) if word == "-f"] or [places.cfg]
 
 
 def _files(path: str) -> list[str]:
@@ -97,24 +107,25 @@ def _several(files: list[str]) -> list[str]:
 # nginx
 
 
-def _of_nginx(path: str | None, own: Mapping[str, str], secrets: bool) -> tuple[Tree, list[str]]:
-    asked = _files_below(path) if path else _read_by_nginx()
+def _of_nginx(path: str | None, places: _Places, own: Mapping[str, str], secrets: bool) -> tuple[Tree, list[str]]:
+    directory = places.nginx
+    asked = _files_below(path) if path else _read_by_nginx(directory)
     real = {one: os.path.realpath(one) for one in asked}
-    elsewhere = [one for one in asked if not path and not _below(real[one])]
+    elsewhere = [one for one in asked if not path and not _below(directory, real[one])]
     carried = {one: file for one, file in real.items() if one not in elsewhere}
     try:
-        nginx = nginx_export.pillar(_texts(carried.values()), _links(carried), own, secrets)
+        nginx = nginx_export.pillar(_texts(directory, carried.values()), _links(directory, carried), own, secrets)
     except nginx_export.Unreadable as exc:
         raise CommandExecutionError(str(exc)) from None
-    return nginx, [*nginx_export.notes(nginx), *_not_carried(elsewhere)]
+    return nginx, [*nginx_export.notes(nginx), *_not_carried(directory, elsewhere)]
 
 
-def _read_by_nginx() -> list[str]:
+def _read_by_nginx(directory: str) -> list[str]:
     """
     The files that nginx reads, as it tells them itself, without those that are as their packages have brought them, so
     that they are on every machine.
     """
-    code, output = commands.run([commands.program("nginx") or "nginx", "-T"])
+    code, output = commands.run([commands.program("nginx") or "nginx", "-T", "-c", f"{directory}/nginx.conf"])
     if code:
         raise CommandExecutionError(f"nginx refuses its configuration:\n{fileset.daemon_message(output)}")
     read, brought = nginx_conf.files_read(output), _of_packages()
@@ -144,20 +155,24 @@ def _files_below(path: str) -> list[str]:
     return sorted(one for one in found if not os.path.isdir(one))
 
 
-def _below(path: str) -> str:
+def _below(directory: str, path: str) -> str:
     """The path below nginx's directory; empty where it is not there."""
-    return path.partition(f"{_NGINX}/")[2] if path.startswith(f"{_NGINX}/") else ""
+    return path.removeprefix(f"{directory}/") if path.startswith(f"{directory}/") else ""
 
 
-def _texts(files: Iterable[str]) -> dict[str, str]:
+def _texts(directory: str, files: Iterable[str]) -> dict[str, str]:
     texts = {file: _text(file) for file in files}
-    return {_below(file) or nginx_export.place(os.path.basename(file), text): text for file, text in texts.items()}
+    return {
+        _below(directory, file) or nginx_export.place(os.path.basename(file), text): text
+        for file, text in texts.items()
+    }
 
 
-def _links(files: Mapping[str, str]) -> dict[str, str]:
+def _links(directory: str, files: Mapping[str, str]) -> dict[str, str]:
     """Links below nginx's directory as they are."""
-    return {_below(path): os.readlink(path) for path in files if _below(path) and os.path.islink(path)}
+    links = {_below(directory, path): path for path in files if os.path.islink(path)}
+    return {place: os.readlink(path) for place, path in links.items() if place}
 
 
-def _not_carried(elsewhere: list[str]) -> list[str]:
-    return [f"Not carried, because they are not below {_NGINX}: {', '.join(elsewhere)}"] if elsewhere else []
+def _not_carried(directory: str, elsewhere: list[str]) -> list[str]:
+    return [f"Not carried, because they are not below {directory}: {', '.join(elsewhere)}"] if elsewhere else []

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from haproxy_ha_host import exported
 from support.pillars import PEM, changed
 from support.place import addresses, in_container, requires_tools
+from support.told import minion
 
 pytestmark = [
     requires_tools("haproxy", "nginx"),
@@ -115,3 +117,16 @@ def test_haproxy_has_its_files_and_variables_where_lookup_says(single, elsewhere
     assert (elsewhere / "haproxy" / "certificates" / "site.pem").exists()
     assert f"server-state-file {elsewhere}/haproxy/server_states" in cfg.read_text(encoding="utf-8")
     assert sorted(Path("/etc/haproxy").rglob("*")) == usual
+
+
+def test_an_export_reads_what_lookup_names(elsewhere):
+    for name in ("haproxy", "nginx"):
+        (elsewhere / name).mkdir()
+    (elsewhere / "haproxy" / "haproxy.cfg").write_text("global\n maxconn 9\n", encoding="ascii")
+    (NGINX / "nginx.conf").write_text("events {} # theirs\n", encoding="ascii")
+    there = minion(changed({"lookup": {"paths": {"haproxy_dir": f"{elsewhere}/haproxy", "nginx_dir": str(NGINX)}}}))
+    haproxy, nginx = (exported.as_pillar(there, None, False, daemon)["haproxy_ha"] for daemon in ("haproxy", "nginx"))
+    assert haproxy["haproxy"]["global"] == ["maxconn 9"]
+    assert nginx["nginx"]["files"] == {"nginx.conf": ["events {} # theirs"]}
+    told = exported.as_pillar(there, f"{elsewhere}/nginx", False)["haproxy_ha"]
+    assert told == nginx
