@@ -2,7 +2,12 @@
 {% from "haproxy_ha/map.jinja" import settings with context %}
 
 haproxy_ha-settings:
-{% if settings.missing %}
+{% if settings.get("idle") %}
+{% set nothing = "Nothing to do: the pillar of " ~ opts.id ~ " has no haproxy_ha." %}
+  test.succeed_without_changes:
+    - name: {{ nothing | json }}
+    - comment: {{ nothing | json }}
+{% elif settings.missing %}
 {% set what = "of another version than the states are" if "haproxy_ha.settings" in salt else "are not" %}
 {% set environment = "" if saltenv == "base" else " saltenv=" ~ saltenv %}
 {% set of_extension = "(of an extension, " in settings.missing | join %}

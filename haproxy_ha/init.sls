@@ -2,7 +2,7 @@
 {% from "haproxy_ha/map.jinja" import settings with context %}
 
 include:
-  - haproxy_ha.preflight
+  - haproxy_ha.{{ "guard" if settings.get("idle") else "preflight" }}
 {% if "app_server" in settings.roles %}
   - haproxy_ha.app
 {% endif %}

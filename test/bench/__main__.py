@@ -20,6 +20,7 @@ LIMITS = (
     ("converged", "external commands", 3),
     ("plan", "seconds for 1000 + 1000 objects", 3),
     ("plan", "MB above bare salt-call", 60),
+    ("estate", "ms of CPU more than an empty run", 50),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def main(samples: int) -> dict:
     (HOME / "minion").write_text(MINION, encoding="utf-8")
     salt("saltutil.sync_all")
     figures, raw = {}, {}
-    for name, measure in (("converged", converged), ("plan", plan)):
+    for name, measure in (("converged", converged), ("plan", plan), ("estate", estate)):
         figures[name], raw[name] = measure(samples)
     return {"figures": figures, "samples": raw, "versions": versions()}
 
@@ -178,6 +179,31 @@ def plan(samples: int) -> tuple[dict, dict]:
     bare, planned = (statistics.median(raw["kB"][name]) for name in ("bare", "plan"))
     figures |= {"MB of bare salt-call": bare / 1024, "MB above bare salt-call": (planned - bare) / 1024}
     return figures, raw
+
+
+def estate(samples: int) -> tuple[dict, dict]:
+    """What a minion that is none of the formula's business pays for `salt '*' state.apply haproxy_ha`."""
+    say("an empty run, and ours where pillar has nothing of it")
+    (HOME / "sls" / "empty.sls").write_text("{}", encoding="utf-8")
+    [state] = salt("state.apply", "haproxy_ha").values()
+    assert state["result"] and not state["changes"], state
+    raw = [{sls: spent("state.apply", sls) for sls in ("empty", "haproxy_ha")} for _ in range(8 * samples)]
+    figures = {
+        f"ms of {kind} more than an empty run": 1000 * statistics.median(
+            one["haproxy_ha"][kind] - one["empty"][kind] for one in raw
+        )
+        for kind in ("CPU", "time")
+    }
+    return figures, {"pairs": raw}
+
+
+def spent(*call: str) -> dict[str, float]:
+    """Seconds of CPU and of time that a call of Salt takes."""
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    salt(*call)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"CPU": cpu, "time": time.monotonic() - begin}
 
 
 def saved(size: int) -> tuple[Path, dict]:

@@ -1,12 +1,14 @@
 """The SLS files, compiled and applied by Salt."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from support.pillars import EXAMPLE, FORMULA, REMOVED, changed
+from haproxy_ha_host import files
+from support.pillars import EXAMPLE, FORMULA, REMOVED, changed, valid
 
 FILES = sorted(
     ".".join(("haproxy_ha", *path.relative_to(FORMULA).with_suffix("").parts)).removesuffix(".init")
@@ -55,6 +57,15 @@ def test_what_comes_before_preflight_does_not_ask_it(primary, api, sls):
     assert api.counts()["calls"] == before
     assert primary.low("haproxy_ha.preflight", refused)[-1]["rendered"]
     assert api.counts()["calls"] > before
+
+
+def test_the_map_looks_for_the_formula_where_it_has_its_files():
+    paths = valid().paths
+    text = (FORMULA / "map.jinja").read_text(encoding="utf-8")
+    assert {paths["haproxy_cfg"], paths["qnetd_options"]} == set(re.findall(r'"(/etc/[^"|/]+/[^"|/]+)"', text))
+    [pattern] = re.findall(r'select\("match", "([^"]+)"', text)
+    names = ("agents_dir", "nginx_site", "nginx_site_enabled", "nginx_http")
+    assert all(re.match(pattern, path) for path in (f"{files.STATE}/x", *(paths[name] for name in names)))
 
 
 def functions(chunks):

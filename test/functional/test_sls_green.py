@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -11,10 +12,16 @@ import pytest
 from haproxy_ha_lib.files import fileset
 from support import REPOSITORY
 from support.minion import NO_TREE
-from support.pillars import EXAMPLE, REMOVED, changed
+from support.pillars import EXAMPLE, FORMULA, REMOVED, changed
 from support.place import in_container, requires_tools
 
-AGENTS = Path("/usr/lib/ocf/resource.d/haproxy_ha")
+AGENTS, MEMORY = Path("/usr/lib/ocf/resource.d/haproxy_ha"), Path("/var/lib/haproxy_ha")
+PARTS = {
+    "the agents": ("cluster", AGENTS, ""),
+    "HAProxy's configuration": ("load balancer", "/etc/haproxy/haproxy.cfg", f"# {fileset.MARK}\n"),
+    "nginx's site": ("app server", "/etc/nginx/sites-available/haproxy_ha", "# ours\n"),
+    "the quorum helper's options": ("quorum helper", "/etc/default/corosync-qnetd", f"# {fileset.MARK}\n"),
+}
 OTHERS = {"another formula's": {"test.succeed_without_changes": [{"name": "theirs"}]}}
 
 in_the_container = pytest.mark.skipif(not in_container(), reason="makes files of the formula where they belong")
@@ -153,20 +160,49 @@ def test_what_was_in_the_way_while_rendering_is_a_failure_though_it_is_gone(sing
 # A machine that pillar does not name
 
 
+@pytest.fixture
+def untouched():
+    """A machine on which no run has ever changed anything; afterwards as it was."""
+    aside = MEMORY.with_name("aside")
+    if MEMORY.exists():
+        MEMORY.rename(aside)
+    yield
+    shutil.rmtree(MEMORY, ignore_errors=True)
+    if aside.exists():
+        aside.rename(MEMORY)
+
+
+@in_the_container
+@either
+def test_a_minion_that_is_none_of_the_formulas_business_asks_no_module_of_it(untouched, minions, tmp_path, test):
+    """Hence it is well without them, too, unless something of the formula is there."""
+    (tmp_path / "haproxy_ha").symlink_to(FORMULA)
+    for nobody in (minions("nobody"), minions("nobody", (tmp_path,))):
+        [chunk] = nobody.low("haproxy_ha", NO_TREE)
+        assert (chunk["state"], chunk["fun"]) == ("test", "succeed_without_changes")
+        [state] = nobody.apply("haproxy_ha", NO_TREE, test=test).values()
+        assert (state["result"], state["comment"]) == (True, "Nothing to do: the pillar of nobody has no haproxy_ha.")
+
+
+@in_the_container
+@pytest.mark.parametrize("trace", [
+    (f"{MEMORY}/changes.json", "[]"), (AGENTS, ""),
+    *((path, text) for _, path, text in PARTS.values() if text),
+], ids=lambda trace: str(trace[0]))  # fmt: skip
+def test_without_modules_whatever_is_there_of_the_formula_is_a_failure(untouched, minions, tmp_path, part, trace):
+    (tmp_path / "haproxy_ha").symlink_to(FORMULA)
+    part(*trace)
+    [state] = minions("nobody", (tmp_path,)).apply("haproxy_ha", NO_TREE).values()
+    assert state["result"] is False
+    assert "salt 'nobody' saltutil.sync_all" in state["name"]
+
+
 @either
 @pytest.mark.parametrize("pillar", [NO_TREE, EXAMPLE])
 def test_a_minion_that_has_nothing_of_ours_is_well_and_told_so(minions, machine, pillar, test):
     [state] = minions("nobody").apply("haproxy_ha", pillar, test=test).values()
     assert (state["result"], state["changes"]) == (True, {})
     assert "Nothing to do" in state["comment"] and "nobody" in state["comment"]
-
-
-PARTS = {
-    "the agents": ("cluster", AGENTS, ""),
-    "HAProxy's configuration": ("load balancer", "/etc/haproxy/haproxy.cfg", f"# {fileset.MARK}\n"),
-    "nginx's site": ("app server", "/etc/nginx/sites-available/haproxy_ha", "# ours\n"),
-    "the quorum helper's options": ("quorum helper", "/etc/default/corosync-qnetd", f"# {fileset.MARK}\n"),
-}
 
 
 @in_the_container
@@ -182,9 +218,11 @@ def test_a_machine_that_lost_its_place_in_pillar_is_a_failure(minions, machine, 
     assert "salt 'nobody' state.apply haproxy_ha.clean" in state["comment"]
 
 
+@in_the_container
 @either
 @pytest.mark.parametrize("pillar", [NO_TREE, EXAMPLE])
-def test_what_the_formula_remembers_of_a_machine_is_enough(minions, machine, pillar, test):
+def test_what_the_formula_remembers_of_a_machine_is_enough(minions, machine, part, pillar, test):
+    part(f"{MEMORY}/of_this_test")  # where the SLS files look
     (machine / "state" / "last_good").mkdir(parents=True)
     (machine / "state" / "backup").mkdir()
     [state] = minions("nobody").apply("haproxy_ha", pillar, test=test).values()
