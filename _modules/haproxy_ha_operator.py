@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from haproxy_ha_host import corosync, exported, nss, verification
+from haproxy_ha_host import corosync, events, exported, nss, verification
 from haproxy_ha_host import overview as host_overview
 from haproxy_ha_host import traffic as host_traffic
 from haproxy_ha_host.cluster import operate
@@ -253,3 +253,20 @@ def failover(to=None, timeout=60):
         salt primary haproxy_ha.failover
     """
     return operate.failover(_minion(), to, timeout)
+
+
+def send_events():
+    """
+    Send what the cluster has told on this node to the master's event bus, and return it (list of dicts with ``tag`` and
+    ``data``). haproxy_ha-events.service calls it as soon as there is something, where pillar's
+    ``haproxy_ha:cluster:events`` is true; docs/events.md has the events.
+
+    Raises CommandExecutionError if the master does not take one: it is sent again then.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call haproxy_ha.send_events
+    """
+    return events.send(_minion())

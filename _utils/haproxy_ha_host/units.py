@@ -17,6 +17,7 @@ FILES = "/etc/systemd/system"
 HELD = "/run/haproxy_ha/held"
 
 _RUNS = ("active", "reloading")
+_TYPES = (".service", ".path")
 
 
 def systemd() -> bool:
@@ -29,9 +30,14 @@ def systemctl(*arguments: str, timeout: float = 120) -> str:
     return commands.succeed("systemctl", *arguments, timeout=timeout)
 
 
+def full_name(unit: str) -> str:
+    """The name of a unit, which is a service unless it says what it is (``NAME.path``)."""
+    return unit if unit.endswith(_TYPES) else f"{unit}.service"
+
+
 def unit_property(unit: str, name: str) -> str:
-    """A property of a service (str), as ``systemctl show`` prints it."""
-    return commands.run(["systemctl", "show", "--property", name, "--value", f"{unit}.service"])[1].strip()
+    """A property of a unit (str), as ``systemctl show`` prints it."""
+    return commands.run(["systemctl", "show", "--property", name, "--value", full_name(unit)])[1].strip()
 
 
 def running(unit: str) -> bool:
@@ -67,7 +73,7 @@ def unit(name: str) -> dict[str, Any]:
     two in systemd's words, the last a bool; empty without the service.
     """
     properties = ("UnitFileState", "ActiveState", "NeedDaemonReload")
-    show = ["systemctl", "show", "--property", ",".join(properties), f"{name}.service"]
+    show = ["systemctl", "show", "--property", ",".join(properties), full_name(name)]
     shown = commands.run(show)[1] if systemd() else ""
     found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     if not found.get("UnitFileState"):

@@ -33,6 +33,7 @@ SHARED = (
 
 _NAME = re.compile(r"[A-Za-z0-9_]+(\.py|\.sh)?")
 _FENCE = "fence_"
+_ALERT = "alert_"
 
 # -I leaves the directory of the script out of the path, and -B writes no bytecode; what is there is read all the same.
 _LAUNCHER = '''\
@@ -73,12 +74,14 @@ def version(sources: dict[str, str]) -> dict[str, FileEntry]:
     sources
         The text of each file of the formula by its name: programs have no ending, modules and shell scripts have one.
 
-    The fence agent is in a directory of its own, because Pacemaker lists every executable beside the resource agents
-    as one.
+    The fence agent and the alert agent are in directories of their own, because Pacemaker lists every executable beside
+    the resource agents as one.
     """
     files = {}
     for name, text in sorted(sources.items()):
-        if "." in name:
+        if name.startswith(_ALERT):
+            files[f"alert/{name}"] = owned_by_root(text, "0755")
+        elif "." in name:
             files[name] = owned_by_root(text)
         else:
             path, place = (f"fence/{name}", f"os.path.dirname({_HERE})") if is_fence(name) else (name, _HERE)
@@ -93,8 +96,8 @@ def is_fence(name: str) -> bool:
 
 
 def programs(files: dict[str, FileEntry]) -> list[str]:
-    """The paths of a version's programs."""
-    return [path for path, entry in files.items() if entry.mode == "0755"]
+    """The paths of a version's programs that have meta-data."""
+    return [path for path, entry in files.items() if entry.mode == "0755" and not path.startswith("alert/")]
 
 
 def digest(files: dict[str, FileEntry]) -> str:

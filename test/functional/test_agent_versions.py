@@ -140,7 +140,7 @@ def killed_at(number, act):
 def current(place):
     """The set that counts, as it was given."""
     paths = [path for path in Path(place.link).rglob("*") if path.suffix in (".py", ".sh")]
-    names = [str(path.relative_to(place.link)) for path in paths]
+    names = [str(path.relative_to(place.link)).removeprefix("alert/") for path in paths]
     return {name.removeprefix("programs/")[:-3] if name.startswith("programs/") else name: path.read_text("utf-8")
             for name, path in zip(names, paths, strict=True)}
 

@@ -49,6 +49,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (f"docs/platforms.md, {heading}" for heading in ("Systems", "Other names", "nginx with conf.d alone")),
         ("../unit/settings/test_platform.py", "test_the_examples_of_the_document_do_what_it_says")),
+    "docs/events.md, Events": ("../lab/test_22_events.py", "test_a_planned_move_is_told_and_the_reactor_reacts"),
     "docs/operate.md, A load balancer is dead":
         ("test_operator.py", "test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can"),
     "docs/http.md, Browsers that ask by TLS alone":

@@ -76,10 +76,18 @@ def test_a_load_balancer_gets_the_cluster_and_no_app_tier(primary):
     assert [chunk["__id__"].removeprefix("haproxy_ha-") for chunk in primary.low("haproxy_ha", EXAMPLE)] == [
         "settings", "tidied", "preflight", "load-balancer-package", "cluster-agents-package",
         "cluster-agents", "load-balancer-config", "load-balancer-service", "upgrades", "cluster-package",
-        "cluster-time", "cluster-authkey", "cluster-quorum-device", "cluster-config", "cluster-token",
-        "cluster-restart", "cluster-watch-unit", "cluster-watch", "cluster-corosync", "cluster-pacemaker",
-        "cluster-membership", "cluster-ready", "cluster-resources", "cluster-former-token", "verified",
+        "cluster-time", "cluster-authkey", "cluster-quorum-device", "cluster-config", "cluster-events",
+        "cluster-token", "cluster-restart", "cluster-watch-unit", "cluster-watch", "cluster-corosync",
+        "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources", "cluster-former-token",
+        "verified",
     ]  # fmt: skip
+
+
+def test_what_tells_events_is_there_before_the_cluster_starts(primary):
+    order = [chunk["__id__"] for chunk in primary.low("haproxy_ha", changed({"cluster:events": True}))]
+    told = [name for name in order if "cluster-events" in name]
+    assert told == [f"haproxy_ha-cluster-events{name}" for name in ("-spool", "-service", "-path", "")]
+    assert order.index(told[-1]) < order.index("haproxy_ha-cluster-corosync")
 
 
 def test_an_app_server_gets_nginx_and_no_cluster(app_1):

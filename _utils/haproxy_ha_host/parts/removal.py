@@ -148,7 +148,7 @@ class Removal:
 def _changes(found: Trace) -> Changes:
     running = filter(units.running, found.units)
     return {
-        **{f"{unit}.service": {"old": "running", "new": "stopped"} for unit in running},
+        **{units.full_name(unit): {"old": "running", "new": "stopped"} for unit in running},
         **{name: {"old": "installed", "new": None} for name in found.packages},
         **{path: {"old": "present", "new": None} for path in (*found.taken, *found.deleted)},
     }
@@ -205,9 +205,10 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
     if not os.path.lexists(paths["agents_dir"]):
         return Trace()
     names = " | ".join([*packages["cluster"], *packages["resource_agents"], *packages["quorum_device"]]).split(" | ")
+    told = _events(settings, available)
     return Trace(
         packages=tuple(map(re.escape, names)),
-        units=tuple(services[key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync")),
+        units=(*told.units, *(services[key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync"))),
         kept=(os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"),
         deleted=(
             *("/var/lib/pacemaker", provider.memory()),
@@ -216,8 +217,17 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
             *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
             *_ours(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
             f"{units.FILES}/multi-user.target.wants/{services['pacemaker_watch']}.service",
+            *told.deleted,
         ),
     )
+
+
+def _events(settings: Settings, available: Callable[[str], bool]) -> Trace:
+    paths, unit = settings.paths, settings.services["events"]
+    if not os.path.lexists(paths["events_path"]):
+        return Trace()
+    wanted = f"{units.FILES}/multi-user.target.wants/{unit}"
+    return Trace(units=(unit,), deleted=(wanted, paths["events_path"], paths["events_service"], paths["events_spool"]))
 
 
 def _quorum_helper(settings: Settings, available: Callable[[str], bool]) -> Trace:
@@ -257,13 +267,14 @@ TRACES: dict[str, Callable[[Any, Callable[[str], bool]], Trace]] = {
     "cluster": _cluster,
     "load_balancer": _load_balancer,
     "app_server": _app_server,
+    "events": _events,
     "quorum_helper": _quorum_helper,
     "memory": _memory,
     "copies": _copies,
     "nginx": _nginx,
     "former_token": _former_token,
 }
-_NO_ROLES = ("copies", "nginx", "former_token")
+_NO_ROLES = ("copies", "nginx", "former_token", "events")
 """What may be here, whatever a machine is in pillar."""
 
 

@@ -30,7 +30,7 @@ class _Service:
     name: str
 
     def _becomes(self, old: str, new: str) -> Changes:
-        return {f"{self.name}.service": {"old": old, "new": new}}
+        return {units.full_name(self.name): {"old": old, "new": new}}
 
     def _serving(self, changes: Changes, said: str) -> Outcome:
         """What has come of it, where the service should run now."""

@@ -32,6 +32,11 @@ AGENTS_ATTRIBUTE = "haproxy_ha-agents"
 PROVIDER = "haproxy_ha"
 """The provider of the agents."""
 
+ALERT = f"/usr/lib/ocf/resource.d/{PROVIDER}/alert/alert_spool.sh"
+"""Leaves what Pacemaker tells for haproxy_ha-events.service."""
+
+_TOLD: Tree = {"select_nodes": {}, "select_resources": {}}
+
 
 HAPROXY_AGENT = f"ocf:{PROVIDER}:haproxy"
 _TAKEN_BY_ITSELF = {"unit": "haproxy.service", "config": "/etc/haproxy/haproxy.cfg"}
@@ -39,7 +44,7 @@ _TAKEN_BY_ITSELF = {"unit": "haproxy.service", "config": "/etc/haproxy/haproxy.c
 
 def configuration(
     floating_ip: FloatingIP, given: Tree, fencing: Tree, replaces: Collection[str] = (),
-    haproxy: Mapping[str, str] | None = None,
+    haproxy: Mapping[str, str] | None = None, events: bool = False,
 ) -> tuple[Tree, list[Problem], list[str]]:
     """
     Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
@@ -47,9 +52,12 @@ def configuration(
     ``fencing`` ({enabled, delay, droplets}) adds the fence device. Mappings merge, lists replace, null takes away.
     Empty sections are left out, and what an export shows apart. ``replaces``: ids of resources that must not be there.
     ``haproxy``: HAProxy's ``unit`` and ``config``, of which its agent is told what it does not take by itself.
+    ``events`` adds the alert agent.
     """
     given = {section: objects for section, objects in given.items() if section not in switches.SECTIONS}
     built_in = _built_in(floating_ip)
+    if events:
+        built_in["alerts"] = {"haproxy_ha-events": {"path": ALERT, "select": _TOLD}}
     if fencing["enabled"]:
         _add_fencing(built_in, floating_ip, fencing)
     elif _fences(given):

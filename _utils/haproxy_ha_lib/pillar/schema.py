@@ -524,6 +524,8 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     "expected_timeout": Value(
         "Seconds to wait for the other load balancers to join, at most: one that was there and is off is not waited "
         "for. 0: runs go on without those that are absent, and name them.", values.whole_number(0, 3600)),
+    "events": Value("true: failovers, failures and lost load balancers are told on Salt's event bus, as haproxy_ha/...",
+                    values.flag),
     **{section: _objects(section, doc) for section, doc in _CONFIGURATION.items()},
 })
 

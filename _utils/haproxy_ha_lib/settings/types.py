@@ -99,6 +99,7 @@ class Cluster:
     replaces: Sequence[str]
     purge: bool
     expected_timeout: int
+    events: bool
     configuration: Tree
 
     @classmethod

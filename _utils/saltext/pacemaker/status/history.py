@@ -187,6 +187,26 @@ def starts(cib: Element) -> dict[tuple[str, str], int]:
     return found
 
 
+def uses(cib: Element, resource: str) -> dict[str, int]:
+    """
+    {node name: when a resource was last started or stopped there, or found running, in seconds since 1970}.
+
+    cib: element tree.
+    """
+    found: dict[str, int] = {}
+    for state in cib.iterfind("status/node_state"):
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource"):
+            times = [int(one.get("last-rc-change", 0)) for one in history if _begins(one) or _ends(one)]
+            if times and base_id(history.get("id", "")) == resource:
+                node = state.get("uname", "")
+                found[node] = max(found.get(node, 0), *times)
+    return found
+
+
+def _ends(operation: Element) -> bool:
+    return operation.get("rc-code") == "0" and operation.get("operation") in ("stop", "migrate_to")
+
+
 def _begins(operation: Element) -> bool:
     found = _is_probe(operation) or operation.get("operation") in ("start", "migrate_from")
     return operation.get("rc-code") == "0" and found
