@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from haproxy_ha_host import commands, files
 from haproxy_ha_lib.files.entry import FileEntry
@@ -14,7 +14,6 @@ from haproxy_ha_lib.types import Rule
 Words = dict[str, list[str]]
 """Rules by the texts that stand for them."""
 
-NFT_CONF = "/etc/nftables.conf"
 NFT_RULES = "/etc/haproxy_ha/firewall.nft"
 
 
@@ -48,11 +47,17 @@ class Ufw:
         return {shlex.join(rule): rule for rule in rules.ufw_present(commands.succeed("ufw", "show", "added"))}
 
 
+@dataclass(frozen=True)
 class Nftables:
     """
     nft(8). The rules go to the head of Debian's own input chain, and into a file that its configuration includes. Where
     that chain is not loaded nothing is filtered: then the file alone is kept, and counts once the service loads it.
+
+    conf
+        What the service loads.
     """
+
+    conf: str
 
     program = "nft"
 
@@ -91,7 +96,7 @@ class Nftables:
 
     def _kept(self) -> dict[str, None]:
         """Our rules in the file, if the configuration includes it: {text: None}."""
-        included = (files.text(NFT_CONF) or "").splitlines()
+        included = (files.text(self.conf) or "").splitlines()
         return rules.nft_kept(files.text(NFT_RULES) or "") if self._include() in included else {}
 
     def _include(self) -> str:
@@ -100,11 +105,13 @@ class Nftables:
     def _keep(self, wanted: Words) -> None:
         lines = [" ".join(["insert", "rule", *rules.NFT_CHAIN, *rule]) for rule in wanted.values()]
         files.install({NFT_RULES: FileEntry("\n".join(lines) + "\n") if lines else None}, 0o700)
-        present = files.read(NFT_CONF)
+        present = files.read(self.conf)
         if present:
             others = [line for line in (present.content or "").splitlines() if line != self._include()]
             content = "\n".join([*others, *([self._include()] if lines else [])]) + "\n"
-            files.install({NFT_CONF: replace(present, content=content)})
+            files.install({self.conf: replace(present, content=content)})
 
 
-BACKENDS: dict[str, Ufw | Nftables] = {"ufw": Ufw(), "nftables": Nftables()}
+def backends(paths: Mapping[str, str]) -> dict[str, Ufw | Nftables]:
+    """Each kind of firewall, by its name in pillar."""
+    return {"ufw": Ufw(), "nftables": Nftables(paths["nftables_conf"])}

@@ -1,5 +1,6 @@
 """The firewall's rules on a host: only in the container that has the daemons, which is thrown away."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -103,3 +104,17 @@ def test_rules_go_from_the_firewall_that_pillar_no_longer_names(single):
     single("haproxy_ha.firewall", "x", changed({"firewall": {"enabled": True, "backend": "ufw"}}))
     assert single("haproxy_ha.firewall_absent", "x", pillar)["changes"]  # pillar names the other one
     assert ufw() == before
+
+
+def test_rules_for_nftables_are_kept_where_its_service_loads_them(single, tmp_path):
+    conf = tmp_path / "nftables.conf"
+    shutil.copy("/etc/nftables.conf", conf)
+    usual = Path("/etc/nftables.conf").read_text(encoding="utf-8")
+    pillar = changed({
+        "firewall": {"enabled": True, "backend": "nftables"}, "lookup": {"paths": {"nftables_conf": str(conf)}},
+    })  # fmt: skip
+    assert single("haproxy_ha.firewall", "x", pillar)["result"] is True
+    assert 'include "/etc/haproxy_ha/firewall.nft"' in conf.read_text(encoding="utf-8")
+    assert Path("/etc/nftables.conf").read_text(encoding="utf-8") == usual
+    assert single("haproxy_ha.firewall_absent", "x", pillar)["changes"]
+    assert conf.read_text(encoding="utf-8") == usual

@@ -59,8 +59,9 @@ class Firewall:
 
     def _backends(self) -> list[tuple[firewall.Ufw | firewall.Nftables, firewall.Words]]:
         """Each kind of firewall, and which rules of ours should be in it: [(backend, {text: words})]."""
-        settings = self.minion.readable_settings().firewall
+        settings = self.minion.readable_settings()
+        chosen = settings.firewall.backend if self.wanted else None
         return [
-            (backend, backend.named(settings.rules) if self.wanted and name == settings.backend else {})
-            for name, backend in firewall.BACKENDS.items()
+            (backend, backend.named(settings.firewall.rules) if name == chosen else {})
+            for name, backend in firewall.backends(settings.paths).items()
         ]
