@@ -8,6 +8,8 @@ include:
 haproxy_ha-firewall-package:
   haproxy_ha.packages_installed:
     - pkgs: {{ settings.packages[settings.firewall.backend] | json }}
+    # One that begins with its own rules would let no traffic pass until ours are there.
+    - units: {{ ([settings.services.firewalld] if settings.firewall.backend == "firewalld" else []) | json }}
     - require:
       - haproxy_ha: haproxy_ha-preflight
 

@@ -1,10 +1,11 @@
-"""The host's firewall: our rules in ufw or in nftables, now and after a boot."""
+"""The host's firewall: our rules in ufw, nftables or firewalld, now and after a boot."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from haproxy_ha_host import commands, files
 from haproxy_ha_lib.files.entry import FileEntry
@@ -67,13 +68,7 @@ class Nftables:
 
     def plan(self, wanted: Words) -> tuple[list[str], list[str]]:
         """As in :class:`Ufw`. A rule is there when it counts now and will after a boot."""
-        kept, loaded = self._kept(), self._loaded()
-        counting = kept.keys() if loaded is None else loaded.keys()
-        there = dict.fromkeys((*kept, *counting))
-        return (
-            [name for name in wanted if name not in kept or name not in counting],
-            [name for name in there if name not in wanted],
-        )
+        return _differences(wanted, self._kept(), self._loaded())
 
     def apply(self, wanted: Words) -> None:
         """As in :class:`Ufw`."""
@@ -112,6 +107,86 @@ class Nftables:
             files.install({self.conf: replace(present, content=content)})
 
 
-def backends(paths: Mapping[str, str]) -> dict[str, Ufw | Nftables]:
+class Firewalld:
+    """
+    firewalld(1). Our rules are a policy, which holds for what comes to this machine from any zone: whatever zone an
+    interface is in, and whoever moves it. Another's rules are not in it.
+    """
+
+    program = "firewall-cmd"
+
+    def named(self, entries: Iterable[Rule]) -> Words:
+        """As in :class:`Ufw`."""
+        return {rule: [rule] for entry in entries for rule in rules.firewalld_rules(entry)}
+
+    def plan(self, wanted: Words) -> tuple[list[str], list[str]]:
+        """As in :class:`Nftables`."""
+        return _differences(wanted, self._rules(self._kept()), self._rules(_RUNNING) if self.active() else None)
+
+    def apply(self, wanted: Words) -> None:
+        """As in :class:`Ufw`. A policy that is new needs a reload, which ends what others have not kept."""
+        kept = self._kept()
+        if wanted:
+            self._make_policy(kept)
+            self._change(kept, wanted)
+        elif self._has_policy(kept):
+            commands.succeed(*kept, f"--delete-policy={rules.FIREWALLD_POLICY}")
+        if not self.active():
+            return
+        if wanted and not self._has_policy(_RUNNING):
+            commands.succeed(*_RUNNING, "--reload")
+        self._change(_RUNNING, wanted)
+
+    def active(self) -> bool:
+        """As in :class:`Ufw`."""
+        return bool(commands.program(self.program)) and not commands.run([*_RUNNING, "--state"])[0]
+
+    def _kept(self) -> tuple[str, ...]:
+        """The command for what counts after a boot."""
+        return (*_RUNNING, "--permanent") if self.active() else ("firewall-offline-cmd",)
+
+    def _has_policy(self, command: tuple[str, ...]) -> bool:
+        return rules.FIREWALLD_POLICY in commands.succeed(*command, "--get-policies").split()
+
+    def _make_policy(self, kept: tuple[str, ...]) -> None:
+        if not self._has_policy(kept):
+            commands.succeed(*kept, f"--new-policy={rules.FIREWALLD_POLICY}")
+        for zone in ("--add-ingress-zone=ANY", "--add-egress-zone=HOST"):
+            commands.succeed(*kept, _POLICY, zone)
+
+    def _rules(self, command: tuple[str, ...]) -> dict[str, None]:
+        """Our rules there: {text: None}."""
+        code, output = commands.run([*command, _POLICY, "--list-rich-rules"])
+        return {} if code else dict.fromkeys(filter(None, output.splitlines()))
+
+    def _change(self, command: tuple[str, ...], wanted: Words) -> None:
+        present = self._rules(command)
+        options = [
+            *(f"--add-rich-rule={rule}" for rule in wanted if rule not in present),
+            *(f"--remove-rich-rule={rule}" for rule in present if rule not in wanted),
+        ]
+        for option in options:
+            commands.succeed(*command, _POLICY, option)
+
+
+_RUNNING = ("firewall-cmd",)
+_POLICY = f"--policy={rules.FIREWALLD_POLICY}"
+
+
+def _differences(
+    wanted: Words, kept: Mapping[str, Any], loaded: Mapping[str, Any] | None
+) -> tuple[list[str], list[str]]:
+    """What to add and to remove, where a rule is there when it counts now, if anything does, and will after a boot."""
+    counting = kept if loaded is None else loaded
+    return (
+        [name for name in wanted if name not in kept or name not in counting],
+        [name for name in {**kept, **counting} if name not in wanted],
+    )
+
+
+Backend: TypeAlias = Ufw | Nftables | Firewalld
+
+
+def backends(paths: Mapping[str, str]) -> dict[str, Backend]:
     """Each kind of firewall, by its name in pillar."""
-    return {"ufw": Ufw(), "nftables": Nftables(paths["nftables_conf"])}
+    return {"ufw": Ufw(), "nftables": Nftables(paths["nftables_conf"]), "firewalld": Firewalld()}

@@ -47,7 +47,8 @@ ELSEWHERE = {
         ("test_export_nginx.py", "test_the_document_s_example_is_what_an_export_prints"),
     "docs/migrate.md, From keepalived": ("../lab/test_20_migration.py", "test_from_keepalived"),
     **dict.fromkeys(
-        (f"docs/platforms.md, {heading}" for heading in ("Systems", "Other names", "nginx with conf.d alone")),
+        ("docs/platforms.md, Systems", "docs/platforms.md, Other names", "docs/platforms.md, nginx with conf.d alone",
+         "docs/platforms.md, firewalld"),
         ("../unit/settings/test_platform.py", "test_the_examples_of_the_document_do_what_it_says")),
     "docs/events.md, Events": ("../lab/test_22_events.py", "test_a_planned_move_is_told_and_the_reactor_reacts"),
     "docs/operate.md, A load balancer is dead":

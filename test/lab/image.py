@@ -42,7 +42,7 @@ PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
 SSH_PACKAGES = ["openssh-client", "openssh-server"]  # for hosts without a minion
 UPGRADING_PACKAGES = ["unattended-upgrades", "needrestart"]  # what upgrades a host by itself
 AGAIN_PACKAGES = ["libc6"]  # what every host has, to be installed again
-TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, *SSH_PACKAGES, "shellcheck", "wrk", "git", "gnupg"]
+TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, *SSH_PACKAGES, "firewalld", "shellcheck", "wrk", "git", "gnupg"]
 CLOCK = "/usr/local/lib/clock.so"  # preloaded, a program has another time (clock.c)
 CLOCK_SOURCE = Path(__file__).with_name("clock.c").read_text(encoding="utf-8")
 INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"

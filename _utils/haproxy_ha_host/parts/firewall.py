@@ -30,10 +30,16 @@ class Firewall:
         """What :meth:`apply` would do."""
         rules = self.rules()
         changed = rules["add"] or rules["remove"]
-        notes = () if rules["active"] or not self.wanted else ("the firewall is not active",)
+        notes = self._notes(rules["active"]) if self.wanted else ()
         if not changed:
             return Outcome(_THERE, notes=notes)
         return Outcome("The rules would change", {"rules": {"old": rules["remove"], "new": rules["add"]}}, notes=notes)
+
+    def _notes(self, active: bool) -> tuple[str, ...]:
+        backend = self.minion.readable_settings().firewall.backend
+        if backend != "firewalld" and firewall.Firewalld().active():
+            return (f"firewalld is active, and drops what {backend} lets pass: haproxy_ha:firewall:backend: firewalld",)
+        return () if active else ("the firewall is not active",)
 
     def apply(self) -> Outcome:
         """Make our rules those of the settings; rules of others stay."""
@@ -57,7 +63,7 @@ class Firewall:
             remove += surplus
         return {"add": add, "remove": remove, "active": active}
 
-    def _backends(self) -> list[tuple[firewall.Ufw | firewall.Nftables, firewall.Words]]:
+    def _backends(self) -> list[tuple[firewall.Backend, firewall.Words]]:
         """Each kind of firewall, and which rules of ours should be in it: [(backend, {text: words})]."""
         settings = self.minion.readable_settings()
         chosen = settings.firewall.backend if self.wanted else None

@@ -1,7 +1,8 @@
 """
-Rules of a host's firewall in the words of ufw(8) and nft(8), and which of them are there.
+Rules of a host's firewall in the words of ufw(8), nft(8) and firewalld.richlanguage(5), and which of them are there.
 
-Every rule of ours has a comment that begins with ``haproxy_ha: ``; only such rules are ever looked at.
+Every rule of ours has a comment that begins with ``haproxy_ha: ``, or is in firewalld's policy of ours; only such rules
+are ever looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from haproxy_ha_lib.types import Rule
 
 MARK = "haproxy_ha: "
 NFT_CHAIN = ("inet", "filter", "input")
+FIREWALLD_POLICY = "haproxy_ha"
 
 
 def ufw_rules(entry: Rule) -> list[list[str]]:
@@ -70,3 +72,16 @@ def nft_kept(text: str) -> dict[str, None]:
 def nft_comment(rule: list[str]) -> str:
     """The comment of a rule of :func:`nft_rules`."""
     return str(json.loads(rule[-1]))
+
+
+def firewalld_rules(entry: Rule) -> list[str]:
+    """The rich rules for a rule of the settings, one for each source, as firewalld prints them."""
+    return [_rich_rule(entry, source) for source in entry["from"] or [None]]
+
+
+def _rich_rule(entry: Rule, source: str | None) -> str:
+    addresses = {"source": source, "destination": entry["to"]}
+    known = {word: address for word, address in addresses.items() if address}
+    family = [f'family="ipv{ipaddress.ip_address(address).version}"' for address in known.values()][:1]
+    said = [f'{word} address="{address}"' for word, address in known.items()]
+    return " ".join(["rule", *family, *said, f'port port="{entry["port"]}" protocol="{entry["protocol"]}"', "accept"])

@@ -541,7 +541,7 @@ _LOOKUP = Keys("What this system calls what the formula needs, where `haproxy_ha
 
 _FIREWALL = Keys("Rules that let pass exactly what the system needs.", {
     "enabled": Value("true: add them.", values.flag),
-    "backend": Value("What they are added with.", values.choice("ufw", "nftables")),
+    "backend": Value("What they are added with.", values.choice("ufw", "nftables", "firewalld")),
 })
 
 SCHEMA = Keys("The whole system.", {

@@ -1,4 +1,4 @@
-"""Rules of the settings in the words of ufw(8) and nft(8)."""
+"""Rules of the settings in the words of ufw(8), nft(8) and firewalld.richlanguage(5)."""
 
 import json
 import shlex
@@ -68,3 +68,19 @@ def test_nft_rules_that_are_there_are_ours_alone():
         {"rule": {"handle": 6}},
     ]}
     assert packet_filter.nft_present(json.dumps(listing)) == {"haproxy_ha: frontend https any > any tcp/443": 4}
+
+
+@pytest.mark.parametrize(("entry", "rules"), [
+    (COROSYNC, [
+        f'rule family="ipv4" source address="{source}" destination address="10.0.0.1" '
+        'port port="5405" protocol="udp" accept'
+        for source in ("10.0.0.2", "10.0.0.3")
+    ]),
+    (PUBLIC, ['rule family="ipv4" destination address="10.17.0.1" port port="80" protocol="tcp" accept']),
+    (ANYWHERE, ['rule port port="443" protocol="tcp" accept']),
+    (V6, [
+        'rule family="ipv6" source address="fd00::2" destination address="fd00::1" port port="80" protocol="tcp" accept'
+    ]),
+])  # fmt: skip
+def test_firewalld_rules(entry, rules):
+    assert packet_filter.firewalld_rules(entry) == rules

@@ -131,7 +131,7 @@ def test_a_directory_that_moves_takes_its_files_along():
 
 
 def test_the_examples_of_the_document_do_what_it_says():
-    systems, names, conf_d = (
+    systems, names, conf_d, firewalld = (
         yaml.safe_load(one.text)["haproxy_ha"] for one in documents.examples() if one.document == "docs/platforms.md"
     )
     assert on("Ubuntu-24.04", changes=systems) == []
@@ -141,3 +141,5 @@ def test_the_examples_of_the_document_do_what_it_says():
     assert files["/etc/nginx/conf.d/haproxy_ha_site.conf"].template
     assert files["/etc/nginx/conf.d/default.conf"] is None
     assert not any(entry.link for entry in files.values() if entry)
+    firewall = valid(firewalld).firewall
+    assert (firewall.enabled, firewall.backend, len(firewall.rules)) == (True, "firewalld", 2)
