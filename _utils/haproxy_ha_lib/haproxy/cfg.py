@@ -301,8 +301,14 @@ def _origin(proxy: Tree, haproxy: Tree) -> str | None:
     return proxy["from"] or (TCP if apart and not proxy["as_is"] else None)
 
 
+def needs_tcp_defaults(haproxy: Tree) -> bool:
+    """Whether a proxy in TCP mode has to be kept from `defaults` that are about HTTP."""
+    return any(_origin(proxy, haproxy) == TCP and not proxy["from"] for _, _, proxy in proxies(haproxy))
+
+
 def _tcp_defaults(haproxy: Tree) -> Iterator[Section]:
-    if TCP in {_origin(proxy, haproxy) for _, _, proxy in proxies(haproxy)}:
+    named = TCP in {_origin(proxy, haproxy) for _, _, proxy in proxies(haproxy)}
+    if named and f"defaults {TCP}" not in haproxy["sections"]:
         yield _section("defaults", TCP, ["mode tcp", *in_tcp_mode(_defaults(haproxy))])
 
 

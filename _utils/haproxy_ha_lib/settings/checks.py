@@ -218,10 +218,14 @@ def proxy_names(read: Tree, roles: Roles) -> Iterator[Problem]:
 
 
 def own_names(read: Tree, roles: Roles) -> Iterator[Problem]:
-    """Sections of the formula's own have names of their own."""
-    taken = {("userlists", cfg.STATS), ("sections", f"defaults {cfg.TCP}")}
-    for table, name in sorted(taken):
-        if name in read["haproxy"][table]:
+    """Sections of the formula's own have names of their own, where it has them."""
+    haproxy = read["haproxy"]
+    taken = {
+        ("userlists", cfg.STATS): cfg.stats_on(haproxy["stats"]),
+        ("sections", f"defaults {cfg.TCP}"): cfg.needs_tcp_defaults(haproxy),
+    }
+    for (table, name), is_ours in sorted(taken.items()):
+        if is_ours and name in haproxy[table]:
             yield Problem((*_HAPROXY, table, name), "the formula has one of this name itself")
 
 

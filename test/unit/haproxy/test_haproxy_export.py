@@ -60,6 +60,7 @@ FILES = st.lists(st.one_of(HEADERS, LINES, LINES, LINES), max_size=14).map(lambd
 @example("defaults\n mode http\nfrontend a\n bind *:443 ssl crt /x.pem\ndefaults\n mode tcp\nlisten b\n bind *:80\n")
 @example("\n")
 @example("# nothing\n")
+@example("defaults haproxy_ha_tcp\n mode tcp\nlisten a from haproxy_ha_tcp\n bind *:25\n")
 @example("frontend http\n bind *:80\n default_backend app_pool\n")
 @example("defaults a\nbackend x from a\nbackend x\nbackend y from b\nfrontend z\n default_backend y\n")
 def test_whatever_stands_in_it_keeps_its_lines(text):

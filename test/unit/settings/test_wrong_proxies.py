@@ -36,6 +36,16 @@ WRONG = {
         {"haproxy:listens": {"database": {"mode": "tcp", "bind": ["private:5432"], "options": ["timeout server 1h"]}}},
         [f"{HAPROXY}:listens:database:servers: none, but it listens; {SERVERS}"],
     ),
+    "a section of the formula's own": (
+        {"haproxy:listens": {"api": {"mode": "tcp", "bind": ["anchor:81"], "servers": ["app-1"]}},
+         "haproxy:backends": {"app_pool": {"servers": ["app-2"]}},
+         "haproxy:sections": {"defaults haproxy_ha_tcp": ["mode tcp"]}},
+        [f"{HAPROXY}:sections:defaults haproxy_ha_tcp: the formula has one of this name itself"],
+    ),
+    "a userlist of the formula's own": (
+        {"haproxy:stats": {"page": True, "password": "x" * 16}, "haproxy:userlists": {"haproxy_ha_stats": []}},
+        [f"{HAPROXY}:userlists:haproxy_ha_stats: the formula has one of this name itself"],
+    ),
     "all servers in another pool": (
         {"haproxy:listens": {"api": {"mode": "tcp", "bind": ["anchor:81"], "servers": ["app-1", "app-2"]}}},
         [f"{HAPROXY}:backends:app_pool:servers: rest leaves none, because other proxies name them all, but frontend "
