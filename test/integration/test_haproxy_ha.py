@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+import yaml
 
 from support.pillars import EXAMPLE, changed
 
@@ -14,14 +15,17 @@ def states(returned):
 
 @pytest.fixture(scope="package")
 def synced(master, minion):
-    """The one order that counts: first what an unsynced minion says, then the modules."""
+    """The one order that counts: first what an unsynced minion says, without pillar and with it; then the modules."""
     cli = master.salt_cli(timeout=180)
-    master.pillar_file.write_text("{}\n", encoding="utf-8")
-    before = {
-        test: cli.run("state.apply", "haproxy_ha", test=test, minion_tgt=minion.id).data for test in (True, False)
-    }
-    done = cli.run("saltutil.sync_all", minion_tgt=minion.id).data
-    return before, done
+
+    def applied(pillar):
+        master.pillar_file.write_text(yaml.safe_dump(pillar), encoding="utf-8")
+        return [
+            cli.run("state.apply", "haproxy_ha", test=test, minion_tgt=minion.id).data for test in (True, False)
+        ]
+
+    without, before = applied({}), applied({"haproxy_ha": EXAMPLE})
+    return without, before, cli.run("saltutil.sync_all", minion_tgt=minion.id).data
 
 
 @pytest.fixture(autouse=True)
@@ -29,16 +33,22 @@ def _after_sync(synced):
     pass
 
 
+def test_a_minion_without_a_part_in_it_is_green_without_the_modules_too(synced):
+    for returned in synced[0]:
+        [state] = states(returned).values()
+        assert (state["result"], state["changes"]) == (True, {})
+        assert state["name"] == "Nothing to do: the pillar of app-1 has no haproxy_ha."
+
+
 def test_a_minion_without_the_modules_says_how_to_get_them(synced):
-    before, _ = synced
-    for returned in before.values():
+    for returned in synced[1]:
         [state] = states(returned).values()
         assert state["result"] is False
         assert state["name"] == "Modules of haproxy_ha are not on this minion. Run: salt 'app-1' saltutil.sync_all"
 
 
 def test_the_modules_and_their_packages_are_synced_and_load(synced, salt):
-    done = synced[1]
+    done = synced[2]
     assert {"modules.haproxy_ha", "modules.pacemaker", "modules.digitalocean"} <= set(done["modules"])
     assert {"states.haproxy_ha", "states.pacemaker"} <= set(done["states"])
     packages = {f"utils.{name}" for name in ("haproxy_ha_lib.settings.build", "haproxy_ha_host.daemons",
