@@ -261,7 +261,7 @@ def send_events():
     ``data``). haproxy_ha-events.service calls it as soon as there is something, where pillar's
     ``haproxy_ha:cluster:events`` is true; docs/events.md has the events.
 
-    Raises CommandExecutionError if the master does not take one: it is sent again then.
+    Raises CommandExecutionError if the master does not take one, or Pacemaker does not run here: it is sent again then.
 
     CLI Example:
 

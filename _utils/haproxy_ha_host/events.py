@@ -16,6 +16,7 @@ from haproxy_ha_host import directories, files
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib.cluster import events, standing
 from haproxy_ha_lib.types import Tree
+from saltext.pacemaker.errors import Failed
 from saltext.pacemaker.live import machine, reading
 from saltext.pacemaker.status import history
 
@@ -34,7 +35,8 @@ def send(minion: Minion) -> list[Tree]:
     """
     Send what there is to tell, and return it: [{"tag", "data"}]. A line goes when the master has taken what it tells.
 
-    Raises CommandExecutionError if the master does not take it, or another process is sending.
+    Raises CommandExecutionError if the master does not take it, Pacemaker does not run here, or another process is
+    sending.
     """
     with _spool() as place:
         names = sorted(name for name in os.listdir(place) if not name.startswith("."))
@@ -58,8 +60,12 @@ def _spool() -> Iterator[int]:
 
 def _known() -> events.Known:
     """What the cluster knows now."""
-    cluster, cib = reading.status(machine.HERE), reading.tree(reading.text(machine.HERE))
-    me, nodes = reading.node_name(machine.HERE), cluster["nodes"]
+    try:
+        cluster, cib = reading.status(machine.HERE), reading.tree(reading.text(machine.HERE))
+        me = reading.node_name(machine.HERE)
+    except Failed as problem:
+        raise CommandExecutionError(f"what the cluster has told waits for Pacemaker: {problem}") from None
+    nodes = cluster["nodes"]
     used = history.uses(cib, standing.ADDRESS)
     return events.Known(
         me=me,

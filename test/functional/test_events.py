@@ -21,13 +21,14 @@ SEND = f"""
 import json, sys
 sys.path[:0] = ["{REPOSITORY}/_utils"]
 from types import SimpleNamespace
+from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import events
 settings = SimpleNamespace(floating_ip=SimpleNamespace(address="192.0.2.9"))
 taken = sys.argv[1] == "taken"
 minion = SimpleNamespace(salt={{"event.send": lambda tag, data: taken}}, readable_settings=lambda: settings)
 try:
     print(json.dumps([[one["tag"].partition("/")[2], one["data"]] for one in events.send(minion)]))
-except Exception as problem:
+except CommandExecutionError as problem:
     print(json.dumps(str(problem)))
 """
 ADDRESS = {"agent": cluster_changes.DUMMY, "operations": [{"name": "monitor", "interval": "1s"}]}
@@ -151,3 +152,12 @@ def test_a_spool_that_is_full_takes_nothing_more(nodes):
     nodes["n2"].run("runuser", "-u", "hacluster", "--", "env", "CRM_alert_timestamp_epoch=1", objects.ALERT)
     [name] = left(nodes["n2"])
     assert nodes["n2"].run("stat", "--format=%a %U", f"{SPOOL}/{name}").stdout.split() == ["600", "hacluster"]
+
+
+def test_what_is_left_while_pacemaker_does_not_run_waits_for_it(nodes):
+    node = nodes["n2"]
+    waiting = left(node)
+    node.run("pkill", "-KILL", "pacemakerd")
+    node.run("pkill", "-KILL", "pacemaker-")
+    assert sent(node).startswith("what the cluster has told waits for Pacemaker: ")
+    assert left(node) == waiting
