@@ -174,7 +174,7 @@ class Running:
         after = self.backends_down()
         if code == OK:
             return reason == "" and not before & after
-        head, _, named = reason.partition("no server is up in ")
+        head, _, named = reason.partition(" (")[0].partition("no server is up in ")
         return (code, head) == (DEGRADED, "") and before & after <= set(named.split(", ")) <= before | after
 
     def is_mended(self):

@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     command("image", _image, "build the cached images and nothing else")
     sub = command("tools", _tools, "run a command in the image that has the daemons' programs")
     sub.add_argument("--debian", default=image.DEBIAN, help=f"Debian release (default: {image.DEBIAN})")
+    sub.add_argument("--packages", default="", help="names of further packages, in one word (default: none)")
     sub.add_argument("argv", nargs=argparse.REMAINDER)
     command("status", _status, "list the hosts and their state")
     command("check", lambda _: preflight.require(), "say what is missing on this machine")
@@ -80,7 +81,7 @@ def _up(options) -> None:
 
 
 def _tools(options) -> int:
-    return tools.run(options.argv, debian=options.debian)
+    return tools.run(options.argv, debian=options.debian, packages=tuple(options.packages.split()))
 
 
 def _image(_) -> None:

@@ -141,7 +141,7 @@ def test_servers_that_are_all_down_are_told_by_each_balancer_and_that_they_are_b
         machine(name).run("systemctl", "stop", "nginx")
     degraded = awaited(told, "degraded", "degraded")
     assert {data["node"] for _, data in degraded} == set(BALANCERS)
-    assert {data["reason"] for _, data in degraded} == {"no server is up in app_pool"}
+    assert all(data["reason"].startswith("no server is up in app_pool (") for _, data in degraded)
     for name in APP_SERVERS:
         machine(name).run("systemctl", "start", "nginx")
     recovered = awaited(told, "recovered", "recovered")

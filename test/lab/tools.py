@@ -21,9 +21,11 @@ MOUNTED_AT = "/srv/haproxy_ha"
 CORPUS_AT = "/srv/corpus"
 
 
-def run(argv: list[str], salt_release: str = image.SALT, debian: str = image.DEBIAN) -> int:
-    """Run a command in the repository, inside the tools' image; returns its exit code."""
-    return _run(argv, image.build(debian, salt_release)).returncode
+def run(
+    argv: list[str], salt_release: str = image.SALT, debian: str = image.DEBIAN, packages: tuple[str, ...] = ()
+) -> int:
+    """Run a command in the repository, inside the tools' image with further packages; returns its exit code."""
+    return _run(argv, image.build(debian, salt_release), packages).returncode
 
 
 def output(argv: list[str], debian: str, packages: tuple[str, ...]) -> str:

@@ -90,7 +90,8 @@ _PAGE = """<!DOCTYPE html>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }}
 h1 {{ font-size: 1.25rem }}
 h2 {{ font-size: 1.1rem; margin-bottom: 0 }}
-svg {{ width: 100%; height: auto; background: #f6f7f9 }}
+section {{ overflow-x: auto }}
+svg {{ width: 100%; min-width: 40rem; height: auto; background: #f6f7f9 }}
 .well {{ color: #0b6e2d; font-weight: bold }}
 .ill {{ color: #b00020; font-weight: bold }}
 </style>

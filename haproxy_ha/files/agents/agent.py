@@ -264,7 +264,7 @@ def _unexpected(error, action, environ):
     while place.tb_next:
         place = place.tb_next
     where = f"{os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}"
-    reason(f"{action}: unexpected {type(error).__name__} at {where}: {error}")
+    reason(f"{action}: unexpected {type(error).__name__} at {where}: {error} (a defect of the agent: please report it)")
     return DEGRADED if action == "monitor" and not is_probe(action, environ) else ERR_GENERIC
 
 

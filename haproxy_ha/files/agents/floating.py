@@ -141,9 +141,10 @@ def judge_unknown(env, here, why):
         # A node that cannot tell must not be taken for the one where the resource runs.
         return agent.NOT_RUNNING
     if here:
-        agent.reason(f"{env['address']} is here by the metadata service, and the API cannot confirm it: {why}")
+        found = f"{env['address']} is here by the metadata service, and the API cannot confirm it"
     else:
-        agent.reason(f"whether {env['address']} is still here is unknown: {why}")
+        found = f"whether {env['address']} is still here is unknown"
+    agent.reason(f"{found}: {why} (what the API says: salt-call haproxy_ha.preflight)")
     return agent.DEGRADED
 
 

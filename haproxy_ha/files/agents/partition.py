@@ -14,6 +14,7 @@ from claims import LONGEST_HOLD_OFF, Losses
 WHOLE_FOR = 10.0
 # An owner that lives answers a neighbour in milliseconds; after a loss of power each one here is waited for.
 ANSWER_TIMEOUT = 0.2
+REMEDY = "bring back the lost node, or the link to it; then this ends by itself"
 
 
 class StandBy(Exception):
@@ -67,9 +68,10 @@ def reason_to_stand_by(env):
     """While a node is lost: why the address is left where it is, although this side wants it; "" for no reason."""
     rest = hold_off_left(env)
     if rest > 0:
-        return f"{env['address']} was taken while a cluster node is lost; it is not taken back for {rest:.0f} s"
+        taken = f"{env['address']} was taken while a cluster node is lost; it is not taken back for {rest:.0f} s"
+        return f"{taken} ({REMEDY})"
     if env["port"] != "0" and answers(env):
-        return f"{env['address']} answers on port {env['port']} while a cluster node is lost"
+        return f"{env['address']} answers on port {env['port']} while a cluster node is lost ({REMEDY})"
     return ""
 
 

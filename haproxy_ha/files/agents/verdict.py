@@ -82,7 +82,7 @@ def _judge_mute(found, main, known, kernel, word):
     master = worker.process(main)
     if master and worker.is_stopped(master):
         return _degraded(f"HAProxy's master is stopped by a signal: process {main}, kill -CONT {main}")
-    return _degraded(f"{word.text}: does not answer, so the servers' states are not known")
+    return _degraded(f"{word.text}: does not answer, so the servers' states are not known (look at its CPU and log)")
 
 
 def judge_listeners(mine, kernel, closed):
@@ -131,19 +131,22 @@ def judge_word(word, closed):
     if full:
         return _degraded(full, word.rows)
     down = [row.proxy for row in word.rows if row.side == "BACKEND" and row.status.startswith("DOWN")]
-    return _degraded(f"no server is up in {', '.join(down)}", word.rows) if down else None
+    if not down:
+        return None
+    said = f"no server is up in {', '.join(down)} (what its checks say: salt-call haproxy_ha.overview)"
+    return _degraded(said, word.rows)
 
 
 def limit_reached(word):
     """Which limit keeps HAProxy from accepting, in words; "" when it says of none."""
     most = agent.number(word.info.get("Maxconn"))
     if most and agent.number(word.info.get("CurrConns")) >= most:
-        return f"HAProxy is at its limit of {most} connections"
+        return f"HAProxy is at its limit of {most} connections (raise maxconn, or look who holds them)"
     for row in word.rows:
         limit = agent.number(row.limit)
         if row.side == "FRONTEND" and limit and agent.number(row.current) >= limit:
             who = "HAProxy" if limit == most else f"frontend {row.proxy}"
-            return f"{who} is at its limit of {limit} connections"
+            return f"{who} is at its limit of {limit} connections (raise maxconn, or look who holds them)"
     return ""
 
 

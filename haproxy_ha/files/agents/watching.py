@@ -50,7 +50,8 @@ def judge_without_systemd(env, unit, failure):
     found = verdict.judge(env, main, worker.Known(env, primitive(env)))
     if found.code == agent.ERR_GENERIC:
         return found
-    return found._replace(code=agent.DEGRADED, reason=f"HAProxy answers, and systemd does not: {failure.reason}")
+    told = f"HAProxy answers, and systemd does not: {failure.reason} (what it said last: journalctl _PID=1)"
+    return found._replace(code=agent.DEGRADED, reason=told)
 
 
 def main_without_systemd(env, unit):

@@ -73,6 +73,19 @@ def the_same_questions(typed: Page) -> None:
     assert typed(line, host="master").count("as described") > 2
 
 
+@scene("docs/events.md, Events")
+def a_failover_is_heard_of(typed: Page) -> None:
+    """On the master, with where it went."""
+    with told(cluster={"events": True}):
+        salt.call("state.apply", "haproxy_ha")
+        with typed.watching("salt-run state.event 'haproxy_ha/*' pretty=True") as heard:
+            wait_for("the first event", lambda: salt.call("event.send", "haproxy_ha/x", target="app-1") and heard, 60)
+            move_to("primary")
+            move_to("secondary")
+            wait_for("the failover to be told", lambda: '"to": "secondary"' in "".join(heard), 60)
+        tells("".join(heard), "haproxy_ha/failover", '"from": "primary"')
+
+
 @scene("docs/lab.md, The lab")
 def the_lab(typed: Page) -> None:
     """It is up, and this process uses it."""
