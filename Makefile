@@ -1,7 +1,7 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all nonsense faults soak bench bench-failover docs release extensions modules lint lab lab-down lab-status lab-enter \
+.PHONY: demo test test-all nonsense faults soak bench bench-failover docs site release extensions modules lint lab lab-down lab-status lab-enter \
 	lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
@@ -38,6 +38,10 @@ bench:
 docs:
 	python3 tools/pillar_reference.py
 	python3 tools/api_reference.py
+
+# The documents as a web site: build/site/. Needs the Debian packages furo and python3-myst-parser.
+site:
+	python3 tools/site.py
 
 # A release of this commit, with checksums: build/.
 release:
