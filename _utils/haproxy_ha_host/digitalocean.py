@@ -151,4 +151,4 @@ def _reason(error: Exception, token: str) -> str:
     if isinstance(error, BadStatusLine) and not isinstance(error, RemoteDisconnected):
         words = f"no HTTP status: {words}"  # else there would be the line alone
     words = words.replace(token, "***") if token else words
-    return calls.with_clock(words[:200] or type(error).__name__, time.time())
+    return calls.with_clock(words[:160] or type(error).__name__, time.time())

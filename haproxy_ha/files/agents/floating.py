@@ -144,7 +144,7 @@ def judge_unknown(env, here, why):
         found = f"{env['address']} is here by the metadata service, and the API cannot confirm it"
     else:
         found = f"whether {env['address']} is still here is unknown"
-    agent.reason(f"{found}: {why} (what the API says: salt-call haproxy_ha.preflight)")
+    agent.reason(f"{found} (salt-call haproxy_ha.preflight asks it): {why}")
     return agent.DEGRADED
 
 

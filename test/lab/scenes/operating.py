@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from lab import audit, cloud, lab, salt
 from lab.machine import machine
-from lab.scenes.stage import SCENES, changed, failed, given, one, pillar, runs, scene, tells, told
+from lab.scenes.stage import SCENES, changed, failed, given, heard, one, pillar, runs, scene, tells, told
 from lab.shell import wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS, FLOATING_IP, HOSTS, MINIONS, SECOND_FLOATING_IP
@@ -61,7 +61,8 @@ def the_table(typed: Page) -> None:
     moved(typed("salt primary haproxy_ha.failover"))
     assert audit.settle() != holder
     drilled(typed, one(typed, "drill"))
-    audit.settle()
+    with heard(typed, "salt-run state.event 'haproxy_ha/*' pretty=True"):
+        audit.settle()
     standby(typed)
     audit.settle()
     maintenance(typed)
@@ -115,11 +116,10 @@ def how_it_is(typed: Page) -> None:
 def what_a_run_waits_for(typed: Page) -> None:
     """What a run waits for is heard of on the master."""
     both = ",".join(BALANCERS)
-    with typed.watching("salt-run state.event 'haproxy_ha/*'") as heard:
-        wait_for("the first event", lambda: salt.call("event.send", "haproxy_ha/x", target="app-1") and heard, 60)
+    with heard(typed, "salt-run state.event 'haproxy_ha/*'") as events:
         salt.call("service.stop", "pacemaker", target=both)
         salt.call("state.apply", "haproxy_ha", target=both)
-    tells("".join(heard), "haproxy_ha/waiting", "waiting, for ")
+    tells("".join(events), "haproxy_ha/waiting", "waiting, for ")
 
 
 @scene("docs/operate.md, The floating IP")

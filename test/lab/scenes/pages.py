@@ -10,7 +10,7 @@ import yaml
 
 from lab import audit, cloud, network, salt
 from lab.machine import machine
-from lab.scenes.stage import changed, given, move_to, runs, scene, tells, told
+from lab.scenes.stage import changed, given, heard, move_to, runs, scene, tells, told
 from lab.shell import wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS, HOSTS, MINIONS, SECOND_FLOATING_IP
@@ -78,12 +78,11 @@ def a_failover_is_heard_of(typed: Page) -> None:
     """On the master, with where it went."""
     with told(cluster={"events": True}):
         salt.call("state.apply", "haproxy_ha")
-        with typed.watching("salt-run state.event 'haproxy_ha/*' pretty=True") as heard:
-            wait_for("the first event", lambda: salt.call("event.send", "haproxy_ha/x", target="app-1") and heard, 60)
+        with heard(typed, "salt-run state.event 'haproxy_ha/*' pretty=True") as events:
             move_to("primary")
             move_to("secondary")
-            wait_for("the failover to be told", lambda: '"to": "secondary"' in "".join(heard), 60)
-        tells("".join(heard), "haproxy_ha/failover", '"from": "primary"')
+            wait_for("the failover to be told", lambda: '"to": "secondary"' in "".join(events), 60)
+        tells("".join(events), "haproxy_ha/failover", '"from": "primary"')
 
 
 @scene("docs/lab.md, The lab")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import yaml
 
 from lab import audit, salt
+from lab.shell import wait_for
 from lab.typed import Page
 from support import REPOSITORY
 
@@ -68,6 +69,14 @@ def failed(said: str) -> int:
 def runs(said: str) -> int:
     """How many minions' runs are printed."""
     return len(STATES_OF_A_RUN.findall(said))
+
+
+@contextlib.contextmanager
+def heard(typed: Page, line: str) -> Iterator[list[str]]:
+    """What a command that shows events prints, from when it does so, while the block runs."""
+    with typed.watching(line) as events:
+        wait_for("the first event", lambda: salt.call("event.send", "haproxy_ha/x", target="app-1") and events, 60)
+        yield events
 
 
 @contextlib.contextmanager
