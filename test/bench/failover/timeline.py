@@ -74,7 +74,16 @@ def _row(top: float, title: str, timeline: dict) -> str:
         for begin, end, balancer in timeline["spans"]
     ]
     gap = f"{timeline['gap']:.2f} s" if timeline["recovered"] else "until mended"
-    return _text(MARGIN, top + 13, f"{title}: {gap}") + "".join(bars)
+    return _text(MARGIN, top + 13, f"{title}: {gap}") + "".join(bars) + _beyond(top, timeline)
+
+
+def _beyond(top: float, timeline: dict) -> str:
+    """What comes of a row that is ill where the axis ends."""
+    [*_, (_, end, balancer)] = timeline["spans"]
+    if balancer or end < AFTER:
+        return ""
+    text = f"served again after {timeline['gap']:.1f} s \u2192" if timeline["recovered"] else "ill until mended \u2192"
+    return _text(WIDTH - MARGIN - 6, top + 12, text, "bold", 11, end=True)
 
 
 def _axis(top: float, height: float) -> str:
@@ -91,5 +100,8 @@ def _legend() -> str:
     return _text(MARGIN, 24, "Answers to a client, a request every 10 ms", "bold") + "".join(parts)
 
 
-def _text(x: float, y: float, text: str, weight: str = "normal", size: int = 12) -> str:
-    return f'<text x="{x:.1f}" y="{y}" font-weight="{weight}" font-size="{size}" fill="#1a202c">{escape(text)}</text>\n'
+def _text(x: float, y: float, text: str, weight: str = "normal", size: int = 12, end: bool = False) -> str:
+    anchor = ' text-anchor="end"' if end else ""
+    fill = "#ffffff" if end else "#1a202c"
+    style = f'font-weight="{weight}" font-size="{size}" fill="{fill}"{anchor}'
+    return f'<text x="{x:.1f}" y="{y}" {style}>{escape(text)}</text>\n'

@@ -70,6 +70,15 @@ def test_the_picture_has_a_bar_for_each_run_of_equal_answers():
     assert timeline.picture(report.rows([ONE_SECOND])).count("<rect") == 1 + len(timeline.LEGEND) + 3
 
 
+@pytest.mark.parametrize(("back", "recovered", "told"), [
+    (16.4, True, "served again after 16.5 s \u2192"), (16.4, False, "ill until mended \u2192"), (3.0, True, None),
+])
+def test_the_picture_tells_what_comes_beyond_its_axis(back, recovered, told):
+    late = trial(sample(-0.1), sample(0.1, 0), sample(back, balancer="secondary"), recovered=recovered)
+    drawn = timeline.picture(report.rows([late]))
+    assert (drawn.count("\u2192"), f">{told}<" in drawn) == ((1, True) if told else (0, False))
+
+
 def test_the_documents_are_written(tmp_path):
     lost = trial(sample(0), sample(0.5, 0, taken=1.0), event="hang", system="tutorial", recovered=False)
     report.write([ONE_SECOND, lost], tmp_path, None)
