@@ -4,7 +4,7 @@ The state of a cluster as ``crm_mon --output-as=xml`` gives it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from xml.sax.saxutils import unescape
 
 from saltext.pacemaker.status import resources
@@ -51,21 +51,36 @@ def summary(root: Element) -> Data:
 def _is_over(root: Element, failure: Element) -> bool:
     """
     Whether a failure is history: crm_mon lists it until a cleanup, though its resource has gone, or has been found or
-    made well on that node since. Operations are numbered as they are asked for; a recurring monitor keeps its number,
-    with the outcome that it had last.
+    made well on that node since.
     """
-    resource, call = failure.get("op_key", failure.get("id", "")).rsplit("_", 2)[0], int(failure.get("call", 0))
+    resource, call = failure.get("op_key", failure.get("id", "")).rsplit("_", 2)[0], _call(failure)
     mine = [one for one in root.iter("resource") if base_id(one.get("id", "")) == base_id(resource)]
     if all(one.get("orphaned") == "true" for one in mine):
         return True
     return any(
-        int(one.get("call", 0)) >= call and one.get("rc") == "0" and one.get("task") not in ("stop", "notify")
+        one.get("rc") == "0" and one.get("task") not in ("stop", "notify")
         for node in root.iterfind("node_history/node")
         if node.get("name") == failure.get("node")
         for history in node
         if base_id(history.get("id", "")) == base_id(resource)
-        for one in history
+        for one in _since(history, call)
     )
+
+
+def _since(history: Element, call: int) -> Iterator[Element]:
+    """
+    The operations of a history after a failed one. They are numbered as they are asked for. A recurring monitor keeps
+    its number, and stands there twice, with its outcome from before the failure or from after it; crm_mon lists those
+    of one number in the order of their time (Pacemaker's sort_op_by_callid).
+    """
+    failed = max((at for at, one in enumerate(history) if _call(one) == call and one.get("rc") != "0"), default=-1)
+    for at, one in enumerate(history):
+        if _call(one) > call or (_call(one) == call and at > failed):
+            yield one
+
+
+def _call(operation: Element) -> int:
+    return int(operation.get("call", 0))
 
 
 def _by_id(instances: list[Data]) -> dict[str, Data]:

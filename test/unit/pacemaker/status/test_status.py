@@ -186,6 +186,7 @@ OPERATION = '<operation_history call="{}" task="{}" rc="{}"/>'
         ("f", [(12, "start", 0), (15, "start", 1)], False),
         ("f", [(15, "start", 1), (16, "stop", 0)], False),  # taken away after it, which mends nothing
         ("h", [(12, "start", 0), (15, "monitor", 190)], False),  # degraded, still
+        ("h", [(12, "start", 0), (15, "monitor", 0), (15, "monitor", 190)], False),  # as it was before, and is
         ("h", [(12, "start", 0), (15, "monitor", 190), (15, "monitor", 0)], True),  # and no more
         ("gone", [(15, "start", 1)], True),
         ("nowhere", [], True),
