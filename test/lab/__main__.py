@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("host")
     sub.add_argument("argv", nargs=argparse.REMAINDER)
     for name, action, text in (
-        ("reboot", lambda o: machine(o.host).reboot(), "reboot a host"),
+        ("reboot", _reboot, "reboot a host"),
         ("power-off", lambda o: machine(o.host).power_off(), "cut a host's power"),
         ("power-on", lambda o: machine(o.host).power_on(), "give a host its power back"),
     ):
@@ -69,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("host")
         sub.add_argument("network", choices=("public", "private", "internet"))
     return parser
+
+
+def _reboot(options) -> None:
+    machine(options.host).reboot()
 
 
 def _up(options) -> None:
