@@ -9,7 +9,7 @@ from typing import Any
 from salt.exceptions import CommandExecutionError
 
 import saltext.pacemaker
-from haproxy_ha_host import changes, probes, provider, units
+from haproxy_ha_host import changes, commands, probes, provider, units
 from haproxy_ha_host.cluster import operate
 from haproxy_ha_host.haproxy.runtime import HAProxy
 from haproxy_ha_host.minion import Minion
@@ -39,7 +39,7 @@ _NOTHING: Tree = {
 
 
 def _balancer(minion: Minion, settings: Settings) -> Tree:
-    cluster = operate.status(minion)
+    cluster = _cluster(minion)
     haproxy = HAProxy(settings.services["haproxy"], settings.paths["haproxy_cfg"])
     servers = _or(lambda: probes.servers(haproxy), [])
     dated, ending = probes.certificates(settings)
@@ -64,6 +64,15 @@ def _balancer(minion: Minion, settings: Settings) -> Tree:
         "notes": notes,
         "hindrances": [*standing.present(cluster["notes"]), *ill],
     }
+
+
+def _cluster(minion: Minion) -> Tree:
+    """How the cluster stands; notes alone where it does not tell."""
+    try:
+        status = operate.status(minion)
+        return status if commands.program("crm_mon") else {"notes": status["notes"]}
+    except CommandExecutionError as exc:
+        return {"notes": [f"{exc} (systemctl status corosync pacemaker; a run of haproxy_ha starts them)"]}
 
 
 def _services(settings: Settings) -> Tree:

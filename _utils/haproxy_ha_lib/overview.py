@@ -89,7 +89,7 @@ def _row(label: str, texts: Iterable[str]) -> list[str]:
 
 
 def _address(found: Tree, now: float) -> Iterator[str]:
-    if not found["address"]:
+    if not found["address"] or not _is_told(found["cluster"]):
         return
     nodes = found["cluster"].get("active", [])
     since = [f"{node}{_since(found['since'].get(standing.ADDRESS, {}).get(node), now)}" for node in nodes]
@@ -98,11 +98,18 @@ def _address(found: Tree, now: float) -> Iterator[str]:
 
 def _nodes(found: Tree, now: float) -> Iterator[str]:
     cluster = found["cluster"]
+    if not _is_told(cluster):
+        return
     for name in found["nodes"]:
         words = [word for word in ("offline", "standby", "maintenance") if name in cluster.get(word, ())] or ["online"]
         runs = name in cluster.get("haproxy", ())
         since = _since(found["since"].get(standing.HAPROXY, {}).get(name), now)
         yield f"{name}: {', '.join([*words, f'HAProxy runs{since}' if runs else 'no HAProxy'])}"
+
+
+def _is_told(cluster: Tree) -> bool:
+    """Whether the cluster tells how it stands."""
+    return "active" in cluster
 
 
 def _since(start: float | None, now: float) -> str:

@@ -345,6 +345,9 @@ def test_a_stopped_cluster_is_waited_for_ten_seconds_and_what_for_is_said_at_onc
     assert "n2 is absent: its machine answers, and its cluster was stopped" in ret["comment"]
     assert "waiting, for 10 s at most: n2 is absent" in ret["log"]
     assert "n2 is offline: start it" in str(operator.call("haproxy_ha.status")["notes"])
+    screen = operator.call("haproxy_ha.overview", node="n2")
+    assert re.search(r"HAProxy +here: .*, up ", screen) and not re.search(r"Nodes|Address", screen)
+    assert "cannot be read: Pacemaker is not running on this node (systemctl status" in screen
 
 
 def test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can(operator):

@@ -57,8 +57,9 @@ def test_a_node_is_shown_as_the_cluster_sees_it():
     assert "secondary: offline, standby, no HAProxy" in rows(cluster=cluster)
 
 
-def test_without_a_cluster_nodes_are_those_of_pillar():
-    assert "Nodes       primary: online, no HAProxy" in rows(cluster={}, since={})
+def test_where_the_cluster_does_not_tell_nothing_is_said_in_its_place():
+    said = rows(cluster={"notes": ["it is ill"]}, since={})
+    assert not [row for row in said if row.startswith(("Nodes", "Address"))]
 
 
 def test_servers_are_counted_and_those_that_are_ill_are_told():

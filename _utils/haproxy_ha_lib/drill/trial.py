@@ -102,4 +102,4 @@ def unfit(pair: Mapping[str, Any]) -> list[str]:
 def holders(pair: Mapping[str, Any]) -> list[str]:
     """Who has the floating IP, as those that answer see it."""
     told = [found for found in pair.values() if isinstance(found, Mapping)]
-    return sorted({node for found in told for node in found["cluster"]["active"]})
+    return sorted({node for found in told for node in found["cluster"].get("active", ())})
