@@ -224,7 +224,7 @@ def test_an_api_that_says_nothing_stops_no_serving_address(holding, cloud, fault
         cloud.fault("stale", active=False)
     run = holding.monitor(timeout=5, api_check_interval="0s")
     assert run.code == DEGRADED
-    assert ("here by the metadata service" if metadata == "agrees" else "still here is unknown") in run.reason
+    assert ("the API cannot confirm that it is here" if metadata == "agrees" else "still here is unknown") in run.reason
     assert run.seconds < 4
     cloud.clear()
     assert holding.monitor().code == OK

@@ -91,6 +91,7 @@ def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
     run = beyond.monitor(port=owner.port)
     assert run.code == DEGRADED
     assert run.reason.startswith(f"127.0.0.1 answers on port {owner.port} while a cluster node is lost (bring back ")
+    assert len(run.reason) <= 128  # what Pacemaker keeps of it
     assert beyond("monitor", port=owner.port).code == NOT_RUNNING  # a probe: it is not here
     assert beyond("start", port=owner.port).code == OK
     owner.close()

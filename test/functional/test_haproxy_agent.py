@@ -513,7 +513,7 @@ def test_what_serves_goes_on_while_systemd_does_not_answer(unit, capfd, interval
     assert unit("monitor") == OK  # the worker is remembered
     unit.states("silent")
     assert unit("monitor", interval) == code
-    assert "HAProxy answers, and systemd does not" in capfd.readouterr().err
+    assert "HAProxy answers, and systemd does not (" in capfd.readouterr().err
 
 
 @needs_haproxy

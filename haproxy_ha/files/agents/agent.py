@@ -168,7 +168,7 @@ def log(text):
 
 
 def reason(text):
-    """The line that Pacemaker shows in crm_mon."""
+    """The line that Pacemaker shows in crm_mon, of which it keeps 128 characters."""
     print(f"ocf-exit-reason:{_line(text)}", file=sys.stderr)
 
 

@@ -141,10 +141,10 @@ def judge_unknown(env, here, why):
         # A node that cannot tell must not be taken for the one where the resource runs.
         return agent.NOT_RUNNING
     if here:
-        found = f"{env['address']} is here by the metadata service, and the API cannot confirm it"
+        found = f"{env['address']}: the API cannot confirm that it is here"
     else:
         found = f"whether {env['address']} is still here is unknown"
-    agent.reason(f"{found} (salt-call haproxy_ha.preflight asks it): {why}")
+    agent.reason(f"{found} (see haproxy_ha.preflight): {why}")
     return agent.DEGRADED
 
 

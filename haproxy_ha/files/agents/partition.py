@@ -14,7 +14,7 @@ from claims import LONGEST_HOLD_OFF, Losses
 WHOLE_FOR = 10.0
 # An owner that lives answers a neighbour in milliseconds; after a loss of power each one here is waited for.
 ANSWER_TIMEOUT = 0.2
-REMEDY = "bring back the lost node, or the link to it; then this ends by itself"
+REMEDY = "bring back that node, or the link to it"
 
 
 class StandBy(Exception):

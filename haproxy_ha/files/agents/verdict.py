@@ -133,7 +133,7 @@ def judge_word(word, closed):
     down = [row.proxy for row in word.rows if row.side == "BACKEND" and row.status.startswith("DOWN")]
     if not down:
         return None
-    said = f"no server is up in {', '.join(down)} (what its checks say: salt-call haproxy_ha.overview)"
+    said = f"no server is up in {', '.join(down)} (see haproxy_ha.overview)"
     return _degraded(said, word.rows)
 
 

@@ -50,7 +50,7 @@ def judge_without_systemd(env, unit, failure):
     found = verdict.judge(env, main, worker.Known(env, primitive(env)))
     if found.code == agent.ERR_GENERIC:
         return found
-    told = f"HAProxy answers, and systemd does not: {failure.reason} (what it said last: journalctl _PID=1)"
+    told = f"HAProxy answers, and systemd does not (see journalctl _PID=1): {failure.reason}"
     return found._replace(code=agent.DEGRADED, reason=told)
 
 

@@ -227,6 +227,7 @@ def one_more_and_one_less(typed: Page) -> None:
     both, third = given("load_balancers"), HOSTS["app-2"]
     third = {"private_ip": third.private, "public_ip": third.public, "anchor_ip": third.anchor}
     apps = {"app-1": given("app_servers")["app-1"]}
+    salt.call("state.apply", "haproxy_ha.clean", target="app-2")  # it serves nothing yet
     with told(load_balancers={**both, "app-2": third}, app_servers=apps):
         typed("salt tertiary saltutil.sync_all")
         typed("salt '*' state.apply haproxy_ha")

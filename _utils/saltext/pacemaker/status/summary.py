@@ -11,6 +11,7 @@ from saltext.pacemaker.status import resources
 from saltext.pacemaker.status.resources import base_id
 from saltext.pacemaker.types import Data, Element
 
+_DEGRADED = ("190", "191")  # PCMK_OCF_DEGRADED, PCMK_OCF_DEGRADED_PROMOTED
 QUOTES = {"&apos;": "'", "&quot;": '"'}
 """In a reason crm_mon 2.1.5 escapes all five twice; the other three ``unescape`` knows."""
 
@@ -57,8 +58,10 @@ def _is_over(root: Element, failure: Element) -> bool:
     mine = [one for one in root.iter("resource") if base_id(one.get("id", "")) == base_id(resource)]
     if all(one.get("orphaned") == "true" for one in mine):
         return True
+    # A stop mends no failure; but what was degraded ran, and runs there no more.
+    mends_nothing = ("notify",) if failure.get("exitcode") in _DEGRADED else ("stop", "notify")
     return any(
-        one.get("rc") == "0" and one.get("task") not in ("stop", "notify")
+        one.get("rc") == "0" and one.get("task") not in mends_nothing
         for node in root.iterfind("node_history/node")
         if node.get("name") == failure.get("node")
         for history in node

@@ -172,7 +172,7 @@ def test_the_state_of_a_cluster():
 FAILED = """<pacemaker-result><summary><cluster_options maintenance-mode="true" stop-all-resources="true"/></summary>
 <resources><resource id="f" orphaned="false"/><resource id="gone" orphaned="true"/><clone id="c">
 <resource id="h" orphaned="false"/></clone></resources><node_history><node name="n1">{history}</node></node_history>
-<failures><failure op_key="{resource}_{task}" node="n1" call="15" exitstatus="error" task="start"
+<failures><failure op_key="{resource}_{task}" node="n1" call="15" exitstatus="error" exitcode="{code}" task="start"
  last-rc-change="2026-11-29 00:21:58Z"/></failures></pacemaker-result>"""
 HISTORY = '<resource_history id="{resource}">{operations}</resource_history>'
 OPERATION = '<operation_history call="{}" task="{}" rc="{}"/>'
@@ -188,6 +188,7 @@ OPERATION = '<operation_history call="{}" task="{}" rc="{}"/>'
         ("h", [(12, "start", 0), (15, "monitor", 190)], False),  # degraded, still
         ("h", [(12, "start", 0), (15, "monitor", 0), (15, "monitor", 190)], False),  # as it was before, and is
         ("h", [(12, "start", 0), (15, "monitor", 190), (15, "monitor", 0)], True),  # and no more
+        ("h", [(15, "monitor", 190), (16, "stop", 0)], True),  # it does not run there any more
         ("gone", [(15, "start", 1)], True),
         ("nowhere", [], True),
     ],
@@ -195,7 +196,9 @@ OPERATION = '<operation_history call="{}" task="{}" rc="{}"/>'
 def test_a_failure_is_over_once_its_resource_is_well_there_again_or_gone(resource, operations, over):
     done = "".join(OPERATION.format(*one) for one in operations)
     history = HISTORY.format(resource=resource, operations=done)
-    state = summary.summary(ET.fromstring(FAILED.format(resource=resource, task="start_0", history=history)))
+    code = max((code for _, _, code in operations), default=1)
+    failed = FAILED.format(resource=resource, task="start_0", code=code, history=history)
+    state = summary.summary(ET.fromstring(failed))
     assert [(one["time"], one["over"]) for one in state["failures"]] == [("2026-11-29 00:21:58Z", over)]
     assert (state["maintenance"], state["stopped"]) == (True, True)
 
