@@ -1,7 +1,7 @@
 # Each target is a command that also runs without make; HOST, LINK and CMD are its arguments.
 LAB = PYTHONPATH=test /usr/bin/python3 -m lab
 
-.PHONY: demo test test-all nonsense faults soak bench bench-failover docs site release extensions modules lint lab lab-down lab-status lab-enter \
+.PHONY: demo test test-all nonsense faults simulation soak bench bench-failover docs site release extensions modules lint lab lab-down lab-status lab-enter \
 	lab-reboot lab-power-off lab-power-on lab-cut lab-mend
 
 demo:
@@ -25,6 +25,10 @@ bench-failover:
 # Breaks the running system in every way that the lab knows, about two hours, and writes docs/failure-modes.md.
 faults:
 	@. test/prepare && /usr/bin/python3 -m faults all --documents docs
+
+# The agents against worlds that are drawn from seeds, docs/simulation.md; SEED is the first one.
+simulation:
+	@. test/prepare && $(LAB) tools python3 -m simulation run --histories $(or $(HISTORIES),10000) --seed $(or $(SEED),0)
 
 soak:
 	@. test/prepare && /usr/bin/python3 -m faults soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))

@@ -60,6 +60,7 @@ MENU: Mapping[str, Sequence[tuple[str, str]]] = {
         ("Contributing", "CONTRIBUTING"),
         ("The lab", "docs/lab"),
         ("Changes", "CHANGELOG"),
+        ("The pair in a simulation", "docs/simulation"),
     ),
 }
 START = "README"

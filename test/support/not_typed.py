@@ -6,6 +6,7 @@ from support.documents import Command
 
 _NAMED = "stands in a sentence as a name, without what belongs to it"
 _LAB = "needs a lab of its own, and takes minutes to hours"
+_SIMULATION = "takes minutes in a container of its own; test_simulation.py runs the same histories"
 _INTERNET = "asks an authority on the Internet"
 _MIGRATION = "test_20_migration.py"
 _EXTENSIONS = "needs hosts with the extensions alone, as test_18_extension.py has them"
@@ -30,6 +31,9 @@ LINES = {
     "make soak MINUTES=30 SEED=7": _LAB,
     "PYTHONPATH=test python3 -m bench.failover.alarms --documents docs": _LAB,
     "PYTHONPATH=test python3 -m faults run cut-private-active:3": _LAB,
+    "PYTHONPATH=test python3 -m lab tools python3 -m simulation run --histories 10000": _SIMULATION,
+    "PYTHONPATH=test python3 -m lab tools python3 -m simulation replay 170": _SIMULATION,
+    "PYTHONPATH=test python3 -m lab tools python3 -m simulation known": _SIMULATION,
     "sysctl fs.inotify.max_user_instances=1024": "changes the machine that tests run on",
     "certbot certonly --standalone --http-01-port 8888 --http-01-address 10.132.20.10 -d www.example.com": _INTERNET,
     "acme.sh --register-account": _INTERNET,

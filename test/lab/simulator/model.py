@@ -110,9 +110,12 @@ class Estate:
             once its firmware and kernel have started, `boot_seconds` after that is the status.
         on_assign (callable): Called with the reserved IP, the new owner's target and the old owner's (or "none") before
             the owner changes; an exception makes the action `errored`.
+        timer (type): What lets time pass before an action ends. Default: threading's.
     """
 
-    def __init__(self, droplets, reserved_ips, region="nyc3", on_assign=None, on_power=None):
+    def __init__(
+        self, droplets, reserved_ips, region="nyc3", on_assign=None, on_power=None, timer=threading.Timer
+    ):  # fmt: skip
         self.droplets = {entry["id"]: Droplet(**entry) for entry in droplets}
         self.reserved_ips = {
             entry["ip"]: ReservedIP(entry["ip"], entry.get("droplet_id"), entry.get("region")) for entry in reserved_ips
@@ -130,6 +133,7 @@ class Estate:
         self.lock = threading.RLock()
         self._count_lock = threading.Lock()
         self._ids = itertools.count(900001)
+        self._timer = timer
         self._timers: set[threading.Timer] = set()
         self._first_owners = {ip: reserved.droplet_id for ip, reserved in self.reserved_ips.items()}
 
@@ -323,7 +327,7 @@ class Estate:
             raise Refused(422, "unprocessable_entity", "The reserved IP and the droplet are in different regions.")
 
     def _later(self, seconds: float, function, *arguments) -> None:
-        timer = threading.Timer(seconds, lambda: (self._timers.discard(timer), function(*arguments)))
+        timer = self._timer(seconds, lambda: (self._timers.discard(timer), function(*arguments)))
         timer.daemon = True
         self._timers.add(timer)
         timer.start()

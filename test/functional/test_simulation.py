@@ -1,0 +1,66 @@
+"""The pair in a deterministic simulation (docs/simulation.md), with Pacemaker's own scheduler."""
+
+import multiprocessing
+
+import pytest
+
+from simulation import history, scheduler
+from simulation.disturbances import KINDS, Disturbance
+from simulation.history import History
+from simulation.known import KNOWN
+from support.pillars import valid
+
+HISTORIES = 500
+CHUNK = 10
+
+# What finds each fix of the past that is taken out: shrunk, as `python3 -m simulation known` tells them.
+FOUND = {
+    "the partition's end": History(170, 2, (Disturbance(12.0, "cut all", 1, 3.0, "peers+servers+clients"),)),
+    "the history's ban": History(61, 2, (
+        Disturbance(44.0, "cut", 2, 17.0, "peers"), Disturbance(70.0, "power", 1, 90.0),
+    )),
+    "the forgotten node": History(239, 3, (
+        Disturbance(82.0, "leaves", 1, 2.0), Disturbance(102.0, "cut private", 3, 53.0, "peers+servers"),
+    )),
+}  # fmt: skip
+
+
+def wrong(seed):
+    found = history.run(history.drawn_history(seed)).wrong
+    return f"python3 -m simulation replay {seed}: {found}" if found else ""
+
+
+def test_whatever_happens_the_invariants_hold():
+    with multiprocessing.Pool(2) as pool:
+        found = pool.map(wrong, range(HISTORIES), chunksize=CHUNK)
+    assert [text for text in found if text] == []
+
+
+@pytest.mark.parametrize("fix", KNOWN)
+def test_a_fix_of_the_past_that_is_taken_out_is_found(fix):
+    assert history.run(FOUND[fix]).wrong == ""
+    assert history.run(FOUND[fix], KNOWN[fix]).wrong
+
+
+def test_a_history_is_repeatable_to_its_last_step():
+    drawn = history.drawn_history(11)
+    assert history.run(drawn).story == history.run(drawn).story
+
+
+def test_a_history_that_fails_is_shrunk_to_what_matters():
+    fix = "the forgotten node"
+    more = (Disturbance(3.0, "Salt", 2, 5.0), *FOUND[fix].disturbances, Disturbance(140.0, "late", 1, 9.0, 0.3))
+    shrunk = history.shrink(FOUND[fix]._replace(disturbances=more), KNOWN[fix])
+    assert [one.kind for one in shrunk.disturbances] == ["leaves", "cut private"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_disturbance_alone_is_borne(kind):
+    one = Disturbance(20.0, kind, 1, 12.0, KINDS[kind].values[0])
+    assert history.run(History(5, 2, (one,))).wrong == ""
+
+
+def test_failures_count_as_long_as_the_configuration_says():
+    primitives = valid().cluster.configuration["primitives"]
+    said = {name: float(one["meta"]["failure-timeout"].removesuffix("s")) for name, one in primitives.items()}
+    assert said == scheduler.FAILURES_COUNT

@@ -1,0 +1,309 @@
+"""Corosync's memberships and, in each, what Pacemaker does: it asks its scheduler and carries out what that says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulation import scheduler
+from simulation.kernel import Event
+from simulation.processes import drawn
+from simulation.scheduler import CANCELLED, Action, Config, Member, Operation
+
+if TYPE_CHECKING:
+    from simulation.node import Node
+    from simulation.world import World
+
+LOST, FOUND = (0.25, 0.5), (0.6, 1.2)
+"""Seconds until a node is taken for lost, and until those that see each other again are one cluster."""
+DELAY = 0.03
+"""transition-delay."""
+ELECTION, JOIN = (0.05, 0.3), (0.3, 1.2)
+MESSAGE = 0.002
+
+
+class Cluster:
+    """All memberships."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.partitions: list[Partition] = []
+
+    def look(self) -> None:
+        """Something may have changed: it is noticed later."""
+        for least, most in (LOST, FOUND):
+            self.world.kernel.after(drawn(self.world.random, least, most), self.form)
+
+    def form(self) -> None:
+        """Makes the memberships agree with who hears whom; a node that has left for good is in none."""
+        groups = [tuple(group) for group in self._groups()]
+        kept = [partition for partition in self.partitions if partition.alive and partition.members in groups]
+        fresh = [group for group in groups if group not in [partition.members for partition in kept]]
+        for partition in self.partitions:
+            if partition not in kept:
+                partition.alive = False
+        self.partitions = kept + [Partition(self, group) for group in fresh]
+
+    def _groups(self) -> list[list[Node]]:
+        """Corosync agrees on memberships in which each hears each."""
+        groups: list[list[Node]] = []
+        for node in self.world.nodes:
+            if not (node.corosync and node.pacemaker) or node.paused:
+                continue
+            home = next((group for group in groups if all(self._hear(node, other) for other in group)), None)
+            if home is None:
+                groups.append([node])
+            else:
+                home.append(node)
+        return groups
+
+    def _hear(self, node: Node, other: Node) -> bool:
+        return self.world.network.both_ways(node.name, other.name)
+
+    def unasked(self, node: Node, done: Operation, reason: str) -> None:
+        """A recurring monitor has found something new."""
+        if node.partition:
+            node.partition.result(node, done, None, reason)
+
+
+class Partition:
+    """The nodes that see each other, and their controller."""
+
+    def __init__(self, cluster: Cluster, members: tuple[Node, ...]) -> None:
+        self.cluster, self.members, self.world = cluster, members, cluster.world
+        self.alive = True
+        self._armed: Event | None = None
+        self._transition: Transition | None = None
+        self._recheck: Event | None = None
+        grows = len({node.partition for node in members}) > 1
+        for node in members:
+            node.partition = self
+        self._agree()
+        self.world.tell(f"the cluster of {self.names} begins" + ("" if self.quorum else ", without a quorum"))
+        self._arm(drawn(self.world.random, *(JOIN if grows else ELECTION)))
+
+    @property
+    def names(self) -> str:
+        return ", ".join(node.name for node in self.members)
+
+    @property
+    def quorum(self) -> bool:
+        return len(self.members) * 2 > self.world.expected or self.world.expected == 2
+
+    def _agree(self) -> None:
+        """The newest configuration counts; each node tells its own attributes; what is lost has none."""
+        config = max((node.config for node in self.members), key=lambda config: config.version)
+        own = {node.name: dict(node.attrd[node.name]) for node in self.members}
+        for node in self.members:
+            node.config = config
+            for name in node.attrd:
+                node.attrd[name] = dict(own.get(name, {}))
+                node.attributes[name] = dict(own.get(name, {}))
+            node.known |= {member.name for member in self.members}
+
+    def lose(self, node: Node) -> None:
+        """A member has gone: what was asked of it is not waited for."""
+        if self._transition:
+            self._transition.give_up(node)
+
+    # What changes a CIB
+
+    def set_attribute(self, origin: Node, name_of_node: str, name: str, value: str | None, dampening: float) -> None:
+        for member in self.members:
+            values = member.attrd[name_of_node]
+            if value is None:
+                values.pop(name, None)
+            else:
+                values[name] = value
+        if dampening:
+            if origin.attributes[name_of_node].get(name) != value:
+                self.world.kernel.after(dampening, lambda: self._write_later(origin, name_of_node, name))
+        else:
+            self.write(origin, name_of_node, name)
+
+    @staticmethod
+    def _write_later(origin: Node, name_of_node: str, name: str) -> None:
+        if origin.partition:
+            origin.partition.write(origin, name_of_node, name)
+
+    def write(self, origin: Node, name_of_node: str, name: str) -> None:
+        value = origin.attrd[name_of_node].get(name)
+        if origin.attributes[name_of_node].get(name) == value:
+            return
+        for member in self.members:
+            values = member.attributes[name_of_node]
+            values.pop(name, None)
+            if value is not None:
+                values[name] = value
+        self.world.tell(f"{name_of_node}: {name} = {value}")
+        self.changed()
+
+    def configure(self, config: Config) -> None:
+        """What an operator does, or a run of Salt."""
+        for member in self.members:
+            member.config = config._replace(version=max(node.config.version for node in self.members) + 1)
+        self.changed()
+
+    def result(self, node: Node, done: Operation, action: Action | None, reason: str) -> None:
+        """An action has ended."""
+        if done.failed:
+            self.world.tell(f"{node.name}: {done.task} of {done.resource} fails ({done.rc}): {reason}")
+            self._count_failure(node, done)
+        transition = self._transition
+        if transition and action and transition.took(action):
+            transition.ended(action, ok=done.expected)
+        elif done.status != CANCELLED:
+            self.changed()  # of an earlier transition, or asked for by none
+        if not done.expected and done.status != CANCELLED:
+            self.changed()
+
+    def _count_failure(self, node: Node, done: Operation) -> None:
+        if done.task == "monitor" and not done.interval:
+            return
+        what = f"{done.resource}#{done.task}_{done.interval}"
+        before = node.attrd[node.name].get(f"fail-count-{what}", "0")
+        value = "INFINITY" if done.task == "stop" or before == "INFINITY" else str(int(before) + 1)
+        self.set_attribute(node, node.name, f"fail-count-{what}", value, 0)
+        self.set_attribute(node, node.name, f"last-failure-{what}", str(self.world.kernel.now), 0)
+
+    def clear_failures(self, node: Node, resource: str) -> None:
+        for name in list(node.attrd[node.name]):
+            if name.startswith((f"fail-count-{resource}#", f"last-failure-{resource}#")):
+                self.set_attribute(node, node.name, name, None, 0)
+        node.executor.forget_failure(resource)
+        self.changed()
+
+    # Deciding
+
+    def cib(self) -> str:
+        config = self.members[0].config
+        text = scheduler.configuration(config, len(self.world.nodes), self.world.setting.without)
+        members = [self._member(node) for node in self.world.nodes if node.name in config.nodes]
+        return scheduler.cib(text, members, self.members[0].number, self.quorum, self.world.kernel.now)
+
+    def _member(self, node: Node) -> Member:
+        online = node in self.members and not node.left_clean
+        attributes = self.members[0].attributes[node.name] if online else {}
+        return Member(node.number, node.name, online, node.left_clean, node.executor.history, attributes)
+
+    def changed(self) -> None:
+        """The scheduler is to be asked again; what is under way ends before."""
+        if self._transition:
+            self._transition.aborted = True
+        self._arm(DELAY)
+
+    def _arm(self, seconds: float) -> None:
+        if self.alive and not self._armed and not (self._transition and self._transition.busy):
+            self._armed = self.world.kernel.after(seconds, self._decide)
+
+    def _decide(self) -> None:
+        self._armed = None
+        if not self.alive or (self._transition and self._transition.busy):
+            return
+        if not self.members[0].works:
+            self._arm(0.5)
+            return
+        actions, start_offset = scheduler.transition(self.cib())
+        del start_offset  # 1: start-failure-is-fatal is false
+        self._transition = Transition(self, actions)
+        self._transition.go_on()
+        self._expect_expiry()
+
+    def _expect_expiry(self) -> None:
+        """Failures end by themselves, and the scheduler is asked then."""
+        now = self.world.kernel.now
+        ends = [
+            operation.when + scheduler.FAILURES_COUNT[operation.resource]
+            for node in self.members for entries in node.executor.history.values() for operation in entries.values()
+            if operation.failed
+        ]  # fmt: skip
+        later = [end for end in ends if end > now]
+        if later:
+            if self._recheck:
+                self._recheck.cancel()
+            self._recheck = self.world.kernel.after(min(later) - now + 0.01, self.changed)
+
+    def transition_ended(self, again: bool) -> None:
+        if again:
+            self._arm(DELAY)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._armed and not (self._transition and self._transition.busy)
+
+
+class Transition:
+    """A graph of actions, carried out in its order."""
+
+    def __init__(self, partition: Partition, actions: dict[str, Action]) -> None:
+        self._partition, self._actions = partition, actions
+        self._begun: set[str] = set()
+        self._done: set[str] = set()
+        self._under_way: dict[str, Action] = {}
+        self.aborted = False
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._under_way)
+
+    def took(self, action: Action) -> bool:
+        return self._under_way.get(action.id) is action
+
+    def go_on(self) -> None:
+        """Begins what can begin."""
+        again = True
+        while again and not self.aborted:
+            again = False
+            for action in self._actions.values():
+                if action.id not in self._begun and all(one in self._done for one in action.inputs):
+                    self._begun.add(action.id)
+                    again = True
+                    self._begin(action)
+        if not self._under_way:
+            self._partition.transition_ended(self.aborted)
+
+    def _begin(self, action: Action) -> None:
+        partition = self._partition
+        node = next((member for member in partition.members if member.name == action.node), None)
+        if action.kind == "pseudo_event":
+            self._done.add(action.id)
+        elif action.task == "cancel" and node:
+            self._done.add(action.id)
+            node.executor.cancel(action.resource, action.interval)
+        elif action.task == "do_shutdown" and node:
+            self._done.add(action.id)
+            partition.world.kernel.after(MESSAGE, node.leave)
+        elif action.task == "clear_failcount" and node:
+            self._done.add(action.id)
+            partition.world.kernel.after(MESSAGE, lambda: partition.clear_failures(node, action.resource))
+        elif action.kind == "rsc_op" and node:
+            self._ask(node, action)
+        else:
+            raise LookupError(f"the simulation does not carry out {action}")
+
+    def _ask(self, node: Node, action: Action) -> None:
+        partition = self._partition
+        self._under_way[action.id] = action
+        if action.task != "monitor":
+            partition.world.tell(f"the cluster of {partition.names}: {action.task} {action.resource} on {node.name}")
+
+        def report(done: Operation, reason: str) -> None:
+            if node.partition:
+                node.partition.result(node, done, action, reason)
+
+        executor = node.executor
+        partition.world.kernel.after(MESSAGE, lambda: executor.request(action, report))
+
+    def ended(self, action: Action, ok: bool) -> None:
+        del self._under_way[action.id]
+        if ok:
+            self._done.add(action.id)
+        self._partition.world.kernel.after(MESSAGE, self._look_on)
+
+    def _look_on(self) -> None:
+        if self._partition.alive:
+            self.go_on()
+
+    def give_up(self, node: Node) -> None:
+        for action in [action for action in self._under_way.values() if action.node == node.name]:
+            del self._under_way[action.id]
+        self.aborted = True

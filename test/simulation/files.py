@@ -1,0 +1,116 @@
+"""A machine's files, in memory, as far as the agents use `os` and `open`: each call is one step."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import posixpath
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+DIRECTORY = object()
+
+
+class Files:
+    """What is on a machine: texts by path, and directories.
+
+    Args:
+        step (callable): Called before each change, which a process that is killed there does not make.
+    """
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        self._step = step
+        self.entries: dict[str, Any] = {"/": DIRECTORY}
+        self.full = False
+
+    def text(self, path: str) -> str | None:
+        found = self.entries.get(path)
+        return None if found in (None, DIRECTORY) else found
+
+    def write(self, path: str, text: str) -> None:
+        self.make_directories(posixpath.dirname(path))
+        self.entries[path] = text
+
+    def make_directories(self, path: str) -> None:
+        while path not in self.entries:
+            self.entries[path] = DIRECTORY
+            path = posixpath.dirname(path)
+
+    def below(self, directory: str) -> list[str]:
+        return sorted(path for path in self.entries if path.startswith(f"{directory}/"))
+
+    def remove_below(self, directory: str) -> None:
+        for path in self.below(directory):
+            del self.entries[path]
+
+    # What processes call
+
+    def open(self, path: str, mode: str = "r", **options: Any) -> Any:
+        if "w" in mode:
+            return self._open_for_writing(path)
+        if self.entries.get(path) in (None, DIRECTORY):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return Open(self.entries[path])
+
+    def _open_for_writing(self, path: str) -> Any:
+        self._step()
+        if self.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        if self.entries.get(posixpath.dirname(path)) is not DIRECTORY:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        self.entries[path] = ""
+        return Written(self, path)
+
+    def replace(self, old: str, new: str) -> None:
+        self._step()
+        if old not in self.entries:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), old)
+        self.entries[new] = self.entries.pop(old)
+
+    def unlink(self, path: str) -> None:
+        self._step()
+        if self.entries.get(path) in (None, DIRECTORY):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        del self.entries[path]
+
+    def makedirs(self, path: str, mode: int = 0o777, exist_ok: bool = False) -> None:
+        self.make_directories(path)
+
+    def as_os(self, pid: int) -> SimpleNamespace:
+        """The module `os` of a process."""
+        path = SimpleNamespace(
+            join=posixpath.join, split=posixpath.split, basename=posixpath.basename, dirname=posixpath.dirname,
+            realpath=posixpath.normpath, abspath=posixpath.abspath,
+            exists=self.entries.__contains__, lexists=self.entries.__contains__,
+            isdir=lambda path: self.entries.get(path) is DIRECTORY, islink=lambda path: False,
+        )  # fmt: skip
+        return SimpleNamespace(
+            path=path, replace=self.replace, unlink=self.unlink, makedirs=self.makedirs, getpid=lambda: pid,
+            geteuid=lambda: 0, fchmod=lambda number, mode: None, O_NONBLOCK=os.O_NONBLOCK,
+            fstat=lambda number: SimpleNamespace(st_uid=0, st_mode=0o100600), environ={}, sysconf=os.sysconf,
+        )  # fmt: skip
+
+
+class Open(io.StringIO):
+    """A file that is read."""
+
+    def fileno(self) -> int:
+        return 3
+
+
+class Written(io.StringIO):
+    """A file that is written: what is in it counts when it is closed."""
+
+    def __init__(self, files: Files, path: str) -> None:
+        super().__init__()
+        self._files, self._path = files, path
+
+    def fileno(self) -> int:
+        return 3
+
+    def close(self) -> None:
+        if not self.closed and self._path in self._files.entries:
+            self._files.entries[self._path] = self.getvalue()
+        super().close()

@@ -1,0 +1,188 @@
+"""What must hold, whatever happens: looked at when something moves or ends, once a second, and at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulation.disturbances import ALL, HERE, KINDS, Disturbance
+from simulation.processes import Process
+from simulation.scheduler import DONE, FAILED, PENDING, Operation
+from simulation.world import Violation
+
+if TYPE_CHECKING:
+    from simulation.node import Node
+    from simulation.world import World
+
+EXCUSED = 60.0
+"""Seconds for which a disturbance that has ended is still a reason to move the address."""
+LOOK = 1.5
+CALM = 150.0
+"""Seconds without a disturbance after which all must be well: failures count for two minutes."""
+CALLS, MOVES = (30, 60), (1, 3)
+"""At most so many calls of the API and moves, and so many more for each disturbance."""
+LONGEST_OUTAGE = 75
+UNABLE = {"API", "cloud", "token", "metadata", "stale metadata", "agent dies", "disk full", "deaf", "late"}
+"""While these go on, nobody need be able to take the address."""
+MARKS = ("haproxy_ha-handover", "haproxy_ha-takeover", "fail-count", "last-failure", "shutdown")
+
+
+class Watch:
+    """Raises Violation as soon as something does not hold.
+
+    Args:
+        world (World): What is watched.
+        begin (float): When the first disturbance can begin: all before is a boot.
+    """
+
+    def __init__(self, world: World, begin: float) -> None:
+        self._world, self._begin = world, begin
+        self.active: list[Disturbance] = []
+        self.past: list[tuple[float, Disturbance]] = []
+        self.calls = self.moves = self._unserved = 0
+        self.seen: set[tuple[str, str]] = set()
+        world.watchers.append(self)
+        world.kernel.after(begin, self._look)
+
+    # What happens
+
+    def began(self, one: Disturbance) -> None:
+        self.seen.add((one.kind, self.state()))
+        self.active.append(one)
+
+    def over(self, one: Disturbance) -> None:
+        self.active.remove(one)
+        self.past.append((self._world.kernel.now, one))
+
+    def state(self) -> str:
+        """In a word what the pair does."""
+        world = self._world
+        claims = [node.claims() or "" for node in world.nodes]
+        words = [
+            "cut" if len(world.cluster.partitions) > 1 else "whole",
+            "moves" if any(process.what == "start of FloatIP" for node in world.nodes
+                           for process in node.executor.processes) else "stays",
+            "stands by" if any("stands" in claim for claim in claims) else "",
+            "two claims" if sum("checked" in claim for claim in claims) > 1 else "",
+        ]  # fmt: skip
+        return " ".join(filter(None, words))
+
+    def called(self, node: Node, method: str) -> None:
+        self.calls += 1
+        self._bound("calls of the API", self.calls, CALLS)
+
+    def moved(self, before: Node | None, after: Node | None) -> None:
+        if self._world.kernel.now < self._begin:
+            return
+        self.moves += 1
+        self._bound("moves", self.moves, MOVES)
+        if before and self._holds(before) and not self._excuses(before) and not self._looked_before():
+            self._violated(f"{before.name} serves, and the address is taken away without a reason")
+
+    def begins(self, node: Node, operation: Operation) -> None:
+        stops = (operation.resource, operation.task) == ("FloatIP", "stop") and self._world.cloud.owner_node() is node
+        if stops and self._holds(node) and not self._excuses(node):
+            self._violated(f"{node.name} serves, and FloatIP is stopped there without a reason")
+
+    def _holds(self, node: Node) -> bool:
+        return self._world.network.serves(node) and "checked" in (node.claims() or "")
+
+    def ended(self, node: Node, process: Process, done: Operation) -> None:
+        if done.task == "stop" and done.failed and done.status != FAILED:
+            self._violated(f"{node.name}: the stop of {done.resource} fails ({done.status}, {done.rc}): {process.said}")
+        if any("unexpected" in line for line in process.said):
+            self._violated(f"{node.name}: {done.task} of {done.resource} says {process.said}")
+
+    # What must hold
+
+    def _bound(self, what: str, found: int, bounds: tuple[int, int]) -> None:
+        most = bounds[0] + bounds[1] * (len(self.active) + len(self.past))
+        if found > most:
+            self._violated(f"{found} {what} are more than {most}")
+
+    def _excuses(self, owner: Node) -> list[str]:
+        """What happened to a node, or to the whole pair, that is a reason to take the address from it."""
+        now = self._world.kernel.now
+        recent = [one for moment, one in self.past if now - moment < EXCUSED]
+        alone = ["no quorum"] if owner.partition and not owner.partition.quorum else []
+        return alone + self._open_with_three() + [
+            one.kind for one in (*self.active, *recent)
+            if KINDS[one.kind].moves == ALL or (KINDS[one.kind].moves == HERE and one.node == owner.number)
+        ]  # fmt: skip
+
+    def _looked_before(self) -> bool:
+        """A node that has looked while it was cut off acts by that."""
+        now = self._world.kernel.now
+        return any(one.kind.startswith("cut") and now - moment < LOOK for moment, one in self.past)
+
+    def _open_with_three(self) -> list[str]:
+        """Of three, one that stood still comes back with its claim, and nothing says who took the address since."""
+        now = self._world.kernel.now
+        recent = [one for moment, one in self.past if now - moment < EXCUSED]
+        return [one.kind for one in recent if one.kind == "pause" and len(self._world.nodes) > 2]
+
+    def _look(self) -> None:
+        self._world.kernel.after(1.0, self._look)
+        self._served()
+        last = max((moment for moment, _ in self.past), default=-CALM)
+        if not self.active and self._world.kernel.now - last > CALM:
+            self.well()
+
+    def _served(self) -> None:
+        """While somebody could serve, and nothing keeps the cluster from it, clients do not wait for long."""
+        world = self._world
+        owner = world.cloud.owner_node()
+        kept = {one.kind for one in self.active} & UNABLE
+        if kept or (owner and world.network.serves(owner)) or not any(self._could_serve(node) for node in world.nodes):
+            self._unserved = 0
+            return
+        self._unserved += 1
+        if self._unserved > LONGEST_OUTAGE:
+            self._violated(f"clients have had no answer for {self._unserved} s, and somebody could serve")
+
+    def _could_serve(self, node: Node) -> bool:
+        config = node.config
+        partition = node.partition
+        held = bool(config.bans) or config.maintenance or node.name in config.standby or node.leaving
+        return bool(partition and partition.quorum and node.works and self._world.network.serves(node) and not held)
+
+    def well(self) -> None:
+        """One owner that serves; nothing failed, nothing banned, no mark left."""
+        world = self._world
+        owner = world.cloud.owner_node()
+        if not (owner and world.network.serves(owner)):
+            self._violated(f"the address is at {owner.name if owner else 'nobody'}, who does not serve")
+        assert owner
+        for node in world.nodes:
+            if not node.gone:
+                self._well(node, node is owner)
+        if len(world.cluster.partitions) != 1:
+            self._violated("the cluster is in pieces")
+
+    def _well(self, node: Node, owns: bool) -> None:
+        name = node.name
+        if ("checked" in (node.claims() or "")) != owns:
+            self._violated(f"{name} {'owns the address and does not claim it' if owns else 'claims the address'}")
+        if not owns and node.claims() is not None:
+            self._violated(f"{name} still stands by")
+        history = node.executor.history
+        failed = [one for entries in history.values() for one in entries.values() if one.failed]
+        if failed:
+            self._violated(f"{name}: {failed[0].task} of {failed[0].resource} has failed ({failed[0].rc})")
+        left = [mark for mark in node.attrd[name] if mark.startswith(MARKS)]
+        if left:
+            self._violated(f"{name} has the mark {left[0]}")
+        if runs(node, "FloatIP") != owns:
+            self._violated(f"{name}: FloatIP {'does not run' if owns else 'runs'} by the cluster's word")
+        if not (runs(node, "haproxy") and node.answers):
+            self._violated(f"{name}: HAProxy does not run")
+
+    def _violated(self, text: str) -> None:
+        self._world.tell(f"VIOLATED: {text}")
+        raise Violation(text)
+
+
+def runs(node: Node, resource: str) -> bool:
+    """Whether a resource is active on a node by the history of its operations."""
+    entries = [one for one in node.executor.history.get(resource, {}).values() if one.status != PENDING]
+    last = max(entries, key=lambda one: one.call, default=None)
+    return bool(last and last.status == DONE and last.rc in (0, 190) and last.task != "stop")

@@ -1,0 +1,77 @@
+"""Who reaches whom: links between the nodes, to clients and to the servers behind, each direction by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lab.simulator.wire import Request
+
+if TYPE_CHECKING:
+    from simulation.node import Node
+    from simulation.world import World
+
+METADATA = "169.254.169.254"
+NEAR = 0.001
+
+
+class Network:
+    """Cuts are pairs (from, to) of names; `clients` and `servers` are places beside the nodes."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.cut: set[tuple[str, str]] = set()
+        self.late: dict[tuple[str, str], float] = {}
+
+    def passes(self, one: str, other: str) -> bool:
+        return (one, other) not in self.cut
+
+    def both_ways(self, one: str, other: str) -> bool:
+        return self.passes(one, other) and self.passes(other, one)
+
+    def delay(self, one: str, other: str) -> float:
+        return NEAR + self.late.get((one, other), 0.0) + self.late.get((other, one), 0.0)
+
+    def serves(self, node: Node) -> bool:
+        """Whether a client that comes to a node is answered well."""
+        return node.answers and self.both_ways(node.name, "clients") and self.both_ways(node.name, "servers")
+
+    # What processes connect to
+
+    def connect(self, node: Node, host: str, timeout: float) -> Callable[[bytes, float], bytes]:
+        if host == METADATA:
+            return lambda request, patience: self._world.cloud.metadata(node, request, patience)
+        self._reach_the_address(node, timeout)
+        return lambda request, patience: self._ask_the_address(node, patience)
+
+    def _reach_the_address(self, node: Node, timeout: float) -> None:
+        owner = self._world.cloud.owner_node()
+        if not (owner and owner.power and self._between(node, owner)):
+            node.sleep(timeout)
+            raise TimeoutError("timed out")
+        node.sleep(self._trip(node, owner))
+        if not owner.listens:
+            raise ConnectionRefusedError("Connection refused")
+
+    def _ask_the_address(self, node: Node, patience: float) -> bytes:
+        owner = self._world.cloud.owner_node()
+        trip = self._trip(node, owner) if owner else patience
+        silent = not (owner and owner.answers and self._between(node, owner))
+        if silent or trip > patience or (owner and not self.both_ways(owner.name, "servers") and not owner.knows_down):
+            node.sleep(patience)
+            raise TimeoutError("timed out")
+        node.sleep(trip)
+        assert owner
+        return b"HTTP/1.1 200 OK\r\n" if self.both_ways(owner.name, "servers") else b"HTTP/1.1 503 No\r\n"
+
+    def _between(self, node: Node, owner: Node) -> bool:
+        return self.both_ways(node.name, "clients") and self.both_ways(owner.name, "clients")
+
+    def _trip(self, node: Node, owner: Node) -> float:
+        return self.delay(node.name, "clients") + self.delay(owner.name, "clients")
+
+
+def parsed(data: bytes, client: str) -> Request:
+    """A request as the simulator's services take it."""
+    method, path, _ = data.split(b"\r\n", 1)[0].decode().split(" ")
+    return Request(method, path, {}, {}, b"", client)
