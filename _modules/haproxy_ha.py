@@ -256,9 +256,9 @@ def plan(part, saltenv=None):
           is restarted, or does not run.
         - ``disabled:<service>``: one that the cluster starts, and neither a boot nor an upgrade of its package.
         - ``removed:cluster``, ``removed:load_balancer``, ``removed:app_server``, ``removed:quorum_helper``,
-          ``removed:events``, ``removed:memory``, ``removed:copies``, ``removed:former_token``, ``removed:nginx``,
-          ``removed:firewall``: what :func:`remains` names is gone, packages too, and a copy of its configuration is
-          kept; our rules are gone.
+          ``removed:events``, ``removed:monitoring``, ``removed:memory``, ``removed:copies``, ``removed:former_token``,
+          ``removed:nginx``, ``removed:firewall``: what :func:`remains` names is gone, packages too, and a copy of its
+          configuration is kept; our rules are gone.
 
     Returns ``{"changes": {thing: {"old", "new"}}, "refusal", "unknown", "notes", "kept", "comment"}``: ``changes`` is
     empty where all is as it should be; ``refusal`` is why it cannot be made so (str or None); ``unknown`` is
@@ -393,9 +393,9 @@ def remains(part, saltenv=None):
     Return what of a part is on this machine, for :func:`remove`.
 
     part
-        ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper``, ``events`` or ``memory`` (what the formula
-        has kept in mind about the machine, but for copies of what was there before): what this formula has put there,
-        known by its own files, whatever pillar says now; or ``nginx``: any nginx (str).
+        ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper``, ``events``, ``monitoring`` or ``memory``
+        (what the formula has kept in mind about the machine, but for copies of what was there before): what this
+        formula has put there, known by its own files, whatever pillar says now; or ``nginx``: any nginx (str).
 
     Returns ``{"packages", "units", "kept", "deleted", "taken", "changes"}``, empty when nothing is there: packages to
     purge, services to stop, directories of which a copy is kept, paths to delete, paths that an nginx with other sites

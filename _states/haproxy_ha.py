@@ -400,10 +400,10 @@ def removed(name):
     A part of the formula is no longer on this machine.
 
     name
-        ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper``, ``events``, ``memory``, what the formula has
-        kept in mind about the machine, ``copies``, of what it has replaced, or ``former_token``, files with one that
-        it wrote and pillar no longer names (str). What is there is known by the formula's own files. ``cluster`` hands
-        the floating IP over first.
+        ``cluster``, ``load_balancer``, ``app_server``, ``quorum_helper``, ``events``, ``monitoring``,
+        ``memory``, what the formula has kept in mind about the machine, ``copies``, of what it has replaced, or
+        ``former_token``, files with one that it wrote and pillar no longer names (str). What is there is known by the
+        formula's own files. ``cluster`` hands the floating IP over first.
 
     Services are stopped, packages purged, and a copy of the configuration is kept; the comment says where.
 

@@ -30,6 +30,7 @@ MENU: Mapping[str, Sequence[tuple[str, str]]] = {
     "Operate": (
         ("Operating", "docs/operate"),
         ("Events", "docs/events"),
+        ("Monitoring", "docs/monitoring"),
         ("Secrets", "docs/secrets"),
         ("Upgrades", "docs/upgrade"),
         ("Security", "docs/security"),

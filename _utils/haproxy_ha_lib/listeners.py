@@ -28,6 +28,8 @@ def _of_haproxy(settings: Settings) -> Listeners:
     if "load_balancer" not in settings.roles:
         return ()
     binds = [bind for _, _, proxy in cfg.listening(settings.haproxy) for bind in proxy["bind"]]
+    metrics = cfg.metrics_bind(settings)
+    binds += [metrics] if metrics else []
     return tuple(("0.0.0.0" if bind["address"] == "*" else bind["address"], bind["port"]) for bind in binds)
 
 

@@ -174,6 +174,19 @@ def address(value: object) -> str:
     return str(parsed)
 
 
+def plain_data(value: object) -> Any:
+    """Text, numbers, booleans, lists and mappings, with no control character in any text."""
+    if isinstance(value, dict):
+        return {plain_data(key): plain_data(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_data(inner) for inner in value]
+    if isinstance(value, str):
+        return text(value)
+    if value is not None and not isinstance(value, (bool, int, float)):
+        raise Invalid("text, a number, a boolean, a list or a mapping")
+    return value
+
+
 def network(value: object) -> str:
     """An address, or a network as 203.0.113.0/24."""
     text = bare(value)

@@ -5,6 +5,7 @@ include:
   - haproxy_ha.cluster.config
   - haproxy_ha.cluster.agents
   - haproxy_ha.cluster.events
+  - haproxy_ha.cluster.monitoring
   - haproxy_ha.cluster.token
   - haproxy_ha.cluster.service
   - haproxy_ha.cluster.membership

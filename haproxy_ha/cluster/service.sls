@@ -6,6 +6,7 @@ include:
   - haproxy_ha.cluster.config
   - haproxy_ha.cluster.agents
   - haproxy_ha.cluster.events
+  - haproxy_ha.cluster.monitoring
   - haproxy_ha.cluster.token
 
 {% if "load_balancer" in settings.roles %}

@@ -51,6 +51,7 @@ ELSEWHERE = {
          "docs/platforms.md, firewalld"),
         ("../unit/settings/test_platform.py", "test_the_examples_of_the_document_do_what_it_says")),
     "docs/events.md, Events": ("../lab/test_22_events.py", "test_a_planned_move_is_told_and_the_reactor_reacts"),
+    "docs/monitoring.md, Monitoring": ("../lab/test_23_monitoring.py", "test_a_pair_that_is_well_has_no_alert"),
     "docs/operate.md, A load balancer is dead":
         ("test_operator.py", "test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can"),
     "docs/http.md, Browsers that ask by TLS alone":
@@ -60,8 +61,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("docs/secrets.md, In a store", "docs/secrets.md, In a store, 2"),
         ("test_secrets_elsewhere.py", "test_the_document_s_store_has_the_secrets_of_its_pillar")),
-    "docs/secrets.md, In pillar, encrypted":
-        ("test_secrets_encrypted.py", "test_every_secret_may_be_encrypted"),
+    "docs/secrets.md, In pillar, encrypted": ("test_secrets_encrypted.py", "test_every_secret_may_be_encrypted"),
     **dict.fromkeys(
         ("docs/secrets.md, In Vault", "docs/secrets.md, In Vault, 2", "docs/secrets.md, In Vault, 3"),
         ("test_secrets_of_vault.py",

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from haproxy_ha_lib.haproxy import cfg
 from support import haproxies
 from support.haproxies import HAProxy, shut_listener
 from support.place import addresses, in_container, requires_tools
@@ -124,6 +125,22 @@ def test_a_frontend_that_somebody_has_closed(server, command, back):
     if back:
         server.ask(f"{back} frontend http")
         assert server.judge() == (OK, "")
+
+
+def test_a_frontend_for_who_monitors_is_none_for_clients(server):
+    """It neither stands in for the others nor is missed."""
+    server.write()
+    metrics = f"frontend {cfg.METRICS}\n bind 127.0.0.1:8097\n maxconn 1\n"
+    server.config.write_text(server.config.read_text() + metrics)
+    server.run()
+    assert server.judge() == (OK, "")
+    with socket.create_connection(("127.0.0.1", 8097)):
+        server.ask(f"disable frontend {cfg.METRICS}")
+        assert server.judge() == (OK, "")
+        server.ask(f"enable frontend {cfg.METRICS}")
+        for name in ("http", "tcp"):
+            server.ask(f"disable frontend {name}")
+        assert server.judge() == (GENERIC, "no frontend takes clients: http, tcp closed by hand")
 
 
 def test_a_proxy_that_the_configuration_disables_is_no_news(server):

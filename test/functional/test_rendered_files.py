@@ -57,6 +57,9 @@ HAPROXY = {
                              "log-format\t\"%ci\t%si\" # a\tcomment", "errorfile\t400 /etc/haproxy/errors/400.http"],
         "haproxy:backends:app_pool:options": ["http-request set-header\tX-A a\\ b\\ "],
     },
+    "metrics": {"monitoring:sources": ["10.132.0.2", "10.132.8.0/24"]},
+    "metrics, and lines for TCP": {"monitoring:sources": ["10.132.0.2"], "haproxy:defaults": [
+        "log global", "mode tcp", "timeout connect 5s", "timeout client 50s", "timeout server 50s"]},
     "no server": {"haproxy:backends:unused": {"servers": []}},
 }
 

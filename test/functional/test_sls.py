@@ -77,9 +77,9 @@ def test_a_load_balancer_gets_the_cluster_and_no_app_tier(primary):
         "settings", "tidied", "preflight", "load-balancer-package", "cluster-agents-package",
         "cluster-agents", "load-balancer-config", "load-balancer-service", "upgrades", "cluster-package",
         "cluster-time", "cluster-authkey", "cluster-quorum-device", "cluster-config", "cluster-events",
-        "cluster-token", "cluster-restart", "cluster-watch-unit", "cluster-watch", "cluster-corosync",
-        "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources", "cluster-former-token",
-        "verified",
+        "cluster-monitoring", "cluster-token", "cluster-restart", "cluster-watch-unit", "cluster-watch",
+        "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources",
+        "cluster-former-token", "verified",
     ]  # fmt: skip
 
 
@@ -119,6 +119,11 @@ OPTIONS = {
     "no page": ("app-1", {"nginx": {"page": {"enabled": False}}}, set(), {"app-page"}),
     "no verification": ("app-1", {"verify": False}, set(), {"verified"}),
     "firewall": ("app-1", {"firewall": {"enabled": True}}, {"firewall-package", "firewall"}, set()),
+    "metrics": (
+        "primary", {"monitoring": {"sources": ["10.132.0.2"]}},
+        {"cluster-monitoring-package", "cluster-monitoring-unit"}, set(),
+    ),
+    "metrics, of which an app server has none": ("app-1", {"monitoring": {"sources": ["10.132.0.2"]}}, set(), set()),
     "nginx goes": ("primary", {"haproxy": {"remove_nginx": True}}, {"load-balancer-nginx-removed"}, set()),
     "a repository": (
         "primary",

@@ -29,9 +29,11 @@ def set_pillar(
     balancers: Sequence[str] = BALANCERS,
     apps: Sequence[str] = APP_SERVERS,
     own: dict[str, dict] | None = None,
+    monitoring: dict | None = None,
 ) -> None:
     """The example's pillar for these hosts, with a response header that names the balancer, further lines of the
-    frontend, ``cluster`` and ``nginx`` laid over its sections of those names, and ``own`` keys of each balancer."""
+    frontend, ``cluster``, ``nginx`` and ``monitoring`` laid over its sections of those names, and ``own`` keys of each
+    balancer."""
     document = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
     tree = document["haproxy_ha"]
     tree["load_balancers"] = {
@@ -40,7 +42,7 @@ def set_pillar(
     tree["app_servers"] = {name: _addresses(name) for name in apps}
     tree["haproxy"] = {"frontends": {"http": {"options": [NAME_THE_BALANCER, *options]}}}
     tree["cluster"].update(cluster or {})
-    tree["nginx"] = nginx or {}
+    tree |= {"nginx": nginx or {}, "monitoring": monitoring or {}}
     salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
 
 

@@ -36,13 +36,16 @@ systemd systemd-sysv dbus iproute2 curl ca-certificates python3 python3-venv pro
 BUILD_PACKAGES = ["gcc", "libc6-dev", "python3-dev"]  # timelib, which Salt needs, comes as source
 ARCHIVE_PACKAGES = """
 nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chrony ufw nftables iptables libxml2-utils
-corosync-qdevice corosync-qnetd
+corosync-qdevice corosync-qnetd prometheus-hacluster-exporter
 """.split()
+MONITORING_PACKAGES = ["prometheus"]  # what asks for metrics, and promtool
 PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
 SSH_PACKAGES = ["openssh-client", "openssh-server"]  # for hosts without a minion
 UPGRADING_PACKAGES = ["unattended-upgrades", "needrestart"]  # what upgrades a host by itself
 AGAIN_PACKAGES = ["libc6"]  # what every host has, to be installed again
-TOOLS_PACKAGES = [*ARCHIVE_PACKAGES, *SSH_PACKAGES, "firewalld", "shellcheck", "wrk", "git", "gnupg"]
+TOOLS_PACKAGES = [
+    *ARCHIVE_PACKAGES, *MONITORING_PACKAGES, *SSH_PACKAGES, "firewalld", "shellcheck", "wrk", "git", "gnupg",
+]  # fmt: skip
 CLOCK = "/usr/local/lib/clock.so"  # preloaded, a program has another time (clock.c)
 CLOCK_SOURCE = Path(__file__).with_name("clock.c").read_text(encoding="utf-8")
 INDEX = "cd /srv && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release"
@@ -69,7 +72,8 @@ done
 cd /srv/upgrades && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release
 """
 ARCHIVE_RECIPE = (
-    *(ARCHIVE_PACKAGES, PEER_PACKAGES, SSH_PACKAGES, UPGRADING_PACKAGES, AGAIN_PACKAGES), *(INDEX, NEWER, UPGRADES),
+    *(ARCHIVE_PACKAGES, MONITORING_PACKAGES, PEER_PACKAGES, SSH_PACKAGES, UPGRADING_PACKAGES, AGAIN_PACKAGES),
+    *(INDEX, NEWER, UPGRADES),
 )  # fmt: skip
 DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
 SALT_RELEASES = {"3006": ">=3006,<3007", "3007": ">=3007,<3008", "3008": ">=3008,<3009"}
@@ -273,7 +277,7 @@ def _install_salt(path: Path, base: Path, salt: str) -> None:
 def _make_archive(path: Path, base: Path) -> None:
     workshop = Workshop(path, [base])
     workshop.run("apt-get", "-qq", "update")
-    packages = [*ARCHIVE_PACKAGES, *PEER_PACKAGES, *SSH_PACKAGES, *UPGRADING_PACKAGES]
+    packages = [*ARCHIVE_PACKAGES, *MONITORING_PACKAGES, *PEER_PACKAGES, *SSH_PACKAGES, *UPGRADING_PACKAGES]
     download = ("apt-get", "-qq", "install", "--download-only", "--no-install-recommends")
     workshop.run(*download, *packages)
     workshop.run(*download, "--reinstall", *AGAIN_PACKAGES)

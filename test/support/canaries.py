@@ -122,11 +122,11 @@ class Canaries:
         return text
 
     def _raw(self, node, path):
-        if path[0] == "cluster" and node.check is schema.plain_data:
+        if path[0] == "cluster" and node.check is values.plain_data:
             return self._of_cluster(path)
         if node.check is schema.bind:
             return _BIND.format(port=next(self._ports), canary=self.word(path))
-        if node.check is schema.plain_data and path[-1] == "password":
+        if node.check is values.plain_data and path[-1] == "password":
             return self.word(path)
         return _RAW.format(self.word(path)) if _accepts(node.check, _RAW) else None
 

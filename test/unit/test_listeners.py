@@ -18,6 +18,10 @@ def test_a_daemon_listens_where_its_role_is(daemon, minion, wanted):
     assert listeners.of(daemon, valid(HELPED, minion)) == wanted
 
 
+def test_metrics_are_a_listener_of_haproxy():
+    assert listeners.of("haproxy", valid({"monitoring:sources": ["10.132.0.2"]}))[1:] == (("10.132.20.10", 8405),)
+
+
 def test_every_address_is_the_kernel_s_wildcard():
     frontend = {"web": {"bind": ["*:8080"], "default_backend": "app_pool"}}
     assert ("0.0.0.0", 8080) in listeners.of("haproxy", valid({"haproxy:frontends": frontend}))

@@ -205,10 +205,11 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
     if not os.path.lexists(paths["agents_dir"]):
         return Trace()
     names = " | ".join([*packages["cluster"], *packages["resource_agents"], *packages["quorum_device"]]).split(" | ")
-    told = _events(settings, available)
+    running = tuple(services[key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync"))
+    told, metrics = _events(settings, available), _monitoring(settings, available)
     return Trace(
-        packages=tuple(map(re.escape, names)),
-        units=(*told.units, *(services[key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync"))),
+        packages=(*map(re.escape, names), *metrics.packages),
+        units=(*told.units, *metrics.units, *running),
         kept=(os.path.dirname(paths["corosync_conf"]), "/var/lib/pacemaker/cib"),
         deleted=(
             *("/var/lib/pacemaker", provider.memory()),
@@ -218,6 +219,7 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
             *_ours(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
             f"{units.FILES}/multi-user.target.wants/{services['pacemaker_watch']}.service",
             *told.deleted,
+            *metrics.deleted,
         ),
     )
 
@@ -228,6 +230,14 @@ def _events(settings: Settings, available: Callable[[str], bool]) -> Trace:
         return Trace()
     wanted = f"{units.FILES}/multi-user.target.wants/{unit}"
     return Trace(units=(unit,), deleted=(wanted, paths["events_path"], paths["events_service"], paths["events_spool"]))
+
+
+def _monitoring(settings: Settings, available: Callable[[str], bool]) -> Trace:
+    found = _ours(settings.paths, "cluster_metrics_drop_in")
+    if not found:
+        return Trace()
+    packages = tuple(map(re.escape, settings.packages["cluster_metrics"]))
+    return Trace(packages=packages, units=(settings.services["cluster_metrics"],), deleted=found)
 
 
 def _quorum_helper(settings: Settings, available: Callable[[str], bool]) -> Trace:
@@ -268,13 +278,14 @@ TRACES: dict[str, Callable[[Any, Callable[[str], bool]], Trace]] = {
     "load_balancer": _load_balancer,
     "app_server": _app_server,
     "events": _events,
+    "monitoring": _monitoring,
     "quorum_helper": _quorum_helper,
     "memory": _memory,
     "copies": _copies,
     "nginx": _nginx,
     "former_token": _former_token,
 }
-_NO_ROLES = ("copies", "nginx", "former_token", "events")
+_NO_ROLES = ("copies", "nginx", "former_token", "events", "monitoring")
 """What may be here, whatever a machine is in pillar."""
 
 

@@ -49,7 +49,7 @@ def nft_rules(entry: Rule) -> list[list[str]]:
         match, said = [], [entry["comment"]]
         for word, address in (("saddr", source), ("daddr", entry["to"])):
             if address:
-                match += ["ip6" if ipaddress.ip_address(address).version == 6 else "ip", word, address]
+                match += ["ip6" if ipaddress.ip_network(address).version == 6 else "ip", word, address]
             said.append(address or "any")
         match += [entry["protocol"], "dport", str(entry["port"])]
         comment = f"{said[0]} {said[1]} > {said[2]} {entry['protocol']}/{entry['port']}"
@@ -82,6 +82,6 @@ def firewalld_rules(entry: Rule) -> list[str]:
 def _rich_rule(entry: Rule, source: str | None) -> str:
     addresses = {"source": source, "destination": entry["to"]}
     known = {word: address for word, address in addresses.items() if address}
-    family = [f'family="ipv{ipaddress.ip_address(address).version}"' for address in known.values()][:1]
+    family = [f'family="ipv{ipaddress.ip_network(address).version}"' for address in known.values()][:1]
     said = [f'{word} address="{address}"' for word, address in known.items()]
     return " ".join(["rule", *family, *said, f'port port="{entry["port"]}" protocol="{entry["protocol"]}"', "accept"])

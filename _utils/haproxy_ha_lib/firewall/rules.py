@@ -22,7 +22,7 @@ def rules(settings: Settings) -> list[Rule]:
     """
     result = []
     if "load_balancer" in settings.roles:
-        result += [*_corosync(settings), *_peers(settings), *_proxies(settings)]
+        result += [*_corosync(settings), *_peers(settings), *_proxies(settings), *_metrics(settings)]
     if "app_server" in settings.roles:
         result += _application(settings)
     if "quorum_helper" in settings.roles:
@@ -64,6 +64,13 @@ def _proxies(settings: Settings) -> Iterator[Rule]:
                 yield _rule(bind["port"], "tcp", None, None, said)
             elif address and address not in private and not ipaddress.ip_address(address).is_loopback:
                 yield _rule(bind["port"], "tcp", None, address, said)
+
+
+def _metrics(settings: Settings) -> Iterator[Rule]:
+    given = settings.monitoring
+    for port, whose in ((given.haproxy_port, "HAProxy"), (given.cluster_port, "the cluster")):
+        if given.sources:
+            yield _rule(port, "tcp", [*given.sources], settings.me.private_ip, f"metrics of {whose}")
 
 
 def _application(settings: Settings) -> Iterator[Rule]:

@@ -14,6 +14,8 @@ from haproxy_ha_lib.values import bracketed, is_hash
 
 STATS = "haproxy_ha_stats"
 """The frontend of the statistics, and the userlist of who may see them."""
+METRICS = "haproxy_ha_metrics"
+"""The frontend of the metrics for who monitors."""
 TCP = "haproxy_ha_tcp"
 """The section `defaults` of proxies in TCP mode, where `defaults` itself is about HTTP."""
 
@@ -56,6 +58,7 @@ def model(settings: Settings, secrets: Tree | None = None) -> list[Section]:
         *_tcp_defaults(haproxy),
         _section("defaults", None, _defaults(haproxy)),
         *_stats(haproxy["stats"]),
+        *_metrics(settings),
         *(_section("backend", name, lines) for name, lines in edge.tables(haproxy["limit_per_source"])),
         *(_proxy(kind, name, proxy, settings) for kind, name, proxy in proxies(haproxy)),
     ])
@@ -365,6 +368,36 @@ def _stats(stats: Tree) -> Iterator[Section]:
         lines.append("http-request use-service prometheus-exporter if { path /metrics }")
     lines += ["stats enable", "stats uri /"] if stats["page"] else ["http-request return status 404"]
     yield _section("frontend", STATS, lines)
+
+
+# More of them than anybody who monitors has, and too few to take connections from clients.
+_MOST_SCRAPES = 16
+
+
+def _metrics(settings: Settings) -> Iterator[Section]:
+    """
+    What is there for monitoring stands in nobody's way: `transparent`, because HAProxy serves clients without its
+    private address as well, and with a limit of its own.
+    """
+    bind = metrics_bind(settings)
+    if bind:
+        yield _section("frontend", METRICS, [
+            _bind(bind),
+            "mode http",
+            "http-request set-log-level silent",
+            f"maxconn {_MOST_SCRAPES}",
+            f"http-request deny unless {{ src {' '.join([*settings.monitoring.sources, bind['address']])} }}",
+            "http-request use-service prometheus-exporter if { path /metrics }",
+            "http-request return status 404",
+        ])
+
+
+def metrics_bind(settings: Settings) -> Tree | None:
+    """Where the frontend of the metrics listens; None without one."""
+    address = settings.me.private_ip
+    if not settings.monitoring.sources or not address:
+        return None
+    return {"address": address, "port": settings.monitoring.haproxy_port, "options": "transparent"}
 
 
 def _proxy(kind: str, name: str, proxy: Tree, settings: Settings) -> Section:

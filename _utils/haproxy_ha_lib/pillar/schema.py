@@ -126,19 +126,6 @@ def droplet(value: object) -> str:
 _DROPLET = values.matching(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", "a droplet's name or id")
 
 
-def plain_data(value: object) -> Any:
-    """Text, numbers, booleans, lists and mappings, with no control character in any text."""
-    if isinstance(value, dict):
-        return {plain_data(key): plain_data(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain_data(inner) for inner in value]
-    if isinstance(value, str):
-        return values.text(value)
-    if value is not None and not isinstance(value, (bool, int, float)):
-        raise values.Invalid("text, a number, a boolean, a list or a mapping")
-    return value
-
-
 _raw_section = values.matching(
     rf"({'|'.join(sections.RAW)}) [A-Za-z0-9][A-Za-z0-9._-]{{0,126}}",
     f"<keyword> <name> with the keyword {', '.join(sections.RAW)}; or any header and a label, as `defaults #2`",
@@ -250,7 +237,7 @@ _FLOATING_IP = Keys("The address that moves.", {
                       "hold one. For a change of the address; see docs/digitalocean.md.", values.address),
     "provider": Value(f"{provider.documentation()}.", values.choice(*provider.NAMED)),
     "agent": Value("Any other resource agent; then provider does not count.", values.agent),
-    "params": Table("Further parameters of the agent.", "parameter", Value("Its value.", plain_data),
+    "params": Table("Further parameters of the agent.", "parameter", Value("Its value.", values.plain_data),
                     key=values.identifier),
     "api_token": Value("Token of DigitalOcean's API that may read and write reserved IPs. Only load balancers need it.",
                        values.api_token, secret=True),
@@ -450,7 +437,7 @@ CONFIGURATION_SECTIONS = tuple(_CONFIGURATION)
 
 def _objects(section: str, doc: str) -> Either | Table:
     """Pacemaker's options may also be a list of sets, each with its own rule; everything else is named."""
-    item = Value(doc, plain_data)
+    item = Value(doc, values.plain_data)
     merged = "" if section in switches.SECTIONS else " Merged over the built-in ones; null takes one away."
     table = Table(doc + merged, "id", item, key=_object_id)
     if section not in _SETS:
@@ -544,6 +531,13 @@ _FIREWALL = Keys("Rules that let pass exactly what the system needs.", {
     "backend": Value("What they are added with.", values.choice("ufw", "nftables", "firewalld")),
 })
 
+_MONITORING = Keys("Metrics of each load balancer for Prometheus, on its private address; see docs/monitoring.md.", {
+    "sources": Items("Who may ask for them; [], the default: nobody, and there are none.",
+                     Value("An address or a network.", values.network)),
+    "haproxy_port": Value("Port of HAProxy's, at /metrics.", values.port),
+    "cluster_port": Value("Port of the cluster's, at /metrics.", values.port),
+})
+
 SCHEMA = Keys("The whole system.", {
     "load_balancers": Table(
         "The load balancers; their names are minion ids and Pacemaker's node names. With metadata service and mine, "
@@ -574,6 +568,7 @@ SCHEMA = Keys("The whole system.", {
     "haproxy": _HAPROXY,
     "cluster": _CLUSTER,
     "firewall": _FIREWALL,
+    "monitoring": _MONITORING,
 })
 
 

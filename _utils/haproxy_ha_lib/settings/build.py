@@ -122,6 +122,7 @@ def settings(
         "tls_groups": edge.groups(defaults.get("tls_groups", {}), osfinger),
         "has_run": edge.has_run(before),
         "firewall": read["firewall"],
+        "monitoring": read["monitoring"],
     })
     return settings if settings.errors else replace(settings, firewall=_firewall(settings))
 

@@ -209,6 +209,7 @@ def proxy_names(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Names of proxies are unique: HAProxy refuses two of one name from 3.3 on."""
     haproxy = read["haproxy"]
     owners = {cfg.STATS: "the frontend of the statistics"} if cfg.stats_on(haproxy["stats"]) else {}
+    owners |= {cfg.METRICS: "the frontend of the metrics"} if read["monitoring"]["sources"] else {}
     owners |= {name: "a stick table of limit_per_source" for name, _ in edge.tables(haproxy["limit_per_source"])}
     for kind, name, proxy in cfg.proxies(haproxy):
         first = owners.setdefault(name, f"a {kind}")
@@ -324,6 +325,9 @@ def served(read: Tree, roles: Roles) -> Iterator[Problem]:
 def binds(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Every proxy that listens does so somewhere, and no two on one address and port."""
     owners: dict[str, tuple[str, int]] = {}
+    if read["monitoring"]["sources"]:
+        port = read["monitoring"]["haproxy_port"]
+        owners = {f"{address}:{port}": (cfg.METRICS, 0) for address in ("private", *EVERY_ADDRESS)}
     for below, name, proxy in cfg.listening(read["haproxy"]):
         path = (*_HAPROXY, *below, "bind")
         if not proxy["bind"] and not _has_raw_bind(proxy) and not proxy["as_is"]:
@@ -333,6 +337,19 @@ def binds(read: Tree, roles: Roles) -> Iterator[Problem]:
             first = owners.setdefault(where, (name, number))
             if first != (name, number) and not proxy["as_is"]:
                 yield Problem((*path, number), f"{where} is bound by {first[0]} already")
+
+
+def monitoring(read: Tree, roles: Roles) -> Iterator[Problem]:
+    """Metrics have ports of their own, and whoever may ask for them can reach the private addresses."""
+    given, path = read["monitoring"], (ROOT, "monitoring")
+    if given["haproxy_port"] == given["cluster_port"]:
+        yield Problem((*path, "cluster_port"), f"found {given['cluster_port']}, which is haproxy_port's too")
+    families = {":" in node["private_ip"] for node in read["load_balancers"].values() if node["private_ip"]}
+    for number, source in enumerate(given["sources"]):
+        if families and (":" in source) not in families:
+            family = "IPv6" if ":" in source else "IPv4"
+            text = f"found an {family} one, but the load balancers' private_ip are of the other family"
+            yield Problem((*path, "sources", number), text)
 
 
 def _has_raw_bind(proxy: Tree) -> bool:
@@ -467,6 +484,7 @@ CHECKS = (
     tls,
     hsts,
     statistics,
+    monitoring,
     port_clashes,
     nginx_braces,
     nginx_files,

@@ -119,6 +119,15 @@ class Firewall:
 
 
 @dataclass(frozen=True)
+class Monitoring:
+    """Who may ask for metrics, and where they are; nobody: there are none."""
+
+    sources: Sequence[str]
+    haproxy_port: int
+    cluster_port: int
+
+
+@dataclass(frozen=True)
 class Stored:
     """
     A secret of pillar that is in a store.
@@ -172,6 +181,7 @@ class Settings:
     haproxy: Tree
     cluster: Cluster
     firewall: Firewall
+    monitoring: Monitoring
     packages: Mapping[str, Any]
     services: Mapping[str, str]
     paths: Mapping[str, str]
@@ -192,6 +202,7 @@ class Settings:
             "floating_ip": FloatingIP.of(plain["floating_ip"]),
             "cluster": Cluster.of(plain["cluster"]),
             "firewall": Firewall(**plain["firewall"]),
+            "monitoring": Monitoring(**plain["monitoring"]),
         }
         return cls(**{**plain, **records})
 

@@ -51,9 +51,17 @@ def judge(env, main, known):
         return said or _degraded("the kernel does not tell who listens: modprobe tcp_diag", word.rows)
     if word.info.get("Stopping", "0") == "0":
         known.learn(found, main, kernel, word)
-    closed = _closed(word.rows, known)
-    heard = judge_listeners(known.of(found), kernel, bool(closed)) or judge_word(word, closed)
+    closed, word = _closed(word.rows, known), _of_clients(word)
+    heard = judge_listeners(known.of(found), kernel, bool(closed)) or judge_word(word, _closed(word.rows, known))
     return heard or Verdict(agent.SUCCESS, "", rows=word.rows)
+
+
+METRICS = "haproxy_ha_metrics"  # as _utils/haproxy_ha_lib/haproxy/cfg.py has it
+
+
+def _of_clients(word):
+    """HAProxy's word, without the formula's frontend for who monitors: no client is served there."""
+    return word._replace(rows=tuple(row for row in word.rows if row.proxy != METRICS))
 
 
 def _patience(env):

@@ -33,6 +33,14 @@ def test_only_what_the_world_may_reach_is_opened_to_it():
     ]
 
 
+def test_metrics_are_for_who_may_ask():
+    sources = ["10.132.0.2", "10.132.8.0/24"]
+    built = valid({"monitoring": {"sources": sources, "haproxy_port": 8500}})
+    assert [(rule["port"], rule["from"], rule["to"]) for rule in built.firewall.rules[2:]] == [
+        (8500, sources, "10.132.20.10"), (9664, sources, "10.132.20.10"),
+    ]
+
+
 def test_a_load_balancer_alone_has_no_peer_to_let_in():
     assert valid({"load_balancers:secondary": REMOVED}).firewall.rules == [HTTP]
 

@@ -11,6 +11,7 @@ COROSYNC = {"port": 5405, "protocol": "udp", "from": ["10.0.0.2", "10.0.0.3"], "
             "comment": "haproxy_ha: corosync"}
 PUBLIC = {"port": 80, "protocol": "tcp", "from": None, "to": "10.17.0.1", "comment": "haproxy_ha: frontend http"}
 ANYWHERE = {"port": 443, "protocol": "tcp", "from": None, "to": None, "comment": "haproxy_ha: frontend https"}
+NETWORK = {"port": 9664, "protocol": "tcp", "from": ["10.0.8.0/24"], "to": "10.0.0.1", "comment": "haproxy_ha: metrics"}
 V6 = {"port": 80, "protocol": "tcp", "from": ["fd00::2"], "to": "fd00::1", "comment": "haproxy_ha: app"}
 
 UFW = {
@@ -29,6 +30,10 @@ NFT = {
         '"haproxy_ha: corosync 10.0.0.3 > 10.0.0.1 udp/5405"',
     ]),
     "anywhere": (ANYWHERE, ['tcp dport 443 accept comment "haproxy_ha: frontend https any > any tcp/443"']),
+    "a network": (NETWORK, [
+        'ip saddr 10.0.8.0/24 ip daddr 10.0.0.1 tcp dport 9664 accept comment '
+        '"haproxy_ha: metrics 10.0.8.0/24 > 10.0.0.1 tcp/9664"',
+    ]),
     "IPv6": (V6, [
         'ip6 saddr fd00::2 ip6 daddr fd00::1 tcp dport 80 accept comment "haproxy_ha: app fd00::2 > fd00::1 tcp/80"'
     ]),

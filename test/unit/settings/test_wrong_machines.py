@@ -81,6 +81,29 @@ WRONG = {
             "loopback, link-local, multicast, reserved or unspecified"
         ],
     ),
+    "anybody may ask for metrics": (
+        {"monitoring:sources": ["0.0.0.0/0"]},
+        ["haproxy_ha:monitoring:sources:0: found '0.0.0.0/0' (a string), allowed: an address or a network, not all "
+         "there are"],
+    ),
+    "who asks for metrics has another family": (
+        {"monitoring:sources": ["10.132.0.2", "fd00::2"]},
+        ["haproxy_ha:monitoring:sources:1: found an IPv6 one, but the load balancers' private_ip are of the other "
+         "family"],
+    ),
+    "metrics on one port": (
+        {"monitoring": {"sources": ["10.132.0.2"], "cluster_port": 8405}},
+        ["haproxy_ha:monitoring:cluster_port: found 8405, which is haproxy_port's too"],
+    ),
+    "a frontend where the metrics are": (
+        {"monitoring:sources": ["10.132.0.2"], "haproxy:frontends:http:bind": ["private:8405"]},
+        ["haproxy_ha:haproxy:frontends:http:bind:0: private:8405 is bound by haproxy_ha_metrics already"],
+    ),
+    "a proxy with the name of the metrics": (
+        {"monitoring:sources": ["10.132.0.2"], "haproxy:backends": {"haproxy_ha_metrics": {"servers": "app_servers"}}},
+        ["haproxy_ha:haproxy:backends:haproxy_ha_metrics: the frontend of the metrics has this name too; names are "
+         "unique across listens, frontends and backends"],
+    ),
     "a network instead of an address": (
         {"floating_ip:address": "203.0.113.0/24"},
         [
