@@ -70,6 +70,20 @@ def test_the_firewall_has_our_rules_and_keeps_those_of_others(single, firewall):
     assert single("haproxy_ha.firewall_absent", "x", moved)["changes"] == {}
 
 
+@pytest.mark.parametrize("firewall", [pytest.param("ufw", marks=pytest.mark.slow), "nftables"], indirect=True)
+def test_who_may_ask_for_metrics_may_be_a_network(single, firewall):
+    backend, listing, theirs = firewall
+    given = {"firewall": {"enabled": True, "backend": backend}, "monitoring:sources": ["10.132.0.2", "10.132.8.0/24"]}
+    assert single("haproxy_ha.firewall", "x", changed(given))["result"] is True
+    metrics = [line for line in listing() if "haproxy_ha: metrics of " in line]
+    assert sorted(("10.132.8.0/24" in line, "9664" in line) for line in metrics) == [
+        (False, False), (False, True), (True, False), (True, True),
+    ]
+    assert single("haproxy_ha.firewall", "x", changed(given))["changes"] == {}
+    assert single("haproxy_ha.firewall_absent", "x", changed(given))["result"] is True
+    assert listing() == [theirs]
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_rules_for_nftables_that_is_not_loaded_count_once_it_is(single, kept):
     """The distribution's service is off by default: nothing is filtered, and the rules wait for it."""

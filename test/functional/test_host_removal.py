@@ -50,6 +50,23 @@ def test_what_is_there_is_known_by_our_own_files(single, files):
     assert Path("/etc/haproxy/haproxy.cfg").exists()
 
 
+DROP_IN = Path("/etc/systemd/system/ha_cluster_exporter.service.d/haproxy_ha.conf")
+
+
+def test_an_exporter_of_the_cluster_s_metrics_goes_if_it_is_ours(single):
+    """Known by the drop-in of its service: one that somebody else has set up stays."""
+    DROP_IN.parent.mkdir(parents=True)
+    DROP_IN.write_text("[Service]\nNice=5\n", encoding="utf-8")
+    assert single("haproxy_ha.removed", "monitoring")["changes"] == {}
+    DROP_IN.write_text("# Managed by Salt (haproxy_ha): metrics.\n", encoding="utf-8")
+    dry = single("haproxy_ha.removed", "monitoring", test=True)
+    assert (dry["result"], set(dry["changes"])) == (None, {"prometheus-hacluster-exporter", str(DROP_IN)})
+    live = single("haproxy_ha.removed", "monitoring")
+    assert (live["result"], live["changes"]) == (True, dry["changes"])
+    assert not DROP_IN.exists() and not Path("/usr/bin/ha_cluster_exporter").exists()
+    assert single("haproxy_ha.removed", "monitoring")["changes"] == {}
+
+
 def test_a_part_is_removed_and_its_configuration_kept(single, files):
     files("haproxy")
     own = Path("/etc/haproxy/haproxy.cfg").read_text(encoding="utf-8")

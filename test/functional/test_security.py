@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from haproxy_ha_lib.haproxy import sandbox
@@ -14,6 +15,8 @@ from support.place import requires_tools
 pytestmark = requires_tools("systemd-analyze")
 
 PACKAGED = Path("/lib/systemd/system/haproxy.service")
+EXPORTER = PACKAGED.with_name("ha_cluster_exporter.service")
+METRICS = REPOSITORY / "haproxy_ha" / "files" / "cluster_metrics.conf.jinja"
 OWN = sorted((REPOSITORY / "haproxy_ha" / "files").glob("*.service"))
 LIMIT = 5.0
 
@@ -24,10 +27,10 @@ def exposure(unit: Path) -> float:
     return float(re.search(r"Overall exposure level for \S+: ([0-9.]+) ", text)[1])
 
 
-def with_drop_in(directory: Path, text: str) -> Path:
-    """HAProxy's unit, and what a drop-in adds to it."""
-    unit = directory / "haproxy.service"
-    unit.write_text(f"{PACKAGED.read_text(encoding='utf-8')}\n{text}", encoding="utf-8")
+def with_drop_in(directory: Path, text: str, packaged: Path = PACKAGED) -> Path:
+    """A package's unit, and what a drop-in adds to it."""
+    unit = directory / packaged.name
+    unit.write_text(f"{packaged.read_text(encoding='utf-8')}\n{text}", encoding="utf-8")
     return unit
 
 
@@ -51,7 +54,23 @@ def test_haproxys_service_may_do_less_in_a_sandbox(tmp_path):
     figures.told("security.md", "haproxy.service with `sandbox: true`", sandboxed)
 
 
+def test_the_exporter_of_the_cluster_s_metrics_may_do_little(tmp_path):
+    given = {"address": "10.132.20.10", "port": 9664, "sources": ["10.132.0.2", "10.132.8.0/24"]}
+    drop_in = jinja2.Template(METRICS.read_text(encoding="utf-8")).render(given)
+    assert "listen-address=10.132.20.10:9664" in drop_in
+    sandboxed = exposure(with_drop_in(tmp_path, drop_in, EXPORTER))
+    bare = exposure(with_drop_in(tmp_path, "", EXPORTER))
+    assert sandboxed <= LIMIT < bare
+    figures.told("security.md", "ha_cluster_exporter.service as its package has it", bare)
+    figures.told("security.md", "ha_cluster_exporter.service with `monitoring`", sandboxed)
+    assert unknown_to_systemd(with_drop_in(tmp_path, drop_in, EXPORTER)) == []
+
+
 def test_systemd_knows_every_property_of_the_sandbox(tmp_path):
-    argv = ["systemd-analyze", "verify", with_drop_in(tmp_path, sandbox.drop_in("x"))]
-    found = subprocess.run(argv, check=False, capture_output=True, text=True)
-    assert "Unknown key" not in found.stderr and "Failed to parse" not in found.stderr, found.stderr
+    assert unknown_to_systemd(with_drop_in(tmp_path, sandbox.drop_in("x"))) == []
+
+
+def unknown_to_systemd(unit: Path) -> list[str]:
+    """What systemd does not understand of a unit."""
+    found = subprocess.run(["systemd-analyze", "verify", unit], check=False, capture_output=True, text=True)
+    return [line for line in found.stderr.splitlines() if "Unknown key" in line or "Failed to parse" in line]

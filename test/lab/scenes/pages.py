@@ -85,6 +85,12 @@ def a_failover_is_heard_of(typed: Page) -> None:
         tells("".join(events), "haproxy_ha/failover", '"from": "primary"')
 
 
+@scene("docs/monitoring.md, Monitoring")
+def an_haproxy_with_its_exporter(typed: Page) -> None:
+    """Debian's is built with it."""
+    tells(typed("haproxy -vv"), "prometheus-exporter")
+
+
 @scene("docs/lab.md, The lab")
 def the_lab(typed: Page) -> None:
     """It is up, and this process uses it."""
