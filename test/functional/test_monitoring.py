@@ -65,6 +65,9 @@ FAULTS = {
         changed(changed(well(), NODE, 1, node="b", status="standby"), RESOURCE, None, resource="haproxy", node="b"),
         {"Forgotten": 1}, "11h", "13h"),
     "maintenance": (changed(well(), NODE, 1, status="maintenance"), {"Forgotten": 2}, "11h", "13h"),
+    "maintenance of the cluster": (
+        changed(well(), RESOURCE, None, resource="FloatIP") | runs("FloatIP", "a", A, "false"), {"Forgotten": 1}, "11h",
+        "13h"),
     "the mark of a handover": (
         well() | series(REACH, node="a", name="haproxy_ha-handover", value="1"), {"Forgotten": 1}, "11h", "13h"),
     "Pacemaker does not answer": (changed(well(), "ha_cluster_scrape_success", 0, collector="pacemaker", instance=A),

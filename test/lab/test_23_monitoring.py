@@ -151,6 +151,15 @@ def test_a_standby_is_forgotten_and_no_haproxy_is_missed(prometheus):
     quiet()
 
 
+def test_a_maintenance_is_forgotten(prometheus):
+    """Pacemaker tells that of resources alone."""
+    one = machine(audit.active())
+    one.run("crm_attribute", "--name", "maintenance-mode", "--update", "true")
+    fires("Forgotten")
+    one.run("crm_attribute", "--name", "maintenance-mode", "--delete")
+    quiet()
+
+
 def test_an_address_that_nobody_has(prometheus):
     one = machine(audit.active())
     one.run("crm", "resource", "stop", "FloatIP")

@@ -65,11 +65,11 @@ def here(node: str, instance: str) -> dict[str, str]:
     return {"node": node, "instance": instance}
 
 
-def runs(resource: str, node: str, instance: str) -> Series:
+def runs(resource: str, node: str, instance: str, managed: str = "true") -> Series:
     """That a resource runs on a node."""
     agent = "stonith:fence_haproxy_ha_digitalocean" if resource == "fencing" else f"ocf:haproxy_ha:{resource.lower()}"
     common = {"instance": instance, "node": node, "resource": resource, "agent": agent, "role": "started",
-              "managed": "true"}
+              "managed": managed}
     found: Series = {}
     for status in ("active", "failed", "blocked"):
         found |= series("ha_cluster_pacemaker_resources", status == "active", status=status, **common)
