@@ -52,9 +52,10 @@ def marked(floatip):
 
 
 class Owner:
-    """Who answers at the address: a server that says one thing to everybody."""
+    """Who answers at the address: a server that says one thing to everybody, after so many seconds."""
 
-    def __init__(self, said, port=0):
+    def __init__(self, said, port=0, seconds=0.0):
+        self._seconds = seconds
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._serve, args=(said,), daemon=True).start()
@@ -64,6 +65,7 @@ class Owner:
             while True:
                 connection, _ = self._socket.accept()
                 with connection:
+                    threading.Event().wait(self._seconds)
                     connection.sendall(said)
 
     def close(self):
@@ -101,12 +103,36 @@ def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
     assert marked(beyond)[-2:] == ["--name=haproxy_ha-handover --delete", TAKEN_OVER]
 
 
+def test_whoever_stands_by_waits_for_an_answer_that_comes_late(beyond):
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert beyond("start", port=owner.port).code == OK
+    late = Owner(b"HTTP/1.1 200 OK\r\n\r\n", seconds=0.7)
+    assert (beyond.monitor(port=late.port).code, beyond.owner()) == (DEGRADED, SECONDARY)
+    for one in (owner, late):
+        one.close()
+
+
 def test_what_a_majority_of_three_has_lost_serves_nothing(beyond):
     cluster_state(beyond, "member", "member", "lost")
     owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
     assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
     assert beyond.monitor(port=owner.port).code == OK
     owner.close()
+
+
+def test_of_three_the_latest_takeover_is_told_until_all_are_back(beyond):
+    """What was lost may have stood still, and comes back with its claim."""
+    cluster_state(beyond, "member", "member", "lost")
+    (beyond.directory / "takeovers").write_text('name="haproxy_ha-takeover" host="another" value="1"\n')
+    assert beyond("start", port=1).code == OK
+    assert beyond.monitor(port=1).code == OK
+    assert marked(beyond) == [f"{TAKEOVER_ENDED} --node=another", TAKEN_OVER]
+    cluster_state(beyond, "member", "member", "member")
+    assert beyond.monitor(port=1).code == OK
+    path = beyond.directory / "state" / "haproxy_ha-floatip-FloatIP-takeover"
+    path.write_text(f"{float(path.read_text()) - 10:.3f}")
+    assert beyond.monitor(port=1).code == OK
+    assert marked(beyond)[2] == TAKEOVER_ENDED
 
 
 def start_in_vain(beyond, port):
@@ -173,6 +199,13 @@ def test_when_the_cluster_is_whole_again_what_stands_by_says_whose_the_address_i
     owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
     assert beyond("start", port=owner.port).code == OK
     cluster_state(beyond, "member", "member")
+    for _ in range(2):
+        run = beyond.monitor(port=owner.port)
+        assert (run.code, "the cluster, which is whole again, decides" in run.reason) == (DEGRADED, True)
+        assert len(run.reason) <= 128
+    path = beyond.directory / "state" / "haproxy_ha-floatip-FloatIP"
+    claim, moment = path.read_text().rsplit(" ", 1)
+    path.write_text(f"{claim} {float(moment) - 10:.3f}\n")
     run = beyond.monitor(port=owner.port)
     assert (run.code, f"held by droplet {SECONDARY}" in run.reason) == (NOT_RUNNING, True)
     assert beyond.state == ["haproxy_ha-droplet"]
@@ -200,6 +233,13 @@ def test_a_takeover_is_told_until_the_cluster_has_been_whole_for_a_while(beyond,
     for _ in range(2):
         assert beyond.monitor(port=1).code == OK
         assert marked(beyond) == changes
+
+
+def test_when_a_takeover_ends_so_does_that_of_a_node_that_stood_still(beyond):
+    taken_over_and_whole(beyond, 10)
+    (beyond.directory / "takeovers").write_text('name="haproxy_ha-takeover" host="another" value="1"\n')
+    assert beyond.monitor(port=1).code == OK
+    assert marked(beyond) == [TAKEN_OVER, TAKEOVER_ENDED, f"{TAKEOVER_ENDED} --node=another"]
 
 
 def test_a_node_that_is_lost_again_is_waited_for_anew(beyond):

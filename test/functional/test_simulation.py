@@ -42,6 +42,28 @@ def test_a_fix_of_the_past_that_is_taken_out_is_found(fix):
     assert history.run(FOUND[fix], KNOWN[fix]).wrong
 
 
+# Found by the simulation, and mended.
+MENDED = {
+    "of three, one that stood still comes back with its claim":
+        History(107, 3, (Disturbance(88.0, "pause", 1, 1.0),)),
+    "of three, one that stood still has seen that it lost the address":
+        History(49, 3, (Disturbance(7.0, "pause", 1, 56.0),)),
+    "a takeover of before that the next one has not ended":
+        History(198, 3, (Disturbance(72.0, "cut all", 1, 72.0, "peers+servers+clients"),
+                         Disturbance(141.0, "pause", 2, 23.0))),
+    "whoever stands by fails between the end of a partition and the cluster's decision":
+        History(312, 2, (Disturbance(41.28, "reboot", 1, 2.4),
+                         Disturbance(146.0, "cut private", 1, 30.4, "peers+servers"))),
+    "whoever stands by waits for an answer that comes late":
+        History(1664, 2, (Disturbance(60.0, "cut", 2, 78.0, "peers"), Disturbance(80.0, "late", 1, 26.0, 0.3))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("found", MENDED)
+def test_what_a_history_has_found_stays_mended(found):
+    assert history.run(MENDED[found]).wrong == ""
+
+
 def test_a_history_is_repeatable_to_its_last_step():
     drawn = history.drawn_history(11)
     assert history.run(drawn).story == history.run(drawn).story

@@ -223,12 +223,20 @@ def in_partition(world: World, node: Node, change: Callable[[Any], Any]) -> None
         working[0].partition.configure(change(working[0].config))
 
 
+def everywhere(world: World, change: Callable[[Any], Any]) -> None:
+    """What an operator takes back, in each part of a cluster in pieces."""
+    for one in world.nodes:
+        one.config = change(one.config)
+    for partition in world.cluster.partitions:
+        partition.configure(change(partition.members[0].config))
+
+
 def standby(world: World, node: Node, value: Any) -> None:
     in_partition(world, node, lambda config: config._replace(standby=config.standby | {node.name}))
 
 
 def online(world: World, node: Node, value: Any) -> None:
-    in_partition(world, node, lambda config: config._replace(standby=frozenset()))
+    everywhere(world, lambda config: config._replace(standby=frozenset()))
 
 
 def move(world: World, node: Node, value: Any) -> None:
@@ -240,7 +248,7 @@ def move(world: World, node: Node, value: Any) -> None:
 
 
 def clear(world: World, node: Node, value: Any) -> None:
-    in_partition(world, node, lambda config: config._replace(bans=frozenset()))
+    everywhere(world, lambda config: config._replace(bans=frozenset()))
 
 
 def maintain(world: World, node: Node, value: Any) -> None:
@@ -248,7 +256,7 @@ def maintain(world: World, node: Node, value: Any) -> None:
 
 
 def care(world: World, node: Node, value: Any) -> None:
-    in_partition(world, node, lambda config: config._replace(maintenance=False))
+    everywhere(world, lambda config: config._replace(maintenance=False))
 
 
 def clean_up(world: World, node: Node, value: Any) -> None:

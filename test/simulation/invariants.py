@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simulation.disturbances import ALL, HERE, KINDS, Disturbance
 from simulation.processes import Process
-from simulation.scheduler import DONE, FAILED, PENDING, Operation
+from simulation.scheduler import DONE, FAILED, FAILURES_COUNT, PENDING, Operation
 from simulation.world import Violation
 
 if TYPE_CHECKING:
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 EXCUSED = 60.0
 """Seconds for which a disturbance that has ended is still a reason to move the address."""
-LOOK = 1.5
+LOOK, BLIND = 1.5, 10.0
+"""Seconds for which a look counts that was taken while a node was cut off, and for which what it did may be undone."""
 CALM = 150.0
 """Seconds without a disturbance after which all must be well: failures count for two minutes."""
 CALLS, MOVES = (30, 60), (1, 3)
 """At most so many calls of the API and moves, and so many more for each disturbance."""
 LONGEST_OUTAGE = 75
 UNABLE = {"API", "cloud", "token", "metadata", "stale metadata", "agent dies", "disk full", "deaf", "late"}
-"""While these go on, nobody need be able to take the address."""
+"""While these go on, nobody need be able to take the address; and three failures of a start count for some time."""
+BANNED = 125.0
 MARKS = ("haproxy_ha-handover", "haproxy_ha-takeover", "fail-count", "last-failure", "shutdown")
 
 
@@ -38,6 +40,8 @@ class Watch:
         self._world, self._begin = world, begin
         self.active: list[Disturbance] = []
         self.past: list[tuple[float, Disturbance]] = []
+        self._stopped: Node | None = None
+        self._blind: tuple[float, Node | None] = (0.0, None)
         self.calls = self.moves = self._unserved = 0
         self.seen: set[tuple[str, str]] = set()
         world.watchers.append(self)
@@ -75,18 +79,27 @@ class Watch:
             return
         self.moves += 1
         self._bound("moves", self.moves, MOVES)
-        if before and self._holds(before) and not self._excuses(before) and not self._looked_before():
-            self._violated(f"{before.name} serves, and the address is taken away without a reason")
+        stopped, self._stopped = self._stopped, None
+        held = before and self._world.network.serves(before) and (before is stopped or self._claims(before))
+        if before and held and not self._excuses(before):
+            if not self._saw_nothing(after):
+                self._violated(f"{before.name} serves, and the address is taken away without a reason")
+            self._blind = (self._world.kernel.now, after)
 
     def begins(self, node: Node, operation: Operation) -> None:
         stops = (operation.resource, operation.task) == ("FloatIP", "stop") and self._world.cloud.owner_node() is node
-        if stops and self._holds(node) and not self._excuses(node):
-            self._violated(f"{node.name} serves, and FloatIP is stopped there without a reason")
+        moment, taker = self._blind
+        blindly = taker is node and self._world.kernel.now - moment < BLIND
+        if stops and self._claims(node) and not self._excuses(node) and not blindly:
+            self._stopped = node  # a start at the same place takes nothing away
 
-    def _holds(self, node: Node) -> bool:
-        return self._world.network.serves(node) and "checked" in (node.claims() or "")
+    @staticmethod
+    def _claims(node: Node) -> bool:
+        return "checked" in (node.claims() or "")
 
     def ended(self, node: Node, process: Process, done: Operation) -> None:
+        if node is self._stopped and done.task == "start" and self._claims(node):
+            self._stopped = None
         if done.task == "stop" and done.failed and done.status != FAILED:
             self._violated(f"{node.name}: the stop of {done.resource} fails ({done.status}, {done.rc}): {process.said}")
         if any("unexpected" in line for line in process.said):
@@ -104,21 +117,16 @@ class Watch:
         now = self._world.kernel.now
         recent = [one for moment, one in self.past if now - moment < EXCUSED]
         alone = ["no quorum"] if owner.partition and not owner.partition.quorum else []
-        return alone + self._open_with_three() + [
+        return alone + [
             one.kind for one in (*self.active, *recent)
             if KINDS[one.kind].moves == ALL or (KINDS[one.kind].moves == HERE and one.node == owner.number)
         ]  # fmt: skip
 
-    def _looked_before(self) -> bool:
-        """A node that has looked while it was cut off acts by that."""
+    def _saw_nothing(self, taker: Node | None) -> bool:
+        """A node that has looked while it was cut off acts by that; so does one that speaks and hears nothing."""
         now = self._world.kernel.now
-        return any(one.kind.startswith("cut") and now - moment < LOOK for moment, one in self.past)
-
-    def _open_with_three(self) -> list[str]:
-        """Of three, one that stood still comes back with its claim, and nothing says who took the address since."""
-        now = self._world.kernel.now
-        recent = [one for moment, one in self.past if now - moment < EXCUSED]
-        return [one.kind for one in recent if one.kind == "pause" and len(self._world.nodes) > 2]
+        mended = any(one.kind.startswith("cut") and now - moment < LOOK for moment, one in self.past)
+        return mended or bool(taker and not self._world.network.both_ways(taker.name, "clients"))
 
     def _look(self) -> None:
         self._world.kernel.after(1.0, self._look)
@@ -131,7 +139,8 @@ class Watch:
         """While somebody could serve, and nothing keeps the cluster from it, clients do not wait for long."""
         world = self._world
         owner = world.cloud.owner_node()
-        kept = {one.kind for one in self.active} & UNABLE
+        recent = [one for moment, one in self.past if world.kernel.now - moment < BANNED]
+        kept = {one.kind for one in (*self.active, *recent)} & UNABLE
         if kept or (owner and world.network.serves(owner)) or not any(self._could_serve(node) for node in world.nodes):
             self._unserved = 0
             return
@@ -165,7 +174,7 @@ class Watch:
         if not owns and node.claims() is not None:
             self._violated(f"{name} still stands by")
         history = node.executor.history
-        failed = [one for entries in history.values() for one in entries.values() if one.failed]
+        failed = [one for entries in history.values() for one in entries.values() if one.failed and self._counts(one)]
         if failed:
             self._violated(f"{name}: {failed[0].task} of {failed[0].resource} has failed ({failed[0].rc})")
         left = [mark for mark in node.attrd[name] if mark.startswith(MARKS)]
@@ -175,6 +184,10 @@ class Watch:
             self._violated(f"{name}: FloatIP {'does not run' if owns else 'runs'} by the cluster's word")
         if not (runs(node, "haproxy") and node.answers):
             self._violated(f"{name}: HAProxy does not run")
+
+    def _counts(self, one: Operation) -> bool:
+        """A failure that is over stays in the history, where nobody counted it."""
+        return self._world.kernel.now - one.when < FAILURES_COUNT[one.resource]
 
     def _violated(self, text: str) -> None:
         self._world.tell(f"VIOLATED: {text}")

@@ -46,7 +46,7 @@ class Network:
 
     def _reach_the_address(self, node: Node, timeout: float) -> None:
         owner = self._world.cloud.owner_node()
-        if not (owner and owner.power and self._between(node, owner)):
+        if not (owner and owner.power and self._between(node, owner)) or self._trip(node, owner) > timeout:
             node.sleep(timeout)
             raise TimeoutError("timed out")
         node.sleep(self._trip(node, owner))

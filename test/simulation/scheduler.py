@@ -22,6 +22,7 @@ NOW_WRITTEN = "2033-05-18 03:33:20Z"
 NOBODY = "00000000-0000-0000-0000-000000000000"
 FAILURES_COUNT = {"FloatIP": 120.0, "haproxy": 60.0}
 """failure-timeout of each resource; test_simulation.py compares it with the configuration."""
+THIRD = {"load_balancers:tertiary": {"private_ip": "10.132.20.12", "anchor_ip": "10.17.1.20"}}
 PENDING, DONE, CANCELLED, TIMED_OUT, FAILED = -1, 0, 1, 2, 4
 TIMEOUTS = {("FloatIP", 10000): "20000", ("haproxy", 5000): "10000"}
 AGENT = {"FloatIP": "floatip", "haproxy": "haproxy"}
@@ -93,7 +94,7 @@ class Action(NamedTuple):
 @functools.cache
 def formula_configuration(number: int, without: tuple[str, ...] = ()) -> str:
     """The configuration that the formula commits, for so many nodes."""
-    wanted = valid().cluster.configuration
+    wanted = valid(THIRD if number > 2 else {}).cluster.configuration
     for path in without:
         section, name = path.split("/")
         wanted = {**wanted, section: {key: one for key, one in wanted[section].items() if key != name}}

@@ -44,7 +44,7 @@ _TAKEN_BY_ITSELF = {"unit": "haproxy.service", "config": "/etc/haproxy/haproxy.c
 
 def configuration(
     floating_ip: FloatingIP, given: Tree, fencing: Tree, replaces: Collection[str] = (),
-    haproxy: Mapping[str, str] | None = None, events: bool = False,
+    haproxy: Mapping[str, str] | None = None, events: bool = False, nodes: int = 2,
 ) -> tuple[Tree, list[Problem], list[str]]:
     """
     Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
@@ -52,10 +52,10 @@ def configuration(
     ``fencing`` ({enabled, delay, droplets}) adds the fence device. Mappings merge, lists replace, null takes away.
     Empty sections are left out, and what an export shows apart. ``replaces``: ids of resources that must not be there.
     ``haproxy``: HAProxy's ``unit`` and ``config``, of which its agent is told what it does not take by itself.
-    ``events`` adds the alert agent.
+    ``events`` adds the alert agent. ``nodes``: how many load balancers there are.
     """
     given = {section: objects for section, objects in given.items() if section not in switches.SECTIONS}
-    built_in = _built_in(floating_ip)
+    built_in = _built_in(floating_ip, nodes)
     if events:
         built_in["alerts"] = {"haproxy_ha-events": {"path": ALERT, "select": _TOLD}}
     if fencing["enabled"]:
@@ -74,7 +74,7 @@ def configuration(
     return merged, [*_take_away_what_is_not_there(built_in, given), *problems], warnings
 
 
-def _built_in(floating_ip: FloatingIP) -> Tree:
+def _built_in(floating_ip: FloatingIP, nodes: int) -> Tree:
     return {
         # A start that fails once is tried again; with fencing absent, nothing else may wait for it.
         # At a load average above 80 % Pacemaker does one thing after the other, to spare a cluster of many resources.
@@ -117,8 +117,11 @@ def _built_in(floating_ip: FloatingIP) -> Tree:
         # By transient attributes of the nodes. The sums matter only where they differ: else the address stays.
         "locations": {
             "FloatIP-handover": _by_attribute(HANDOVER_ATTRIBUTE, "not_defined", {"score": 100000}),
-            # Both may claim it at the end of a partition, and stickiness does not count then. Below handover.
-            "FloatIP-takeover": _by_attribute("haproxy_ha-takeover", "defined", {"score": 10000}),
+            # Both may claim it at the end of a partition, and stickiness does not count then. Below handover; of three
+            # and more below reach, too: there one may be lost for long, and the others have to choose.
+            "FloatIP-takeover": _by_attribute(
+                "haproxy_ha-takeover", "defined", {"score": 10000 if nodes < 3 else 50}
+            ),
             # What HAProxy's agent finds reachable there, 0 to 2000. Below handover, above stickiness.
             "FloatIP-reach": _by_attribute("haproxy_ha-reach", "defined", {"score-attribute": "haproxy_ha-reach"}),
             # A node of which nothing is known, as after a crash of a daemon of Pacemaker's, is no worse than another.

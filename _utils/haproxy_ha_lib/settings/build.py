@@ -95,7 +95,7 @@ def settings(
     configuration, found, doubts = cluster.configuration(
         floating_ip, objects, read["cluster"]["fencing"], read["cluster"]["replaces"],
         {"unit": f"{lookup['services']['haproxy']}.service", "config": lookup["paths"]["haproxy_cfg"]},
-        read["cluster"]["events"],
+        read["cluster"]["events"], len(read["load_balancers"]),
     )
     problems += found
     warnings += [*doubts, *_alone(read["load_balancers"]), *_left_out(read),

@@ -40,6 +40,13 @@ class Claim:
         agent.replace_file(self._path, f"address {address}\nstands by\n")
         mark(self._env, "handover_attribute", "--update=1")
 
+    def remember_standing(self, address, more=""):
+        """Remembers with it since when the cluster is whole again, or that it is not."""
+        try:
+            agent.replace_file(self._path, f"address {address}\nstands by\n{more}")
+        except Failure as failure:
+            agent.log(failure.reason)  # the old claim stays
+
     def _no_longer_stand_by(self):
         if self.stands_by:
             mark(self._env, "handover_attribute", "--delete")
@@ -103,7 +110,8 @@ class Takeover:
         self._path = state_path(env, "-takeover")
 
     def begin(self):
-        """Tells the cluster."""
+        """Tells the cluster. Of three and more another node may have told so before, and counts no more."""
+        self._end_on_all()
         self._remember("")
         mark(self._env, "takeover_attribute", "--update=1")
 
@@ -115,12 +123,16 @@ class Takeover:
 
     def end_everywhere(self):
         """The address is here by the decision of a whole cluster: no node's takeover counts any more."""
+        self.end()
+        self._end_on_all()
+
+    def _end_on_all(self):
         import cluster
 
-        self.end()
         name = self._env["takeover_attribute"]
         for node in cluster.nodes_with(name, min(3.0, self._env.left)):
             cluster.change_attribute(name, "--delete", min(3.0, self._env.left), node)
+
 
     def end_when_settled(self):
         """To be called again and again: the cluster must have been whole for a while."""
@@ -129,13 +141,14 @@ class Takeover:
             return
         import partition
 
-        if partition.a_node_is_lost(self._env):
+        if partition.is_incomplete(partition.states(self._env)):
             if since:
                 self._remember("")
         elif (whole := seconds_since(since)) is None:
             self._remember(f"{time.monotonic():.3f}")
         elif whole >= partition.WHOLE_FOR:
-            self.end()
+            # One that stood still has its own from before, and would draw the address there.
+            self.end_everywhere()
 
     def _remember(self, since):
         try:

@@ -53,7 +53,7 @@ def start(env, mover):
         return agent.SUCCESS
     claim.write(env["address"], time.monotonic())
     takeover = Takeover(env)
-    if partition.a_node_was_lost():
+    if partition.is_takeover():
         takeover.begin()
     else:
         takeover.end_everywhere()
@@ -96,7 +96,7 @@ def monitor(env, mover):
         return agent.NOT_RUNNING
     if not env.is_probe:
         Takeover(env).end_when_settled()
-    if "stands" in held and (text := reason_to_stand_by(env)):
+    if "stands" in held and (text := reason_to_stand_by(env, claim, held)):
         agent.reason(text)
         return agent.NOT_RUNNING if env.is_probe else agent.DEGRADED
     here = mover.hint()
@@ -112,11 +112,23 @@ def monitor(env, mover):
     return lose(env, claim)
 
 
-def reason_to_stand_by(env):
-    """Why the address is still left beyond a partition; "" for no reason, or without a partition."""
+def reason_to_stand_by(env, claim, held):
+    """Why the address is still left where it is, beyond a partition or after it; "" for no reason."""
     import partition
 
-    return partition.reason_to_stand_by(env) if partition.a_node_is_lost(env) else ""
+    if partition.a_node_is_lost(env):
+        if "whole" in held:
+            claim.remember_standing(env["address"])
+        return partition.reason_to_stand_by(env)
+    # Until the cluster has decided, the mark counts, and a failure here would be a reason to stop the right one.
+    if env.action != "monitor" or env.is_probe or env["port"] == "0" or not partition.answers(env):
+        return ""
+    whole = seconds_since(held.get("whole", ""))
+    if whole is None:
+        claim.remember_standing(env["address"], f"whole {time.monotonic():.3f}\n")
+    elif whole >= partition.WHOLE_FOR:
+        return ""
+    return f"{env['address']} answers, and the cluster, which is whole again, decides where it is to be"
 
 
 def check_is_due(env, held):

@@ -14,6 +14,8 @@ from claims import LONGEST_HOLD_OFF, Losses
 WHOLE_FOR = 10.0
 # An owner that lives answers a neighbour in milliseconds; after a loss of power each one here is waited for.
 ANSWER_TIMEOUT = 0.2
+# Whoever stands by already has time: a lost packet is sent again after a second (RFC 6298).
+PATIENT_TIMEOUT = 1.5
 REMEDY = "bring back that node, or the link to it"
 
 
@@ -32,36 +34,55 @@ class Partition:
         self._first = Background(self._look)
 
     def _look(self):
-        lost = a_node_is_lost(self._env)
-        return lost, reason_to_stand_by(self._env) if lost else ""
+        found = states(self._env)
+        lost = is_half(found)
+        return lost, reason_to_stand_by(self._env) if lost else "", is_incomplete(found)
 
     def a_node_was_lost(self):
-        """Whether a node was lost when the start began."""
+        """Whether the other one of two was lost when the start began."""
         return self._first.result()[0]
+
+    def is_takeover(self):
+        """Whether any node was lost then, which may come back with its claim."""
+        return self._first.result()[2]
 
     def stay_out(self):
         """Raises StandBy when the address is to be left where it is."""
-        lost, text = self._first.result()
+        lost, text, _ = self._first.result()
         if time.monotonic() - self._began > 1:
             was_lost = lost
-            lost, text = self._look()
+            lost, text, _ = self._look()
             if was_lost and not lost:
                 text = "the cluster is whole again, and decides anew"
         if text:
             raise StandBy(text)
 
 
-def a_node_is_lost(env):
-    """Whether the other one of two nodes is no member; False when that cannot be told.
+def states(env):
+    """What the cluster says of each node, `member` or else; [] when that cannot be told."""
+    try:
+        return [words[-1] for words in cluster.members(min(3.0, env.left))]
+    except Failure as failure:
+        agent.log(f"the cluster's members are unknown: {failure.reason}")
+        return []
+
+
+def is_incomplete(found):
+    """Whether any node is no member."""
+    return any(state != "member" for state in found)
+
+
+def is_half(found):
+    """Whether the other one of two nodes is no member.
 
     Of three and more a majority goes on, and what it has lost is without a quorum and runs nothing.
     """
-    try:
-        states = [words[-1] for words in cluster.members(min(3.0, env.left))]
-    except Failure as failure:
-        agent.log(f"the cluster's members are unknown: {failure.reason}")
-        return False
-    return len(states) == 2 and any(state != "member" for state in states)
+    return len(found) == 2 and is_incomplete(found)
+
+
+def a_node_is_lost(env):
+    """The same of the nodes as they are."""
+    return is_half(states(env))
 
 
 def reason_to_stand_by(env):
@@ -88,9 +109,9 @@ def answers(env):
     """Whether the port of the address answers, soon and with anything but an HTTP error of the server's side."""
     import socket
 
+    seconds = PATIENT_TIMEOUT if env.action == "monitor" else ANSWER_TIMEOUT
     try:
-        with socket.create_connection((env["address"], int(env["port"])), timeout=ANSWER_TIMEOUT) as connection:
-            connection.settimeout(ANSWER_TIMEOUT)
+        with socket.create_connection((env["address"], int(env["port"])), timeout=seconds) as connection:
             connection.sendall(f"HEAD / HTTP/1.1\r\nHost: {env['address']}\r\nConnection: close\r\n\r\n".encode())
             start = connection.recv(12)
     except (OSError, ValueError, OverflowError):

@@ -74,6 +74,13 @@ def test_a_failure_is_forgotten_only_after_the_longest_operation(name):
     assert primitive["meta"]["migration-threshold"] > 0
 
 
+def test_of_three_a_takeover_decides_between_claims_and_not_over_what_is_reached():
+    third = {"load_balancers:third": {"private_ip": "10.132.20.12", "anchor_ip": "10.17.1.20"}}
+    locations = configuration(third)["locations"]
+    [rule] = locations["FloatIP-takeover"]["rules"]
+    assert 0 < rule["score"] < configuration(third)["resource_defaults"]["resource-stickiness"]
+
+
 def test_every_node_has_the_same_configuration():
     assert configuration() == valid(minion_id="secondary").cluster.configuration
 
