@@ -29,6 +29,7 @@ MENU: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "Operate": (
         ("Operating", "docs/operate"),
+        ("When something is wrong", "docs/runbook"),
         ("Events", "docs/events"),
         ("Monitoring", "docs/monitoring"),
         ("Secrets", "docs/secrets"),

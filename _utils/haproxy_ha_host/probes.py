@@ -28,6 +28,8 @@ Found = TypeVar("Found")
 _MOST_REQUESTS = 500
 _COUNTING_SECONDS = 30
 _AT_ONCE = 32
+CLOSED = "refuses"
+"""What is expected of a port that nobody should find open."""
 
 
 def probe(check: str, expected: str, found: object, result: object) -> Probe:
@@ -56,7 +58,7 @@ def judged(agent: verdicts.Agent) -> Probe:
 
 def _closed(address: str, port: int) -> Probe:
     found = net.connect(address, port)
-    return probe(f"{address} port {port}", "refuses", found, found != "connects")
+    return probe(f"{address} port {port}", CLOSED, found, found != "connects")
 
 
 def _answers(address: str, port: int, web: bool = True, proxied: bool = False) -> Probe:

@@ -80,7 +80,8 @@ def _verify_balancer(minion: Minion, settings: Settings) -> tuple[list[Probe], l
         notes = ["HAProxy does not run here, and is not asked, because:", *why, *notes]
     switches = [text for text in standing.switches(cluster) if text not in why] if cluster else []
     known = why or (switches and standing.address_rests(cluster)) or _nothing_starts(minion, settings, cluster)
-    nothing_else = all(check["result"] for check in checks)  # a certificate does not begin to count again
+    # A certificate does not begin to count again, and what others listen on they go on listening on.
+    nothing_else = all(check["result"] or check["expected"] == probes.CLOSED for check in checks)
     return [*checks, *dated], [*notes, *switches], bool(known or nothing_else)
 
 

@@ -54,7 +54,7 @@ def test_every_link_leads_to_a_file_and_a_heading_of_the_site(built, links):
 
 
 PAGES = ("index.html", "docs/operate.html", "docs/pillar.html", "docs/failover.html", "docs/reference/haproxy_ha.html")
-ILLUSTRATED = ("docs/failover.html",)
+ILLUSTRATED = ("index.html", "docs/failover.html")
 
 
 @pytest.mark.parametrize("width", [1280, 380], ids=["desk", "phone"])

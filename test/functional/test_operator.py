@@ -211,6 +211,19 @@ def test_a_pair_that_is_well(operator):
     assert all("\n" not in line for line in verified["passed"])
 
 
+def test_what_somebody_else_listens_on_is_not_waited_for(operator):
+    node, address = operator.nodes["n1"], ADDRESSES["n1"]
+    listen = f"python3 -m http.server --bind {address} 80 >/dev/null 2>&1 & echo $!"
+    pid = node.run("sh", "-c", listen).stdout.strip()
+    try:
+        two_nodes.wait_for("it to listen", lambda: f"{address}:80" in node.run("ss", "-Hltn").stdout)
+        ret = operator.state("haproxy_ha.verified")
+    finally:
+        node.run("kill", pid)
+    assert (ret["result"], ret["seconds"] < 15) == (False, True), ret
+    assert f"{address} port 80: expected: refuses, found: connects" in ret["comment"]
+
+
 def test_one_screen_tells_of_a_pair_that_is_well(operator):
     text = operator.call("haproxy_ha.overview")
     assert re.search(r"Address +203.0.113.10 is on n1 since 20\d\d-.* UTC \(\d+ ", text), text

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from support.documents import Command
@@ -58,15 +58,25 @@ class Page:
 
     def __init__(self, place: str, commands: list[Command], checkout: Path):
         self._place, self.checkout = place, checkout
+        self.heading = place.partition(", ")[2]
         self.left = [command.typed for command in commands]
 
-    def __call__(self, line: str, host: str | None = None, code: int = 0, logs: bool = False) -> str:
-        """What a command of the section prints, and on standard error if it fails; its exit code has to be ``code``.
-        ``logs``: Salt may log there what it finds wrong, with a traceback."""
+    def __call__(
+        self, line: str, host: str | None = None, code: int = 0, logs: bool = False, told: Sequence[str] = ()
+    ) -> str:
+        """
+        What a command of the section prints, and on standard error if it fails; its exit code has to be ``code``.
+
+        logs
+            Salt may log there what it finds wrong, with a traceback.
+        told
+            What the page says that it prints: then no word of it is one that should not be there.
+        """
         done = self._typed(self._taken(line), host)
         said = done.stdout + done.stderr
         assert done.returncode == code, f"{self._place}: {line}: exit code {done.returncode}\n{shown(said)}"
-        assert not UNTOLD.search(done.stdout if logs else said), f"{self._place}: {line}\n{shown(said)}"
+        untold = [word for word in UNTOLD.findall(done.stdout if logs else said) if word not in "\n".join(told)]
+        assert not untold, f"{self._place}: {line}\n{shown(said)}"
         return said if code else done.stdout
 
     def rest(self) -> None:

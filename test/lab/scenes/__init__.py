@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import before, first_hour, operating, pages  # noqa: F401
+from . import before, first_hour, operating, pages, runbook  # noqa: F401
 from .stage import FIRST, LAST, SCENES, pillar
 
 __all__ = ["FIRST", "LAST", "SCENES", "pillar"]

@@ -91,6 +91,13 @@ def an_haproxy_with_its_exporter(typed: Page) -> None:
     tells(typed("haproxy -vv"), "prometheus-exporter")
 
 
+@scene("docs/reference/haproxy_ha.md, send_events")
+def nothing_to_send(typed: Page) -> None:
+    with told(cluster={"events": True}):
+        salt.call("state.apply", "haproxy_ha")
+        typed.rest()
+
+
 @scene("docs/lab.md, The lab")
 def the_lab(typed: Page) -> None:
     """It is up, and this process uses it."""
@@ -174,6 +181,13 @@ def nothing_to_export(typed: Page) -> None:
     for daemon, host in (("", "primary"), ("daemon=nginx ", "app-1")):
         said = typed(f"salt-call --local haproxy_ha.export {daemon}--out=yaml", host=host, code=1)
         tells(said, "is the formula's own: its pillar is there already")
+
+
+@scene("docs/reference/pacemaker.md, standby")
+def out_and_in(typed: Page) -> None:
+    typed.rest()
+    for name in BALANCERS:
+        salt.call("pacemaker.online", name, target="primary")
 
 
 @scene("docs/reference/pacemaker.md, apply")
