@@ -30,7 +30,7 @@ def main(keep: bool = False, salt_release: str = "3008") -> None:
 
 
 def _apply() -> None:
-    say("salt '*' state.apply haproxy_ha")
+    say("salt '*' state.apply haproxy_ha, which takes about half a minute, and ten minutes at most")
     results = salt.call("state.apply", "haproxy_ha")
     for name in MINIONS:
         states = results.get(name)

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+QUIET = 5.0  # seconds
+
 
 class LabError(Exception):
     """What went wrong in the lab, in a sentence for the person at the keyboard."""
@@ -30,14 +32,22 @@ def run(argv: Sequence[str], *, check: bool = True, timeout: float = 600, **kwar
 
 
 def wait_for(what: str, condition: Callable[[], object], timeout: float, interval: float = 0.1) -> object:
-    """Poll ``condition`` until it is true and return its value; a LabError names ``what`` after ``timeout`` seconds."""
+    """
+    Poll ``condition`` until it is true and return its value; a LabError names ``what`` after ``timeout`` seconds. What
+    takes long is told meanwhile.
+    """
     deadline = time.monotonic() + timeout
+    tell = time.monotonic() + QUIET
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise LabError(f"waited {timeout:g} s in vain for {what}")
+        if now > tell:
+            say(f"waiting, for {deadline - now:.0f} s at most, for {what}")
+            tell = now + QUIET
         time.sleep(interval)
 
 
