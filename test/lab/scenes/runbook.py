@@ -154,8 +154,17 @@ def elsewhere(typed: Page) -> None:
 def split(typed: Page) -> None:
     move_to("primary")
     with forgotten():
-        network.set_link("secondary", "private", "down")
-        follow(typed, "secondary", mend=lambda: network.set_link("secondary", "private", "up"))
+        with cut():
+            follow(typed, "secondary", mend=lambda: network.set_link("secondary", "private", "up"))
+
+
+@contextlib.contextmanager
+def cut() -> Iterator[None]:
+    network.set_link("secondary", "private", "down")
+    try:
+        yield
+    finally:
+        network.set_link("secondary", "private", "up")
 
 
 @scene(f"{PAGE}, HAProxy was stopped, and nothing starts it")
