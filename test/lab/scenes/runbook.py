@@ -153,9 +153,8 @@ def elsewhere(typed: Page) -> None:
 @scene(f"{PAGE}, The load balancers have lost sight of each other")
 def split(typed: Page) -> None:
     move_to("primary")
-    with forgotten():
-        with cut():
-            follow(typed, "secondary", mend=lambda: network.set_link("secondary", "private", "up"))
+    with forgotten(), cut():
+        follow(typed, "secondary", mend=lambda: network.set_link("secondary", "private", "up"))
 
 
 @contextlib.contextmanager
@@ -192,5 +191,8 @@ def red(typed: Page) -> None:
 @scene(f"{PAGE}, A failure that is over")
 def over(typed: Page) -> None:
     with forgotten():
-        machine(audit.active()).run("pkill", "-KILL", "--exact", "haproxy")
+        stop_nginx(*APP_SERVERS)
+        wait_for("HAProxy to be degraded", lambda: "degraded: " in str(salt.call("haproxy_ha.status")), WITHIN, 1.0)
+        for name in APP_SERVERS:
+            machine(name).run("systemctl", "start", "nginx")
         follow(typed)
