@@ -39,7 +39,7 @@ def missing(said: str, lines: list[str]) -> list[str]:
 
 
 def follow(
-    typed: Page, host: str = "master", red: str = "", mend: Callable[[], object] | None = None, before: int = 1
+    typed: Page, host: str = "master", red: bool = False, mend: Callable[[], object] | None = None, before: int = 1
 ) -> None:
     """
     Type all; each says what the page has it say. Those that only look are waited for.
@@ -47,7 +47,7 @@ def follow(
     host
         Where the first one is typed.
     red
-        The command that fails.
+        Whether the first one fails.
     mend, before
         What people do beside, and the how many-th command comes after it.
     """
@@ -57,7 +57,7 @@ def follow(
             mend()
         if LOOKS.search(command):
             await_said(where, command, lines)
-        said = typed(command, where, code=int(command == red), told=lines)
+        said = typed(command, where, code=int(red and at == 0), told=lines)
         lost = missing(said, lines)
         assert not lost, f"{typed.heading}: {command}: {lost} is not in:\n{said[-4000:]}"
 
@@ -181,7 +181,7 @@ def red(typed: Page) -> None:
     other = ("systemd-run", "--unit=other", "python3", "-m", "http.server", "--bind", HOSTS["primary"].anchor, "80")
     host.run(*other)
     try:
-        follow(typed, red="salt primary state.apply haproxy_ha", mend=lambda: host.run("systemctl", "stop", "other"))
+        follow(typed, red=True, mend=lambda: host.run("systemctl", "stop", "other"))
     finally:
         host.run("systemctl", "stop", "other", check=False)
         salt.call("state.apply", "haproxy_ha")
