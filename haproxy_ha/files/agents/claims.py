@@ -133,7 +133,6 @@ class Takeover:
         for node in cluster.nodes_with(name, min(3.0, self._env.left)):
             cluster.change_attribute(name, "--delete", min(3.0, self._env.left), node)
 
-
     def end_when_settled(self):
         """To be called again and again: the cluster must have been whole for a while."""
         since = agent.read_file(self._path)
