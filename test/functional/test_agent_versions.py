@@ -175,7 +175,7 @@ def begin(former, root, old):
 
 @pytest.mark.parametrize("former", [
     pytest.param(False, id="from a version"),
-    pytest.param(True, id="from the directory of former days", marks=needs_history),
+    pytest.param(True, id="from the directory of former days", marks=[needs_history, pytest.mark.slow]),
 ])
 def test_an_upgrade_between_sets_that_do_not_mix_is_killed_at_every_step(tmp_path, former):
     one = at_home(tmp_path, of_set("one", [*filter(is_flat, PAST)][-1]) if former else ONE)

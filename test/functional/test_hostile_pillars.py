@@ -143,7 +143,7 @@ def pem(tmp_path_factory):
     return "".join(path.read_text() for path in self_signed(tmp_path_factory.mktemp("pem"), "x"))
 
 
-CASES = [250, pytest.param(5_000, marks=pytest.mark.slow)]  # of each minion
+CASES = [150, pytest.param(5_000, marks=pytest.mark.slow)]  # of each minion
 
 
 @pytest.mark.parametrize("minion", ["primary", "app-1"])

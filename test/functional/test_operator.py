@@ -285,7 +285,9 @@ MAINTENANCE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", MAINTENANCE)
+@pytest.mark.parametrize("what", [
+    "the cluster", *(pytest.param(one, marks=pytest.mark.slow) for one in ("the node", "the resource"))
+])
 def test_in_maintenance_with_haproxy_stopped_nobody_waits_for_it(operator, what):
     """On the node without the address nothing is lost; on the other one nobody is served."""
     set_, end, said = MAINTENANCE[what]

@@ -155,7 +155,7 @@ def _runs(process):
     return False
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [10, pytest.param(500, marks=pytest.mark.slow)])
 def test_no_commit_is_lost_when_both_nodes_commit_in_a_tight_loop(live, count):
     live.call("apply", desired=BASE)
     live.call("settle")

@@ -84,17 +84,22 @@ def tell(found: history.History, setting: Setting = history.NOW) -> int:
 
 def find_known(given: argparse.Namespace) -> int:
     missed = 0
-    with multiprocessing.Pool(2) as pool:
-        for name, setting in KNOWN.items():
-            begin = time.monotonic()
-            tries = pool.imap(functools.partial(one, setting=setting), range(given.histories))
-            found = next((seed for seed, outcome, _ in tries if outcome.wrong), None)
-            print(f"=== without {name}: {'not found' if found is None else f'seed {found}'},"
-                  f" {time.monotonic() - begin:.0f} s", flush=True)  # fmt: skip
-            missed += found is None
-            if found is not None:
-                tell(history.shrink(history.drawn_history(found), setting), setting)
+    for name, setting in KNOWN.items():
+        begin = time.monotonic()
+        found = first_wrong(given.histories, setting)
+        print(f"=== without {name}: {'not found' if found is None else f'seed {found}'},"
+              f" {time.monotonic() - begin:.0f} s", flush=True)  # fmt: skip
+        missed += found is None
+        if found is not None:
+            tell(history.shrink(history.drawn_history(found), setting), setting)
     return missed
+
+
+def first_wrong(histories: int, setting: Setting) -> int | None:
+    """The seed of the first history that fails; whatever is still under way is ended."""
+    with multiprocessing.Pool(2) as pool:
+        tries = pool.imap(functools.partial(one, setting=setting), range(histories))
+        return next((seed for seed, outcome, _ in tries if outcome.wrong), None)
 
 
 if __name__ == "__main__":
