@@ -26,9 +26,9 @@ bench-failover:
 faults:
 	@. test/prepare && /usr/bin/python3 -m faults all --documents docs
 
-# The agents against worlds that are drawn from seeds, docs/simulation.md; SEED is the first one.
+# The agents against worlds that are drawn from seeds, docs/simulation.md; DO="replay 170" tells one, DO=known looks for fixes of the past.
 simulation:
-	@. test/prepare && $(LAB) tools python3 -m simulation run --histories $(or $(HISTORIES),10000) --seed $(or $(SEED),0)
+	@. test/prepare && $(LAB) tools env PYTHONPATH=_utils:test python3 -m simulation $(or $(DO),run --histories 10000)
 
 soak:
 	@. test/prepare && /usr/bin/python3 -m faults soak --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))

@@ -13,7 +13,7 @@ from support.pillars import valid
 HISTORIES = 500
 CHUNK = 10
 
-# What finds each fix of the past that is taken out: shrunk, as `python3 -m simulation known` tells them.
+# What finds each fix of the past that is taken out: shrunk, as `make simulation DO=known` tells them.
 FOUND = {
     "the partition's end": History(170, 2, (Disturbance(12.0, "cut all", 1, 3.0, "peers+servers+clients"),)),
     "the history's ban": History(61, 2, (
@@ -27,7 +27,7 @@ FOUND = {
 
 def wrong(seed):
     found = history.run(history.drawn_history(seed)).wrong
-    return f"python3 -m simulation replay {seed}: {found}" if found else ""
+    return f'make simulation DO="replay {seed}": {found}' if found else ""
 
 
 def test_whatever_happens_the_invariants_hold():

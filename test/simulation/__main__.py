@@ -1,6 +1,6 @@
 """Histories of the pair by the thousand: python3 -m simulation run|replay|known, where Pacemaker's programs are.
 
-PYTHONPATH=test python3 -m lab tools python3 -m simulation run --histories 10000
+make simulation DO="run --histories 10000"
 """
 
 from __future__ import annotations
