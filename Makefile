@@ -43,7 +43,7 @@ docs:
 	python3 tools/pillar_reference.py
 	python3 tools/api_reference.py
 
-# The documents as a web site: build/site/. Needs the Debian packages furo and python3-myst-parser.
+# The documents as a web site: build/site/. Needs the Debian packages python3-myst-parser and python3-sphinx-rtd-theme.
 site:
 	python3 tools/site.py
 

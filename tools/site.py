@@ -1,5 +1,5 @@
 """
-The documents as a web site: build/site/. Needs the Debian packages python3-myst-parser and furo.
+The documents as a web site: build/site/. Needs the Debian packages python3-myst-parser and python3-sphinx-rtd-theme.
 
     python3 tools/site.py      # also: make site
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / "build"
-CONFIG = REPOSITORY / "tools" / "site_conf.py"
+CONFIG, STYLE = (REPOSITORY / "tools" / name for name in ("site_conf.py", "site.css"))
 _LINK = re.compile(r"\]\(([^)#\s]+)")
 # What is read as a page, under the headings of the menu: (title in the menu, page below the repository).
 MENU: Mapping[str, Sequence[tuple[str, str]]] = {
@@ -108,6 +108,7 @@ def build(target: Path = BUILD) -> Path:
     with (source / f"{START}.md").open("a", encoding="utf-8") as start:
         start.write(menu())
     shutil.copyfile(CONFIG, source / "conf.py")
+    shutil.copy(STYLE, source)
     subprocess.run(["sphinx-build", "-q", "-W", "--keep-going", "-b", "html", str(source), str(site)], check=True)
     shutil.copyfile(site / f"{START}.html", site / "index.html")
     return site

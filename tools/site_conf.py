@@ -4,7 +4,9 @@ project = "haproxy_ha"
 root_doc = "README"
 extensions = ["myst_parser"]
 myst_heading_anchors = 4
-html_theme = "furo"
+html_theme = "sphinx_rtd_theme"
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
 html_title = project
 html_copy_source = False
 

@@ -60,7 +60,7 @@ ILLUSTRATED = ("index.html", "docs/failover.html")
 @pytest.mark.parametrize("width", [1280, 380], ids=["desk", "phone"])
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_fits_its_window(built, path, width):
-    page = browser.look(built, path, width, "article h1", "article table", "article img")
+    page = browser.look(built, path, width, "[role=main] h1", "[role=main] table", "[role=main] img")
     assert (page.width, page.needs <= width, page.broken, page.errors) == (width, True, [], [])
     [title], tables, pictures = page.parts.values()
     assert title["seen"] and 0 <= title["x"] < width / 2

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-CHROMIUM = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage")
+CHROMIUM = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage",
+            "--enable-logging=stderr")
 HEIGHT, SECONDS = 1100, 90
 # A frame has any width, a window of Chromium none below 500 pixels.
 _HARNESS = """<!DOCTYPE html><meta charset="utf-8"><style>body { margin: 0 } iframe { border: 0 }</style>
 <iframe id="page" width="%(width)d" height="%(height)d"></iframe>
 <script>
-const frame = document.getElementById("page"), errors = [];
+const frame = document.getElementById("page");
 frame.addEventListener("load", () => {
   const view = frame.contentWindow, page = view.document;
   const box = one => { const {x, y, width, height} = one.getBoundingClientRect(); return {x, y, width, height} };
@@ -30,7 +31,7 @@ frame.addEventListener("load", () => {
   const broken = [...page.images].filter(one => !one.naturalWidth).map(one => one.src);
   const out = document.createElement("pre");
   out.id = "looked";
-  out.textContent = JSON.stringify({width: view.innerWidth, needs: page.documentElement.scrollWidth, errors, broken,
+  out.textContent = JSON.stringify({width: view.innerWidth, needs: page.documentElement.scrollWidth, broken,
     title: page.title, text: page.body.innerText, parts: Object.fromEntries(%(selectors)s.map(
       one => [one, [...page.querySelectorAll(one)].map(part => ({...box(part), seen: seen(part)}))]))});
   document.body.append(out);
@@ -53,6 +54,8 @@ class Look:
         {CSS selector: the place of each, and whether it is ``seen``: nothing lies over it}.
     broken
         Pictures that are not there.
+    errors
+        What its scripts fail of.
     """
 
     width: int
@@ -95,4 +98,5 @@ def look(folder: Path, path: str, width: int, *selectors: str) -> Look:
         argv = [*CHROMIUM, "--virtual-time-budget=10000", "--dump-dom", f"{url}/harness.html"]
         done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=SECONDS)
     _, _, rest = done.stdout.partition('<pre id="looked">')
-    return Look(**json.loads(html.unescape(rest.partition("</pre>")[0])))
+    errors = [line for line in done.stderr.splitlines() if ":CONSOLE" in line and "Uncaught" in line]
+    return Look(**json.loads(html.unescape(rest.partition("</pre>")[0])), errors=errors)

@@ -40,7 +40,7 @@ LINES = {
     "/etc/haproxy/certificates/www.example.com.pem.ocsp": f"{_INTERNET}; test_edge_tls.py asks one of its own",
     "gpg --homedir /etc/salt/gpgkeys --armor --encrypt --recipient salt":
         "the lab's master has no gpg; test_secrets_encrypted.py takes it from the page and runs it",
-    "make site": "needs the Debian packages furo and python3-myst-parser; test_site.py builds it with them",
+    "make site": "needs Debian packages; test_site.py builds it with them",
     "make extensions": "needs PyPI's package build; test_18_extension.py builds them without",
     "salt-pip install saltext_pacemaker-*.whl saltext_haproxy_ha-*.whl": _EXTENSIONS,
     "salt-pip install saltext_pacemaker-*.whl": _EXTENSIONS,
