@@ -1,18 +1,16 @@
 """The edge, with a real HAProxy by the formula's configuration: what strangers can do, and what they cannot."""
 
 import contextlib
-import re
 import socket
 import subprocess
 import time
 
 import pytest
 
-from haproxy_ha_host import waiting
 from support import edge
 from support.place import requires_tools
 
-pytestmark = requires_tools("haproxy", "openssl", "nginx")
+pytestmark = requires_tools("haproxy", "openssl")
 
 CLOSE = b"Host: www.example.com\r\nConnection: close\r\n\r\n"
 SAID = {
@@ -216,100 +214,3 @@ def test_a_source_has_as_many_connections_as_pillar_lets_it_have(server, tmp_pat
         for connection in (*kept[0], *kept[1], *kept[2]):
             connection.close()
         assert b"200 OK" in edge.ask(ports["http"], LIAR, source="127.0.0.3")
-
-
-# Requests within requests
-
-INNER = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def post(*lines, body=b""):
-    return b"\r\n".join([b"POST /outer HTTP/1.1", b"Host: x", *lines, b"", body])
-
-
-CHUNKED = b"0\r\n\r\n" + INNER
-SMUGGLING = {
-    "CL.TE": post(b"Content-Length: %d" % len(CHUNKED), b"Transfer-Encoding: chunked", body=CHUNKED),
-    "TE.CL": post(b"Transfer-Encoding: chunked", b"Content-Length: 4",
-                  body=b"%x\r\n" % len(INNER) + INNER + b"\r\n0\r\n\r\n"),
-    "two lengths": post(b"Content-Length: 0", b"Content-Length: %d" % len(INNER), body=INNER),
-    "two lengths, the other first": post(b"Content-Length: %d" % len(INNER), b"Content-Length: 0", body=INNER),
-    "lengths in a list": post(b"Content-Length: 0, %d" % len(INNER), body=INNER),
-    "a length with a sign": post(b"Content-Length: +0", body=INNER),
-    "a length that is none": post(b"Content-Length: 0x0", body=INNER),
-    "a length that overflows": post(b"Content-Length: 18446744073709551616", body=INNER),
-    "a name of 256 letters more (CVE-2021-40346)": post(b"Content-Length0" + b"a" * 255 + b":", b"Content-Length: 0",
-                                                        body=INNER),
-    "an empty name (CVE-2023-25725)": post(b":", b"Content-Length: 0", body=INNER),
-    "an empty length (CVE-2023-40225)": post(b"Content-Length:", b"Content-Length: %d" % len(INNER), body=INNER),
-    "a length that is empty": post(b"Content-Length: ", body=INNER),
-    "blank before the colon": post(b"Transfer-Encoding : chunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
-    "a vertical tab": post(b"Transfer-Encoding: \x0bchunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
-    "a fold": post(b"Transfer-Encoding:\r\n chunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
-    "xchunked": post(b"Transfer-Encoding: xchunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
-    "identity, chunked": post(b"Transfer-Encoding: identity, chunked", b"Content-Length: %d" % len(CHUNKED),
-                              body=CHUNKED),
-    "chunked twice": post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity", body=CHUNKED),
-    "chunked, in two headers": post(b"Transfer-Encoding: chunked", b"Transfer-encoding: cow", body=CHUNKED),
-    "a bare line feed": post(b"X: y\nTransfer-Encoding: chunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED),
-    "a bare carriage return": post(b"X: y\rTransfer-Encoding: chunked", b"Content-Length: %d" % len(CHUNKED),
-                                   body=CHUNKED),
-    "a chunk's size with a sign": post(b"Transfer-Encoding: chunked", body=b"-0\r\n\r\n" + INNER),
-    "a chunk's size that overflows": post(b"Transfer-Encoding: chunked", body=b"fffffffffffffffff0\r\n\r\n" + INNER),
-    "a chunk's extension with a line feed": post(b"Transfer-Encoding: chunked", body=b"0;\nx\r\n\r\n" + INNER),
-    "HTTP/1.0 with chunks": post(
-        b"Connection: keep-alive", b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(CHUNKED), body=CHUNKED
-    ).replace(b"HTTP/1.1", b"HTTP/1.0", 1),
-    "a body of GET": b"GET /outer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(INNER) + INNER,
-    "a NUL": post(b"Content-Length: 0\0", body=INNER),
-    "an upgrade that is none": post(
-        b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA", body=INNER
-    ).replace(b"POST", b"GET", 1),
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def nginx(tmp_path_factory):
-    """A real nginx whose log has each request that it saw."""
-    directory = tmp_path_factory.mktemp("nginx")
-    port, log = edge.free_port(), directory / "log"
-    (directory / "nginx.conf").write_text(
-        f"pid {directory}/pid; error_log {directory}/error; daemon off; user root; worker_processes 1;\n"
-        "events {}\nhttp {\n log_format own '$request_uri'; client_body_timeout 2s; client_header_timeout 2s;\n"
-        " lingering_close off;\n"
-        f" server {{ listen 127.0.0.1:{port}; access_log {log} own; location / {{ return 200 ok; }} }}\n}}\n"
-    )
-    with subprocess.Popen(["nginx", "-c", directory / "nginx.conf", "-e", directory / "error"]) as process:
-        edge.await_port(port, process)
-        yield port, log
-        process.terminate()
-
-
-@pytest.mark.parametrize("keep_alive", [pytest.param(False, marks=pytest.mark.slow), True], ids=["close", "keep-alive"])
-@pytest.mark.parametrize("attack", SMUGGLING)
-def test_no_request_hides_in_another(attack, keep_alive, nginx, tmp_path):
-    """
-    What HAProxy takes for one request nginx takes for one: each that nginx sees has an answer of its own on the
-    client's connection, and none is the answer of the next client.
-    """
-    port, log = nginx
-    with edge.running(tmp_path, {"haproxy:keep_alive": keep_alive}, [port]) as ports:
-        answers = edge.ask(ports["http"], SMUGGLING[attack], timeout=1.5)
-        for number in range(3):
-            edge.ask(ports["http"], b"GET /after-%d HTTP/1.1\r\n" % number + CLOSE)
-    assert waiting.wait_for(lambda: log.read_text().endswith("/after-2\n"), 5), log.read_text()
-    seen = log.read_text().split()
-    log.write_text("")
-    answered = len(re.findall(rb"(?i)^server: nginx", answers, re.MULTILINE))
-    assert seen.count("/outer") + seen.count("/smuggled") == answered, (seen, answers)
-    assert [uri for uri in seen if uri.startswith("/after")] == [f"/after-{number}" for number in range(3)]
-
-
-def test_the_test_sees_a_request_that_hides(nginx):
-    """A proxy that passes bytes on shows what the others must not."""
-    port, log = nginx
-    edge.ask(port, SMUGGLING["a body of GET"].replace(b"Content-Length", b"X"), 1.5)
-    assert "/smuggled" in log.read_text()
-    log.write_text("")
-
-

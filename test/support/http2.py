@@ -1,0 +1,35 @@
+"""A request by HTTP/2 that no library would send: frames and headers (RFC 9113, RFC 7541) without a check."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_DATA, _HEADERS, _SETTINGS = 0, 1, 4
+_END_STREAM, _END_HEADERS = 1, 4
+
+Field = tuple[bytes, bytes]
+
+
+def request(fields: Iterable[Field], body: bytes = b"", trailers: Iterable[Field] = ()) -> bytes:
+    """The beginning of a connection, with a request as its first stream."""
+    trailing = _block(trailers)
+    sent = [
+        _PREFACE, _frame(_SETTINGS, 0, 0), _frame(_HEADERS, _END_HEADERS, 1, _block(fields)),
+        _frame(_DATA, 0 if trailing else _END_STREAM, 1, body),
+    ]  # fmt: skip
+    return b"".join(sent) + (_frame(_HEADERS, _END_HEADERS | _END_STREAM, 1, trailing) if trailing else b"")
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def _block(fields: Iterable[Field]) -> bytes:
+    return b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
+
+
+def _text(value: bytes) -> bytes:
+    """As it is, of less than 255 bytes."""
+    return (bytes([len(value)]) if len(value) < 127 else bytes([127, len(value) - 127])) + value
