@@ -127,17 +127,18 @@ def test_a_frontend_that_somebody_has_closed(server, command, back):
         assert server.judge() == (OK, "")
 
 
-def test_a_frontend_for_who_monitors_is_none_for_clients(server):
+@pytest.mark.parametrize("frontend", [cfg.METRICS, cfg.STATS])
+def test_a_frontend_for_operators_is_none_for_clients(frontend, server):
     """It neither stands in for the others nor is missed."""
     server.write()
-    metrics = f"frontend {cfg.METRICS}\n bind 127.0.0.1:8097\n maxconn 1\n"
-    server.config.write_text(server.config.read_text() + metrics)
+    more = f"frontend {frontend}\n bind 127.0.0.1:8097\n maxconn 1\n"
+    server.config.write_text(server.config.read_text() + more)
     server.run()
     assert server.judge() == (OK, "")
     with socket.create_connection(("127.0.0.1", 8097)):
-        server.ask(f"disable frontend {cfg.METRICS}")
+        server.ask(f"disable frontend {frontend}")
         assert server.judge() == (OK, "")
-        server.ask(f"enable frontend {cfg.METRICS}")
+        server.ask(f"enable frontend {frontend}")
         for name in ("http", "tcp"):
             server.ask(f"disable frontend {name}")
         assert server.judge() == (GENERIC, "no frontend takes clients: http, tcp closed by hand")

@@ -56,12 +56,12 @@ def judge(env, main, known):
     return heard or Verdict(agent.SUCCESS, "", rows=word.rows)
 
 
-METRICS = "haproxy_ha_metrics"  # as _utils/haproxy_ha_lib/haproxy/cfg.py has it
+OPERATORS = ("haproxy_ha_metrics", "haproxy_ha_stats")  # as _utils/haproxy_ha_lib/haproxy/cfg.py has them
 
 
 def _of_clients(word):
-    """HAProxy's word, without the formula's frontend for who monitors: no client is served there."""
-    return word._replace(rows=tuple(row for row in word.rows if row.proxy != METRICS))
+    """HAProxy's word, without the formula's frontends for who monitors and who looks: no client is served there."""
+    return word._replace(rows=tuple(row for row in word.rows if row.proxy not in OPERATORS))
 
 
 def _patience(env):
