@@ -10,7 +10,6 @@ import contextlib
 import json
 import operator
 import os
-import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
@@ -20,12 +19,12 @@ from typing import Any
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import commands, corosync, files, net, processes, units, verdicts, waiting
-from haproxy_ha_host.haproxy import pool
+from haproxy_ha_host.haproxy import pool, service
 from haproxy_ha_host.haproxy.runtime import HAProxy
 from haproxy_ha_lib import net as sockets
 from haproxy_ha_lib.files import fileset
 from haproxy_ha_lib.files.entry import FileEntry, FileSet
-from haproxy_ha_lib.haproxy import sandbox
+from haproxy_ha_lib.haproxy import command, sandbox
 from haproxy_ha_lib.nginx import conf as nginx
 
 # $1 is laid over $2, then the rest is run: a constant text, and every value an argument.
@@ -85,6 +84,8 @@ def refusal(daemon: Daemon, wanted: FileSet) -> str | None:
     lies over the real one, so that every path, include and relative name means what it will mean. A service with a
     sandbox is checked in it.
     """
+    if not os.path.isdir(daemon.root):
+        return f"{daemon.name}: there is no directory {daemon.root}; {_WHERE}"
     obstacle = sandbox.obstacle(_text(daemon, wanted)) if daemon.sandbox else None
     if obstacle:
         return obstacle
@@ -104,8 +105,10 @@ def refusal(daemon: Daemon, wanted: FileSet) -> str | None:
     if daemon.name == "corosync" and units.running(daemon.unit):
         return corosync.obstacle(_corosync_conf(wanted))
     unread = _unread(daemon, wanted, output)
-    where = "haproxy_ha:lookup:paths says where they are (docs/platforms.md)"
-    return f"{daemon.name} would not read {', '.join(unread)}; {where}" if unread else None
+    return f"{daemon.name} would not read {', '.join(unread)}; {_WHERE}" if unread else None
+
+
+_WHERE = "haproxy_ha:lookup:paths says where they are (docs/platforms.md)"
 
 
 def _unread(daemon: Daemon, wanted: FileSet, printed: str) -> list[str]:
@@ -125,6 +128,13 @@ def _text(daemon: Daemon, wanted: FileSet) -> str:
     return entry.content or "" if entry else ""
 
 
+def _check(daemon: Daemon) -> list[str]:
+    """The command by which the daemon checks its configuration; HAProxy all that its service has it read."""
+    read = service.read_by_unit(daemon.unit) if daemon.name == "haproxy" else []
+    arguments = ["-c", *(word for path in read for word in ("-f", path))] if read else daemon.check
+    return [commands.program(daemon.name) or daemon.name, *arguments]
+
+
 def _is_below(path: str, directory: str) -> bool:
     return path.startswith(f"{directory}/")
 
@@ -133,7 +143,7 @@ def _in_namespace(daemon: Daemon, stage: str) -> tuple[int, str]:
     """Have a daemon check its configuration with what is staged."""
     argv = [
         *("unshare", "--mount", "--propagation", "private", "sh", "-c", _OVERLAID, "sh", stage, daemon.root),
-        *(commands.program(daemon.name) or daemon.name, *daemon.check),
+        *_check(daemon),
     ]
     return commands.run(argv, env=_environment(daemon))
 
@@ -147,7 +157,7 @@ def _in_sandbox(daemon: Daemon, stage: str) -> tuple[int, str]:
     argv = [
         *("systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"),
         *(f"--property={one}" for one in properties),
-        *(commands.program(daemon.name) or daemon.name, *daemon.check),
+        *_check(daemon),
     ]
     code, output = commands.run(argv)
     return code, output or (f"it ends with {code} in its sandbox" if code else "")
@@ -175,12 +185,7 @@ def _corosync_conf(wanted: FileSet) -> str:
 
 def _environment(daemon: Daemon) -> dict[str, str]:
     """The variables of the service's defaults file, which a configuration may use."""
-    variables: dict[str, str] = {}
-    for line in (files.text(f"{daemon.variables}/{daemon.name}") or "").splitlines():
-        with contextlib.suppress(ValueError):  # a quote that is not closed: systemd skips the line too
-            words = [word.partition("=") for word in shlex.split(line, comments=True)]
-            variables |= {name: value for name, sign, value in words if sign}
-    return variables
+    return command.variables(files.text(f"{daemon.variables}/{daemon.name}") or "")
 
 
 def unfinished(daemon: Daemon) -> bool:

@@ -93,6 +93,35 @@ def test_a_site_that_nginx_would_not_read_is_refused_in_a_dry_run(single):
     assert sorted(NGINX.rglob("*")) == before
 
 
+def test_a_directory_that_is_not_there_is_told(single):
+    pillar = changed({"lookup": {"paths": {"haproxy_dir": str(PLACE)}}})
+    with addresses(ANCHOR, PRIVATE):
+        for test in (True, False):
+            state = single("haproxy_ha.files", "haproxy", pillar, test=test)
+            assert (state["result"], state["changes"]) == (False, {})
+            assert f"haproxy: there is no directory {PLACE}; haproxy_ha:lookup:paths" in state["comment"]
+    assert not PLACE.exists()
+
+
+@pytest.mark.usefixtures("nginx")
+def test_a_site_that_moves_leaves_nothing_where_it_was(single):
+    """From sites-available and a link to conf.d alone, and back."""
+    for name in ("sites-available", "sites-enabled"):
+        (NGINX / name).mkdir()
+    main = NGINX / "nginx.conf"
+    main.write_text(main.read_text("ascii").replace("*.conf;", f"*.conf; include {NGINX}/sites-enabled/*;"), "ascii")
+    usual = changed({**ANSWER, "lookup": {"paths": {"nginx_dir": str(NGINX)}}})
+    alone = changed({**ANSWER, "lookup": {"paths": CONF_D_ALONE}})
+    ours = {"sites-available/haproxy_ha", "sites-enabled/haproxy_ha"}
+    for pillar, there in ((usual, ours), (alone, {"conf.d/haproxy_ha_site.conf"}), (usual, ours)):
+        dry = single("haproxy_ha.files", "nginx", pillar, "app-1", test=True)
+        live = single("haproxy_ha.files", "nginx", pillar, "app-1")
+        assert (live["result"], live["changes"]) == (True, dry["changes"]), live["comment"]
+        assert single("haproxy_ha.files", "nginx", pillar, "app-1")["changes"] == {}
+        found = {str(path.relative_to(NGINX)) for path in NGINX.rglob("*haproxy_ha*")}
+        assert found == {"conf.d/haproxy_ha.conf", *there}
+
+
 def test_haproxy_has_its_files_and_variables_where_lookup_says(single, elsewhere):
     (elsewhere / "haproxy").mkdir()
     (elsewhere / "variables").mkdir()

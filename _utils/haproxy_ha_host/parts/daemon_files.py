@@ -10,7 +10,7 @@ from typing import Any
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import daemons, files, lock, stores, units, verdicts
-from haproxy_ha_host.haproxy import pool, runtime
+from haproxy_ha_host.haproxy import pool, runtime, service
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_host.parts import entries
 from haproxy_ha_host.parts.outcome import Changes, Outcome
@@ -83,6 +83,8 @@ class DaemonFiles:
 
     def _compare(self, target: daemons.Daemon, wanted: FileSet, settings: Settings) -> Outcome:
         changes = _changes(wanted, settings)
+        if elsewhere := self._elsewhere(settings):
+            return Outcome(elsewhere, changes or self._not_taken(), refusal=elsewhere)
         if not changes and not daemons.unfinished(target):
             return Outcome(self._there())
         outcome = Outcome(f"{self.name} accepts the new files; they would be installed", changes or self._not_taken())
@@ -91,6 +93,11 @@ class DaemonFiles:
             return replace(outcome, said=unknown, unknown=unknown)
         refusal = daemons.refusal(target, {**wanted, **_read_too(target, settings)})
         return replace(outcome, refusal=refusal, notes=_later(changes, settings))
+
+    def _elsewhere(self, settings: Settings) -> str:
+        """Why HAProxy would read something else (str); nginx and corosync are asked by their checks."""
+        haproxy = self.name == "haproxy"
+        return service.obstacle(settings.services["haproxy"], settings.paths["haproxy_cfg"]) if haproxy else ""
 
     def _apply(self, settings: Settings, secrets: Tree) -> Outcome:
         wanted, target = self.wanted(settings, secrets), daemon(self.name, settings)
