@@ -14,6 +14,9 @@ from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulato
 
 # The life of a resource
 
+# Here no cluster says that no takeover is left: each monitor after a start would ask again.
+STOPPED = ["haproxy_ha-droplet", "haproxy_ha-floatip-FloatIP-takeover"]
+
 
 def test_life(floatip, cloud):
     cloud.assign(SECONDARY)
@@ -26,7 +29,7 @@ def test_life(floatip, cloud):
     assert (floatip.monitor().code, floatip("stop").code) == (NOT_RUNNING, OK)
     assert cloud.owner() == PRIMARY
     assert cloud.counts()["writes"] == 1
-    assert floatip.state == ["haproxy_ha-droplet"]
+    assert floatip.state == STOPPED
 
 
 def test_a_start_where_the_address_is_already_writes_nothing(floatip, cloud):
@@ -195,6 +198,20 @@ def test_an_unwritable_state_directory_is_told_before_the_address_moves(floatip,
     assert "cannot write" in run.reason
 
 
+def test_a_full_state_directory_is_told_before_the_address_moves(floatip, cloud):
+    """Of a full tmpfs one gets an empty file."""
+    cloud.assign(SECONDARY)
+    state = floatip.directory / "state"
+    state.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", state], capture_output=True).returncode:
+        pytest.skip("needs to mount")
+    try:
+        (state / "full").write_bytes(bytes(4096))
+        assert (floatip("start").code, cloud.owner()) == (GENERIC, SECONDARY)
+    finally:
+        subprocess.run(["umount", state], check=True)
+
+
 # What happens while it holds the address
 
 
@@ -328,7 +345,7 @@ def test_another_address_that_cannot_come_is_a_failed_reload(renumbered):
     run = renumbered("reload-agent")
     assert (run.code, f"droplet {PRIMARY} holds {FORMER}" in run.reason) == (GENERIC, True)
     assert renumbered.monitor().code == NOT_RUNNING
-    assert (renumbered("stop").code, renumbered.state) == (OK, ["haproxy_ha-droplet"])
+    assert (renumbered("stop").code, renumbered.state) == (OK, STOPPED)
     assert renumbered.cloud.state()["owners"] == {FORMER: PRIMARY, ADDRESS: None}
 
 

@@ -37,7 +37,6 @@ def test_while_a_node_is_lost_the_address_is_not_taken_back_soon(holding, cloud)
     cloud.assign(SECONDARY)
     run = holding.monitor()
     assert (run.code, f"held by droplet {SECONDARY}" in run.reason) == (DEGRADED, True)
-    assert holding("monitor").code == NOT_RUNNING  # a probe
     run = holding.monitor()
     assert (run.code, "not taken back for" in run.reason) == (DEGRADED, True)
     assert cloud.owner() == SECONDARY
@@ -94,7 +93,9 @@ def test_while_a_node_is_lost_an_address_that_serves_is_not_taken(beyond, said):
     assert run.code == DEGRADED
     assert run.reason.startswith(f"127.0.0.1 answers on port {owner.port} while a cluster node is lost (bring back ")
     assert len(run.reason) <= 128  # what Pacemaker keeps of it
-    assert beyond("monitor", port=owner.port).code == NOT_RUNNING  # a probe: it is not here
+    probe = beyond("monitor", port=owner.port)
+    assert (probe.code, beyond.state) == (NOT_RUNNING, ["haproxy_ha-droplet"])  # nobody would stop it any more
+    assert marked(beyond)[-1] == "--name=haproxy_ha-handover --delete"
     assert beyond("start", port=owner.port).code == OK
     owner.close()
     assert beyond.monitor(port=owner.port).code == NOT_RUNNING
@@ -281,6 +282,22 @@ def test_a_takeover_whose_end_cannot_be_told_is_ended_by_the_next_monitor(beyond
     for _ in range(2):
         assert beyond.monitor(port=1).code == OK
         assert marked(beyond) == [TAKEN_OVER, TAKEOVER_ENDED]
+
+
+def test_a_takeover_of_which_nobody_could_be_asked_is_ended_later(beyond):
+    """Another node may have one from before, and draws the address there."""
+    attributes = beyond.programs / "attrd_updater"
+    working = attributes.read_text()
+    cluster_state(beyond, "member", "member")
+    attributes.write_text("#!/bin/sh\nexit 102\n")
+    assert beyond("start", port=1).code == OK
+    attributes.write_text(working)
+    (beyond.directory / "takeovers").write_text('name="haproxy_ha-takeover" host="another" value="1"\n')
+    assert beyond.monitor(port=1).code == OK
+    path = beyond.directory / "state" / "haproxy_ha-floatip-FloatIP-takeover"
+    path.write_text(f"{float(path.read_text()) - 10:.3f}")
+    assert beyond.monitor(port=1).code == OK
+    assert marked(beyond)[-1] == f"{TAKEOVER_ENDED} --node=another"
 
 
 def test_while_no_node_is_lost_a_start_is_no_takeover(beyond):

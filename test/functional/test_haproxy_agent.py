@@ -75,6 +75,30 @@ def test_what_is_reached_is_told_once_and_again_after_a_restart(haproxy, tmp_pat
     ]
 
 
+def attributes_told(directory, code):
+    """A stand-in for Pacemaker's attribute manager, which answers well (0) or not; what it was told is in `told`."""
+    program = directory / "attrd_updater"
+    program.write_text(f'#!/bin/sh\necho "$*" >> {directory}/told\nexit {code}\n')
+    program.chmod(0o755)
+    told = directory / "told"
+    return told.read_text().splitlines() if told.exists() else []
+
+
+@needs_haproxy
+def test_a_mark_that_could_not_be_taken_away_is_by_the_next_monitor(unit):
+    """The claim is given up by then, and its own monitor does not run any more."""
+    environ = {"HA_RSCTMP": str(unit.server.directory / "state"), "OCF_RESOURCE_INSTANCE": "FloatIP"}
+    env = unit.module.agent.Environment(unit.module.DESCRIPTION, environ, "stop")
+    attributes_told(unit.programs, 1)
+    unit.module.undone.take_away(env, "haproxy_ha-handover", 3.0)
+    assert unit("monitor") == OK
+    attributes_told(unit.programs, 0)
+    for _ in range(2):
+        assert unit("monitor") == OK
+    told = [line for line in attributes_told(unit.programs, 0) if "reach" not in line]
+    assert told == ["--name=haproxy_ha-handover --delete"] * 3
+
+
 # While the address has yet to leave
 
 

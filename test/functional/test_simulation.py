@@ -56,6 +56,16 @@ MENDED = {
                          Disturbance(146.0, "cut private", 1, 30.4, "peers+servers"))),
     "whoever stands by waits for an answer that comes late":
         History(1664, 2, (Disturbance(60.0, "cut", 2, 78.0, "peers"), Disturbance(80.0, "late", 1, 26.0, 0.3))),
+    "a mark that could not be taken away when its claim was given up":
+        History(787, 2, (Disturbance(1.0, "standby", 1, 1.0), Disturbance(39.0, "cut one way", 2, 13.0, "peers >"),
+                         Disturbance(45.0, "deaf", 1, 9.0))),
+    "a mark of a start that stood by, as the address was nobody's":
+        History(3556, 2, (Disturbance(4.0, "power", 2, 2.0), Disturbance(6.0, "somebody assigns", 2, 24.0, "nobody"),
+                          Disturbance(16.0, "deaf", 1, 44.0))),
+    "what stands by is not found by a probe, and ended by nobody":
+        History(4936, 2, (Disturbance(107.0, "cut private", 2, 16.0, "peers+servers"),
+                          Disturbance(109.0, "maintenance", 2, 83.0),
+                          Disturbance(120.0, "clean-up", 1, 5.0, "FloatIP"))),
 }  # fmt: skip
 
 

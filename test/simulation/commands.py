@@ -54,7 +54,7 @@ def attrd_updater(node: Node, given: dict[str, str]) -> Answer:
     if "--query" in given:
         values = {host: values[name] for host, values in node.attrd.items() if name in values}
         if not values:
-            return 6, "", f"Could not query value of {name}: attribute does not exist"
+            return 105, "", f"Could not query value of {name}: attribute does not exist"
         return 0, "".join(f'name="{name}" host="{host}" value="{value}"\n' for host, value in values.items()), ""
     value = given.get("--update-both", given.get("--update"))
     seconds = float(given["--delay"].removesuffix("s")) if "--delay" in given else 0.0

@@ -56,8 +56,6 @@ class Files:
 
     def _open_for_writing(self, path: str) -> Any:
         self._step()
-        if self.full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         if self.entries.get(posixpath.dirname(path)) is not DIRECTORY:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         self.entries[path] = ""
@@ -75,6 +73,11 @@ class Files:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         del self.entries[path]
 
+    def listdir(self, path: str) -> list[str]:
+        if self.entries.get(path) is not DIRECTORY:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return [posixpath.basename(entry) for entry in self.below(path) if posixpath.dirname(entry) == path]
+
     def makedirs(self, path: str, mode: int = 0o777, exist_ok: bool = False) -> None:
         self.make_directories(path)
 
@@ -87,8 +90,8 @@ class Files:
             isdir=lambda path: self.entries.get(path) is DIRECTORY, islink=lambda path: False,
         )  # fmt: skip
         return SimpleNamespace(
-            path=path, replace=self.replace, unlink=self.unlink, makedirs=self.makedirs, getpid=lambda: pid,
-            geteuid=lambda: 0, fchmod=lambda number, mode: None, O_NONBLOCK=os.O_NONBLOCK,
+            path=path, replace=self.replace, unlink=self.unlink, makedirs=self.makedirs, listdir=self.listdir,
+            getpid=lambda: pid, geteuid=lambda: 0, fchmod=lambda number, mode: None, O_NONBLOCK=os.O_NONBLOCK,
             fstat=lambda number: SimpleNamespace(st_uid=0, st_mode=0o100600), environ={}, sysconf=os.sysconf,
         )  # fmt: skip
 
@@ -101,7 +104,7 @@ class Open(io.StringIO):
 
 
 class Written(io.StringIO):
-    """A file that is written: what is in it counts when it is closed."""
+    """A file that is written: what is in it counts when it is closed. A full disk takes an empty one, as tmpfs does."""
 
     def __init__(self, files: Files, path: str) -> None:
         super().__init__()
@@ -111,6 +114,9 @@ class Written(io.StringIO):
         return 3
 
     def close(self) -> None:
-        if not self.closed and self._path in self._files.entries:
-            self._files.entries[self._path] = self.getvalue()
+        text = "" if self.closed else self.getvalue()
         super().close()
+        if text and self._files.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
+        if text and self._path in self._files.entries:
+            self._files.entries[self._path] = text

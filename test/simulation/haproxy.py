@@ -1,5 +1,6 @@
 """HAProxy and its agent. HAProxy itself, systemd and the kernel's tables are a flag here; what the agent asks the
-cluster and tells it is the agent's own code: how long a stop waits (`intent`), what a node reaches (`reach`)."""
+cluster and tells it is the agent's own code: how long a stop waits (`intent`), what a node reaches (`reach`), and which
+marks are left (`undone`)."""
 
 from __future__ import annotations
 
@@ -51,4 +52,5 @@ def monitor(node: Node, env: Any) -> int:
         if not gateway:
             node.sleep(reach.TRIES * reach.TRY_SECONDS)
         reach.Published(env, env["reach_attribute"]).update(reach.score(gateway, 1, int(node.knows_down)))
+        node.programs.program("undone").retry(env)
     return 0

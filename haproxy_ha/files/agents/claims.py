@@ -33,11 +33,14 @@ class Claim:
     def write(self, address, checked):
         """Remembers that the address is here, and when that was last confirmed (seconds of the monotonic clock)."""
         self._no_longer_stand_by()
-        agent.replace_file(self._path, f"address {address}\nchecked {checked:.3f}\n")
+        agent.replace_file(self._path, claimed(address, checked))
 
     def stand_by(self, address):
         """Remembers that; and that this node gives way as soon as the cluster is whole again."""
+        import undone
+
         agent.replace_file(self._path, f"address {address}\nstands by\n")
+        undone.forget(self._env, self._env["handover_attribute"])
         mark(self._env, "handover_attribute", "--update=1")
 
     def remember_standing(self, address, more=""):
@@ -49,14 +52,16 @@ class Claim:
 
     def _no_longer_stand_by(self):
         if self.stands_by:
-            mark(self._env, "handover_attribute", "--delete")
+            import undone
 
-    def probe_writable(self):
+            undone.take_away(self._env, self._env["handover_attribute"], min(3.0, self._env.left))
+
+    def probe_writable(self, address):
         """Raises before the address is moved, rather than after it."""
         if os.path.isdir(self._path):
             remove(self._path)
         path = f"{self._path}.new"
-        agent.replace_file(path, "")
+        agent.replace_file(path, claimed(address, 0.0))  # a full disk takes an empty file
         agent.remove_file(path)
 
     def release(self):
@@ -115,23 +120,22 @@ class Takeover:
         self._remember("")
         mark(self._env, "takeover_attribute", "--update=1")
 
-    def end(self):
-        """Tells the cluster that it has decided."""
-        # What cannot be taken away now is tried again: it would draw the address here for ever.
-        if os.path.exists(self._path) and mark(self._env, "takeover_attribute", "--delete"):
-            remove(self._path)
-
     def end_everywhere(self):
         """The address is here by the decision of a whole cluster: no node's takeover counts any more."""
-        self.end()
-        self._end_on_all()
+        mine = not os.path.exists(self._path) or mark(self._env, "takeover_attribute", "--delete")
+        if self._end_on_all() and mine:
+            remove(self._path)
+        elif not os.path.exists(self._path):
+            self._remember("")  # tried again: it would draw the address there for ever
 
     def _end_on_all(self):
+        """Tells whether no node has a takeover any more."""
         import cluster
 
         name = self._env["takeover_attribute"]
-        for node in cluster.nodes_with(name, min(3.0, self._env.left)):
-            cluster.change_attribute(name, "--delete", min(3.0, self._env.left), node)
+        nodes = cluster.nodes_with(name, min(3.0, self._env.left))
+        ended = [cluster.change_attribute(name, "--delete", min(3.0, self._env.left), node) for node in nodes or ()]
+        return nodes is not None and all(ended)
 
     def end_when_settled(self):
         """To be called again and again: the cluster must have been whole for a while."""
@@ -154,6 +158,11 @@ class Takeover:
             agent.replace_file(self._path, since)
         except Failure:
             return  # the attribute is what counts
+
+
+def claimed(address, checked):
+    """The text of a claim."""
+    return f"address {address}\nchecked {checked:.3f}\n"
 
 
 def mark(env, attribute, change):

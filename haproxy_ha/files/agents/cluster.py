@@ -4,6 +4,7 @@ import agent
 from agent import Failure
 
 LONGEST = 5.0  # seconds for one answer
+DISCONNECTED = 102  # CRM_EX_DISCONNECT: who is asked does not run
 
 
 def ask(env):
@@ -36,7 +37,7 @@ def members(seconds):
 
 
 def nodes_with(name, seconds):
-    """The nodes that have a transient attribute; none where the cluster does not answer, which is logged.
+    """The nodes that have a transient attribute; None where the cluster does not answer, which is logged.
 
     Args:
         name (str): The attribute.
@@ -44,11 +45,14 @@ def nodes_with(name, seconds):
     """
     try:
         # An attribute that no node has had is an error of attrd_updater's.
-        lines = agent.run(["attrd_updater", f"--name={name}", "--query", "--all"], seconds, check=False).stdout
+        done = agent.run(["attrd_updater", f"--name={name}", "--query", "--all"], seconds, check=False)
     except Failure as failure:
         agent.log(f"{name} is unknown: {failure.reason}")
-        return []
-    answers = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines.splitlines()]
+        return None
+    if done.returncode == DISCONNECTED:
+        agent.log(f"{name} is unknown: {done.stderr.strip()}")
+        return None
+    answers = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in done.stdout.splitlines()]
     return [answer["host"].strip('"') for answer in answers if answer.get("host") and answer.get("value", '""') != '""']
 
 

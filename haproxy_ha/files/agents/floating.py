@@ -43,7 +43,7 @@ def start(env, mover):
 
     mover.identify()
     claim = Claim(env)
-    claim.probe_writable()
+    claim.probe_writable(env["address"])
     partition = Partition(env)
     try:
         mover.take(partition.a_node_was_lost, partition.stay_out)
@@ -91,6 +91,14 @@ def monitor(env, mover):
     """Whether the address is claimed here, and nobody else is known to own it."""
     check_parameters(env, mover)
     claim = Claim(env)
+    code = look(env, mover, claim)
+    if env.is_probe and code == agent.NOT_RUNNING and claim.stands_by:
+        claim.release()  # the cluster takes it for stopped, and stops it no more
+    return code
+
+
+def look(env, mover, claim):
+    """What a monitor finds."""
     held = claim.read()
     if held is None or held.get("address") != env["address"]:
         return agent.NOT_RUNNING

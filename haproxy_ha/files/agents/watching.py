@@ -2,6 +2,7 @@
 
 import agent
 import reach
+import undone
 import verdict
 import worker
 from agent import Failure
@@ -18,6 +19,7 @@ def monitor(env):
         except Failure as failure:
             agent.log(failure.reason)  # tried again at the next monitor; what serves goes on
         publish_reach(env, found.rows)
+        undone.retry(env)
     if found.reason:
         agent.reason(found.reason)
     return found.code
