@@ -74,7 +74,11 @@ class Partition:
         self._armed: Event | None = None
         self._transition: Transition | None = None
         self._recheck: Event | None = None
-        grows = len({node.partition for node in members}) > 1
+        before = {node.partition for node in members}
+        grows = len(before) > 1
+        if grows or members[0] not in [partition.members[0] for partition in before if partition]:
+            for node in members:
+                node.executor.join()
         for node in members:
             node.partition = self
         self._agree()

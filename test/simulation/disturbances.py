@@ -135,6 +135,8 @@ def be_gone(world: World, node: Node) -> None:
         other.known.discard(node.name)
         other.config = other.config._replace(nodes=tuple(name for name in other.config.nodes if name != node.name))
     world.cluster.look()
+    for partition in world.cluster.partitions:
+        partition.changed()  # the votes that a quorum needs are others
 
 
 def pause(world: World, node: Node, value: Any) -> None:

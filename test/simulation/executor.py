@@ -24,6 +24,7 @@ class Executor:
     def __init__(self, node: Node) -> None:
         self._node = node
         self.history: dict[str, dict[str, Operation]] = {}
+        self._under_way: dict[tuple[str, str], Operation | None] = {}
         self.processes: list[Process] = []
         self._queues: dict[str, deque[Callable[[], None]]] = {}
         self._busy: set[str] = set()
@@ -55,6 +56,17 @@ class Executor:
         """As after a clean-up: nothing is known of a resource here."""
         self._cancel(resource)
         self.history.pop(resource, None)
+        self._under_way = {key: before for key, before in self._under_way.items() if key[0] != resource}
+
+    def join(self) -> None:
+        """A controller that is new to this node hears what has ended here, and nothing of what is under way
+        (build_active_RAs in Pacemaker's controld_execd.c)."""
+        for (resource, name), before in self._under_way.items():
+            entries = self.history.get(resource, {})
+            entries.pop(name, None)
+            if before:
+                entries[name] = before
+        self._under_way.clear()
 
     def forget_failure(self, resource: str) -> None:
         self.history.get(resource, {}).pop("last_failure_0", None)
@@ -66,6 +78,7 @@ class Executor:
         if event:
             event.cancel()
         self._said.pop((resource, interval), None)
+        self._under_way.pop((resource, f"monitor_{interval}"), None)
         self.history.get(resource, {}).pop(f"monitor_{interval}", None)
 
     def end(self) -> None:
@@ -170,6 +183,10 @@ class Executor:
 
     def _record(self, operation: Operation) -> None:
         entries = self.history.setdefault(operation.resource, {})
+        if operation.status == PENDING:
+            self._under_way[operation.resource, name_of(operation)] = entries.get(name_of(operation))
+        else:
+            self._under_way.pop((operation.resource, name_of(operation)), None)
         if operation.task == "stop" and operation.status == DONE and operation.rc == 0:
             for name in [name for name in entries if name.startswith("monitor")]:
                 del entries[name]

@@ -17,6 +17,9 @@ EXCUSED = 60.0
 """Seconds for which a disturbance that has ended is still a reason to move the address."""
 LOOK, BLIND = 1.5, 10.0
 """Seconds for which a look counts that was taken while a node was cut off, and for which what it did may be undone."""
+STOOD, PATIENCE = 15.0, (0.2, 1.5)
+"""Seconds after which a node that stands by has looked again; those that a start, and who stands by, waits for an
+answer."""
 CALM = 150.0
 """Seconds without a disturbance after which all must be well: failures count for two minutes."""
 CALLS, MOVES = (30, 60), (1, 3)
@@ -42,6 +45,7 @@ class Watch:
         self.past: list[tuple[float, Disturbance]] = []
         self._stopped: Node | None = None
         self._blind: tuple[float, Node | None] = (0.0, None)
+        self._stood: dict[str, float] = {}
         self.calls = self.moves = self._unserved = 0
         self.seen: set[tuple[str, str]] = set()
         world.watchers.append(self)
@@ -81,23 +85,29 @@ class Watch:
         self._bound("moves", self.moves, MOVES)
         stopped, self._stopped = self._stopped, None
         held = before and self._world.network.serves(before) and (before is stopped or self._claims(before))
-        if before and held and not self._excuses(before):
-            if not self._saw_nothing(after):
-                self._violated(f"{before.name} serves, and the address is taken away without a reason")
+        blindly = self._saw_nothing(before, after)
+        if before and held and not (blindly or self._took_blindly(before) or self._excuses(before)):
+            self._violated(f"{before.name} serves, and the address is taken away without a reason")
+        if blindly:
             self._blind = (self._world.kernel.now, after)
 
     def begins(self, node: Node, operation: Operation) -> None:
         stops = (operation.resource, operation.task) == ("FloatIP", "stop") and self._world.cloud.owner_node() is node
-        moment, taker = self._blind
-        blindly = taker is node and self._world.kernel.now - moment < BLIND
-        if stops and self._claims(node) and not self._excuses(node) and not blindly:
+        if stops and self._claims(node) and not self._excuses(node) and not self._took_blindly(node):
             self._stopped = node  # a start at the same place takes nothing away
+
+    def _took_blindly(self, node: Node | None) -> bool:
+        """What a node did by a look that told nothing may be undone by the whole cluster."""
+        moment, taker = self._blind
+        return bool(node) and taker is node and self._world.kernel.now - moment < BLIND
 
     @staticmethod
     def _claims(node: Node) -> bool:
         return "checked" in (node.claims() or "")
 
     def ended(self, node: Node, process: Process, done: Operation) -> None:
+        if "stands" in (node.claims() or ""):
+            self._stood[node.name] = self._world.kernel.now
         if node is self._stopped and done.task == "start" and self._claims(node):
             self._stopped = None
         if done.task == "stop" and done.failed and done.status != FAILED:
@@ -122,11 +132,18 @@ class Watch:
             if KINDS[one.kind].moves == ALL or (KINDS[one.kind].moves == HERE and one.node == owner.number)
         ]  # fmt: skip
 
-    def _saw_nothing(self, taker: Node | None) -> bool:
-        """A node that has looked while it was cut off acts by that; so does one that speaks and hears nothing."""
+    def _saw_nothing(self, owner: Node | None, taker: Node | None) -> bool:
+        """A node that has looked while it was cut off acts by that; so does one that speaks and hears nothing, or
+        nothing in time."""
         now = self._world.kernel.now
         mended = any(one.kind.startswith("cut") and now - moment < LOOK for moment, one in self.past)
-        return mended or bool(taker and not self._world.network.both_ways(taker.name, "clients"))
+        return mended or bool(taker and not self._hears_in_time(taker, owner))
+
+    def _hears_in_time(self, taker: Node, owner: Node | None) -> bool:
+        """Whoever stands by waits longer for an answer than a start that knows nothing."""
+        network, since = self._world.network, self._stood.get(taker.name, -STOOD)
+        patience = PATIENCE[self._world.kernel.now - since < STOOD]
+        return network.both_ways(taker.name, "clients") and not (owner and network.trip(taker, owner) > patience)
 
     def _look(self) -> None:
         self._world.kernel.after(1.0, self._look)

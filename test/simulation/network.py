@@ -49,16 +49,16 @@ class Network:
 
     def _reach_the_address(self, node: Node, timeout: float) -> None:
         owner = self._world.cloud.owner_node()
-        if not (owner and owner.power and self._between(node, owner)) or self._trip(node, owner) > timeout:
+        if not (owner and owner.power and self._between(node, owner)) or self.trip(node, owner) > timeout:
             node.sleep(timeout)
             raise TimeoutError("timed out")
-        node.sleep(self._trip(node, owner))
+        node.sleep(self.trip(node, owner))
         if not owner.listens:
             raise ConnectionRefusedError("Connection refused")
 
     def _ask_the_address(self, node: Node, patience: float) -> bytes:
         owner = self._world.cloud.owner_node()
-        trip = self._trip(node, owner) if owner else patience
+        trip = self.trip(node, owner) if owner else patience
         silent = not (owner and owner.answers and self._between(node, owner))
         if silent or trip > patience or (owner and not self.both_ways(owner.name, "servers") and not owner.knows_down):
             node.sleep(patience)
@@ -70,7 +70,8 @@ class Network:
     def _between(self, node: Node, owner: Node) -> bool:
         return self.both_ways(node.name, "clients") and self.both_ways(owner.name, "clients")
 
-    def _trip(self, node: Node, owner: Node) -> float:
+    def trip(self, node: Node, owner: Node) -> float:
+        """Seconds until a node has an answer of another one, who has the address."""
         return self.delay(node.name, "clients") + self.delay(owner.name, "clients")
 
 
