@@ -172,9 +172,10 @@ def overview(data=False):
 
     data : ``False``
         True: the same as data (bool): ``{"minion", "time", "version", "roles", "address", "cluster", "nodes", "since",
-        "haproxy", "servers", "certificates", "api", "fencing", "changed", "written", "notes", "hindrances"}``.
-        ``cluster`` is what :func:`status` returns, ``since`` is ``{resource: {node: seconds since 1970}}``, ``notes``
-        is what to look at, ``hindrances`` what of it is in the way of a move now.
+        "haproxy", "servers", "certificates", "certificate_ends", "api", "fencing", "changed", "written", "notes",
+        "hindrances"}``. ``cluster`` is what :func:`status` returns, ``since`` is ``{resource: {node: seconds since
+        1970}}``, ``certificate_ends`` is ``{file: seconds since 1970}`` of all that HAProxy uses, ``notes`` is what to
+        look at, ``hindrances`` what of it is in the way of a move now.
 
     On an app server it has what is known there. Raises CommandExecutionError while something is wrong in pillar.
 
@@ -186,6 +187,26 @@ def overview(data=False):
     """
     found = host_overview.find(_minion())
     return found if data else screen.lay_out(found)
+
+
+def metrics(path=None):
+    """
+    Return what an overview knows and no exporter tells, for Prometheus: what is to be looked at, in words, until when
+    certificates count, and when that was asked. docs/monitoring.md has a schedule that calls it, and alerts.
+
+    path : ``None``
+        A file to write it to (str), such as one that Debian's prometheus-node-exporter reads, where all may read it;
+        it is replaced in one step.
+
+    Raises CommandExecutionError while something is wrong in pillar: the file stays as it was.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call haproxy_ha.metrics
+    """
+    return host_overview.write_metrics(_minion(), path)
 
 
 def status():

@@ -9,11 +9,13 @@ from typing import Any
 from salt.exceptions import CommandExecutionError
 
 import saltext.pacemaker
-from haproxy_ha_host import changes, commands, probes, provider, units
+from haproxy_ha_host import changes, commands, files, probes, provider, units
 from haproxy_ha_host.cluster import operate
 from haproxy_ha_host.haproxy.runtime import HAProxy
 from haproxy_ha_host.minion import Minion
+from haproxy_ha_lib import metrics
 from haproxy_ha_lib.cluster import standing
+from haproxy_ha_lib.files.entry import owned_by_root
 from haproxy_ha_lib.haproxy import runtime
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
@@ -34,8 +36,17 @@ def find(minion: Minion) -> Tree:
 
 _NOTHING: Tree = {
     "services": {}, "address": None, "cluster": {}, "nodes": [], "since": {}, "written": "", "haproxy": {},
-    "servers": [], "certificates": [], "api": "", "fencing": "", "notes": [], "hindrances": [],
+    "servers": [], "certificates": [], "certificate_ends": {}, "api": "", "fencing": "", "notes": [],
+    "hindrances": [],
 }  # fmt: skip
+
+
+def write_metrics(minion: Minion, path: str | None) -> str:
+    """Return what is told as metrics; write it to a file that all may read, if there is a path."""
+    text = metrics.lay_out(find(minion))
+    if path:
+        files.put(path, owned_by_root(text))
+    return text
 
 
 def _balancer(minion: Minion, settings: Settings) -> Tree:
@@ -59,6 +70,7 @@ def _balancer(minion: Minion, settings: Settings) -> Tree:
         "haproxy": _haproxy(haproxy),
         "servers": servers,
         "certificates": [*invalid, *ending],
+        "certificate_ends": {one.name: one.ends for one in _or(haproxy.certificates, [])},
         "api": api[0],
         "fencing": fencing[0],
         "notes": notes,

@@ -52,6 +52,8 @@ ELSEWHERE = {
         ("../unit/settings/test_platform.py", "test_the_examples_of_the_document_do_what_it_says")),
     "docs/events.md, Events": ("../lab/test_22_events.py", "test_a_planned_move_is_told_and_the_reactor_reacts"),
     "docs/monitoring.md, Monitoring": ("../lab/test_23_monitoring.py", "test_a_pair_that_is_well_has_no_alert"),
+    "docs/monitoring.md, What only the load balancer knows":
+        ("../integration/test_haproxy_ha.py", "test_the_schedule_of_the_page_on_monitoring_writes_metrics"),
     "docs/operate.md, A load balancer is dead":
         ("test_operator.py", "test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can"),
     "docs/http.md, Browsers that ask by TLS alone":

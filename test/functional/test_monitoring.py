@@ -19,7 +19,8 @@ pytestmark = [
 ]
 
 A, B = (f"{address}:9664" for address in NODES.values())
-A_HAPROXY = f"{NODES['a']}:8405"
+A_HAPROXY, A_NODE = (f"{NODES['a']}:{port}" for port in (8405, 9100))
+ENDS = "haproxy_ha_certificate_end_timestamp_seconds"
 NODE, RESOURCE = "ha_cluster_pacemaker_nodes", "ha_cluster_pacemaker_resources"
 REACH = "ha_cluster_pacemaker_node_attributes"
 
@@ -70,6 +71,13 @@ FAULTS = {
         "13h"),
     "the mark of a handover": (
         well() | series(REACH, node="a", name="haproxy_ha-handover", value="1"), {"Forgotten": 1}, "11h", "13h"),
+    "something to look at": (
+        well() | series("haproxy_ha_note", instance=A_NODE, note="closed by hand: frontend http"), {"ToLookAt": 1},
+        "4m", "6m"),
+    "a certificate ends": (
+        changed(well(), ENDS, 604_800 + 6 * 3600, instance=A_NODE), {"CertificateEnds": 1}, "5h", "7h"),
+    "nobody asks": (changed(well(), "haproxy_ha_asked_timestamp_seconds", 0, instance=A_NODE), {"NotAsked": 1}, "14m",
+                    "16m"),
     "Pacemaker does not answer": (changed(well(), "ha_cluster_scrape_success", 0, collector="pacemaker", instance=A),
                                   {"MetricsIncomplete": 1}, "105s", "150s"),
     "a target is down": (changed(well(), "up", 0, instance=A_HAPROXY), {"TargetDown": 1}, "105s", "150s"),

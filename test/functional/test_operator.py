@@ -244,7 +244,9 @@ def test_one_screen_tells_what_is_wrong_and_what_to_do(operator):
     assert "203.0.113.10 is on n2 since" in text
     assert "n1: standby, no HAProxy" in text
     assert "here: HAProxy answers at no socket" in text
-    assert "1 to look at:\n- n1 is in standby and runs nothing (salt-call pacemaker.online n1 ends it)" in text
+    note = "n1 is in standby and runs nothing (salt-call pacemaker.online n1 ends it)"
+    assert f"1 to look at:\n- {note}" in text
+    assert f'haproxy_ha_note{{note="{note}"}} 1' in operator.call("haproxy_ha.metrics").splitlines()
 
 
 def test_a_run_in_standby_says_so_and_proves_the_rest(operator):

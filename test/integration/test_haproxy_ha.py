@@ -5,6 +5,8 @@ import copy
 import pytest
 import yaml
 
+from haproxy_ha_host import waiting
+from support import metrics
 from support.pillars import EXAMPLE, changed
 
 
@@ -115,3 +117,16 @@ def test_the_orchestrated_deployment_goes_tier_by_tier(pillar, master, minion):
     assert [step["result"] for step in steps.values()] == [None, None, None], steps
     order = sorted(steps, key=lambda name: steps[name]["__run_num__"])
     assert order == [f"haproxy_ha-deploy-{name}" for name in ("modules", "app-servers", "all")]
+
+
+def test_the_schedule_of_the_page_on_monitoring_writes_metrics(master, pillar, salt, tmp_path):
+    path, [(name, job)] = tmp_path / "haproxy_ha.prom", metrics.SCHEDULE.items()
+    hasty = {name: {**job, "kwargs": {"path": str(path)}, "seconds": 1}}
+    master.pillar_file.write_text(yaml.safe_dump({"haproxy_ha": EXAMPLE, "schedule": hasty}), encoding="utf-8")
+    assert salt("saltutil.refresh_pillar", wait=True)
+    assert waiting.wait_for(lambda: "haproxy_ha_notes " in text(path), 60)
+    pillar(EXAMPLE)
+
+
+def text(path):
+    return path.read_text(encoding="utf-8") if path.exists() else ""

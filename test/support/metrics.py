@@ -14,8 +14,9 @@ from support import REPOSITORY
 FILES = REPOSITORY / "haproxy_ha" / "files" / "monitoring"
 RULES = FILES / "rules.yml"
 PAGE = (REPOSITORY / "docs" / "monitoring.md").read_text(encoding="utf-8")
-[_EXAMPLE] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+_EXAMPLE, _SCHEDULE = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 PILLAR = yaml.safe_load(_EXAMPLE)["haproxy_ha"]["monitoring"]
+SCHEDULE = yaml.safe_load(_SCHEDULE)["schedule"]
 CONFIGURATION, STATE = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
 NODES = {"a": "192.0.2.1", "b": "192.0.2.2"}
 
@@ -37,7 +38,7 @@ def well() -> Series:
     """What is told of a pair that is well."""
     found: Series = {}
     for address in NODES.values():
-        found |= _of_the_cluster(f"{address}:9664") | _of_haproxy(f"{address}:8405")
+        found |= _of_the_cluster(f"{address}:9664") | _of_haproxy(f"{address}:8405") | _of_the_node(f"{address}:9100")
     return found
 
 
@@ -87,6 +88,19 @@ def _of_haproxy(instance: str) -> Series:
         found |= series("haproxy_server_status", state == "UP", instance=instance, proxy="app_pool", server="app-1",
                         state=state)
     return found
+
+
+def _of_the_node(instance: str) -> Series:
+    return {
+        **series("up", instance=instance),
+        **series("haproxy_ha_asked_timestamp_seconds", LATE, instance=instance),
+        **series("haproxy_ha_notes", 0, instance=instance),
+        **series("haproxy_ha_certificate_end_timestamp_seconds", LATE, instance=instance, certificate="/etc/www.pem"),
+    }
+
+
+LATE = 1e9
+"""A time that no test comes to: promtool's begin at 0."""
 
 
 def changed(found: Series, name: str, value: float | None, /, **labels: str) -> Series:
