@@ -9,17 +9,18 @@ tgt : ``"I@haproxy_ha:load_balancers:*"``
 tgt_type : ``"compound"``
     How ``tgt`` is read (str), as by ``salt``.
 timeout : ``30``
-    How long to wait for an answer, in seconds (int).
+    How long a minion may be silent before Salt asks whether it is still at it, in seconds (int). Nobody waits so long
+    for a load balancer that the others say is offline.
 data : ``False``
     True: return data in place of a text (bool).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import salt.client
 
 from haproxy_ha_host import drill as host_drill
+from haproxy_ha_host.minions import Minions
 from haproxy_ha_lib import overview as screen
 
 __virtualname__ = "haproxy_ha"
@@ -27,7 +28,6 @@ __virtualname__ = "haproxy_ha"
 # Salt's loader puts these here.
 __context__: dict[str, Any]
 __opts__: dict[str, Any]
-__salt__: dict[str, Callable[..., Any]]
 
 
 def __virtual__():
@@ -47,10 +47,8 @@ def overview(tgt="I@haproxy_ha:load_balancers:*", tgt_type="compound", timeout=3
 
         salt-run haproxy_ha.overview
     """
-    answers = __salt__["salt.execute"](
-        tgt, "haproxy_ha.overview", timeout=timeout, tgt_type=tgt_type, kwarg={"data": True}
-    )
-    pair = screen.of_pair(answers)
+    with salt.client.get_local_client(mopts=__opts__) as client:
+        pair = Minions(client, tgt, tgt_type, timeout).pair()
     return pair if data else screen.together(pair)
 
 
@@ -89,7 +87,7 @@ def drill(source, url, kinds=("failover",), limit=0, seconds=30, interval=0.02, 
         salt-run haproxy_ha.drill client http://203.0.113.10/ limit=1
     """
     with salt.client.get_local_client(mopts=__opts__) as client:
-        minions = host_drill.Minions(client, tgt, tgt_type, timeout)
+        minions = Minions(client, tgt, tgt_type, timeout)
         drill = host_drill.Drill(minions, source, url, tuple(kinds), limit, seconds, interval, host_drill.say, expected,
                                  verify)  # fmt: skip
         well, told = host_drill.carry_out(drill, __opts__["cachedir"], data)

@@ -13,7 +13,7 @@ from typing import Any
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host import files, waiting
-from haproxy_ha_lib import overview
+from haproxy_ha_host.minions import Minions
 from haproxy_ha_lib.drill import trial as trials
 from haproxy_ha_lib.drill.report import Report
 from haproxy_ha_lib.drill.trial import Trial
@@ -25,44 +25,6 @@ SETTLE_SECONDS = 300.0
 """Within which a pair is well again after what was done."""
 _BEGIN_SECONDS = 30.0
 _INTERVAL = 0.5
-
-
-class Minions:
-    """Salt's client on the master, and whom it is to ask for the pair."""
-
-    def __init__(self, client: Any, tgt: str, tgt_type: str, timeout: int) -> None:
-        self._client, self._tgt, self._timeout = client, (tgt, tgt_type), timeout
-
-    def pair(self) -> dict[str, Any]:
-        """What the load balancers say of themselves, as ``overview.of_pair``."""
-        tgt, tgt_type = self._tgt
-        answers = self._client.cmd(tgt, "haproxy_ha.overview", tgt_type=tgt_type, timeout=self._timeout,
-                                   kwarg={"data": True})  # fmt: skip
-        return overview.of_pair(answers)
-
-    def call(self, minion: str, function: str, *arguments: Any, **keywords: Any) -> Any:
-        """What a minion returns; a text, or None, where it fails."""
-        return self._client.cmd(minion, function, arguments, tgt_type="list", timeout=self._timeout,
-                                kwarg=keywords).get(minion)  # fmt: skip
-
-    def start(self, minion: str, function: str, *arguments: Any, **keywords: Any) -> str:
-        """Have a minion begin something; returns the job."""
-        return str(self._client.cmd_async(minion, function, arguments, tgt_type="list", kwarg=keywords))
-
-    def is_running(self, minion: str, job: str) -> bool:
-        """Whether a minion is at a job."""
-        return bool(self.call(minion, "saltutil.find_job", job))
-
-    def result(self, minion: str, job: str, seconds: float) -> Any:
-        """What a job returned; None where it does not end in time."""
-        found: dict[str, Any] = {}
-
-        def ended() -> bool:
-            found.update(self._client.get_cache_returns(job) or {})
-            return minion in found
-
-        waiting.wait_for(ended, seconds, _INTERVAL)
-        return found.get(minion, {}).get("ret")
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,24 @@ def of_pair(answers: Mapping[str, Any]) -> dict[str, Any]:
     return {**dict.fromkeys(sorted(named - told.keys()), "does not answer"), **told}
 
 
+def awaited(asked: Iterable[str], answers: Mapping[str, Any]) -> set[str]:
+    """
+    Return who has not answered and may be a load balancer that will: neither a node that the others say is offline, nor
+    one of their app servers.
+
+    asked
+        The minions that were asked.
+    answers
+        As for :func:`of_pair`.
+    """
+    told = [found for found in answers.values() if _is_data(found)]
+    offline = {node for found in told for node in found["cluster"].get("offline", ())}
+    behind = {row["server"] for found in told for row in found["servers"]} - {
+        node for found in told for node in found["nodes"]
+    }
+    return {*asked} - answers.keys() - offline - behind
+
+
 def _is_data(found: Any) -> bool:
     return isinstance(found, Mapping)
 

@@ -12,7 +12,7 @@ from support.place import addresses, in_container
 
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
 
-PARTS = ("_modules", "_states", "_utils", "haproxy_ha")
+PARTS = ("_modules", "_runners", "_states", "_utils", "haproxy_ha")
 
 
 @pytest.fixture(scope="session")

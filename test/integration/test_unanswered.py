@@ -89,6 +89,17 @@ def test_a_load_balancer_without_a_cluster_is_named(orchestrate, pillar):
     assert "app-1: ERROR: " in state["name"]
 
 
+def test_the_runner_tells_of_who_answers_and_who_does_not(master, primary, pillar):
+    """``secondary`` is in pillar, and the master has never heard of it."""
+    pillar(EXAMPLE)
+    assert master.salt_cli(timeout=120).run("saltutil.sync_all", minion_tgt=primary.id).data
+    runner = master.salt_run_cli(timeout=120)
+    assert "runners.haproxy_ha" in runner.run("saltutil.sync_all").data["runners"]
+    told = runner.run("haproxy_ha.overview", data=True).data
+    assert sorted(told) == ["primary", "secondary"] and told["secondary"] == "does not answer"
+    assert told["primary"]["nodes"] == ["primary", "secondary"], told
+
+
 def test_roles_says_what_is_wrong_in_place_of_an_empty_list(pillar, salt):
     pillar(changed({"verify": "maybe"}))
     assert "haproxy_ha:verify" in salt("haproxy_ha.roles")

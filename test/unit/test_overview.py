@@ -115,3 +115,15 @@ def test_of_those_that_answer_the_load_balancers_are_told_and_who_is_silent():
 
 def test_where_nobody_answers_that_is_said():
     assert overview.together(overview.of_pair({})) == "no load balancer has answered"
+
+
+@pytest.mark.parametrize(("answers", "awaited"), [
+    ({}, {"primary", "secondary", "app", "other"}),
+    ({"primary": WELL}, {"secondary", "app", "other"}),
+    ({"primary": "no pillar"}, {"secondary", "app", "other"}),
+    ({"primary": {**WELL, "servers": [server("pool", "app"), server("pool", "secondary")]}}, {"secondary", "other"}),
+    ({"primary": {**WELL, "cluster": {"offline": ["secondary"]}}}, {"app", "other"}),
+    ({"primary": {**WELL, "cluster": {"notes": ["it is ill"]}}}, {"secondary", "app", "other"}),
+])  # fmt: skip
+def test_who_is_said_to_be_off_or_an_app_server_is_not_waited_for(answers, awaited):
+    assert overview.awaited(["primary", "secondary", "app", "other"], answers) == awaited
