@@ -196,6 +196,18 @@ def test_a_loss_is_forgotten_with_the_partition(holding, cloud):
     assert (holding("start").code, cloud.owner()) == (OK, PRIMARY)
 
 
+def test_a_stop_that_nobody_hears_gives_the_claim_up(beyond):
+    """Pacemaker's executor, who reads what an agent says, has died."""
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert beyond("start", port=owner.port).code == OK
+    (beyond.programs / "attrd_updater").write_text("#!/bin/sh\nexit 1\n")
+    process = beyond.start_process("stop")
+    process.stdout.close()
+    assert process.wait(20) == OK
+    assert "haproxy_ha-floatip-FloatIP" not in beyond.state
+    owner.close()
+
+
 def test_when_the_cluster_is_whole_again_what_stands_by_says_whose_the_address_is(beyond):
     owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
     assert beyond("start", port=owner.port).code == OK

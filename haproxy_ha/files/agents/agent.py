@@ -164,12 +164,19 @@ def number(text, default=0):
 
 def log(text):
     """One line for Pacemaker's log, which takes an agent's standard error."""
-    print(_line(text), file=sys.stderr)
+    _say(_line(text))
 
 
 def reason(text):
     """The line that Pacemaker shows in crm_mon, of which it keeps 128 characters."""
-    print(f"ocf-exit-reason:{_line(text)}", file=sys.stderr)
+    _say(f"ocf-exit-reason:{_line(text)}")
+
+
+def _say(text):
+    try:
+        print(text, file=sys.stderr)
+    except OSError:
+        return  # Pacemaker's executor has died: what is under way is brought to its end
 
 
 def _line(text):
@@ -273,6 +280,9 @@ def leave(code):
 
     Python's own end would abort when such a thread holds a socket's buffer.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    import contextlib
+
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
     os._exit(code)
