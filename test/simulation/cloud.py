@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
 from lab.simulator.api import API
@@ -44,6 +44,7 @@ class Cloud:
         self.limit = RateLimit
         self.answer_seconds = 0.15
         self.metadata_seconds = 0.002
+        self.request_seconds = 0.0
         self.silent = self.metadata_silent = False
 
     def set_tokens(self, *tokens: str) -> None:
@@ -80,19 +81,33 @@ class Cloud:
         lower = {name.lower(): value for name, value in headers.items()}
         request = Request(method, parts.path, dict(parse_qsl(parts.query)), lower, (body or "").encode(), "")
         network = self._world.network
-        trip = self.answer_seconds / 2
-        if self.silent or not network.passes(node.name, "clients") or trip > patience:
-            node.sleep(patience)
-            raise TimeoutError("timed out")
-        node.sleep(trip)
-        self._world.calls(node, method)
-        answer = self._api(request)
-        self._world.tell(f"{node.name} asks the API: {method} {parts.path.removeprefix('/v2/')}: {answer.status}")
-        if not network.passes("clients", node.name) or 2 * trip > patience:
-            node.sleep(patience)
-            raise TimeoutError("timed out")
-        node.sleep(trip)
+        network.send_again(node, patience)
+        back = self.answer_seconds / 2
+        there = back + self.request_seconds
+        if self.silent or not network.passes(node.name, "clients"):
+            self._time_out(node, patience)
+        if there > patience:
+            self._world.kernel.after(there, lambda: self._answer(node, request))
+            self._time_out(node, patience)
+        node.sleep(there)
+        answer = self._answer(node, request)
+        if not network.passes("clients", node.name) or there + back > patience:
+            self._time_out(node, patience)
+        node.sleep(back)
         return HTTPAnswer(*on_the_wire(answer), answer.headers)
+
+    @staticmethod
+    def _time_out(node: Node, patience: float) -> NoReturn:
+        node.sleep(patience)
+        raise TimeoutError("timed out")
+
+    def _answer(self, node: Node, request: Request) -> Answer:
+        """What has been asked arrives, even after nobody waits any more."""
+        self._world.calls(node, request.method)
+        answer = self._api(request)
+        path = request.path.removeprefix("/v2/")
+        self._world.tell(f"{node.name} asks the API: {request.method} {path}: {answer.status}")
+        return answer
 
     def misbehave(self, **fault: Any) -> None:
         self.estate.faults.add(Fault(**fault))

@@ -36,7 +36,7 @@ class Cluster:
     def form(self) -> None:
         """Makes the memberships agree with who hears whom; a node that has left for good is in none."""
         groups = [tuple(group) for group in self._groups()]
-        kept = [partition for partition in self.partitions if partition.alive and partition.members in groups]
+        kept = [partition for partition in self.partitions if partition.is_whole and partition.members in groups]
         fresh = [group for group in groups if group not in [partition.members for partition in kept]]
         for partition in self.partitions:
             if partition not in kept:
@@ -70,7 +70,7 @@ class Partition:
 
     def __init__(self, cluster: Cluster, members: tuple[Node, ...]) -> None:
         self.cluster, self.members, self.world = cluster, members, cluster.world
-        self.alive = True
+        self.alive, self.since = True, cluster.world.kernel.now
         self._armed: Event | None = None
         self._transition: Transition | None = None
         self._recheck: Event | None = None
@@ -90,6 +90,11 @@ class Partition:
         return ", ".join(node.name for node in self.members)
 
     @property
+    def is_whole(self) -> bool:
+        """Nobody has left it, if only for a moment."""
+        return self.alive and all(node.partition is self for node in self.members)
+
+    @property
     def quorum(self) -> bool:
         return len(self.members) * 2 > self.world.expected or self.world.expected == 2
 
@@ -97,11 +102,12 @@ class Partition:
         """The newest configuration counts; each node tells its own attributes; what is lost has none."""
         config = max((node.config for node in self.members), key=lambda config: config.version)
         own = {node.name: dict(node.attrd[node.name]) for node in self.members}
+        erased = {node.name for node in self.members if node.erased}
         for node in self.members:
-            node.config = config
+            node.config, node.erased = config, False
             for name in node.attrd:
                 node.attrd[name] = dict(own.get(name, {}))
-                node.attributes[name] = dict(own.get(name, {}))
+                node.attributes[name] = {} if name in erased else dict(own.get(name, {}))
             node.known |= {member.name for member in self.members}
 
     def lose(self, node: Node) -> None:
@@ -111,7 +117,16 @@ class Partition:
 
     # What changes a CIB
 
+    def erase(self, node: Node) -> None:
+        """A node's attributes are lost."""
+        for member in self.members:
+            member.attrd[node.name].clear()
+            member.attributes[node.name].clear()
+        self.changed()
+
     def set_attribute(self, origin: Node, name_of_node: str, name: str, value: str | None, dampening: float) -> None:
+        if origin.attrd[name_of_node].get(name) == value:
+            return  # what it knows it does not write again, be it in the CIB or not
         for member in self.members:
             values = member.attrd[name_of_node]
             if value is None:

@@ -27,9 +27,11 @@ def answer(node: Node, command: list[str], patience: float) -> Answer | None:
         return 0, f"{node.name}\n" if "--name" in command else members(node), ""
     if command[0] == "crm_mon":
         return 0, scheduler.view(node.partition.cib()), ""
-    if command[0] == "attrd_updater":
+    if command[0] == "attrd_updater" and not node.attrd_down:
         return attrd_updater(node, options(command[1:]))
-    raise LookupError(f"the simulation has no {command[0]}")
+    if command[0] != "attrd_updater":
+        raise LookupError(f"the simulation has no {command[0]}")
+    return NOT_CONNECTED
 
 
 def members(node: Node) -> str:
@@ -54,7 +56,7 @@ def attrd_updater(node: Node, given: dict[str, str]) -> Answer:
     if "--query" in given:
         values = {host: values[name] for host, values in node.attrd.items() if name in values}
         if not values:
-            return 105, "", f"Could not query value of {name}: attribute does not exist"
+            return 78, "", f"Could not query value of {name}: attribute does not exist"
         return 0, "".join(f'name="{name}" host="{host}" value="{value}"\n' for host, value in values.items()), ""
     value = given.get("--update-both", given.get("--update"))
     seconds = float(given["--delay"].removesuffix("s")) if "--delay" in given else 0.0

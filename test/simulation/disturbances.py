@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulation.cloud import ADDRESS, TOKEN
 from simulation.processes import drawn
+from simulation.programs import former, today
 
 if TYPE_CHECKING:
     from simulation.node import Node
@@ -28,14 +29,14 @@ class Disturbance(NamedTuple):
 
 
 BOOT = 10.0
-HERE, ALL, NEVER = "here", "all", ""
+HERE, MAJORITY, ALL, NEVER = "here", "majority", "all", ""
 
 
 class Kind(NamedTuple):
     """How a disturbance begins and ends.
 
     `moves` tells whether it is a reason to take the address from a node that serves: from the one that it happens to
-    (HERE), or from any (ALL); `values` are drawn from.
+    (HERE; MAJORITY: where others go on without it), or from any (ALL); `values` are drawn from.
     """
 
     begin: Callable[[World, Node, Any], None]
@@ -76,6 +77,31 @@ def changed(world: World) -> None:
     for node in world.nodes:
         node.servers_changed()
     world.cluster.look()
+
+
+def flap(world: World, node: Node, value: Any) -> None:
+    """A link that loses so much, or comes and goes so often, that it is now there and now not."""
+    world.flaps.add(node.name)
+    flip(world, node, value)
+
+
+def flip(world: World, node: Node, value: Any) -> None:
+    if node.name in world.flaps:
+        (mend if pairs(world, node, value) <= world.network.cut else cut)(world, node, value)
+        world.kernel.after(drawn(world.random, 0.1, 2.0), lambda: flip(world, node, value))
+
+
+def stay(world: World, node: Node, value: Any) -> None:
+    world.flaps.discard(node.name)
+    mend(world, node, value)
+
+
+def lose(world: World, node: Node, value: Any) -> None:
+    world.network.loss[node.name] = value
+
+
+def lose_nothing(world: World, node: Node, value: Any) -> None:
+    world.network.loss.pop(node.name, None)
 
 
 def delay(world: World, node: Node, value: Any) -> None:
@@ -147,6 +173,37 @@ def pause(world: World, node: Node, value: Any) -> None:
 def go_on(world: World, node: Node, value: Any) -> None:
     if node.power and node.paused:
         node.pause(False)
+
+
+def crash(world: World, node: Node, value: Any) -> None:
+    if node.pacemaker and not node.leaving:
+        node.crash(value)
+
+
+def respawn(world: World, node: Node, value: Any) -> None:
+    node.respawn(value)
+
+
+def falsify(world: World, node: Node, value: Any) -> None:
+    """A clock that goes too fast or too slow, or the date that is set."""
+    if isinstance(value, float):
+        node.go_at(value)
+    else:
+        node.wrong_by = value
+
+
+def set_right(world: World, node: Node, value: Any) -> None:
+    node.go_at(1.0)
+    node.wrong_by = 0.0
+
+
+def put_back(world: World, node: Node, value: Any) -> None:
+    """A node that has not been upgraded yet, or was put back."""
+    node.install(former())
+
+
+def upgrade(world: World, node: Node, value: Any) -> None:
+    node.install(today())
 
 
 def kill_haproxy(world: World, node: Node, value: Any) -> None:
@@ -309,11 +366,16 @@ KINDS = {
     "cut all": Kind(cut, mend, HERE, ("peers+servers+clients",)),
     "cut one way": Kind(cut, mend, NEVER, ("peers >", "peers <")),
     "cut servers": Kind(cut, mend, HERE, ("servers",)),
+    "flapping": Kind(flap, stay, NEVER, ("peers",), longest=40.0),
     "late": Kind(delay, no_delay, NEVER, (0.05, 0.3, 2.0)),
+    "loss": Kind(lose, lose_nothing, NEVER, (0.1, 0.5)),
     "power": Kind(power_off, power_on, HERE),
     "reboot": Kind(reboot, come_back, HERE),
     "leaves": Kind(leave_for_good, nothing, HERE),
     "pause": Kind(pause, go_on, HERE),
+    "daemon dies": Kind(crash, respawn, MAJORITY, ("corosync", "controld", "execd", "attrd"), longest=4.0),
+    "clock": Kind(falsify, set_right, NEVER, (0.5, 0.9, 1.1, 2.0, -3600, 3600)),
+    "former agents": Kind(put_back, upgrade, NEVER),
     "haproxy dies": Kind(kill_haproxy, nothing, HERE),
     "deaf": Kind(deafen, hear, ALL),
     "disk full": Kind(fill, empty, NEVER),
@@ -322,6 +384,7 @@ KINDS = {
     "metadata": Kind(misbehave, behave, NEVER, METADATA_FAULTS),
     "stale metadata": Kind(stale, behave, NEVER, (True, False)),
     "cloud": Kind(set_cloud, reset_cloud, NEVER, CLOUD),
+    "late requests": Kind(set_cloud, reset_cloud, ALL, (("request_seconds", 8.0, 0.0), ("request_seconds", 25.0, 0.0))),
     "token": Kind(revoke, grant, NEVER),
     "somebody assigns": Kind(reassign, nothing, ALL, ("node", "elsewhere", "nobody")),
     "standby": Kind(standby, online, HERE),
@@ -340,7 +403,7 @@ def draw(source: random.Random, number: int, most: int, span: float) -> list[Dis
         name = source.choice(names)
         kind = KINDS[name]
         shortest, longest = source.choice(((0.1, 3.0), (3.0, 20.0), (20.0, kind.longest)))
-        seconds = round(drawn(source, shortest, longest), 1)
+        seconds = round(min(drawn(source, shortest, longest), kind.longest), 1)
         found.append(Disturbance(
             round(drawn(source, 0, span), 2), name, source.randint(1, number), seconds, source.choice(kind.values),
         ))  # fmt: skip

@@ -88,6 +88,14 @@ class Executor:
         for process in list(self.processes):
             process.kill()
 
+    def abandon(self, heard: bool) -> None:
+        """Whoever asks this one ends, or (not `heard`) it ends itself: what runs here goes on, and tells nobody."""
+        self._ended = True
+        for event in self._next_runs.values():
+            event.cancel()
+        for process in self.processes:
+            process.heard = heard
+
     def pause(self, paused: bool) -> None:
         self._paused = paused
         if not paused:
@@ -120,7 +128,7 @@ class Executor:
         process.die_at = self._node.world.doomed(self._node, operation)
         self.processes.append(process)
         task = process.spawn(lambda: self._act(process, operation, timeout))
-        alarm = self._node.world.kernel.after(timeout, lambda: self._expire(process))
+        alarm = self._node.world.kernel.after(self._node.true_seconds(timeout), lambda: self._expire(process))
         task.when_ended(lambda: self._ended_process(process, operation, timeout, alarm, report))
 
     def _expire(self, process: Process) -> None:
@@ -167,7 +175,7 @@ class Executor:
                 report(done._replace(status=CANCELLED), "")
                 return
             self._next_runs[key] = self._node.world.kernel.after(
-                done.interval / 1000, lambda: self._again(done, timeout)
+                self._node.true_seconds(done.interval / 1000), lambda: self._again(done, timeout)
             )
             before, self._said[key] = self._said.get(key), (done.rc, done.status)
             if before == (done.rc, done.status):

@@ -52,5 +52,6 @@ def monitor(node: Node, env: Any) -> int:
         if not gateway:
             node.sleep(reach.TRIES * reach.TRY_SECONDS)
         reach.Published(env, env["reach_attribute"]).update(reach.score(gateway, 1, int(node.knows_down)))
-        node.programs.program("undone").retry(env)
+        if node.programs.has("undone"):
+            node.programs.program("undone").retry(env)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulation.disturbances import ALL, HERE, KINDS, Disturbance
+from simulation.disturbances import ALL, HERE, KINDS, MAJORITY, Disturbance
 from simulation.processes import Process
 from simulation.scheduler import DONE, FAILED, FAILURES_COUNT, PENDING, Operation
 from simulation.world import Violation
@@ -25,7 +25,10 @@ CALM = 150.0
 CALLS, MOVES = (30, 60), (1, 3)
 """At most so many calls of the API and moves, and so many more for each disturbance."""
 LONGEST_OUTAGE = 75
-UNABLE = {"API", "cloud", "token", "metadata", "stale metadata", "agent dies", "disk full", "deaf", "late"}
+UNABLE = {
+    "API", "cloud", "late requests", "token", "metadata", "stale metadata", "agent dies", "disk full", "deaf", "late",
+    "loss",
+}  # fmt: skip
 """While these go on, nobody need be able to take the address; and three failures of a start count for some time."""
 BANNED = 125.0
 MARKS = ("haproxy_ha-handover", "haproxy_ha-takeover", "fail-count", "last-failure", "shutdown")
@@ -46,6 +49,7 @@ class Watch:
         self._stopped: Node | None = None
         self._blind: tuple[float, Node | None] = (0.0, None)
         self._stood: dict[str, float] = {}
+        self._starts: dict[str, tuple[float, float]] = {}
         self.calls = self.moves = self._unserved = 0
         self.seen: set[tuple[str, str]] = set()
         world.watchers.append(self)
@@ -92,6 +96,8 @@ class Watch:
             self._blind = (self._world.kernel.now, after)
 
     def begins(self, node: Node, operation: Operation) -> None:
+        if (operation.resource, operation.task) == ("FloatIP", "start"):
+            self._starts[node.name] = operation.when, self._world.kernel.now
         stops = (operation.resource, operation.task) == ("FloatIP", "stop") and self._world.cloud.owner_node() is node
         if stops and self._claims(node) and not self._excuses(node) and not self._took_blindly(node):
             self._stopped = node  # a start at the same place takes nothing away
@@ -127,22 +133,34 @@ class Watch:
         now = self._world.kernel.now
         recent = [one for moment, one in self.past if now - moment < EXCUSED]
         alone = ["no quorum"] if owner.partition and not owner.partition.quorum else []
+        here = (HERE, MAJORITY) if self._world.expected > 2 else (HERE,)
         return alone + [
             one.kind for one in (*self.active, *recent)
-            if KINDS[one.kind].moves == ALL or (KINDS[one.kind].moves == HERE and one.node == owner.number)
+            if KINDS[one.kind].moves == ALL or (KINDS[one.kind].moves in here and one.node == owner.number)
         ]  # fmt: skip
 
     def _saw_nothing(self, owner: Node | None, taker: Node | None) -> bool:
         """A node that has looked while it was cut off acts by that; so does one that speaks and hears nothing, or
         nothing in time."""
         now = self._world.kernel.now
-        mended = any(one.kind.startswith("cut") and now - moment < LOOK for moment, one in self.past)
-        return mended or bool(taker and not self._hears_in_time(taker, owner))
+        recent = [one for moment, one in self.past if now - moment < LOOK]
+        comes_and_goes = any(one.kind == "flapping" for one in self.active)
+        mended = any(one.kind.startswith("cut") or one.kind == "flapping" for one in recent)
+        if comes_and_goes or mended or taker is None:
+            return comes_and_goes or mended
+        return not self._hears_in_time(taker, owner) or self._was_asked_before(taker)
+
+    def _was_asked_before(self, taker: Node) -> bool:
+        """Whether its start waited behind another one, and the cluster that asked for it is over since."""
+        asked, began = self._starts.get(taker.name, (0.0, 0.0))
+        return bool(taker.partition and asked < taker.partition.since <= began)
 
     def _hears_in_time(self, taker: Node, owner: Node | None) -> bool:
         """Whoever stands by waits longer for an answer than a start that knows nothing."""
         network, since = self._world.network, self._stood.get(taker.name, -STOOD)
         patience = PATIENCE[self._world.kernel.now - since < STOOD]
+        if {taker.name, owner.name if owner else ""} & network.loss.keys():
+            return False
         return network.both_ways(taker.name, "clients") and not (owner and network.trip(taker, owner) > patience)
 
     def _look(self) -> None:
@@ -194,7 +212,9 @@ class Watch:
         failed = [one for entries in history.values() for one in entries.values() if one.failed and self._counts(one)]
         if failed:
             self._violated(f"{name}: {failed[0].task} of {failed[0].resource} has failed ({failed[0].rc})")
-        left = [mark for mark in node.attrd[name] if mark.startswith(MARKS)]
+        # After a crash the attribute manager may know of failures that the CIB, and so the scheduler, does not.
+        marks = [*node.attributes[name], *(mark for mark in node.attrd[name] if mark.startswith("haproxy_ha"))]
+        left = [mark for mark in marks if mark.startswith(MARKS)]
         if left:
             self._violated(f"{name} has the mark {left[0]}")
         if runs(node, "FloatIP") != owns:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 METADATA = "169.254.169.254"
 NEAR = 0.001
+AGAIN = 1.0
 LONGEST_ANSWER = 1.0  # seconds: what comes later is none, as in the lab
 
 
@@ -23,6 +24,7 @@ class Network:
         self._world = world
         self.cut: set[tuple[str, str]] = set()
         self.late: dict[tuple[str, str], float] = {}
+        self.loss: dict[str, float] = {}
 
     def passes(self, one: str, other: str) -> bool:
         return (one, other) not in self.cut
@@ -44,8 +46,18 @@ class Network:
     def connect(self, node: Node, host: str, timeout: float) -> Callable[[bytes, float], bytes]:
         if host == METADATA:
             return lambda request, patience: self._world.cloud.metadata(node, request, patience)
+        self.send_again(node, timeout)
         self._reach_the_address(node, timeout)
         return lambda request, patience: self._ask_the_address(node, patience)
+
+    def send_again(self, node: Node, patience: float) -> None:
+        """A connection's first packet may be lost, and is sent again after a second (RFC 6298)."""
+        lost = self.loss.get(node.name, 0.0)
+        while lost and self._world.random.random() < lost:
+            node.sleep(min(AGAIN, patience))
+            patience -= AGAIN
+            if patience <= 0:
+                raise TimeoutError("timed out")
 
     def _reach_the_address(self, node: Node, timeout: float) -> None:
         owner = self._world.cloud.owner_node()

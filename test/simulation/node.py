@@ -10,7 +10,7 @@ from simulation.cloud import FIRST_DROPLET, TOKEN
 from simulation.executor import Executor
 from simulation.files import Files
 from simulation.processes import Process, handed_in
-from simulation.programs import Programs
+from simulation.programs import Programs, Texts, today
 
 if TYPE_CHECKING:
     from simulation.cluster import Partition
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 STATE = "/run/resource-agents"
+SEEN = 0.01
 
 
 class Node:
@@ -29,7 +30,9 @@ class Node:
         self.power = self.corosync = self.pacemaker = True
         self.paused = self.listens = self.deaf = False
         self.leaving = self.left_clean = self.gone = False
-        self.rate, self.booted, self.wrong_by = 1.0, -1000.0, 0.0
+        self.rate, self.wrong_by = 1.0, 0.0
+        self._read = (world.kernel.now, 1000.0)
+        self.attrd_down = self.erased = False
         self.config = config
         self.known = set(config.nodes)
         self.attrd: dict[str, dict[str, str]] = {name: {} for name in config.nodes}
@@ -38,14 +41,25 @@ class Node:
         self.files = Files(self.step)
         self.files.write("/etc/haproxy_ha/token", f"{TOKEN}\n")
         self.files.make_directories(STATE)
-        self.programs = Programs(*handed_in(self), world.setting.edits)
+        self.install(today())
         self.executor = Executor(self)
         self._cut_from_servers: float | None = None
+
+    def install(self, texts: Texts) -> None:
+        """Agents: what has begun goes on with those it began with."""
+        edits = self.world.setting.edits if texts is today() else {}
+        self.programs = Programs(*handed_in(self), edits, texts)
 
     # Its clock: only differences count, so a rate is all that can be wrong with the monotonic one
 
     def monotonic(self) -> float:
-        return (self.world.kernel.now - self.booted) * self.rate
+        moment, read = self._read
+        return read + (self.world.kernel.now - moment) * self.rate
+
+    def go_at(self, rate: float) -> None:
+        """Its clock goes so many times as fast as the true one."""
+        self._read = (self.world.kernel.now, self.monotonic())
+        self.rate = rate
 
     def wall(self) -> float:
         return 1_700_000_000 + self.world.kernel.now + self.wrong_by
@@ -97,6 +111,9 @@ class Node:
 
     def _end(self) -> None:
         self.executor.end()
+        self._leave_the_others()
+
+    def _leave_the_others(self) -> None:
         if self.partition:
             self.partition.lose(self)
         self.partition = None
@@ -114,8 +131,31 @@ class Node:
         if self.gone:
             return
         self.power = True
-        self.booted = self.world.kernel.now
+        self._read = (self.world.kernel.now, 0.0)
         self.start_cluster()
+
+    def crash(self, daemon: str) -> None:
+        """A daemon of the cluster's ends. What it ran goes on, and nobody hears of it."""
+        if daemon == "attrd":
+            self.attrd_down = True
+            if self.partition:
+                self.partition.erase(self)
+            return
+        self.corosync = self.pacemaker = False
+        self.erased = daemon != "corosync"
+        own = dict(self.attrd[self.name]) if self.erased else {}
+        self.executor.abandon(heard=daemon == "controld")
+        self._leave_the_others()
+        self.attrd[self.name].update(own)
+        if self.erased:
+            self.world.kernel.after(SEEN, self.world.cluster.form)  # Corosync tells who leaves it
+        self.world.cluster.look()
+
+    def respawn(self, daemon: str) -> None:
+        """Whoever watches over the daemons starts them again."""
+        self.attrd_down = False
+        if daemon != "attrd" and self.power and not (self.pacemaker or self.left_clean or self.gone):
+            self.start_cluster()
 
     def start_cluster(self) -> None:
         self.corosync = self.pacemaker = True

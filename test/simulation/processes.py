@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import subprocess
 import types
@@ -24,6 +26,7 @@ class Process:
         self.code: int | None = None
         self.steps = 0
         self.die_at: int | None = None
+        self.heard = True
 
     def spawn(self, function: Any) -> Task:
         task = self.node.world.kernel.spawn(function, self)
@@ -75,7 +78,10 @@ def handed_in(node: Node) -> tuple[dict[str, Any], dict[str, Any]]:
     }  # fmt: skip
 
     def say(text: str, file: Any = None) -> None:
-        kernel.current.owner.said.append(text)  # type: ignore[union-attr]
+        process = kernel.current.owner  # type: ignore[union-attr]
+        if not process.heard:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        process.said.append(text)
 
     return modules, {"open": node.files.open, "print": say}
 

@@ -47,6 +47,7 @@ class World:
         self.kernel = Kernel()
         self.setting = setting
         self.story: list[tuple[float, str]] = []
+        self.flaps: set[str] = set()
         self.doom: list[tuple[str, str, str, int]] = []
         config = Config(tuple(f"node-{at + 1}" for at in range(number)))
         self.network = Network(self)
