@@ -91,6 +91,19 @@ def set_link(host: str, network: str, state: str) -> None:
     _fabric("ip", "link", "set", link_name(host, network), state)
 
 
+def set_port(host: str, network: str, state: str) -> None:
+    """Have the fabric drop ("disabled") or pass ("forwarding") all packets of a host's link, whose carrier stays."""
+    number = {"disabled": "0", "forwarding": "3"}[state]
+    _fabric("bridge", "link", "set", "dev", link_name(host, network), "state", number)
+
+
+def set_anchor(host: str, verb: str) -> None:
+    """Take a host's anchor IP away ("delete") or give it back ("replace")."""
+    target = HOSTS[host]
+    address = f"{target.anchor}/16"
+    run(["ip", "-n", target.namespace, "address", verb, address, "dev", target.links["public"]])
+
+
 def set_path(one: str, other: str, state: str) -> None:
     """Cut (``state`` "down") or mend ("up") the path between the private addresses of two hosts, and nothing else."""
     for host, peer in ((HOSTS[one], HOSTS[other]), (HOSTS[other], HOSTS[one])):
@@ -108,6 +121,15 @@ def set_loss(host: str, network: str, percent: int) -> None:
     if percent:
         rules += f"table inet {table} {{ chain input {{ type filter hook input priority raw; {rule}; }}; }}\n"
     run(["ip", "netns", "exec", target.namespace, "nft", "-f", "-"], input=rules)
+
+
+def set_gateway_silent(host: str, silent: bool) -> None:
+    """Have a host hear no answer to its pings; all else passes."""
+    table = "table inet silent"
+    rules = f"{table} {{}}\ndelete {table}\n"
+    if silent:
+        rules += f"{table} {{ chain input {{ type filter hook input priority raw; icmp type echo-reply drop; }}; }}\n"
+    run(["ip", "netns", "exec", HOSTS[host].namespace, "nft", "-f", "-"], input=rules)
 
 
 def dropped(host: str, network: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -65,11 +66,26 @@ def _wait_rebooted(system: System, host: str) -> None:
     machine(host).wait_rebooted(_LEADERS.pop(host))
 
 
-def _signal_haproxy(name: str) -> Callable[[System, str], None]:
+def _signal_haproxy(name: str, *which: str) -> Callable[[System, str], None]:
+    """A signal for all its processes, or with ``-n`` for the newest, which is the worker."""
+
     def strike(system: System, host: str) -> None:
-        machine(host).run("pkill", f"-{name}", *HAPROXY)
+        machine(host).run("pkill", f"-{name}", *which, *HAPROXY, check=name != "CONT")
 
     return strike
+
+
+def _anchor(verb: str) -> Callable[[System, str], None]:
+    def change(system: System, host: str) -> None:
+        network.set_anchor(host, verb)
+
+    return change
+
+
+def _anchor_blinks(system: System, host: str) -> None:
+    network.set_anchor(host, "delete")
+    time.sleep(0.9)  # the event itself
+    network.set_anchor(host, "replace")
 
 
 def _cut(system: System, host: str, links: tuple[str, ...], state: str) -> None:
@@ -85,6 +101,21 @@ def _link_cut(name: str, title: str, *links: str, moves: bool, watch: float = 2.
         lambda system, host: _cut(system, host, links, "up"),
         moves=moves,
         watch=watch,
+        mend_watched=True,
+    )
+
+
+def _port_cut(name: str, title: str, *links: str) -> Event:
+    def set_ports(host: str, state: str) -> None:
+        for link in links:
+            network.set_port(host, link, state)
+
+    return Event(
+        name,
+        title,
+        lambda system, host: set_ports(host, "disabled"),
+        lambda system, host: set_ports(host, "forwarding"),
+        moves=True,
         mend_watched=True,
     )
 
@@ -115,6 +146,19 @@ _EVENTS = (
     ),
     _link_cut("cut-private", "private link of the active balancer cut", "private", moves=True, watch=12.0),
     _link_cut("cut-public", "public link of the active balancer cut", "public", moves=True),
+    _port_cut("drop-public", "public link of the active balancer, dropped in the fabric", "public"),
+    Event(
+        "deaf-private",
+        "the active balancer hears nothing on the private link",
+        lambda system, host: network.set_loss(host, "private", 100),
+        lambda system, host: network.set_loss(host, "private", 0),
+        moves=True,
+        watch=12.0,
+        mend_watched=True,
+    ),
+    Event("worker-hang", "SIGSTOP of HAProxy's worker", _signal_haproxy("STOP", "-n"), _signal_haproxy("CONT", "-n")),
+    Event("anchor-away", "the anchor IP goes from the interface", _anchor("delete"), _anchor("replace"), moves=True),
+    Event("anchor-blink", "the anchor IP goes, and is back within a second", _anchor_blinks, _nothing, watch=12.0),
     _link_cut("cut-all", "all links of the active balancer cut", "private", "public", moves=True),
 )
 EVENTS: dict[str, Event] = {

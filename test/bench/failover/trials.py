@@ -25,7 +25,7 @@ STEADY = 100  # so many good answers in a row mean that clients are served again
 PATIENCE = 30.0  # seconds after which nobody waits for a system to serve again by itself
 SETTLE = 40.0  # seconds until a system that is mended and still ill needs an operator
 PHASE = 15.0  # seconds: the longest interval of a monitor, the tutorial's
-QUIET = 0.7  # share of the machine that is idle when a trial begins: other labs may be starting their hosts
+QUIET = 0.5  # share of the machine that is idle when a trial begins: other labs may be starting their hosts
 
 # What the survivor writes to its journal when it takes over: Pacemaker's words, and keepalived's.
 _WRITERS = ("pacemaker-based", "pacemaker-controld", "Keepalived_vrrp")
@@ -133,7 +133,7 @@ def _wait_quiet() -> None:
 def _ticks() -> tuple[int, int]:
     """What the processors have been idle, and what they have been in all; proc(5), of /proc/stat."""
     ticks = list(map(int, Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]))
-    return ticks[3] + ticks[4], sum(ticks)
+    return ticks[1] + ticks[3] + ticks[4], sum(ticks)
 
 
 def _served_again(record: Record, since: float, event: Event, by: str) -> bool:
