@@ -39,6 +39,25 @@ haproxy_ha-cluster-watch:
       - haproxy_ha: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-watch-unit
 
+haproxy_ha-cluster-watcher-unit:
+  file.managed:
+    - name: {{ settings.paths.watch }}
+    - source: salt://haproxy_ha/files/watch.service.jinja
+    - template: jinja
+    - context: {address: {{ (settings.floating_ip.address if settings.floating_ip.needs_token else "") | json }}}
+    - user: root
+    - group: root
+    - mode: "0644"
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-package
+
+haproxy_ha-cluster-watcher:
+  haproxy_ha.running:
+    - name: {{ settings.services.watch | json }}
+    - watch:
+      - haproxy_ha: haproxy_ha-cluster-agents
+      - file: haproxy_ha-cluster-watcher-unit
+
 haproxy_ha-cluster-corosync:
   haproxy_ha.running:
     - name: {{ settings.services.corosync | json }}
@@ -50,6 +69,7 @@ haproxy_ha-cluster-corosync:
       - haproxy_ha: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-restart
       - haproxy_ha: haproxy_ha-cluster-watch
+      - haproxy_ha: haproxy_ha-cluster-watcher
 {% if settings.floating_ip.needs_token %}
       - haproxy_ha: haproxy_ha-cluster-token
 {% endif %}

@@ -14,6 +14,7 @@ from .fault import Fault, Scene, nothing
 
 PROCESS, START = "HAProxy's processes", "what HAProxy needs to start"
 MONITOR = 5.0  # seconds between two looks of the cluster
+HUNG = 4.0  # for the resident watcher to find one that hangs, and systemd to start it anew
 CONFIG = "/etc/haproxy/haproxy.cfg"
 ROLES = ("active", "passive")
 
@@ -62,7 +63,7 @@ def _stop(role: str) -> Callable[[Scene], None]:
 
 def _processes(role: str) -> list[Fault]:
     restarted = _gap(role, 1.0)
-    found = _gap(role, MONITOR + 2)
+    found = _gap(role, HUNG)
     return [
         Fault(f"haproxy-kill-{role}", PROCESS, f"SIGKILL, {role} balancer", signalled("KILL", role), gap=restarted),
         Fault(f"haproxy-term-{role}", PROCESS, f"SIGTERM, {role} balancer", signalled("TERM", role), gap=restarted),

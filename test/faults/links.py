@@ -17,6 +17,8 @@ from .haproxy import owned_by_other
 LINKS = "networks"
 NOTICED = 15.0  # within which a balancer sees that its address has been taken
 TIMES = 6  # three failures of one node within two minutes are its ban
+CUT_OFF = 4.0  # the resident watcher's second, and what is left to the other one
+TOGETHER = 10.0  # seconds that both are cut off
 UNREACHED = 25.0  # HAProxy's checks, the monitors of both, and the time that is left to each other
 
 
@@ -24,6 +26,33 @@ def _set(role: str, state: str, *links: str):
     def act(scene: Scene) -> None:
         for link in links:
             network.set_link(getattr(scene, role), link, state)
+
+    return act
+
+
+def dropped_public(scene: Scene) -> None:
+    """The fabric drops all packets of the active balancer's public link, whose carrier stays, as in a cloud."""
+    network.set_port(scene.active, "public", "disabled")
+
+
+def passed_public(scene: Scene) -> None:
+    """The fabric passes them again."""
+    network.set_port(scene.active, "public", "forwarding")
+
+
+def _drop_of_both(scene: Scene) -> None:
+    """Both lose it, one a fifth of a second after the other, and have it back."""
+    for state in ("disabled", "forwarding"):
+        for host in BALANCERS:
+            network.set_port(host, "public", state)
+            _pause(0.2)
+        _pause(TOGETHER if state == "disabled" else 0)
+
+
+def _gateway(roles: tuple[str, ...], silent: bool):
+    def act(scene: Scene) -> None:
+        for role in roles:
+            network.set_gateway_silent(getattr(scene, role), silent)
 
     return act
 
@@ -90,12 +119,12 @@ def _flap(scene: Scene) -> None:
     for _ in range(5):
         for state in ("down", "up"):
             network.set_link(scene.active, "private", state)
-            _pause()
+            _pause(0.5)
 
 
-def _pause() -> None:
-    end = time.monotonic() + 0.5
-    wait_for("half a second of the flapping link", lambda: time.monotonic() > end, 2, 0.05)
+def _pause(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    wait_for("what is to last for a moment", lambda: time.monotonic() > end, seconds + 2, 0.05)
 
 
 def _api(verb: str):
@@ -124,8 +153,24 @@ FAULTS = [
          "active", "private", gap=UNREACHED, moves=1, after=owned_by_other),
     _cut("cut-private-passive", "private link, passive balancer", "passive", "private", gap=0.3, hold=20.0,
          after=partitioned),
-    _cut("cut-public-active", "public link, active balancer", "active", "public", gap=UNREACHED, moves=1,
+    _cut("cut-public-active", "public link, active balancer", "active", "public", gap=CUT_OFF, moves=1,
          after=owned_by_other),
+    Fault(
+        "drop-public-active", LINKS, "public link, active balancer, dropped in the fabric: its carrier stays",
+        dropped_public, passed_public, gap=CUT_OFF, moves=1, after=owned_by_other,
+    ),
+    Fault(
+        "drop-public-both", LINKS, "public link of both balancers for ten seconds: nobody is better", _drop_of_both,
+        gap=TOGETHER + 4,
+    ),
+    Fault(
+        "gateway-silent-both", LINKS, "the gateway answers no ping, of neither balancer",
+        _gateway(("active", "passive"), True), _gateway(("active", "passive"), False), gap=0.3, hold=20.0,
+    ),
+    Fault(
+        "gateway-silent-active", LINKS, "the gateway answers no ping of the active balancer",
+        _gateway(("active",), True), _gateway(("active",), False), gap=0.3, moves=1, after=owned_by_other,
+    ),
     _cut("cut-public-passive", "public link, passive balancer", "passive", "public", gap=0.3, hold=20.0,
          after=_unreached),
     _cut("cut-all-active", "all links, active balancer", "active", "private", "public", gap=UNREACHED, moves=1,

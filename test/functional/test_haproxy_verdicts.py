@@ -8,7 +8,7 @@ import pytest
 
 from haproxy_ha_lib.haproxy import cfg
 from support import haproxies
-from support.haproxies import HAProxy, shut_listener
+from support.haproxies import CLIENT, LUA, HAProxy, shut_listener
 from support.place import addresses, in_container, requires_tools
 
 OK, GENERIC, DEGRADED = 0, 1, 190
@@ -224,11 +224,6 @@ def test_an_address_that_has_left_while_others_use_up_the_cli(each):
         connection.close()
 
 
-LUA = """\
-core.register_fetches("turn", function(txn) return string.find(string.rep("a", 5000), ".-.-.-.-b") end)
-"""
-
-
 def test_a_worker_all_of_whose_threads_turn_in_a_circle(each):
     """HAProxy's own watchdog ends it soon after; until then it hangs."""
     script = each.directory / "turn.lua"
@@ -241,15 +236,6 @@ def test_a_worker_all_of_whose_threads_turn_in_a_circle(each):
         code, reason = each.judge(timeout="200ms")
     assert code == GENERIC
     assert reason.startswith((f"HAProxy hangs: process {worker} does not answer on ", "HAProxy has no process"))
-
-
-CLIENT = """\
-import socket, sys
-for _ in range(4000):
-    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
-        connection.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
-        connection.recv(99)
-"""
 
 
 def test_a_worker_at_work_under_load_is_asked_in_time(server):

@@ -54,6 +54,8 @@ def problems() -> list[str]:
     if places != [owner]:
         found.append(f"FloatIP runs on {places}, and the cloud sends the address to {owner}")
     found += _reach_problems(views[BALANCERS[0]])
+    cut_off = _attribute(views[BALANCERS[0]], "haproxy_ha-cut-off")
+    found += [f"{name} is cut off: {value}" for name, value in cut_off.items() if value != "0"]
     found += [problem for name in BALANCERS for problem in _pool_problems(name)]
     answer = ask()
     if answer[0] != 200:

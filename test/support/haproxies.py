@@ -41,6 +41,21 @@ backend app_pool_tcp
 """
 
 
+LUA = """\
+core.register_fetches("turn", function(txn) return string.find(string.rep("a", 5000), ".-.-.-.-b") end)
+"""
+"""A function of which a worker comes to no end."""
+
+CLIENT = """\
+import socket, sys
+for _ in range(4000):
+    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as connection:
+        connection.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+        connection.recv(99)
+"""
+"""A program of Python that asks thousands of times at a port."""
+
+
 class HAProxy:
     """A real HAProxy, with a socket that takes its log and an app server that counts requests."""
 

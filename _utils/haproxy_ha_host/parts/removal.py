@@ -205,7 +205,7 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
     if not os.path.lexists(paths["agents_dir"]):
         return Trace()
     names = " | ".join([*packages["cluster"], *packages["resource_agents"], *packages["quorum_device"]]).split(" | ")
-    running = tuple(services[key] for key in ("pacemaker_watch", "pacemaker", "quorum_device", "corosync"))
+    running = tuple(services[key] for key in ("watch", "pacemaker_watch", "pacemaker", "quorum_device", "corosync"))
     told, metrics = _events(settings, available), _monitoring(settings, available)
     return Trace(
         packages=(*map(re.escape, names), *metrics.packages),
@@ -215,9 +215,9 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
             *("/var/lib/pacemaker", provider.memory()),
             *tokens.own(settings.floating_ip.token_file, settings.floating_ip.foreign_token),
             *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
-            *(paths["corosync_drop_in"], paths["qdevice_drop_in"], paths["pacemaker_watch"]),
+            *(paths[key] for key in ("corosync_drop_in", "qdevice_drop_in", "pacemaker_watch", "watch")),
             *_ours(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
-            f"{units.FILES}/multi-user.target.wants/{services['pacemaker_watch']}.service",
+            *(f"{units.FILES}/multi-user.target.wants/{services[key]}.service" for key in ("pacemaker_watch", "watch")),
             *told.deleted,
             *metrics.deleted,
         ),

@@ -23,6 +23,9 @@ from saltext.pacemaker.words import did_you_mean
 HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
 """A node with this attribute gives the address to one without it."""
 
+CUT_OFF_ATTRIBUTE = "haproxy_ha-cut-off"
+"""What the resident watcher tells of a node to which clients do not come: a score."""
+
 PATIENT_START = "20s"
 """Pacemaker's own `dc-deadtime`: one that decides sooner has a node fenced that boots five seconds later than it."""
 
@@ -117,15 +120,16 @@ def _built_in(floating_ip: FloatingIP, nodes: int) -> Tree:
         # By transient attributes of the nodes. The sums matter only where they differ: else the address stays.
         "locations": {
             "FloatIP-handover": _by_attribute(HANDOVER_ATTRIBUTE, "not_defined", {"score": 100000}),
-            # Both may claim it at the end of a partition, and stickiness does not count then. Below handover; of three
-            # and more below reach, too: there one may be lost for long, and the others have to choose.
-            "FloatIP-takeover": _by_attribute(
-                "haproxy_ha-takeover", "defined", {"score": 10000 if nodes < 3 else 50}
-            ),
+            # Both may claim it at the end of a partition, and stickiness does not count then. Below a gateway, which
+            # may be lost soon after. Of three and more below stickiness, too: one may be lost for long there, and the
+            # others have to choose.
+            "FloatIP-takeover": _by_attribute("haproxy_ha-takeover", "defined", {"score": 500 if nodes < 3 else 50}),
             # What HAProxy's agent finds reachable there, 0 to 2000. Below handover, above stickiness.
             "FloatIP-reach": _by_attribute("haproxy_ha-reach", "defined", {"score-attribute": "haproxy_ha-reach"}),
             # A node of which nothing is known, as after a crash of a daemon of Pacemaker's, is no worse than another.
             "FloatIP-reach-unknown": _by_attribute("haproxy_ha-reach", "not_defined", {"score": 2000}),
+            # What the resident watcher tells sooner: -1000 where clients do not come to the node. Without it the above.
+            "FloatIP-cut-off": _by_attribute(CUT_OFF_ATTRIBUTE, "defined", {"score-attribute": CUT_OFF_ATTRIBUTE}),
         },
     }
 

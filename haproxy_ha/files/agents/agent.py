@@ -119,6 +119,7 @@ class Environment:
         self.instance = environ.get("OCF_RESOURCE_INSTANCE") or description.name
         self.check_level = number(environ.get("OCF_CHECK_LEVEL"), 0)
         self.is_probe = is_probe(action, environ)
+        self.interval = number(environ.get("OCF_RESKEY_CRM_meta_interval"), 0) / 1000
         self.state_directory = environ.get("HA_RSCTMP") or "/run/resource-agents"
         advised = next((entry.timeout for entry in description.actions if entry.name == action), 20)
         timeout = (number(environ.get("OCF_RESKEY_CRM_meta_timeout"), 0) or advised * 1000) / 1000

@@ -7,6 +7,7 @@ import time
 
 import agent
 import cluster
+import seen
 from agent import Failure
 from claims import LONGEST_HOLD_OFF, Losses
 
@@ -14,6 +15,8 @@ from claims import LONGEST_HOLD_OFF, Losses
 WHOLE_FOR = 10.0
 # An owner that lives answers a neighbour in milliseconds; after a loss of power each one here is waited for.
 ANSWER_TIMEOUT = 0.2
+# One that is silent already is asked all the same.
+SILENT_TIMEOUT = 0.05
 # Whoever stands by already has time: a lost packet is sent again after a second (RFC 6298).
 PATIENT_TIMEOUT = 1.5
 REMEDY = "bring back that node, or the link to it"
@@ -105,13 +108,19 @@ def hold_off_left(env):
     return moment + pause - time.monotonic()
 
 
+def patience(env):
+    """Seconds for an answer."""
+    if env.action == "monitor":
+        return PATIENT_TIMEOUT
+    return SILENT_TIMEOUT if seen.is_silent(env["address"], env.state_directory, time.monotonic()) else ANSWER_TIMEOUT
+
+
 def answers(env):
     """Whether the port of the address answers, soon and with anything but an HTTP error of the server's side."""
     import socket
 
-    seconds = PATIENT_TIMEOUT if env.action == "monitor" else ANSWER_TIMEOUT
     try:
-        with socket.create_connection((env["address"], int(env["port"])), timeout=seconds) as connection:
+        with socket.create_connection((env["address"], int(env["port"])), timeout=patience(env)) as connection:
             connection.sendall(f"HEAD / HTTP/1.1\r\nHost: {env['address']}\r\nConnection: close\r\n\r\n".encode())
             start = connection.recv(12)
     except (OSError, ValueError, OverflowError):

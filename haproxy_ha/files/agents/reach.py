@@ -33,6 +33,12 @@ def default_gateway(table):
     return ""
 
 
+def gateway_of(env):
+    """The address that is pinged, by an action's parameters; "" for none."""
+    given = env["gateway"]
+    return default_gateway(agent.read_file("/proc/net/route") or "") if given == "auto" else given.replace("none", "")
+
+
 def answers_ping(address):
     """Whether an IPv4 address answers one of three echo requests (RFC 792)."""
     import socket
@@ -64,10 +70,15 @@ def _echoed(connection, address, identifier, deadline):
             packet, sender = connection.recvfrom(1024)
         except TimeoutError:
             return False
-        message = packet[(packet[0] & 15) * 4 :] if packet else b""
-        if sender[0] == address and message[:1] == b"\0" and message[4:6] == struct.pack("!H", identifier):
+        if sender[0] == address and is_echo(packet, identifier):
             return True
     return False
+
+
+def is_echo(packet, identifier):
+    """Whether an IPv4 packet is the answer to an echo request of ours."""
+    message = packet[(packet[0] & 15) * 4 :] if packet else b""
+    return message[:1] == b"\0" and message[4:6] == struct.pack("!H", identifier)
 
 
 class Published:

@@ -189,6 +189,29 @@ def _master_word(main, command, deadline):
         return _unsaid(address, worker, error)
 
 
+def is_heard(main, worker, seconds):
+    """Whether a worker answers its master, at the least cost; True as well where nobody can ask it so.
+
+    Args:
+        main (int): The id of the main process.
+        worker (int): The worker's.
+        seconds (float): How long the answer may take.
+    """
+    import socket
+
+    address = master_socket(main, command_line(main))
+    deadline = time.monotonic() + seconds
+    try:
+        with _connect(address, deadline) as connection:
+            connection.sendall(f"@!{worker} show version\n".encode())
+            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            connection.recv(1 << 12)
+    except OSError as error:
+        return _unsaid(address, worker, error).state != MUTE
+    return True
+
+
 def _socket_word(address, deadline):
     try:
         with _connect(address, deadline) as connection:

@@ -7,6 +7,7 @@ import cluster
 import intent
 import reach
 import verdict
+import watched
 import worker
 from agent import Failure
 from systemd_unit import STOP, Unit, has_ended, primitive
@@ -32,6 +33,7 @@ def stop(env):
 def end(env, unit):
     """Ends the unit by systemd. Raises Failure."""
     reach.Published(env, env["reach_attribute"]).forget()
+    watched.take_back(env)
     state = unit.state(timeout=env.left / 4)
     if not has_ended(state):
         if hangs(env, unit, state):

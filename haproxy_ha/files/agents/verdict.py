@@ -35,17 +35,17 @@ def judge(env, main, known):
     """
     found = worker.serving(main)
     if found and worker.is_stopped(found):
-        return _failure(f"HAProxy is stopped by a signal: process {found.pid}", hangs=True)
+        return stopped(found)
     word = runtime.ask(main, env["config"], time.monotonic() + min(_patience(env), env.left))
     if word.worker:
         found = worker.process(word.worker)
     if not found or (word.state == runtime.SAID and not word.worker):
         return _failure("HAProxy has no process that serves")
     if worker.is_stopped(found):
-        return _failure(f"HAProxy is stopped by a signal: process {found.pid}", hangs=True)
+        return stopped(found)
     kernel = listeners.table()
     if word.state == runtime.MUTE:
-        return _judge_mute(found, main, known, kernel, word)
+        return judge_mute(found, main, known, kernel, word)
     if kernel is None:
         said = judge_word(word, [])
         return said or _degraded("the kernel does not tell who listens: modprobe tcp_diag", word.rows)
@@ -79,7 +79,21 @@ def _degraded(reason, rows=()):
     return Verdict(agent.DEGRADED, reason, rows=rows)
 
 
-def _judge_mute(found, main, known, kernel, word):
+def stopped(found):
+    """The failure of a worker that a signal has stopped."""
+    return _failure(f"HAProxy is stopped by a signal: process {found.pid}", hangs=True)
+
+
+def judge_mute(found, main, known, kernel, word):
+    """Of a worker that does not answer, as :func:`judge`.
+
+    Args:
+        found (Process): The worker.
+        main (int): The id of the main process.
+        known (Known): What is remembered of the worker.
+        kernel (dict): The kernel's listeners; None where it does not tell.
+        word (Word): Who did not answer.
+    """
     alive = worker.lives(found.pid)
     if alive is False:
         # The watch was a second look already.

@@ -4,6 +4,7 @@ import agent
 import reach
 import undone
 import verdict
+import watched
 import worker
 from agent import Failure
 from systemd_unit import RUNS, Unit, eldest, primitive
@@ -20,6 +21,7 @@ def monitor(env):
             agent.log(failure.reason)  # tried again at the next monitor; what serves goes on
         publish_reach(env, found.rows)
         undone.retry(env)
+        watched.hand_over(env)
     if found.reason:
         agent.reason(found.reason)
     return found.code
@@ -69,10 +71,8 @@ def publish_reach(env, rows):
     """Tells the cluster what this node reaches; nothing while HAProxy does not tell its backends' states."""
     if not rows:
         return
-    gateway = env["gateway"]
-    if gateway == "auto":
-        gateway = reach.default_gateway(agent.read_file("/proc/net/route") or "")
-    answers = gateway == "none" or bool(gateway) and reach.answers_ping(gateway)
+    gateway = reach.gateway_of(env)
+    answers = env["gateway"] == "none" or bool(gateway) and reach.answers_ping(gateway)
     backends = [row for row in rows if row.side == "BACKEND"]
     down = sum(row.status.startswith("DOWN") for row in backends)
     reach.Published(env, env["reach_attribute"]).update(reach.score(answers, len(backends), down))

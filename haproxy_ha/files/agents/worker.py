@@ -131,11 +131,16 @@ def _waits_for_events(pid, thread):
 # --- What it listens on
 
 
+def path_of(env, name):
+    """Where that is remembered of a resource."""
+    return os.path.join(env.state_directory, f"haproxy_ha-{name}-worker")
+
+
 class Known:
     """What is remembered of a worker: its listeners, and the frontends that were closed when it was learnt."""
 
     def __init__(self, env, name):
-        self._path = os.path.join(env.state_directory, f"haproxy_ha-{name}-worker")
+        self._path = path_of(env, name)
         self.pid, self.started, self.settled, self.main = 0, 0, False, 0
         self.listeners, self.closed = {}, []
         self._read()

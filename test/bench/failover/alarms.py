@@ -23,7 +23,7 @@ from lab.simulator import control
 from lab.topology import BALANCERS
 from lab.traffic import probe
 
-from .report import filled_in
+from .report import with_rows
 from .systems import SYSTEMS, Formula, System
 
 SETTINGS: dict[str, System] = {
@@ -33,7 +33,7 @@ SETTINGS: dict[str, System] = {
 # What the journal has when one balancer takes the other for dead.
 _GIVEN_UP = {"pacemaker-based": "state is now lost", "Keepalived_vrrp": "Entering MASTER STATE"}
 INTERVAL_MS = 50
-TEXT = Path(__file__).with_name("documents") / "failure-detection.md"
+PAGE, TABLE = "failure-detection.md", "| setting | minutes | busy processes |"
 
 
 @dataclass
@@ -123,7 +123,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10, help="for each setting (default: 10)")
     parser.add_argument("--loss", type=int, default=5, help="percent of packets (default: 5)")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="busy ones (default: one a core)")
-    parser.add_argument("--documents", type=Path, help="write failure-detection.md there")
+    parser.add_argument("--documents", type=Path, help=f"write the rows of {PAGE} there")
     options = parser.parse_args()
     lines = []
     try:
@@ -140,8 +140,8 @@ def main() -> int:
     finally:
         lab.down()
     if options.documents:
-        text = filled_in(TEXT, {"ROWS": "".join(lines)})
-        (options.documents / TEXT.name).write_text(text, encoding="utf-8")
+        page = options.documents / PAGE
+        page.write_text(with_rows(page.read_text(encoding="utf-8"), TABLE, "".join(lines)), encoding="utf-8")
     return 0
 
 

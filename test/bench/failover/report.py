@@ -85,6 +85,16 @@ def filled_in(path: Path, words: dict[str, str]) -> str:
     return text
 
 
+def with_rows(text: str, table: str, rows: str) -> str:
+    """A document with other rows in the table whose head begins so."""
+    before, head, rest = text.partition(table)
+    if not head:
+        raise ValueError(f"no table has the head {table!r}")
+    names, line, old = rest.split("\n", 2)
+    after = old[old.index("\n\n") + 1 :] if "\n\n" in old else ""
+    return f"{before}{head}{names}\n{line}\n{rows}{after}"
+
+
 def _line(row: dict) -> str:
     count = row["trials"]
     cells = [

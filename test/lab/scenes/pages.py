@@ -170,7 +170,8 @@ def sandboxed(typed: Page) -> None:
         said = typed("systemd-analyze security")
     seen = dict(re.findall(r"(?m)^\W*(\S+\.service)\s+(\d+\.\d)", said))
     page = (REPOSITORY / "docs/security.md").read_text(encoding="utf-8")
-    units = {"haproxy_ha-pacemaker-watch.service": "", "haproxy.service": " with `sandbox: true`"}
+    units = {f"haproxy_ha-{name}.service": "" for name in ("pacemaker-watch", "watch")}
+    units |= {"haproxy.service": " with `sandbox: true`"}
     figures = {unit: re.search(rf"\| {re.escape(unit + how)} \| (\d+\.\d) \|", page)[1] for unit, how in units.items()}
     assert all(-0.05 < float(figures[unit]) - float(seen[unit]) < 0.25 for unit in units), (figures, seen)
 

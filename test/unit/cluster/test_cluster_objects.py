@@ -29,16 +29,18 @@ def test_the_built_in_objects():
     assert built_in["colocations"] == {
         "FloatIP-haproxy": {"resource": "FloatIP", "with": "haproxy-clone", "score": "INFINITY"}
     }
-    handover, takeover, reach = (
+    handover, takeover, reach, cut_off = (
         {"attribute": f"haproxy_ha-{name}", "operation": operation}
-        for name, operation in (("handover", "not_defined"), ("takeover", "defined"), ("reach", "defined"))
+        for name, operation in (
+            ("handover", "not_defined"), ("takeover", "defined"), ("reach", "defined"), ("cut-off", "defined"),
+        )
     )
     assert built_in["locations"] == {
         "FloatIP-handover": {
             "resource": "FloatIP", "rules": [{"score": 100000, "expressions": [{"expression": handover}]}],
         },
         "FloatIP-takeover": {
-            "resource": "FloatIP", "rules": [{"score": 10000, "expressions": [{"expression": takeover}]}],
+            "resource": "FloatIP", "rules": [{"score": 500, "expressions": [{"expression": takeover}]}],
         },
         "FloatIP-reach": {
             "resource": "FloatIP",
@@ -47,6 +49,10 @@ def test_the_built_in_objects():
         "FloatIP-reach-unknown": {
             "resource": "FloatIP",
             "rules": [{"score": 2000, "expressions": [{"expression": {**reach, "operation": "not_defined"}}]}],
+        },
+        "FloatIP-cut-off": {
+            "resource": "FloatIP",
+            "rules": [{"score-attribute": "haproxy_ha-cut-off", "expressions": [{"expression": cut_off}]}],
         },
     }
     assert built_in["orders"] == {

@@ -1,13 +1,15 @@
 import json
+import re
 import threading
 
 import pytest
 
-from bench.failover import report, samples, timeline
+from bench.failover import alarms, report, samples, timeline
 from bench.failover.__main__ import Runner
 from bench.failover.events import EVENTS
 from bench.failover.systems import SYSTEMS
 from bench.failover.trials import Trial, parts
+from support import REPOSITORY
 
 STRUCK = 1000.0
 JOURNAL = """\
@@ -134,3 +136,18 @@ def test_what_is_missing_is_done_round_by_round(tmp_path):
 def test_names_are_what_the_command_line_takes():
     assert all(name == event.name for name, event in EVENTS.items())
     assert all(name == system.name for name, system in SYSTEMS.items())
+
+
+def test_a_page_gets_other_rows_and_keeps_its_words():
+    text = "Before.\n\n| setting | minutes |\n|---|---|\n| fast | 1 |\n| slow | 2 |\n\nAfter.\n"
+    assert report.with_rows(text, "| setting |", "| new | 3 |\n") == (
+        "Before.\n\n| setting | minutes |\n|---|---|\n| new | 3 |\n\nAfter.\n"
+    )
+    with pytest.raises(ValueError, match="no table"):
+        report.with_rows(text, "| row |", "")
+
+
+def test_the_page_on_detection_has_the_table_that_its_measurement_writes():
+    text = (REPOSITORY / "docs" / alarms.PAGE).read_text(encoding="utf-8")
+    rows = re.search(rf"{re.escape(alarms.TABLE)}[^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)", text)[1]
+    assert report.with_rows(text, alarms.TABLE, rows) == text

@@ -1,0 +1,177 @@
+"""The resident watcher's judgement and what it tells: in made-up time, without a network."""
+
+import importlib
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from support.pillars import FORMULA
+
+AGENTS = FORMULA / "files" / "agents"
+STEP = 0.2
+GONE = ["10.17.1.18:80"]
+
+
+@pytest.fixture(scope="module")
+def agents():
+    """Modules of the agents by their names."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(AGENTS))
+    yield importlib.import_module
+    sys.path.remove(str(AGENTS))
+    for name in set(sys.modules) - before:
+        if str(AGENTS) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def way(agents):
+    return agents("way").Way()
+
+
+def looks(way, begin, end, answered=None, gone=()):
+    """What is found at each look between two moments: {moment: reason}; `answered`: of the moment."""
+    found = {}
+    for number in range(round((end - begin) / STEP)):
+        now = round(begin + number * STEP, 3)
+        way.look(now, answered(now) if answered else None, list(gone))
+        found[now] = way.reason
+    return found
+
+
+def until(moment):
+    """A gateway that answers until then."""
+    return lambda now: min(now, moment)
+
+
+def first(found, ill=True):
+    """The moment of the first look that finds the way lost, or there again."""
+    return next((moment for moment, reason in found.items() if bool(reason) is ill), None)
+
+
+def test_a_silent_gateway_is_told_after_little_more_than_a_second(way):
+    found = looks(way, 100, 110, until(105))
+    assert first(found) == pytest.approx(106.2, abs=STEP)
+    assert way.by_gateway and "gateway" in way.reason
+
+
+def test_a_gateway_that_has_never_answered_says_nothing(way):
+    assert set(looks(way, 100, 200).values()) == {""}
+
+
+@pytest.mark.parametrize("pause", [0.2, 0.5, 1.0])
+def test_a_short_silence_says_nothing(way, pause):
+    assert set(looks(way, 100, 130, lambda now: now - (now % 5 if now % 5 < pause else 0)).values()) == {""}
+
+
+def test_an_address_that_is_away_is_told_after_a_second(way):
+    looks(way, 100, 105, until(999))
+    found = looks(way, 105, 110, until(999), GONE)
+    assert first(found) == pytest.approx(106.1, abs=2 * STEP)
+    assert not way.by_gateway and "10.17.1.18:80" in way.reason
+
+
+def test_an_address_that_comes_back_at_once_is_not_missed(way):
+    for begin in (100, 103, 106):
+        assert set(looks(way, begin, begin + 1, until(999), GONE).values()) == {""}
+        assert set(looks(way, begin + 1, begin + 3, until(999)).values()) == {""}
+
+
+def test_what_comes_back_has_to_stay(way):
+    looks(way, 100, 107, until(105))
+    found = looks(way, 107, 115, until(999))
+    assert first(found, ill=False) == pytest.approx(110, abs=STEP)
+
+
+def test_what_flaps_has_to_stay_longer_each_time(way):
+    now, pauses = 100.0, []
+    for _ in range(5):
+        looks(way, now, now + 3, until(now + 1))
+        found = looks(way, now + 3, now + 60, until(10**6))
+        back = first(found, ill=False)
+        pauses.append(round(back - now - 3))
+        now = back
+    assert pauses == [3, 6, 12, 24, 24]
+    looks(way, now, now + 1000, until(10**6))
+    looks(way, now + 1000, now + 1003, until(now + 1000))
+    found = looks(way, now + 1003, now + 1020, until(10**6))
+    assert first(found, ill=False) == pytest.approx(now + 1006, abs=2 * STEP)
+
+
+class Programs:
+    """In place of the program that tells the cluster: each ends with a code, or hangs (None) until it is killed."""
+
+    def __init__(self, *codes):
+        self.codes, self.told = list(codes), []
+
+    def __call__(self, command, **_):
+        code = self.codes.pop(0) if self.codes else 0
+        self.told.append(command[1:])
+        program = SimpleNamespace(code=code, poll=lambda: program.code)
+        program.kill = lambda: setattr(program, "code", -9)
+        return program
+
+
+@pytest.fixture
+def told(agents, monkeypatch):
+    module = agents("told")
+
+    def made(*codes):
+        programs = Programs(*codes)
+        monkeypatch.setattr(module.subprocess, "Popen", programs)
+        return module.Told("haproxy_ha-cut-off"), programs
+
+    return made
+
+
+def tell(told, begin, end, value, delay="1s"):
+    for number in range(round((end - begin) / STEP)):
+        told.tell(begin + number * STEP, value, delay)
+
+
+@pytest.mark.parametrize("value", ["-1000", "0"])
+def test_what_is_so_is_told_once_and_again_each_minute(told, value):
+    told, programs = told()
+    tell(told, 0, 150, value)
+    assert programs.told == [["--name=haproxy_ha-cut-off", f"--update-both={value}", "--delay=1s"]] * 3
+
+
+def test_a_change_is_told_at_once(told):
+    told, programs = told()
+    tell(told, 0, 1, "0", "5s")
+    tell(told, 1, 1.3, "-1000")
+    tell(told, 1.3, 1.6, "0", "5s")
+    assert [words[1] for words in programs.told] == [f"--update-both={value}" for value in ("0", "-1000", "0")]
+
+
+def test_what_was_told_in_vain_is_told_again(told):
+    told, programs = told(1, None)
+    tell(told, 0, 12, "-1000")
+    assert len(programs.told) == 3  # refused, killed after five seconds, taken
+
+
+def test_time_in_which_nobody_could_hear_does_not_count(agents):
+    echoes = agents("echoes").Echoes(SimpleNamespace())
+    echoes.answered = {"192.0.2.1": 100.0}
+    echoes.stand_still(7.5)
+    assert echoes.answered == {"192.0.2.1": 107.5}
+
+
+def test_answers_of_others_are_no_answers(agents):
+    module = agents("echoes")
+    packets = []
+
+    def receive(size):
+        if not packets:
+            raise BlockingIOError
+        return packets.pop(0)
+
+    echoes = module.Echoes(SimpleNamespace(recvfrom=receive))
+    own = agents("reach").echo_request(echoes.identifier, 1)
+    header = bytes([0x45]) + bytes(19)
+    request, reply = header + own, header + b"\0" + own[1:]
+    packets += [(request, ("192.0.2.1", 0)), (b"", ("192.0.2.2", 0)), (header + b"\0" + bytes(7), ("192.0.2.3", 0)),
+                (reply, ("192.0.2.4", 0))]  # fmt: skip
+    echoes.hear(5.0)
+    assert echoes.answered == {"192.0.2.4": 5.0}
