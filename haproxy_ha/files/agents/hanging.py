@@ -18,7 +18,7 @@ from agent import Failure
 from systemd_unit import Unit, primitive
 
 ASK = 1.0  # seconds between two questions
-PATIENCE = 1.0  # seconds for an answer
+PATIENCE, MASTER = 0.8, 0.3  # seconds for an answer: its own, and then by way of its master
 MOST, WITHIN = 3, 60.0  # so many ends within so many seconds, and the cluster is to decide
 
 
@@ -61,20 +61,27 @@ def hangs(env, asks=True):
     found = worker.serving(known.main)
     if not found:
         return ""  # systemd starts it again
-    if not worker.is_stopped(found) and (not asks or runtime.is_heard(known.main, found.pid, PATIENCE)):
+    if worker.is_stopped(found):
+        judged = verdict.lasting(env, lambda env: _judge_stopped(found))
+    elif not asks or runtime.is_heard(known.main, found.pid, PATIENCE):
         return ""
-    judged = verdict.lasting(env, lambda env: _judge(known, found))
+    else:
+        judged = _judge_mute(env, known, found)
     return judged.reason if judged.hangs else ""
 
 
-def _judge(known, found):
+def _judge_stopped(found):
     now = worker.process(found.pid)
-    if not now or now.started != found.started:
-        return verdict.Verdict(agent.SUCCESS, "")  # another one serves by now
-    if worker.is_stopped(now):
-        return verdict.stopped(now)
-    word = runtime.Word(runtime.MUTE, "its master's socket", found.pid)
-    return verdict.judge_mute(now, known.main, known, listeners.table(), word)
+    same = now and now.started == found.started
+    return verdict.stopped(now) if same and worker.is_stopped(now) else verdict.Verdict(agent.SUCCESS, "")
+
+
+def _judge_mute(env, known, found):
+    """The newest worker may be one that still reads its configuration (HAProxy 3.1): the master says which one serves."""
+    word = runtime.ask(known.main, env["config"], time.monotonic() + MASTER)
+    if word.state != runtime.MUTE or word.worker != found.pid:
+        return verdict.Verdict(agent.SUCCESS, "")
+    return verdict.judge_mute(found, known.main, known, listeners.table(), word)
 
 
 def kill(pids):
