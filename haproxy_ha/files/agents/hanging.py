@@ -77,7 +77,7 @@ def _judge_stopped(found):
 
 
 def _judge_mute(env, known, found):
-    """The newest worker may be one that still reads its configuration (HAProxy 3.1): the master says which one serves."""
+    """The newest worker may still read its configuration (HAProxy 3.1): the master says which one serves."""
     word = runtime.ask(known.main, env["config"], time.monotonic() + MASTER)
     if word.state != runtime.MUTE or word.worker != found.pid:
         return verdict.Verdict(agent.SUCCESS, "")
