@@ -107,7 +107,7 @@ def test_a_reload_that_fails_takes_the_drained_server_back(balancer, apps):
         more = f"frontend other\n    bind 127.0.0.1:{holder.getsockname()[1]}\n    default_backend app\n"
         with pytest.raises(CommandExecutionError, match="did not start"):
             balancer.take([apps[0].line("a")], more)
-    assert balancer.status() == {"a": "UP", "b": "UP"}
+    assert words(balancer) == {"a": "UP", "b": "UP"}
     assert balancer.states.read_text() == runtime.NO_STATES
 
 
@@ -227,6 +227,39 @@ def test_what_a_killed_run_drained_is_found_and_put_back_and_an_operator_s_own_d
     assert pool.take_back(stranded.pool) == [("app", "b")]
     assert words(stranded) == {"a": "UP", "b": "UP", "c": "DRAIN"}
     assert pool.left_drained(stranded.pool) == pool.take_back(stranded.pool) == []
+
+
+@pytest.fixture
+def crowd():
+    """More requests than servers take, for as long as this lasts: ``crowd(ask)``."""
+    ended, clients = threading.Event(), []
+
+    def ask_on(ask):
+        while not ended.is_set():
+            ask()
+
+    def begin(ask):
+        clients.extend(threading.Thread(target=ask_on, args=[ask]) for _ in range(12))
+        for client in clients:
+            client.start()
+
+    yield begin
+    ended.set()
+    for client in clients:
+        client.join()
+
+
+def test_what_is_put_back_gets_some_of_the_requests_that_wait(machine, apps, crowd):
+    lines = [app.line(name, "check inter 200 maxconn 1") for name, app in zip("ab", apps, strict=False)]
+    apps[0].delay = apps[1].delay = 0.2
+    with begun(machine, lines) as balancer:
+        crowd(balancer.get)
+        assert waiting.wait_for(lambda: apps[1].requests, 5, 0.01)
+        killed_while_it_drains(balancer, lines[:1])
+        assert pool.take_back(balancer.pool) == [("app", "b")]
+        before = apps[1].requests
+        assert waiting.wait_for(lambda: apps[1].requests > before + 3, 5)
+        assert words(balancer) == {"a": "UP", "b": "UP"}
 
 
 def test_a_haproxy_that_was_reloaded_since_has_forgotten_the_drain_of_a_killed_run(stranded):

@@ -220,6 +220,11 @@ def _checked(row: Row) -> bool:
     return bool((int(row["srv_check_state"]) | int(row["srv_agent_state"])) & _CHECKED)
 
 
+def alive(rows: list[Row], servers: list[Server]) -> list[Server]:
+    """Those of some (backend, server) that are not down, drained or not."""
+    return [_key(row) for row in rows if _key(row) in servers and row["srv_op_state"] != _STOPPED]
+
+
 def drained(rows: list[Row], servers: list[Server]) -> list[Server]:
     """Those of some (backend, server) that get no new requests, because they are drained or in maintenance by hand."""
     return [_key(row) for row in rows if _key(row) in servers and _is(row, _BY_HAND | _DRAINED)]
