@@ -6,10 +6,7 @@ import subprocess
 
 import pytest
 
-from haproxy_ha_lib.haproxy import cfg
-from haproxy_ha_lib.nginx import conf as nginx
 from support import edge
-from support.pillars import build
 from support.place import requires_tools
 from support.service import free_port
 
@@ -73,20 +70,10 @@ def statuses(port, clients):
     return {status: found.count(status) for status in set(found)}
 
 
-def pool(port, printed, **changes):
-    """The formula's lines of a pool whose app server is this nginx."""
-    requests = nginx.requests(printed, 1024)
-    tree = {"mine": True, "app_servers": {"app-1": {"private_ip": "10.132.20.236", "port": port}}, **changes}
-    built = build(tree, mine={"app-1": {"nginx_requests": requests}})
-    assert built.errors == []
-    lines = next(one["lines"] for one in cfg.model(built) if one["name"] == "app_pool")
-    return [line.replace("10.132.20.236", "127.0.0.1").replace(" check", "") for line in lines]
-
-
 @pytest.mark.parametrize("has_queue", [True, False])
 def test_more_clients_than_nginx_can_take_get_their_answers_by_the_queue(tmp_path, has_queue):
     with serving(tmp_path) as (port, printed):
-        backends = {"app_pool": {"servers": [], "options": pool(port, printed, **{"haproxy:queue": has_queue})}}
+        backends = {"app_pool": {"servers": [], "options": edge.pool(port, printed, **{"haproxy:queue": has_queue})}}
         with edge.running(tmp_path, {"haproxy:backends": backends}, []) as ports:
             found = statuses(ports["http"], CLIENTS)
     assert (list(found) == ["200"]) is has_queue, found
@@ -96,7 +83,7 @@ def test_more_clients_than_nginx_can_take_get_their_answers_by_the_queue(tmp_pat
 def test_who_waits_for_too_long_is_answered_503(tmp_path):
     """Not by an empty answer, as HAProxy 2.6.16 did (its issue 2404)."""
     with serving(tmp_path) as (port, printed):
-        lines = [line.replace("queue 10s", "queue 200ms") for line in pool(port, printed)]
+        lines = [line.replace("queue 10s", "queue 200ms") for line in edge.pool(port, printed)]
         with edge.running(tmp_path, {"haproxy:backends": {"app_pool": {"servers": [], "options": lines}}}, []) as ports:
             found = statuses(ports["http"], CLIENTS)
     assert set(found) == {"200", "503"}

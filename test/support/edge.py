@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from haproxy_ha_lib.haproxy import cfg
+from haproxy_ha_lib.nginx import conf as nginx
 from haproxy_ha_lib.settings import build
+from support import pillars
 from support.pillars import DEFAULTS, changed
 from support.service import free_port
 
@@ -54,6 +56,15 @@ def running(directory: Path, changes: dict, servers: list[int], pem: Path | None
             yield {**ports, "pid": process.pid}
         finally:
             process.kill()
+
+
+def pool(port: int, printed: str, **changes) -> list[str]:
+    """The formula's lines of a pool whose app server has an nginx on this port, which prints this (``nginx -T``)."""
+    tree = {"mine": True, "app_servers": {"app-1": {"private_ip": "10.132.20.236", "port": port}}, **changes}
+    made = pillars.build(tree, mine={"app-1": {"nginx_requests": nginx.requests(printed, 1024)}})
+    assert made.errors == []
+    lines = next(one["lines"] for one in cfg.model(made) if one["name"] == "app_pool")
+    return [line.replace("10.132.20.236", "127.0.0.1").replace(" check", "") for line in lines]
 
 
 def _merged(own: dict, changes: dict) -> dict:

@@ -3,7 +3,7 @@
 import pytest
 
 from haproxy_ha_lib.haproxy import cfg
-from support.pillars import build, valid
+from support.pillars import build
 
 APPS = "haproxy_ha:app_servers"
 OF_PRIMARY = {"private_ip": "10.132.20.10", "public_ip": "203.0.113.21", "anchor_ip": "10.17.1.18"}
@@ -125,4 +125,6 @@ def test_a_machine_in_both_roles_is_a_load_balancer():
 
 def test_what_app_servers_say_is_nothing_to_each_other():
     mine = {**GOOD, "primary": OF_PRIMARY, "app-1": "?"}
-    assert valid(BARE, "app-2", metadata={"private_ip": "10.132.20.237"}, mine=mine)
+    built = build(BARE, "app-2", metadata={"private_ip": "10.132.20.237"}, mine=mine)
+    assert built.errors == [] and not [text for text in built.warnings if "app-1" in text]
+    assert list(built.app_servers) == ["app-1", "app-2"]
