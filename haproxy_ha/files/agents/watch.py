@@ -26,6 +26,7 @@ from told import Told  # noqa: E402
 from watched import Watched  # noqa: E402
 from way import Way  # noqa: E402
 
+ATTRIBUTE = "haproxy_ha-cut-off"  # as _utils/haproxy_ha_lib/cluster/objects.py has it
 STEP = 0.2  # seconds between two looks at the way
 LOOK = 0.5  # seconds between two looks at HAProxy
 STOOD_STILL = 0.6  # seconds without a look: what was to be heard meanwhile says nothing
@@ -102,7 +103,7 @@ class Look:
     def __init__(self, watched, addresses=(), echoes=None):
         self._watched = watched
         self._echoes = echoes or Echoes()
-        self._way, self.told, self._known = Way(), Told("haproxy_ha-cut-off"), Remembered()
+        self._way, self.told, self._known = Way(), Told(ATTRIBUTE), Remembered()
         self._gateway, self._routes_read = "", 0.0
         self._seen = {address: Seen(address, watched.directory) for address in addresses}
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from haproxy_ha_lib.cluster import objects
 from support.pillars import FORMULA
 
 AGENTS = FORMULA / "files" / "agents"
@@ -97,6 +98,10 @@ def test_what_flaps_has_to_stay_longer_each_time(way):
     looks(way, now + 1000, now + 1003, until(now + 1000))
     found = looks(way, now + 1003, now + 1020, until(10**6))
     assert first(found, ill=False) == pytest.approx(now + 1006, abs=2 * STEP)
+
+
+def test_what_is_told_is_what_the_cluster_is_configured_for(agents):
+    assert agents("watch").ATTRIBUTE == objects.CUT_OFF_ATTRIBUTE
 
 
 class Programs:
