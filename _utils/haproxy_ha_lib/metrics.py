@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.types import Tree
 
 
@@ -22,9 +23,9 @@ def lay_out(found: Tree) -> str:
     Return the text.
 
     found
-        What ``haproxy_ha_host.overview.find`` returned.
+        What ``haproxy_ha_host.overview.find`` returned. What is over and only remembered is nothing to look at.
     """
-    notes = list(dict.fromkeys(found["notes"]))
+    notes = list(dict.fromkeys(standing.present(found["notes"])))
     metrics = (
         _Metric("asked_timestamp_seconds", "When this was asked.", "", [("", found["time"])]),
         _Metric("notes", "How many things there are to look at.", "", [("", len(notes))]),

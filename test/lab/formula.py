@@ -30,10 +30,12 @@ def set_pillar(
     apps: Sequence[str] = APP_SERVERS,
     own: dict[str, dict] | None = None,
     monitoring: dict | None = None,
+    firewall: dict | None = None,
+    beside: dict | None = None,
 ) -> None:
     """The example's pillar for these hosts, with a response header that names the balancer, further lines of the
-    frontend, ``cluster``, ``nginx`` and ``monitoring`` laid over its sections of those names, and ``own`` keys of each
-    balancer."""
+    frontend, ``cluster``, ``nginx``, ``monitoring`` and ``firewall`` laid over its sections of those names, ``own``
+    keys of each balancer, and what is ``beside`` the formula's tree."""
     document = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
     tree = document["haproxy_ha"]
     tree["load_balancers"] = {
@@ -42,8 +44,8 @@ def set_pillar(
     tree["app_servers"] = {name: _addresses(name) for name in apps}
     tree["haproxy"] = {"frontends": {"http": {"options": [NAME_THE_BALANCER, *options]}}}
     tree["cluster"].update(cluster or {})
-    tree |= {"nginx": nginx or {}, "monitoring": monitoring or {}}
-    salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
+    tree |= {"nginx": nginx or {}, "monitoring": monitoring or {}, "firewall": firewall or {}}
+    salt.set_pillar(yaml.safe_dump({**document, **(beside or {})}, sort_keys=False))
 
 
 def _addresses(name: str) -> dict:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from lab import audit, salt
+from lab import audit, formula, salt
 from lab.machine import machine
 from lab.topology import BALANCERS, FLOATING_IP
 
@@ -49,6 +49,17 @@ def test_a_drill_shows_what_a_planned_move_and_a_kill_cost(drill):
     assert [trial["requests"] > 500 for trial in report["trials"]] == [True] * 3
     assert max(trial["gap"] for trial in report["trials"][:2]) < 0.5
     assert machine("master").read(page).count("<svg") == 3
+
+
+def test_a_minion_without_a_role_may_ask(drill):
+    formula.set_pillar(apps=["app-1"])
+    formula.apply()
+    assert salt.call("haproxy_ha.roles", target="app-2") == {"app-2": []}
+    state = drill(source="app-2", limit=2, seconds=15)
+    assert state["result"] is True, state
+    assert "All is well." in said(state)
+    formula.set_pillar()
+    formula.apply()
 
 
 def test_a_limit_that_is_exceeded_is_a_failure(drill):

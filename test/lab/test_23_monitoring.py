@@ -13,13 +13,14 @@ from lab import audit, cloud, formula, network, salt
 from lab.machine import machine
 from lab.shell import wait_for
 from lab.simulator import control
-from lab.topology import APP_SERVERS, BALANCERS, HOSTS
+from lab.topology import APP_SERVERS, BALANCERS, HOSTS, MINIONS
 from lab.traffic import ask
 from support import metrics
 
 pytestmark = pytest.mark.slow
 
 PORTS = (8405, 9664)
+NODE_PORT = 9100
 RULES = "/etc/prometheus/haproxy_ha.yml"
 DROP_IN = "/etc/systemd/system/ha_cluster_exporter.service.d/haproxy_ha.conf"
 FENCING = {"fencing": {"enabled": True}}
@@ -28,27 +29,36 @@ FENCING = {"fencing": {"enabled": True}}
 @pytest.fixture(scope="module")
 def prometheus(first_run) -> Iterator[None]:
     """A pair with metrics, and Prometheus on the master, by the page; its alerts wait for nothing."""
+    install("prometheus-node-exporter", *BALANCERS)
     apply()
     again = formula.apply()
     assert [state for run in again.values() for state in run.values() if state["changes"]] == []
-    master = machine("master")
-    master.run("apt-get", "-qq", "update")
-    master.run("apt-get", "-qq", "install", "--no-install-recommends", "prometheus")
+    install("prometheus", "master")
     configure(instances(BALANCERS))
     yield
-    master.run("systemctl", "disable", "--now", "prometheus")
+    machine("master").run("systemctl", "disable", "--now", "prometheus")
+    for name in BALANCERS:
+        machine(name).run("systemctl", "disable", "--now", "prometheus-node-exporter")
     formula.set_pillar()
     formula.apply()
 
 
-def apply(**cluster) -> None:
-    """The pillar of the page, and a run."""
-    formula.set_pillar(cluster=cluster, monitoring=metrics.PILLAR)
+def install(package: str, *names: str) -> None:
+    for name in names:
+        machine(name).run("apt-get", "-qq", "update")
+        machine(name).run("apt-get", "-qq", "install", "--no-install-recommends", package)
+
+
+def apply(firewall: bool = False, **cluster) -> None:
+    """The pillar of the page, its schedule in a hurry, and a run."""
+    [(name, job)] = metrics.SCHEDULE.items()
+    formula.set_pillar(cluster=cluster, monitoring=metrics.PILLAR, firewall={"enabled": firewall},
+                       beside={"schedule": {name: {**job, "seconds": 10}}})  # fmt: skip
     formula.apply()
 
 
 def instances(names) -> list[str]:
-    return [f"{HOSTS[name].private}:{port}" for name in names for port in PORTS]
+    return [f"{HOSTS[name].private}:{port}" for name in names for port in (*PORTS, NODE_PORT)]
 
 
 def configure(targets: list[str]) -> None:
@@ -90,7 +100,7 @@ def quiet() -> None:
 
 
 def test_a_pair_that_is_well_has_no_alert(prometheus):
-    wait_for("all targets", lambda: len(answer('up{pair="www"} == 1')) == len(BALANCERS) * len(PORTS), 60)
+    wait_for("all targets", lambda: len(answer('up{pair="www"} == 1')) == len(instances(BALANCERS)), 60)
     quiet()
 
 
@@ -125,6 +135,38 @@ def test_servers_that_are_down(prometheus):
     for name in APP_SERVERS:
         machine(name).run("systemctl", "start", "nginx")
     quiet()
+
+
+def test_a_frontend_that_somebody_has_closed(prometheus):
+    """HAProxy's own metrics call it up; what is to be looked at is told in words."""
+    one = machine(audit.passive())
+    told(one, "disable frontend http")
+    fires("ToLookAt")
+    assert [note for note in notes() if "closed by hand: frontend http" in note]
+    told(one, "enable frontend http")
+    quiet()
+
+
+def notes() -> list[str]:
+    """What there is to look at, by the load balancers' metrics."""
+    return [one["metric"]["note"] for one in answer("haproxy_ha_note == 1")]
+
+
+def test_the_formula_s_firewall_lets_those_pass_who_may_ask(prometheus):
+    install("ufw", *MINIONS)
+    apply(firewall=True)
+    for name in BALANCERS:
+        machine(name).run("ufw", "allow", str(NODE_PORT))
+        machine(name).run("ufw", "--force", "enable")
+    wait_for("all targets", lambda: len(answer('up{pair="www"} == 1')) == len(instances(BALANCERS)), 60)
+    quiet()
+    for port in PORTS:
+        url = f"http://{HOSTS['primary'].private}:{port}/metrics"
+        done = machine("app-1").run("curl", "--silent", "--max-time", "2", "--output", "/dev/null", url, check=False)
+        assert done.returncode == 28, done  # nobody answers
+    for name in BALANCERS:
+        machine(name).run("ufw", "disable")
+    apply()
 
 
 def test_an_haproxy_that_fails(prometheus):
@@ -205,10 +247,15 @@ def test_a_limit_that_is_reached(prometheus):
 @contextlib.contextmanager
 def limited(one) -> Iterator[None]:
     """HAProxy takes no more connections than somebody holds."""
-    told = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); s.sendall(b'{}\\n')"
-    one.run("python3", "-c", told.format("set maxconn global 1"))
+    told(one, "set maxconn global 1")
     yield
-    one.run("python3", "-c", told.format("set maxconn global 1000"))
+    told(one, "set maxconn global 1000")
+
+
+def told(one, command: str) -> None:
+    """Tell HAProxy something by hand."""
+    program = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
+    one.run("python3", "-c", f"{program}s.sendall(b'{command}\\n')")
 
 
 def test_a_resource_that_cannot_be_stopped(prometheus):

@@ -27,6 +27,11 @@ def test_what_is_to_be_looked_at_is_a_sample_each_once():
                         r'haproxy_ha_note{note="a \"quote\", a \\ and\na line"} 1']  # fmt: skip
 
 
+def test_what_is_over_and_only_remembered_is_nothing_to_look_at():
+    over = "1 failure is over and only remembered, the latest: start of haproxy on b"
+    assert samples(notes=[over])[1:] == ["haproxy_ha_notes 0"]
+
+
 def test_each_certificate_says_until_when_it_counts():
     ends = {"/etc/haproxy/certificates/www.pem": 1_800_000_000.0}
     assert samples(certificate_ends=ends)[2:] == [
