@@ -20,8 +20,13 @@ _CIPHERS = ":".join((
 _CIPHERSUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 _OPTIONS = {"bind": "prefer-client-ciphers ssl-min-ver TLSv1.2 no-tls-tickets", "server": "ssl-min-ver TLSv1.2"}
 
-FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-IP", "Forwarded")
-"""The headers by which proxies tell each other who asked; anybody can send them."""
+FORWARDED = (
+    "X-Forwarded- -m beg", "Forwarded", "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP",
+    "CF-Connecting-IP", "Fastly-Client-IP",
+)  # fmt: skip
+"""
+The headers by which proxies and CDNs tell whom they ask for (-For, -Proto, -Host, -User ...); anybody can send them.
+"""
 TRUSTED = "haproxy_ha_trusted"
 """The acl of those who may send them."""
 ANYBODY = "any"

@@ -32,7 +32,7 @@ def test_what_clients_say_of_themselves_is_removed_before_anything_looks_at_it()
 def test_who_is_trusted_may_say_on_whose_behalf_he_asks():
     lines = frontend({"haproxy:trust_forwarded_from": ["203.0.113.0/24", "2001:db8::/32", "192.0.2.1"]})
     assert "acl haproxy_ha_trusted src 203.0.113.0/24 2001:db8::/32 192.0.2.1" in lines
-    assert "http-request del-header X-Forwarded-For unless haproxy_ha_trusted" in lines
+    assert "http-request del-header X-Forwarded- -m beg unless haproxy_ha_trusted" in lines
     assert ("http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)] unless haproxy_ha_trusted "
             "{ req.hdr(X-Forwarded-Proto) -m found }") in lines  # fmt: skip
 
