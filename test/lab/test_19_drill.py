@@ -53,6 +53,7 @@ def test_a_drill_shows_what_a_planned_move_and_a_kill_cost(drill):
 
 def test_a_minion_without_a_role_may_ask(drill):
     formula.set_pillar(apps=["app-1"])
+    formula.apply("haproxy_ha.clean", target="app-2")
     formula.apply()
     assert salt.call("haproxy_ha.roles", target="app-2") == {"app-2": []}
     state = drill(source="app-2", limit=2, seconds=15)
