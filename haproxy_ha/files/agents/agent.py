@@ -114,7 +114,7 @@ class Environment:
             parameter.name: environ.get(f"OCF_RESKEY_{parameter.name}") or parameter.default
             for parameter in description.parameters
         }
-        self.parameters = description.parameters
+        self.parameters, self._parent = description.parameters, os.getppid()
         self.action = action
         self.instance = environ.get("OCF_RESOURCE_INSTANCE") or description.name
         self.check_level = number(environ.get("OCF_CHECK_LEVEL"), 0)
@@ -133,6 +133,11 @@ class Environment:
     def left(self):
         """Seconds until this action must have ended."""
         return max(0.0, self.deadline - time.monotonic())
+
+    def refuse_orphan(self):
+        """Raises when Pacemaker's executor has died: the cluster has looked anew, and waits for nothing of this."""
+        if os.getppid() != self._parent:
+            raise Failure(ERR_GENERIC, "Pacemaker's executor has died, and nobody waits for this any more")
 
     def seconds(self, name):
         """A parameter as a positive number of seconds; `10`, `10s` and `500ms` are accepted."""

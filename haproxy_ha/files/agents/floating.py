@@ -45,9 +45,15 @@ def start(env, mover):
     claim = Claim(env)
     claim.probe_writable(env["address"])
     partition = Partition(env)
+
+    def may_write():
+        env.refuse_orphan()
+        partition.stay_out()
+
     try:
-        mover.take(partition.a_node_was_lost, partition.stay_out)
+        mover.take(partition.a_node_was_lost, may_write)
     except StandBy as text:
+        env.refuse_orphan()
         agent.log(f"stands by: {text}")
         claim.stand_by(env["address"])
         return agent.SUCCESS
