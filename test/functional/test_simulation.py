@@ -4,7 +4,7 @@ import multiprocessing
 
 import pytest
 
-from simulation import history, scheduler
+from simulation import coverage, directed, history, scheduler
 from simulation.disturbances import KINDS, Disturbance
 from simulation.history import History
 from simulation.known import KNOWN
@@ -25,15 +25,52 @@ FOUND = {
 }  # fmt: skip
 
 
-def wrong(seed):
-    found = history.run(history.drawn_history(seed)).wrong
-    return f'make simulation DO="replay {seed}": {found}' if found else ""
+def happened(named):
+    """What a history is called, what is wrong with it, and what of the agents it has reached."""
+    name, drawn = named
+    outcome = history.run(drawn)
+    return name, outcome.wrong, outcome.seen, outcome.reached
+
+
+def all_happened(histories):
+    with multiprocessing.Pool(2) as pool:
+        return pool.map(happened, histories, chunksize=CHUNK)
 
 
 def test_whatever_happens_the_invariants_hold():
-    with multiprocessing.Pool(2) as pool:
-        found = pool.map(wrong, range(HISTORIES), chunksize=CHUNK)
-    assert [text for text in found if text] == []
+    drawn = [(f'make simulation DO="replay {seed}"', history.drawn_history(seed)) for seed in range(HISTORIES)]
+    assert [(name, wrong) for name, wrong, *_ in all_happened(drawn) if wrong] == []
+
+
+@pytest.fixture(scope="module")
+def directed_ones():
+    """Each disturbance in each state, and what was found."""
+    return all_happened([*directed.pairs(), *MENDED.items()])
+
+
+@pytest.mark.slow
+def test_each_disturbance_comes_in_each_state_and_is_borne(directed_ones):
+    assert [(name, wrong) for name, wrong, *_ in directed_ones if wrong] == []
+    seen = set().union(*(seen for _, _, seen, _ in directed_ones))
+    assert {(kind, state) for kind in KINDS for state in directed.STATES} - seen == set()
+
+
+@pytest.mark.slow
+def test_what_of_the_agents_is_not_reached_is_explained(directed_ones):
+    reached = set().union(*(reached for *_, reached in directed_ones))
+    assert coverage.unexplained(reached) == []
+
+
+def test_a_statement_that_is_not_reached_is_noticed():
+    everything = {(place.file, place.line) for place in coverage.places()}
+    [start] = {one for one in coverage.places() if (one.function, one.text) == ("start", "takeover.begin()")}
+    assert coverage.unexplained(everything) == []
+    left = everything - {(start.file, start.line)}
+    assert coverage.unexplained(left) == [f"floating.py:{start.line} start: takeover.begin()"]
+
+
+def test_what_is_explained_is_there():
+    assert coverage.unknown() == []
 
 
 @pytest.mark.parametrize("fix", KNOWN)
@@ -62,6 +99,9 @@ MENDED = {
     "a mark of a start that stood by, as the address was nobody's":
         History(3556, 2, (Disturbance(4.0, "power", 2, 2.0), Disturbance(6.0, "somebody assigns", 2, 24.0, "nobody"),
                           Disturbance(16.0, "deaf", 1, 44.0))),
+    "a start goes on whose executor has died, and stands by where nobody knows of it":
+        History(2752, 2, (Disturbance(82.0, "cut all", 2, 3.0, "peers+servers+clients"),
+                          Disturbance(91.0, "daemon dies", 2, 0.1, "execd"))),
     "what stands by is not found by a probe, and ended by nobody":
         History(4936, 2, (Disturbance(107.0, "cut private", 2, 16.0, "peers+servers"),
                           Disturbance(109.0, "maintenance", 2, 83.0),

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from simulation import history, scheduler
+from simulation import coverage, directed, history, scheduler
 from simulation.disturbances import KINDS
 from simulation.known import KNOWN
 from simulation.world import Setting
@@ -29,26 +29,47 @@ def main(argv: list[str]) -> int:
     replay = actions.add_parser("replay", help="one history by its seed, told; shrunk if it fails")
     replay.add_argument("seed", type=int)
     replay.add_argument("--without", choices=KNOWN, help="a fix that is taken out")
+    pairs = actions.add_parser("pairs", help="each disturbance in each state of the pair")
+    pairs.add_argument("--processes", type=int, default=2)
     known = actions.add_parser("known", help="each fix of the past taken out, until that is found")
     known.add_argument("--histories", type=int, default=2000)
     given = parser.parse_args(argv)
-    return {"run": run_many, "replay": replay_one, "known": find_known}[given.action](given)
+    return {"run": run_many, "pairs": run_pairs, "replay": replay_one, "known": find_known}[given.action](given)
 
 
 def run_many(given: argparse.Namespace) -> int:
     begin, seen, failed = time.monotonic(), Counter[tuple[str, str]](), []
+    reached: set[tuple[str, int]] = set()
     for seed, outcome, asked in outcomes(given.seed, given.histories, given.processes):
         seen.update(outcome.seen)
+        reached |= outcome.reached
         if outcome.wrong:
             failed.append(seed)
             print(f"seed {seed}: {outcome.wrong}", flush=True)
         last = asked
     print(f"{given.histories} histories in {time.monotonic() - begin:.0f} s, {len(failed)} failed; Pacemaker's programs"
           f" ran {last[0]} times in one process, {last[1]} answers were known")  # fmt: skip
-    print(table(seen))
+    print(table(seen), *coverage.shares(reached), sep="\n")
     if failed:
         tell(history.shrink(history.drawn_history(failed[0])))
     return bool(failed)
+
+
+def run_pairs(given: argparse.Namespace) -> int:
+    """Each disturbance in each state of the pair."""
+    failed, reached = 0, set[tuple[str, int]]()
+    with multiprocessing.Pool(given.processes) as pool:
+        for found, outcome in pool.imap_unordered(named, [found for _, found in directed.pairs()], chunksize=5):
+            reached |= outcome.reached
+            if outcome.wrong:
+                failed += 1
+                print(found, outcome.wrong, flush=True)
+    print(*coverage.shares(reached), *coverage.unexplained(reached), sep="\n")
+    return bool(failed)
+
+
+def named(found: history.History) -> tuple[history.History, history.Outcome]:
+    return found, history.run(found)._replace(story=[])
 
 
 def outcomes(first: int, number: int, processes: int) -> Iterator[tuple[int, history.Outcome, tuple[int, int]]]:

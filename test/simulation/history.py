@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from simulation import programs
 from simulation.disturbances import KINDS, Disturbance, draw
 from simulation.invariants import CALM, Watch
 from simulation.world import Setting, Violation, World
@@ -32,6 +33,7 @@ class Outcome(NamedTuple):
     seen: set[tuple[str, str]]
     moves: int
     calls: int
+    reached: frozenset[tuple[str, int]]
 
 
 def drawn_history(seed: int) -> History:
@@ -40,7 +42,9 @@ def drawn_history(seed: int) -> History:
     return History(seed, number, tuple(draw(source, number, source.choice((1, 3, 8)), SPAN)))
 
 
-def run(history: History, setting: Setting = NOW) -> Outcome:
+def run(history: History, setting: Setting = NOW, look: Callable[[World, Watch], None] | None = None) -> Outcome:
+    """Lets a history happen; `look` is called when it begins."""
+    programs.REACHED.clear()
     world = World(history.seed, history.nodes, setting)
     watch = Watch(world, CALM_BEFORE)
     last = CALM_BEFORE
@@ -51,13 +55,15 @@ def run(history: History, setting: Setting = NOW) -> Outcome:
     wrong = ""
     try:
         world.begin()
+        if look:
+            look(world, watch)
         world.kernel.run(last + CALM_AFTER)
         watch.well()
     except Violation as violation:
         wrong = str(violation)
     finally:
         world.end()
-    return Outcome(wrong, world.story, watch.seen, watch.moves, watch.calls)
+    return Outcome(wrong, world.story, watch.seen, watch.moves, watch.calls, frozenset(programs.REACHED))
 
 
 def start(world: World, watch: Watch, one: Disturbance) -> None:

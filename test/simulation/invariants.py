@@ -159,7 +159,8 @@ class Watch:
         """Whoever stands by waits longer for an answer than a start that knows nothing."""
         network, since = self._world.network, self._stood.get(taker.name, -STOOD)
         patience = PATIENCE[self._world.kernel.now - since < STOOD]
-        if {taker.name, owner.name if owner else ""} & network.loss.keys():
+        recent = [one for moment, one in self.past if self._world.kernel.now - moment < STOOD]
+        if any(one.kind == "loss" for one in (*self.active, *recent)):
             return False
         return network.both_ways(taker.name, "clients") and not (owner and network.trip(taker, owner) > patience)
 
@@ -212,9 +213,9 @@ class Watch:
         failed = [one for entries in history.values() for one in entries.values() if one.failed and self._counts(one)]
         if failed:
             self._violated(f"{name}: {failed[0].task} of {failed[0].resource} has failed ({failed[0].rc})")
-        # After a crash the attribute manager may know of failures that the CIB, and so the scheduler, does not.
-        marks = [*node.attributes[name], *(mark for mark in node.attrd[name] if mark.startswith("haproxy_ha"))]
-        left = [mark for mark in marks if mark.startswith(MARKS)]
+        # Of failures before a crash only the attribute manager knows: they end, and are cleared by nobody.
+        marks = [mark for mark in MARKS if not (node.crashed and "fail" in mark)]
+        left = [mark for mark in node.attrd[name] if mark.startswith(tuple(marks))]
         if left:
             self._violated(f"{name} has the mark {left[0]}")
         if runs(node, "FloatIP") != owns:

@@ -32,7 +32,7 @@ class Node:
         self.leaving = self.left_clean = self.gone = False
         self.rate, self.wrong_by = 1.0, 0.0
         self._read = (world.kernel.now, 1000.0)
-        self.attrd_down = self.erased = False
+        self.attrd_down = self.erased = self.crashed = False
         self.config = config
         self.known = set(config.nodes)
         self.attrd: dict[str, dict[str, str]] = {name: {} for name in config.nodes}
@@ -142,6 +142,7 @@ class Node:
                 self.partition.erase(self)
             return
         self.corosync = self.pacemaker = False
+        self.crashed = True
         self.erased = daemon != "corosync"
         own = dict(self.attrd[self.name]) if self.erased else {}
         self.executor.abandon(heard=daemon == "controld")

@@ -77,6 +77,8 @@ def handed_in(node: Node) -> tuple[dict[str, Any], dict[str, Any]]:
         "http.client": client,
     }  # fmt: skip
 
+    files_os.getppid = lambda: 1000 if kernel.current.owner.heard else 1  # type: ignore[union-attr]
+
     def say(text: str, file: Any = None) -> None:
         process = kernel.current.owner  # type: ignore[union-attr]
         if not process.heard:

@@ -7,6 +7,7 @@ read from the tree, and the rest is Python's own.
 
 from __future__ import annotations
 
+import ast
 import builtins
 import functools
 import importlib
@@ -47,7 +48,26 @@ def code(name: str, text: str, edits: tuple[tuple[str, str], ...] = ()) -> Any:
         if old not in text:
             raise LookupError(f"{name} does not hold {old!r}")
         text = text.replace(old, new)
-    return compile(text, name, "exec")
+    return compile(marked(name, ast.parse(text, name)), name, "exec")
+
+
+REACHED: set[tuple[str, int]] = set()
+"""File and line of each statement that has been reached."""
+
+
+def marked(name: str, tree: ast.Module) -> ast.Module:
+    """Before each statement of a function one that tells that it is reached; what it does stays as it is."""
+    for parent in [node for node in ast.walk(tree) if not isinstance(node, (ast.Module, ast.ClassDef))]:
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(parent, field, None)
+            if isinstance(block, list):
+                setattr(parent, field, [one for statement in block for one in (mark(name, statement), statement)])
+    return ast.fix_missing_locations(tree)
+
+
+def mark(name: str, statement: ast.stmt) -> ast.stmt:
+    [found] = ast.parse(f"__reached__.add(({name!r}, {statement.lineno}))").body
+    return ast.increment_lineno(found, statement.lineno - 1)
 
 
 class Programs:
@@ -65,7 +85,7 @@ class Programs:
     ) -> None:
         self._handed_in, self._edits, self._texts = handed_in, edits, texts
         self._modules: dict[str, Any] = {}
-        self._builtins = {**vars(builtins), **functions, "__import__": self._import}
+        self._builtins = {**vars(builtins), **functions, "__import__": self._import, "__reached__": REACHED}
 
     def program(self, name: str) -> Any:
         """An agent, or a module of the agents."""
