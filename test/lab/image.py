@@ -38,7 +38,7 @@ ARCHIVE_PACKAGES = """
 nginx haproxy pacemaker pacemaker-cli-utils corosync crmsh resource-agents chrony ufw nftables iptables libxml2-utils
 corosync-qdevice corosync-qnetd prometheus-hacluster-exporter
 """.split()
-MONITORING_PACKAGES = ["prometheus"]  # what asks for metrics, and promtool
+MONITORING_PACKAGES = ["prometheus", "prometheus-node-exporter"]  # what asks for metrics, promtool, metrics of files
 PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
 SSH_PACKAGES = ["openssh-client", "openssh-server"]  # for hosts without a minion
 UPGRADING_PACKAGES = ["unattended-upgrades", "needrestart"]  # what upgrades a host by itself
