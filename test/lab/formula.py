@@ -32,17 +32,18 @@ def set_pillar(
     monitoring: dict | None = None,
     firewall: dict | None = None,
     beside: dict | None = None,
+    frontends: dict | None = None,
 ) -> None:
     """The example's pillar for these hosts, with a response header that names the balancer, further lines of the
-    frontend, ``cluster``, ``nginx``, ``monitoring`` and ``firewall`` laid over its sections of those names, ``own``
-    keys of each balancer, and what is ``beside`` the formula's tree."""
+    frontend, other ``frontends``, ``cluster``, ``nginx``, ``monitoring`` and ``firewall`` laid over its sections of
+    those names, ``own`` keys of each balancer, and what is ``beside`` the formula's tree."""
     document = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
     tree = document["haproxy_ha"]
     tree["load_balancers"] = {
         name: {**_addresses(name), "anchor_ip": HOSTS[name].anchor, **(own or {}).get(name, {})} for name in balancers
     }
     tree["app_servers"] = {name: _addresses(name) for name in apps}
-    tree["haproxy"] = {"frontends": {"http": {"options": [NAME_THE_BALANCER, *options]}}}
+    tree["haproxy"] = {"frontends": {"http": {"options": [NAME_THE_BALANCER, *options]}, **(frontends or {})}}
     tree["cluster"].update(cluster or {})
     tree |= {"nginx": nginx or {}, "monitoring": monitoring or {}, "firewall": firewall or {}}
     salt.set_pillar(yaml.safe_dump({**document, **(beside or {})}, sort_keys=False))

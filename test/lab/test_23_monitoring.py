@@ -23,6 +23,7 @@ PORTS = (8405, 9664)
 NODE_PORT = 9100
 RULES = "/etc/prometheus/haproxy_ha.yml"
 DROP_IN = "/etc/systemd/system/ha_cluster_exporter.service.d/haproxy_ha.conf"
+SECOND = {"second": {"bind": ["anchor:8081"], "default_backend": "app_pool"}}
 FENCING = {"fencing": {"enabled": True}}
 
 
@@ -49,11 +50,11 @@ def install(package: str, *names: str) -> None:
         machine(name).run("apt-get", "-qq", "install", "--no-install-recommends", package)
 
 
-def apply(firewall: bool = False, **cluster) -> None:
+def apply(firewall: bool = False, frontends: dict | None = None, **cluster) -> None:
     """The pillar of the page, its schedule in a hurry, and a run."""
     [(name, job)] = metrics.SCHEDULE.items()
     formula.set_pillar(cluster=cluster, monitoring=metrics.PILLAR, firewall={"enabled": firewall},
-                       beside={"schedule": {name: {**job, "seconds": 10}}})  # fmt: skip
+                       frontends=frontends, beside={"schedule": {name: {**job, "seconds": 10}}})  # fmt: skip
     formula.apply()
 
 
@@ -139,12 +140,14 @@ def test_servers_that_are_down(prometheus):
 
 def test_a_frontend_that_somebody_has_closed(prometheus):
     """HAProxy's own metrics call it up; what is to be looked at is told in words."""
+    apply(frontends=SECOND)
     one = machine(audit.passive())
-    told(one, "disable frontend http")
+    told(one, "disable frontend second")
     fires("ToLookAt")
-    assert [note for note in notes() if "closed by hand: frontend http" in note]
-    told(one, "enable frontend http")
+    assert [note for note in notes() if "closed by hand: frontend second" in note]
+    told(one, "enable frontend second")
     quiet()
+    apply()
 
 
 def notes() -> list[str]:
@@ -170,7 +173,8 @@ def test_the_formula_s_firewall_lets_those_pass_who_may_ask(prometheus):
 
 
 def test_an_haproxy_that_fails(prometheus):
-    machine(audit.passive()).run("pkill", "-STOP", "--newest", "--exact", "haproxy")
+    """A listener that is gone: one that hangs is ended, and starts again, before the cluster knows."""
+    machine(audit.passive()).run("ss", "--kill", "state", "listening", "sport = :80")
     fires("ResourceFailed")
     quiet()
 
@@ -313,6 +317,6 @@ def test_without_the_key_nothing_of_it_stays(prometheus):
     for name in BALANCERS:
         host = machine(name)
         assert host.run("ls", DROP_IN, check=False).stdout == ""
-        assert "prometheus" not in host.run("dpkg", "--list").stdout
+        assert "prometheus-hacluster-exporter" not in host.run("dpkg", "--list").stdout
         listening = host.run("ss", "-Htln").stdout
         assert not [port for port in PORTS if f":{port} " in listening]
