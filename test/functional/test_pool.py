@@ -256,10 +256,32 @@ def test_what_is_put_back_gets_some_of_the_requests_that_wait(machine, apps, cro
         crowd(balancer.get)
         assert waiting.wait_for(lambda: apps[1].requests, 5, 0.01)
         killed_while_it_drains(balancer, lines[:1])
+        assert waiting.wait_for(lambda: not sessions(balancer, "b"), 5, 0.01)
         assert pool.take_back(balancer.pool) == [("app", "b")]
         before = apps[1].requests
         assert waiting.wait_for(lambda: apps[1].requests > before + 3, 5)
         assert words(balancer) == {"a": "UP", "b": "UP"}
+
+
+def sessions(balancer, name):
+    return runtime.busy(balancer.haproxy.ask("show stat"), [("app", name)])
+
+
+def test_whoever_is_served_while_a_server_is_put_back_goes_on(machine, apps):
+    """Maintenance would end sessions with on-marked-down."""
+    lines = [app.line(name, "on-marked-down shutdown-sessions") for name, app in zip("ab", apps, strict=False)]
+    apps[0].delay = apps[1].delay = 2.0
+    answers = []
+    with begun(machine, lines) as balancer:
+        clients = [threading.Thread(target=lambda: answers.append(balancer.get())) for _ in range(2)]
+        for client in clients:
+            client.start()
+        assert waiting.wait_for(lambda: apps[1].requests, 5, 0.01)
+        killed_while_it_drains(balancer, lines[:1])
+        assert pool.take_back(balancer.pool) == [("app", "b")]
+        for client in clients:
+            client.join()
+    assert answers == [200, 200]
 
 
 def test_a_haproxy_that_was_reloaded_since_has_forgotten_the_drain_of_a_killed_run(stranded):

@@ -103,9 +103,12 @@ def _set_state(pool: Pool, servers: list[Server], state: str) -> str:
 def _put_back(pool: Pool, servers: list[Server]) -> None:
     """
     Out of a drain alone HAProxy gives a server none of the requests that wait, for as long as any do (2.6, tried); out
-    of maintenance it does. One that is down would count as up for a moment after that.
+    of maintenance it does. One that is down would count as up for a moment after that, and maintenance may end the
+    sessions of one that has any (on-marked-down).
     """
-    _set_state(pool, runtime.alive(_current(pool), servers), "maint")
+    alive = runtime.alive(_current(pool), servers)
+    busy = runtime.busy(pool.haproxy.ask("show stat"), alive)
+    _set_state(pool, [server for server in alive if server not in busy], "maint")
     _set_state(pool, servers, "ready")
 
 
