@@ -47,21 +47,13 @@ class Agents:
         """The text of each file of the agents, by its name."""
         names = versions.names(self._listed(versions.FOLDER))
         sources = {name: self.minion.formula_text(f"files/agents/{name}") for name in names}
-        sources.update(self._shared_sources())
+        # What is shared stands beside these modules: the guard has compared them with what the file server has.
+        sources.update({versions.shared_name(path): _module_text(path) for path in versions.SHARED})
         lacking = versions.absent(sources)
         if lacking:
             who = ", ".join(f"{module}.py, which {' and '.join(by)} needs" for module, by in lacking.items())
             raise CommandExecutionError(f"salt://{versions.FOLDER} has no {who}; new files are listed after 20 s")
         return sources
-
-    def _shared_sources(self) -> dict[str, str]:
-        """Of the same file server where it has them, so that they fit; an extension brings them with its modules."""
-        is_served = {*versions.SHARED} <= {*self._listed("_utils")}
-        text = self._served_text if is_served else _module_text
-        return {versions.shared_name(path): text(path) for path in versions.SHARED}
-
-    def _served_text(self, path: str) -> str:
-        return self.minion.file_server_text(f"salt://{path}")
 
     def _listed(self, below: str) -> list[str]:
         return self.minion.salt["cp.list_master"](self.minion.environment, below)
