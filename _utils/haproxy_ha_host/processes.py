@@ -40,6 +40,13 @@ def command_line(pid: int) -> list[str]:
     return []
 
 
+def directory(pid: int) -> str:
+    """The directory that a process is in (str), the root's if nobody tells."""
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/cwd")
+    return "/"
+
+
 def children(pid: int) -> set[int]:
     """The processes whose parent is ``pid`` (set of int)."""
     found = set()

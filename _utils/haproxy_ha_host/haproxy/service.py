@@ -17,15 +17,17 @@ def read_by_unit(unit: str) -> list[str]:
     known = command.variables(shown.get("Environment", ""))
     for path in re.findall(r"^(/.*?)(?: \(ignore_errors=\w+\))?$", shown.get("EnvironmentFiles", ""), re.MULTILINE):
         known |= command.variables(files.text(path) or "")
-    return command.read(command.words_of(shown.get("ExecStart", ""), known))
+    directory = shown.get("WorkingDirectory", "").lstrip("!-") or "/"
+    return command.read(command.words_of(shown.get("ExecStart", ""), known), directory)
 
 
-_ASKED = ("ExecStart", "Environment", "EnvironmentFiles")
+_ASKED = ("ExecStart", "Environment", "EnvironmentFiles", "WorkingDirectory")
 
 
 def read_by_process(unit: str) -> list[str]:
     """Those (list of str) that the process has read which runs, and reads again at a reload; empty without one."""
-    return command.read(processes.command_line(units.main_pid(unit)))
+    main = units.main_pid(unit)
+    return command.read(processes.command_line(main), processes.directory(main))
 
 
 def obstacle(unit: str, cfg: str) -> str:

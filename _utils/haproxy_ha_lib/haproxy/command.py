@@ -39,11 +39,22 @@ def words_of(shown: str, known: Mapping[str, str]) -> list[str]:
     return words
 
 
-def read(words: Sequence[str]) -> list[str]:
-    """The files and directories (list of str) that HAProxy reads its configuration from (haproxy(1))."""
-    named = [value for word, value in zip(words, words[1:], strict=False) if word == "-f"]
+def read(words: Sequence[str], directory: str) -> list[str]:
+    """
+    The files and directories (list of str) that HAProxy reads its configuration from (haproxy(1)).
+
+    words
+        Its command line.
+    directory
+        Where it is started (str), of which ``-C`` may name another.
+    """
+    named = _values(words, "-f")
     rest = words[words.index("--") + 1 :] if "--" in words else []
-    return [posixpath.join("/", path) for path in [*named, *rest]]
+    return [posixpath.join(directory, *_values(words, "-C"), path) for path in [*named, *rest]]
+
+
+def _values(words: Sequence[str], option: str) -> list[str]:
+    return [value for word, value in zip(words, words[1:], strict=False) if word == option]
 
 
 def takes(path: str, file: str) -> bool:

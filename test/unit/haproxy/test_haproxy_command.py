@@ -20,12 +20,21 @@ USUAL = 'CONFIG=/etc/haproxy/haproxy.cfg PIDFILE=/run/haproxy.pid "EXTRAOPTS=-S 
 ])
 def test_a_service_reads_what_its_variables_say(own, read):
     known = {**command.variables(USUAL), **command.variables(own)}
-    assert command.read(command.words_of(DEBIAN, known)) == read
+    assert command.read(command.words_of(DEBIAN, known), "/") == read
 
 
 def test_a_variable_in_braces_is_a_part_of_a_word():
     shown = "{ path=/h ; argv[]=/h -f ${DIR}/haproxy.cfg $NONE ; ignore_errors=no ; }"
     assert command.words_of(shown, {"DIR": "/a b"}) == ["/h", "-f", "/a b/haproxy.cfg"]
+
+
+@pytest.mark.parametrize("words, read", [
+    ("-f haproxy.cfg", ["/srv/haproxy.cfg"]),
+    ("-C /etc/haproxy -f haproxy.cfg -f /a.cfg", ["/etc/haproxy/haproxy.cfg", "/a.cfg"]),
+    ("-C conf -f haproxy.cfg", ["/srv/conf/haproxy.cfg"]),
+])
+def test_a_relative_path_is_one_of_the_directory_that_haproxy_is_in(words, read):
+    assert command.read(words.split(), "/srv") == read
 
 
 def test_a_unit_that_starts_nothing_has_no_words():
