@@ -104,6 +104,50 @@ def test_what_is_told_is_what_the_cluster_is_configured_for(agents):
     assert agents("watch").ATTRIBUTE == objects.CUT_OFF_ATTRIBUTE
 
 
+@pytest.fixture
+def keeper(agents, monkeypatch, tmp_path):
+    """One whose HAProxy hangs at each look: looks at a moment, and tells whether it killed."""
+    hanging, killed, state = agents("hanging"), [], SimpleNamespace(wanted=True, asked=True)
+    failure = agents("agent").Failure(1, "no answer")
+
+    def ask(env):
+        if not state.asked:
+            raise failure
+        return "primary", None
+
+    unit = SimpleNamespace(stop_flag=str(tmp_path / "stopping"), processes=lambda: [7])
+    monkeypatch.setattr(hanging, "hangs", lambda env, asks: "it hangs")
+    monkeypatch.setattr(hanging, "kill", killed.append)
+    monkeypatch.setattr(hanging, "Unit", lambda env: unit)
+    monkeypatch.setattr(hanging.cluster, "ask", ask)
+    monkeypatch.setattr(hanging.intent, "is_expected_to_run", lambda *_: state.wanted)
+    made = hanging.Keeper()
+
+    def look(moment):
+        monkeypatch.setattr(hanging.time, "monotonic", lambda: moment)
+        before = len(killed)
+        assert bool(made.look(None)) == (len(killed) > before)
+        return len(killed) > before
+
+    return SimpleNamespace(look=look, state=state, stop_flag=tmp_path / "stopping")
+
+
+def test_what_hangs_again_and_again_is_left_to_the_cluster(keeper):
+    assert [keeper.look(moment) for moment in (100, 110, 120, 130, 159, 161)] == [True, True, True, False, False, True]
+
+
+def test_nothing_is_killed_that_is_to_stop_or_that_nobody_can_ask_about(keeper):
+    keeper.state.wanted = False  # in standby, in maintenance
+    assert not keeper.look(100)
+    keeper.state.wanted, keeper.state.asked = True, False
+    assert not keeper.look(101)
+    keeper.state.asked = True
+    keeper.stop_flag.touch()
+    assert not keeper.look(102)
+    keeper.stop_flag.unlink()
+    assert keeper.look(103)
+
+
 class Programs:
     """In place of the program that tells the cluster: each ends with a code, or hangs (None) until it is killed."""
 
