@@ -18,7 +18,12 @@ SAID = {
     "X-Forwarded-Port": "443", "X-Real-IP": "192.0.2.66", "Forwarded": "for=192.0.2.66;proto=https",
     "X-Forwarded-User": "evil", "X-Forwarded-Ssl": "on", "X-Client-IP": "192.0.2.66",
     "X-Cluster-Client-IP": "192.0.2.66", "True-Client-IP": "192.0.2.66", "CF-Connecting-IP": "192.0.2.66",
-    "Fastly-Client-IP": "192.0.2.66",
+    "Fastly-Client-IP": "192.0.2.66", "Client-IP": "192.0.2.66", "DO-Connecting-IP": "192.0.2.66",
+    "WL-Proxy-Client-IP": "192.0.2.66", "X-Azure-ClientIP": "192.0.2.66", "X-ProxyUser-Ip": "192.0.2.66",
+    "CF-Connecting-IPv6": "192.0.2.66", "X-Remote-Addr": "192.0.2.66", "CloudFront-Viewer-Address": "192.0.2.66:1",
+    "X-Forwarded": "for=192.0.2.66", "Forwarded-For": "192.0.2.66", "X-Original-Forwarded-For": "192.0.2.66",
+    "CloudFront-Forwarded-Proto": "evil", "X-Scheme": "evil", "X-Url-Scheme": "evil", "Front-End-Https": "evil",
+    "CF-Visitor": "evil", "Proxy": "http://evil.example.com",
 }  # fmt: skip
 LIAR = b"GET / HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in SAID.items()).encode() + CLOSE
 
@@ -61,6 +66,45 @@ def test_however_often_and_in_whatever_case_it_says_so(server, tmp_path):
     with edge.running(tmp_path, {}, [server.port]) as ports:
         edge.ask(ports["http"], f"GET / HTTP/1.1\r\n{lines}".encode() + CLOSE)
     assert "192.0.2.66" not in str(server.requests) and "evil" not in str(server.requests)
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_underscores_are_no_way_round(name, server, tmp_path):
+    """WSGI, CGI and what is made like them take X_Real-IP for X-Real-IP."""
+    spelt = {name.replace("-", "_"), name.replace("-", "_", 1), "_".join(name.rsplit("-", 1))}
+    lines = "".join(f"{one}: {SAID[name]}\r\n" for one in sorted(spelt))
+    with edge.running(tmp_path, {}, [server.port]) as ports:
+        edge.ask(ports["http"], f"GET / HTTP/1.1\r\n{lines}".encode() + CLOSE)
+    assert set(server.headers()) == {"host", "x-forwarded-for", "x-forwarded-proto", "connection"}
+
+
+WEBSOCKET = b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+HOPS = {
+    "close, X-Forwarded-For, X-Forwarded-Proto": (b"", "close"), "x-forwarded-for": (b"", "close"),
+    "Upgrade": (b"", "close"), "Upgrade, X-Forwarded-For": (WEBSOCKET, "upgrade"),
+    "keep-alive,UPGRADE ,x-forwarded-proto": (WEBSOCKET, "upgrade"), "X-Upgrade": (WEBSOCKET, "close"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", HOPS)
+def test_no_client_has_the_next_proxy_take_away_what_haproxy_says(said, server, tmp_path):
+    more, right = HOPS[said]
+    request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: " + said.encode() + b"\r\n" + more + b"\r\n"
+    with edge.running(tmp_path, {}, [server.port]) as ports:
+        edge.ask(ports["http"], request, 2)
+    assert server.headers()["connection"] == right
+    assert server.headers()["x-forwarded-for"] == "127.0.0.1"
+
+
+def test_no_client_talks_to_a_server_past_haproxy_by_h2c(server, tmp_path):
+    """A server that takes it up would get all further requests, and what they say, as they are."""
+    request = (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: %s\r\n"
+               b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n")  # fmt: skip
+    with edge.running(tmp_path, {}, [server.port]) as ports:
+        for words in (b"h2c", b"H2C", b"h2c, websocket", b"foo\r\nUpgrade: h2c"):
+            edge.ask(ports["http"], request % words, 2)
+    assert len(server.requests) >= 2
+    assert not [request for request in server.requests if b"h2c" in request.lower() or b"upgrade" in request.lower()]
 
 
 def test_over_tls_the_application_knows_it(server, pems, tmp_path):
@@ -142,15 +186,25 @@ def drip(port, head, seconds):
         connection.settimeout(0.2)
         while time.monotonic() - began < seconds:
             try:
-                return connection.recv(65536), time.monotonic() - began
+                answer = connection.recv(65536)
+                if not answer.startswith(b"HTTP/1.1 100"):
+                    return answer, time.monotonic() - began
             except TimeoutError:
                 connection.sendall(b"x")
         return b"", time.monotonic() - began
 
 
-def test_a_body_that_does_not_come_occupies_no_app_server(server, tmp_path):
+@pytest.mark.parametrize("said", [
+    b"", b"Upgrade: x\r\n", b"Connection: upgrade\r\n" + WEBSOCKET, b"Content-Type: application/grpc\r\n",
+    b"Expect: 100-continue\r\n",
+])  # fmt: skip
+@pytest.mark.parametrize("length", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
+def test_a_body_that_does_not_come_occupies_no_app_server(said, length, server, tmp_path):
+    """Whatever the request calls itself."""
+    head = b"POST /form HTTP/1.1\r\nHost: x\r\n" + said + length + b"\r\n\r\n"
+    head += b"3e8\r\n" if b"chunked" in length else b""
     with edge.running(tmp_path, {"haproxy:body_timeout": "1s"}, [server.port]) as ports:
-        answer, taken = drip(ports["http"], SLOW, 8)
+        answer, taken = drip(ports["http"], head, 8)
         assert answer.startswith(b"HTTP/1.1 408") and taken < 4
         assert server.requests == []
 
@@ -161,14 +215,17 @@ def test_without_a_time_it_does(server, tmp_path):
         assert len(server.requests) == 1
 
 
+GRPC = b"POST /grpc HTTP/1.1\r\nHost: x\r\nContent-Type: application/grpc+proto\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 @pytest.mark.parametrize("head", [
-    b"POST /grpc HTTP/1.1\r\nHost: x\r\nContent-Type: application/grpc+proto\r\nTransfer-Encoding: chunked\r\n\r\n",
-    b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    GRPC, b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n" + WEBSOCKET + b"\r\n",
     b"GET /poll HTTP/1.1\r\nHost: x\r\n\r\n",
 ])  # fmt: skip
 def test_streams_websockets_and_long_polls_reach_it_at_once(head, server, tmp_path):
-    with edge.running(tmp_path, {"haproxy:body_timeout": "10s"}, [server.port]) as ports:
+    """gRPC where a server speaks HTTP/2; what it is to a site is not looked at."""
+    changes = {"haproxy:body_timeout": "10s", "haproxy:sections": {"defaults rpc": ["default-server proto h2"]}}
+    with edge.running(tmp_path, changes, [server.port]) as ports:
         began = time.monotonic()
         with socket.create_connection(("127.0.0.1", ports["http"]), 5) as connection:
             connection.sendall(head)

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from haproxy_ha_host import waiting
-from support import edge, http2
+from support import downgrade, edge, http2
 from support.place import requires_tools
 
 pytestmark = requires_tools("haproxy", "nginx")
@@ -158,7 +158,7 @@ DOWNGRADE = {
     "lines in a value": second((b"x", b"y\r\ntransfer-encoding: chunked"), body=CHUNKED),
     "a line feed in a value": second((b"x", b"y\ntransfer-encoding: chunked"), body=CHUNKED),
     "a carriage return in a value": second((b"x", b"y\rtransfer-encoding: chunked"), body=CHUNKED),
-    "a NUL in a value": second((b"x", b"y\0"), body=CHUNKED),
+    "a NUL in a value": second((b"content-length", b"0\0"), body=INNER),
     "a whole request in a value": second((b"x", b"y\r\n\r\n" + INNER)),
     "lines in a name": second((b"x: y\r\ntransfer-encoding", b"chunked"), body=CHUNKED),
     "a colon in a name": second((b"transfer-encoding: chunked\r\nx", b"y"), body=CHUNKED),
@@ -311,3 +311,15 @@ def test_the_test_sees_a_request_that_hides(careless, nginx):
     test_no_request_hides_in_another("length: of a body that nobody wants (CL.0)", careless, nginx)
     with pytest.raises(AssertionError, match="smuggled"):
         test_no_request_hides_in_another("length: hidden by an underscore", careless, nginx)
+
+
+@pytest.mark.parametrize("attack", DOWNGRADE)
+def test_the_test_sees_each_that_hides_by_http_2(attack, nginx):
+    """By a proxy that believes it, each is seen: it hides a request, takes those of others, or comes as nonsense."""
+    with downgrade.proxy(nginx[0]) as port, pytest.raises(AssertionError):
+        test_no_request_hides_in_one_by_http_2(attack, port, nginx)
+
+
+def test_the_careless_proxy_is_well_otherwise(nginx):
+    with downgrade.proxy(nginx[0]) as port:
+        test_a_request_by_http_2_that_is_well_arrives(port, nginx)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _SETTINGS = 0, 1, 4
 _END_STREAM, _END_HEADERS = 1, 4
 
 Field = tuple[bytes, bytes]
+Request = tuple[list[Field], bytes, list[Field]]
 
 
 def request(fields: Iterable[Field], body: bytes = b"", trailers: Iterable[Field] = ()) -> bytes:
     """The beginning of a connection, with a request as its first stream."""
     trailing = _block(trailers)
     sent = [
-        _PREFACE, _frame(_SETTINGS, 0, 0), _frame(_HEADERS, _END_HEADERS, 1, _block(fields)),
+        PREFACE, _frame(_SETTINGS, 0, 0), _frame(_HEADERS, _END_HEADERS, 1, _block(fields)),
         _frame(_DATA, 0 if trailing else _END_STREAM, 1, body),
     ]  # fmt: skip
     return b"".join(sent) + (_frame(_HEADERS, _END_HEADERS | _END_STREAM, 1, trailing) if trailing else b"")
@@ -33,3 +34,30 @@ def _block(fields: Iterable[Field]) -> bytes:
 def _text(value: bytes) -> bytes:
     """As it is, of less than 255 bytes."""
     return (bytes([len(value)]) if len(value) < 127 else bytes([127, len(value) - 127])) + value
+
+
+def read(sent: bytes) -> Request:
+    """What :func:`request` has made of it: (fields, body, trailers)."""
+    rest, blocks, body = sent.removeprefix(PREFACE), [], b""
+    while rest:
+        length, kind = int.from_bytes(rest[:3], "big"), rest[3]
+        payload, rest = rest[9 : 9 + length], rest[9 + length :]
+        if kind == _HEADERS:
+            blocks.append(_fields(payload))
+        elif kind == _DATA:
+            body += payload
+    return blocks[0], body, blocks[1] if len(blocks) > 1 else []
+
+
+def _fields(block: bytes) -> list[Field]:
+    found = []
+    while block:
+        name, block = _first(block[1:])
+        value, block = _first(block)
+        found.append((name, value))
+    return found
+
+
+def _first(block: bytes) -> tuple[bytes, bytes]:
+    length, begin = (block[0], 1) if block[0] < 127 else (127 + block[1], 2)
+    return block[begin : begin + length], block[begin + length :]

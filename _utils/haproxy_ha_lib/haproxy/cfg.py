@@ -406,7 +406,7 @@ def _proxy(kind: str, name: str, proxy: Tree, settings: Settings) -> Section:
         lines += _listening(proxy, settings)
     if kind != "frontend":
         lines += [*_serving(proxy), *_queue(proxy, settings)]
-    lines += proxy["options"] if kind == "backend" else _with_rules(proxy, settings.haproxy)
+    lines += proxy["options"] if kind == "backend" else _with_rules(proxy, settings)
     if kind == "frontend" and proxy["default_backend"]:
         lines.append(f"default_backend {proxy['default_backend']}")
     if kind != "frontend":
@@ -432,20 +432,21 @@ def _bind(bind: Tree, paths: Sequence[str] = (), http: bool = False) -> str:
     return _words("bind", _host(bind["address"], bind["port"]), bind["options"], *more)
 
 
-def _with_rules(proxy: Tree, haproxy: Tree) -> list[str]:
+def _with_rules(proxy: Tree, settings: Settings) -> list[str]:
     """
     The raw lines of a proxy with the rules of the formula. What clients say of themselves is dealt with before the raw
     `http-request` lines; the redirect and the wait for a body come behind them, so that those can make exceptions.
     """
-    lines, http = proxy["options"], mode(haproxy, proxy) == "http"
-    haproxy = {**haproxy, **edge.AS_IS} if proxy["as_is"] else haproxy
+    lines, http = proxy["options"], mode(settings.haproxy, proxy) == "http"
+    haproxy = {**settings.haproxy, **edge.AS_IS} if proxy["as_is"] else settings.haproxy
     before, behind = _place(lines, (*_AFTER_HTTP_REQUEST, "http-request")), _place(lines, _AFTER_HTTP_REQUEST)
     trusted, limit = haproxy["trust_forwarded_from"], haproxy["limit_per_source"]
     early = [*edge.trusted(trusted, http or bool(limit)), *edge.few_connections(limit, trusted)]
     by_tls = any(has_tls(bind) for bind in proxy["bind"]) and not proxy["as_is"]
     middle = [*edge.forwarded(trusted), *edge.scheme(trusted, by_tls), *edge.few_requests(limit, trusted)]
     middle = middle if http else []
-    late = [*edge.hsts(proxy["hsts"]), *edge.body(haproxy["body_timeout"])] if http else []
+    grpc = edge.serves_http_2(haproxy, (words for one in settings.app_servers.values() for words in one.options))
+    late = [*edge.hsts(proxy["hsts"]), *edge.body(haproxy["body_timeout"], grpc)] if http else []
     if proxy["redirect_to_https"]:
         late = ["http-request redirect scheme https code 301 unless { ssl_fc }", *late]
     return [*early, *lines[:before], *middle, *lines[before:behind], *late, *lines[behind:]]

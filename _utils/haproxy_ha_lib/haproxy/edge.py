@@ -6,13 +6,14 @@ behalf he asks, bodies that never come, and as many connections as the machine's
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from haproxy_ha_lib.haproxy.sections import PROXIES
 from haproxy_ha_lib.types import Tree
 
-PROFILE = "5.8"
-"""The version of Mozilla's guidelines (ssl-config.mozilla.org/guidelines/5.8.json), the last that there will be."""
+PROFILE = "6.0"
+"""The version of Mozilla's guidelines (ssl-config.mozilla.org/guidelines/6.0.json); of 5.8 it differs by old alone."""
 _CIPHERS = ":".join((
     "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
     "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
@@ -20,12 +21,15 @@ _CIPHERS = ":".join((
 _CIPHERSUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 _OPTIONS = {"bind": "prefer-client-ciphers ssl-min-ver TLSv1.2 no-tls-tickets", "server": "ssl-min-ver TLSv1.2"}
 
-FORWARDED = (
-    "X-Forwarded- -m beg", "Forwarded", "X-Real-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP",
-    "CF-Connecting-IP", "Fastly-Client-IP",
+_SAID = (
+    "(client|connecting|external|originating|real|remote|socket|user|viewer)[-_]?(ip(v6)?|addr(ess)?)$",
+    "^(proxy|front[-_]end[-_]https|x[-_](url[-_])?scheme|cf[-_]visitor)$",
 )  # fmt: skip
+FORWARDED = ("forwarded -m sub", *(f"{names} -m reg" for names in _SAID))
 """
 The headers by which proxies and CDNs tell whom they ask for (-For, -Proto, -Host, -User ...); anybody can send them.
+CGI, and what is made like it (WSGI, PHP, Rack), takes ``_`` for ``-``, and ``Proxy`` for its own proxy. HAProxy has
+names in small letters.
 """
 TRUSTED = "haproxy_ha_trusted"
 """The acl of those who may send them."""
@@ -100,6 +104,12 @@ def _now(haproxy: Tree, installed: str) -> Iterator[str]:
     if has_run(installed) and asks_clients(haproxy) and _SESSIONS not in installed and sessions(haproxy):
         yield ("global: where clients show certificates, TLS sessions are resumed no more with this run: HAProxy takes "
                f"one of a bind that asked for no certificate; a line {_SESSIONS} of your own keeps it")  # fmt: skip
+
+
+    removes = "http-request del-header "
+    if removes in installed and FORWARDED[0] not in installed and haproxy["trust_forwarded_from"] != [ANYBODY]:
+        yield ("trust_forwarded_from: more of what clients say of themselves is removed with this run: each header "
+               "with forwarded in its name, or an end like client-ip, by - or _; any keeps all")  # fmt: skip
 
 
 def has_run(installed: str) -> bool:
@@ -191,7 +201,16 @@ def forwarded(senders: list[str]) -> list[str]:
     if ANYBODY in senders:
         return []
     unless = f" unless {TRUSTED}" if senders else ""
-    return [f"http-request del-header {name}{unless}" for name in FORWARDED]
+    return [*(f"http-request del-header {name}{unless}" for name in FORWARDED), *_CONNECTION]
+
+
+# What `Connection` names, the next proxy takes away, be it X-Forwarded-For. By h2c (HTTP/2 in the clear) a server would
+# take requests that HAProxy never sees. HAProxy adds its own words behind.
+_CONNECTION = (
+    "http-request del-header Upgrade if { req.hdr(Upgrade) -m sub -i h2c }",
+    "http-request del-header Connection unless { req.hdr(Connection) -i upgrade } { req.hdr(Upgrade) -m found }",
+    "http-request set-header Connection upgrade if { req.hdr(Connection) -i upgrade }",
+)
 
 
 def scheme(senders: list[str], by_tls: bool) -> list[str]:
@@ -231,15 +250,40 @@ def _few(rule: str, counter: str, table: str, refusal: str, limit: int, senders:
     return [track, f"{rule} {refusal} if {{ {counter}_conn_cur({table}) gt {limit} }}{others}"]
 
 
-def body(timeout: str) -> list[str]:
+_HTTP_2 = re.compile(r"\b(proto\s+h2|alpn\s+\S*\bh2)\b")
+
+
+def serves_http_2(haproxy: Tree, options: Iterable[str]) -> bool:
+    """
+    Whether a server is asked by HTTP/2, without which there is no gRPC.
+
+    options
+        Those of all app servers; they stand behind the address in a line `server`.
+    """
+    proxies = (proxy for table in PROXIES.values() for proxy in haproxy[table].values())
+    raw = [haproxy["defaults"], *haproxy["sections"].values(), *(proxy["options"] for proxy in proxies)]
+    servers = (line for lines in raw for line in lines if line.split()[0] in _SERVERS)
+    return any(_HTTP_2.search(words) for words in (*options, *servers))
+
+
+_SERVERS = ("server", "server-template", "default-server")
+
+
+def body(timeout: str, grpc: bool) -> list[str]:
     """
     Return the rule of an HTTP frontend against bodies that never come: the first 16 kB, or all of a shorter one, within
-    that time, else 408. gRPC sends its bodies over hours, and is left alone.
+    that time, else 408. What asks for an upgrade, such as a websocket, ends without a body.
+
+    grpc
+        Whether a server speaks HTTP/2: gRPC sends its bodies over hours, and is left alone. Elsewhere that is a word
+        by which anybody would get round the rule.
     """
     if timeout in ("0", "0s"):
         return []
-    endless = "{ req.hdr(Content-Type) -m beg application/grpc } || { req.hdr(Upgrade) -m found }"
-    return [f"http-request wait-for-body time {timeout} unless {endless}"]
+    upgrade = "{ req.hdr(Upgrade) -m found }"
+    bare = "!{ req.hdr(Content-Length) -m found } !{ req.hdr(Transfer-Encoding) -m found }"
+    endless = " || { req.hdr(Content-Type) -m beg application/grpc }" if grpc else ""
+    return [f"http-request wait-for-body time {timeout} unless {upgrade} {bare}{endless}"]
 
 
 def connections(haproxy: Tree, lines: list[str]) -> list[str]:

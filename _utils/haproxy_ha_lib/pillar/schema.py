@@ -381,9 +381,9 @@ _HAPROXY = Keys("The load balancer tier.", {
         Value("Everybody.", values.matching("any", "any, or a list of addresses and networks")),
         listing=Items("Who is trusted.", Value("An address or a network.", values.network)),
     ),
-    "body_timeout": Value("How long the beginning of a request's body may take (16 kB, or all of a shorter one; not "
-                          "gRPC); 0: as long as it likes. Default: 10s; on a site that an earlier release has set up, "
-                          "0, with a warning.", haproxy_time),
+    "body_timeout": Value("How long the beginning of a request's body may take (16 kB, or all of a shorter one; gRPC "
+                          "where a server speaks HTTP/2: any time); 0: as long as it likes. Default: 10s; "
+                          "on a site that an earlier release has set up, 0, with a warning.", haproxy_time),
     "maxconn": Value("Connections at the same time; 0: what the limit of open files allows. Default: by the machine's "
                      f"memory, {edge.CONNECTIONS_PER_MB} for each MB; on a site that an earlier release has set up, 0, "
                      "with a warning.", values.whole_number(0, 1_000_000)),

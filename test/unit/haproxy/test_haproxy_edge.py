@@ -23,16 +23,17 @@ def test_what_clients_say_of_themselves_is_removed_before_anything_looks_at_it()
     lines = frontend({"haproxy:frontends:http:options": ["tcp-request content accept if HTTP", "http-request deny"]})
     removed = [f"http-request del-header {name}" for name in edge.FORWARDED]
     told = "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]"
-    place = lines.index(removed[0])
-    assert lines[place : place + len(removed) + 1] == [*removed, told]
+    place, behind = lines.index(removed[0]), lines.index(told)
+    assert lines[place : place + len(removed)] == removed
+    assert all("Connection" in line or "Upgrade" in line for line in lines[place + len(removed) : behind])
     assert lines[place - 1] == "tcp-request content accept if HTTP"
-    assert lines[place + len(removed) + 1] == "http-request deny"
+    assert lines[behind + 1] == "http-request deny"
 
 
 def test_who_is_trusted_may_say_on_whose_behalf_he_asks():
     lines = frontend({"haproxy:trust_forwarded_from": ["203.0.113.0/24", "2001:db8::/32", "192.0.2.1"]})
     assert "acl haproxy_ha_trusted src 203.0.113.0/24 2001:db8::/32 192.0.2.1" in lines
-    assert "http-request del-header X-Forwarded- -m beg unless haproxy_ha_trusted" in lines
+    assert "http-request del-header forwarded -m sub unless haproxy_ha_trusted" in lines
     assert ("http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)] unless haproxy_ha_trusted "
             "{ req.hdr(X-Forwarded-Proto) -m found }") in lines  # fmt: skip
 
@@ -69,6 +70,20 @@ def test_bodies_have_a_time():
     assert not [line for line in frontend({"haproxy:body_timeout": 0}) if "wait-for-body" in line]
     lines = frontend({"haproxy:body_timeout": "3s", "haproxy:frontends:http:options": ["http-request deny if TRUE"]})
     assert lines.index("http-request deny if TRUE") < next(n for n, line in enumerate(lines) if "time 3s" in line)
+
+
+@pytest.mark.parametrize(("changes", "grpc"), [
+    ({}, False),
+    ({"app_servers:app-1:options": ["ssl verify none alpn h2"]}, True),
+    ({"app_servers:app-1:options": ["ssl verify none alpn h2c,x"]}, False),
+    ({"haproxy:backends:rpc": {"servers": [], "options": ["server one 10.132.9.9:1 proto h2"]}}, True),
+    ({"haproxy:backends:rpc": {"servers": [], "options": ["# proto h2", "server one 10.132.9.9:1"]}}, False),
+    ({"haproxy:sections": {"defaults rpc": ["default-server alpn http/1.1,h2"]}}, True),
+    ({"haproxy:frontends:http:bind": ["anchor:443 ssl crt /x alpn h2"]}, False),
+])  # fmt: skip
+def test_grpc_is_left_alone_where_a_server_speaks_http_2(changes, grpc):
+    [line] = [line for line in frontend(changes) if "wait-for-body" in line]
+    assert ("application/grpc" in line) is grpc
 
 
 @pytest.mark.parametrize(
@@ -122,6 +137,15 @@ def test_the_next_run_says_no_more_of_what_has_changed():
     warnings = "\n".join(valid(installed=after).warnings)
     assert "tls:bind" not in warnings
     assert "trust_forwarded_from" in warnings
+
+
+def test_a_site_that_an_unreleased_version_has_set_up_is_told_what_more_is_removed():
+    now = text_of(valid(), "haproxy", CFG)
+    before = now.replace("del-header forwarded -m sub", "del-header X-Forwarded- -m beg")
+    [warning] = valid(installed=before).warnings
+    assert warning.startswith("haproxy_ha:haproxy:trust_forwarded_from: more of what clients say of themselves is ")
+    assert valid(installed=now).warnings == []
+    assert valid({"haproxy:trust_forwarded_from": "any"}, installed=before).warnings == []
 
 
 def test_a_site_that_decides_is_told_nothing():
