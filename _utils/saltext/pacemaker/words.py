@@ -50,8 +50,8 @@ def describe(value: Any, secret: bool = False) -> str:
 
 
 def looks_secret(text: str) -> bool:
-    """Return whether ``text`` looks like a token or key."""
-    return bool(_TOKEN_LIKE.search(text))
+    """Return whether ``text`` looks like a token or key, or :func:`is_credential` is certain of it."""
+    return bool(_TOKEN_LIKE.search(text)) or is_credential(text)
 
 
 # Tokens by the forms that their makers have published: DigitalOcean's, GitHub's, GitLab's, Slack's, AWS's, Hashicorp's,

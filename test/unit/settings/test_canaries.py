@@ -41,10 +41,12 @@ def test_settings_for_people_hold_no_canary(tmp_path):
         assert canaries.found(made.planted, json.dumps(shown.without_secrets(settings.as_dict()))) == []
 
 
+@pytest.mark.parametrize("token", [
+    "dop_v1_" + "0123456789abcdef" * 4, "https://admin:hunter2@x/", "xoxb-1-canary", "AKIAIOSFODNN7EXAMPLE",
+])  # fmt: skip
 @pytest.mark.parametrize("where", ["load_balancers", "metadata"])
-def test_what_others_send_is_not_repeated(where):
-    """The mine and the metadata service say a token where an address should be."""
-    token = "dop_v1_" + "0123456789abcdef" * 4
+def test_what_others_send_is_not_repeated(where, token):
+    """The mine and the metadata service say a secret where an address should be."""
     tree = changed({"mine": True, "load_balancers": {"primary": None, "secondary": {"private_ip": "10.132.20.11"}},
                     "app_servers:app-1": None})
     mine = {"app-1": {"private_ip": token}, "primary": {"private_ip": [token]}}
