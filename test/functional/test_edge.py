@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support import edge
+from support import edge, http2
 from support.place import requires_tools
 
 pytestmark = requires_tools("haproxy", "openssl")
@@ -274,3 +274,20 @@ def test_a_source_has_as_many_connections_as_pillar_lets_it_have(server, tmp_pat
         for connection in (*kept[0], *kept[1], *kept[2]):
             connection.close()
         assert b"200 OK" in edge.ask(ports["http"], LIAR, source="127.0.0.3")
+
+
+# HTTP/2
+
+ASKED = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/reset"), (b":authority", b"x")]
+
+
+def test_headers_that_never_end_are_ended(server, tmp_path):
+    """By CONTINUATION (CVE-2024-27316 and its like); what goes into the sockets' buffers before is not read."""
+    more = http2.continued(1, [(b"x", b"y" * 100)] * 90)
+    with edge.running(tmp_path, {}, [server.port]) as ports:
+        with socket.create_connection(("127.0.0.1", ports["http"]), 5) as connection, pytest.raises(OSError):
+            connection.sendall(http2.BEGUN + http2.opened(1, ASKED, is_whole=False))
+            for _ in range(10_000):
+                connection.sendall(more)
+        assert b"200 OK" in edge.ask(ports["http"], LIAR)
+    assert len(server.requests) == 1

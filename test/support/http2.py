@@ -1,4 +1,4 @@
-"""A request by HTTP/2 that no library would send: frames and headers (RFC 9113, RFC 7541) without a check."""
+"""What no library would send by HTTP/2: frames and headers (RFC 9113, RFC 7541) without a check."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _SETTINGS = 0, 1, 4
+_DATA, _HEADERS, _RESET, _SETTINGS, _CONTINUATION = 0, 1, 3, 4, 9
 _END_STREAM, _END_HEADERS = 1, 4
 
 Field = tuple[bytes, bytes]
@@ -21,6 +21,25 @@ def request(fields: Iterable[Field], body: bytes = b"", trailers: Iterable[Field
         _frame(_DATA, 0 if trailing else _END_STREAM, 1, body),
     ]  # fmt: skip
     return b"".join(sent) + (_frame(_HEADERS, _END_HEADERS | _END_STREAM, 1, trailing) if trailing else b"")
+
+
+BEGUN = PREFACE + struct.pack(">I", 0)[1:] + bytes([_SETTINGS, 0, 0, 0, 0, 0])
+"""The beginning of a connection."""
+
+
+def opened(stream: int, fields: Iterable[Field], is_whole: bool = True) -> bytes:
+    """A request without a body; if it is not whole, more headers have to come."""
+    return _frame(_HEADERS, _END_STREAM | (_END_HEADERS if is_whole else 0), stream, _block(fields))
+
+
+def continued(stream: int, fields: Iterable[Field]) -> bytes:
+    """More headers, which are not the last ones."""
+    return _frame(_CONTINUATION, 0, stream, _block(fields))
+
+
+def reset(stream: int) -> bytes:
+    """The end of a request that its client wants no more."""
+    return _frame(_RESET, 0, stream, struct.pack(">I", 8))
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
