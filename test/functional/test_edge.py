@@ -1,6 +1,7 @@
 """The edge, with a real HAProxy by the formula's configuration: what strangers can do, and what they cannot."""
 
 import contextlib
+import re
 import socket
 import subprocess
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from support import edge, http2
 from support.place import requires_tools
+from support.service import free_port
 
 pytestmark = requires_tools("haproxy", "openssl")
 
@@ -171,6 +173,34 @@ def test_without_the_profile_the_scan_finds_more(server, pems, tmp_path):
     changes = {"haproxy:tls:bind": "none", "haproxy:global": ["ssl-default-bind-options ssl-min-ver TLSv1.2"]}
     with edge.running(tmp_path, changes, [server.port], pems["rsa"]) as ports:
         assert accepts(ports["https"], "-tls1_2", "-cipher", "AES128-SHA")
+
+
+IANA = {
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", *SUITES,
+}  # fmt: skip
+
+
+def asked_of_a_server(directory, profile, pem):
+    """What HAProxy asks a server for: ({suite}, {protocol}), as the server sees it."""
+    port = free_port()
+    words = ["-accept", f"127.0.0.1:{port}", "-cert", pem, "-trace", "-www", "-naccept", "1"]
+    pool = {"servers": [], "options": [f"server one 127.0.0.1:{port} ssl verify none"]}
+    changes = {"haproxy:tls:server": profile, "haproxy:backends": {"app_pool": pool}}
+    with subprocess.Popen(["openssl", "s_server", *words], stdout=subprocess.PIPE, text=True) as served:
+        assert any("ACCEPT" in line for line in served.stdout)
+        with edge.running(directory, changes, []) as ports:
+            assert b" 200 " in edge.ask(ports["http"], LIAR)
+        seen = served.communicate(timeout=20)[0]
+    hello = seen[seen.index("cipher_suites") : seen.index("key_share")]
+    suites = set(re.findall(r"\{0x\w\w, 0x\w\w\} (\w+)", hello)) - {"TLS_EMPTY_RENEGOTIATION_INFO_SCSV"}
+    return suites, set(re.findall(r"(TLS 1\.\d) \(77\d\)", hello))
+
+
+def test_servers_are_asked_for_that_profile_too_by_a_key(pems, tmp_path):
+    assert asked_of_a_server(tmp_path, "intermediate", pems["ecdsa"]) == (IANA, {"TLS 1.2", "TLS 1.3"})
+    assert asked_of_a_server(tmp_path, "none", pems["ecdsa"])[0] > IANA
 
 
 # Bodies that never come
