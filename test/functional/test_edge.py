@@ -4,6 +4,7 @@ import contextlib
 import re
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -261,6 +262,46 @@ def test_streams_websockets_and_long_polls_reach_it_at_once(head, server, tmp_pa
             connection.sendall(head)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")
         assert time.monotonic() - began < 2
+
+
+@pytest.fixture
+def echo():
+    """The port of a server that takes one websocket, and sends back what comes on it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with contextlib.suppress(OSError):  # closed
+            connection, _ = listener.accept()
+            with connection:
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    head += connection.recv(1)
+                connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+                                   b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")  # fmt: skip
+                while part := connection.recv(4096):
+                    connection.sendall(part)
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield listener.getsockname()[1]
+    with contextlib.suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+def test_a_websocket_speaks_both_ways(echo, tmp_path):
+    changes = {"haproxy:body_timeout": "1s", "haproxy:limit_per_source": 5}
+    with (
+        edge.running(tmp_path, changes, [echo]) as ports,
+        socket.create_connection(("127.0.0.1", ports["http"]), 5) as connection,
+    ):
+        connection.sendall(b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\n" + WEBSOCKET + b"\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
+        for said in (b"one", b"two" * 1000):
+            connection.sendall(said)
+            heard = b""
+            while len(heard) < len(said):
+                heard += connection.recv(4096)
+            assert heard == said
 
 
 def test_a_large_body_is_passed_on_as_it_comes(server, tmp_path):
