@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from support import edge, http2
+from support import edge, http2, pillars
 from support.place import requires_tools
 from support.service import free_port
 
@@ -168,6 +168,20 @@ def test_a_scan_finds_mozillas_intermediate_profile_and_nothing_else(kind, serve
         groups = ["X25519", "X448", "prime256v1", "secp384r1", "secp521r1", "ffdhe2048", "ffdhe3072", "secp256k1",
                   "brainpoolP256r1", "secp224r1"]  # fmt: skip
         assert {name for name in groups if accepts(port, "-groups", name)} == GROUPS
+
+
+def test_of_these_suites_clients_choose(server, pems, tmp_path):
+    """With the lines of `global` that pillar leaves alone; a phone without AES in its processor has another order."""
+    lines = [line for line in pillars.DEFAULTS["haproxy"]["global"] if line.startswith("ssl-")]
+    suites = ["ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"]
+    with edge.running(tmp_path, {"haproxy:global": lines}, [server.port], pems["ecdsa"]) as ports:
+        for first in suites:
+            wanted = ":".join(sorted(suites, key=lambda name: name != first))
+            done = subprocess.run(
+                ["openssl", "s_client", "-connect", f"127.0.0.1:{ports['https']}", "-tls1_2", "-cipher", wanted],
+                input="", capture_output=True, check=False, text=True, timeout=20,
+            )  # fmt: skip
+            assert f"Cipher is {first}\n" in done.stdout
 
 
 def test_without_the_profile_the_scan_finds_more(server, pems, tmp_path):

@@ -21,6 +21,11 @@ _CIPHERS = ":".join((
 _CIPHERSUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 _OPTIONS = {"bind": "prefer-client-ciphers ssl-min-ver TLSv1.2 no-tls-tickets", "server": "ssl-min-ver TLSv1.2"}
 
+_OPTIONS_OF_DEFAULTS = "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets"
+"""The line of defaults.yaml, which counts without the profile too."""
+_CHOICE = "ssl-default-bind-options prefer-client-ciphers"
+"""What the profile says beside it; HAProxy takes these lines together."""
+
 _SAID = (
     "(client|connecting|external|originating|real|remote|socket|user|viewer)[-_]?(ip(v6)?|addr(ess)?)$",
     "^(proxy|front[-_]end[-_]https|x[-_](url[-_])?scheme|cf[-_]visitor)$",
@@ -95,21 +100,27 @@ def settle(haproxy: Tree, memory: int | None, installed: str) -> list[str]:
 
 
 def _now(haproxy: Tree, installed: str) -> Iterator[str]:
-    """What changes with this run on a site that runs already."""
-    keyword = "ssl-default-bind-ciphers"
-    own = any(line.split()[0] == keyword for line in haproxy["global"])
-    if has_run(installed) and haproxy["tls"]["bind"] != "none" and keyword not in installed and not own:
-        yield (f"tls:bind: clients are offered Mozilla's intermediate profile {PROFILE} with this run; none keeps "
-               "HAProxy's own suites")  # fmt: skip
+    """What changes with this run on a site that runs already; some of it was there before a release had it."""
+    if haproxy["tls"]["bind"] != "none":
+        yield from _of_the_profile(haproxy["global"], installed)
     if has_run(installed) and asks_clients(haproxy) and _SESSIONS not in installed and sessions(haproxy):
         yield ("global: where clients show certificates, TLS sessions are resumed no more with this run: HAProxy takes "
                f"one of a bind that asked for no certificate; a line {_SESSIONS} of your own keeps it")  # fmt: skip
-
-
     removes = "http-request del-header "
     if removes in installed and FORWARDED[0] not in installed and haproxy["trust_forwarded_from"] != [ANYBODY]:
         yield ("trust_forwarded_from: more of what clients say of themselves is removed with this run: each header "
                "with forwarded in its name, or an end like client-ip, by - or _; any keeps all")  # fmt: skip
+
+
+def _of_the_profile(lines: list[str], installed: str) -> Iterator[str]:
+    keyword = "ssl-default-bind-ciphers"
+    if keyword in installed:
+        if _OPTIONS_OF_DEFAULTS in lines and _CHOICE not in installed:
+            yield ("tls:bind: clients choose among the suites with this run, as the profile has it; a line "
+                   "ssl-default-bind-options of other words in haproxy:global keeps HAProxy's choice")  # fmt: skip
+    elif has_run(installed) and not any(line.split()[0] == keyword for line in lines):
+        yield (f"tls:bind: clients are offered Mozilla's intermediate profile {PROFILE} with this run; none keeps "
+               "HAProxy's own suites")  # fmt: skip
 
 
 def has_run(installed: str) -> bool:
@@ -142,7 +153,8 @@ def tls(side: str, profile: str, groups: str, lines: list[str]) -> list[str]:
     if side == "server":  # for which HAProxy 2.6 has no such keyword
         del wanted["curves"]
     lines_by_keyword = {f"ssl-default-{side}-{what}": words for what, words in wanted.items() if words}
-    return [f"{keyword} {words}" for keyword, words in lines_by_keyword.items() if keyword not in known]
+    added = [f"{keyword} {words}" for keyword, words in lines_by_keyword.items() if keyword not in known]
+    return [*([_CHOICE] if _OPTIONS_OF_DEFAULTS in lines and side == "bind" else []), *added]
 
 
 _ASKS = re.compile(r"\bverify\s+(required|optional)\b")

@@ -168,9 +168,21 @@ def test_none_leaves_tls_as_it_was():
     ]  # fmt: skip
 
 
-def test_the_profile_of_clients_says_protocols_suites_and_groups():
+def test_the_profile_of_clients_says_protocols_suites_groups_and_who_chooses():
     lines = section(text_of(valid(), "haproxy", CFG), "global")
-    keywords = [line.split()[0] for line in lines if line.startswith("ssl-default-bind-")]
-    assert sorted(keywords) == [f"ssl-default-bind-{what}" for what in ("ciphers", "ciphersuites", "curves", "options")]
+    keywords = {line.split()[0] for line in lines if line.startswith("ssl-default-bind-")}
+    assert keywords == {f"ssl-default-bind-{what}" for what in ("ciphers", "ciphersuites", "curves", "options")}
+    words = [word for line in lines if line.startswith("ssl-default-bind-options ") for word in line.split()[1:]]
+    assert sorted(words) == ["TLSv1.2", "no-tls-tickets", "prefer-client-ciphers", "ssl-min-ver"]
     own = section(text_of(valid({"haproxy:global": []}), "haproxy", CFG), "global")
     assert "ssl-default-bind-options prefer-client-ciphers ssl-min-ver TLSv1.2 no-tls-tickets" in own
+    mine = section(text_of(valid({"haproxy:global": ["ssl-default-bind-options no-sslv3"]}), "haproxy", CFG), "global")
+    assert not [line for line in mine if "prefer-client-ciphers" in line]
+
+
+def test_a_site_whose_haproxy_has_chosen_among_these_suites_is_told_that_clients_do():
+    now = text_of(valid(), "haproxy", CFG)
+    before = now.replace("    ssl-default-bind-options prefer-client-ciphers\n", "")
+    [warning] = valid(installed=before).warnings
+    assert warning.startswith("haproxy_ha:haproxy:tls:bind: clients choose among the suites with this run")
+    assert before != now and valid(installed=now).warnings == []
