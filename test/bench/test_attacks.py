@@ -166,5 +166,5 @@ def line(found: dict) -> str:
 
 
 # Whoever sends much at once, or reads what he has asked for, is told from others by their number alone.
-BY_SOURCE = {"slow large bodies", "slow readers", "reset streams"}
+BY_SOURCE = {"slow large bodies", "slow readers", "reset streams", "unread streams"}
 

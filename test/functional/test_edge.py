@@ -376,3 +376,29 @@ def test_headers_that_never_end_are_ended(server, tmp_path):
                 connection.sendall(more)
         assert b"200 OK" in edge.ask(ports["http"], LIAR)
     assert len(server.requests) == 1
+
+
+def test_answers_that_nobody_reads_are_few(tmp_path):
+    """What holds them is memory (the hold of CVE-2026-49975); a refusal is an answer as well."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(100_000)
+    server = edge.Server(lambda request: answer)
+    streams = b"".join(http2.opened(stream, ASKED) for stream in range(1, 201, 2))
+    with (
+        contextlib.closing(server), contextlib.ExitStack() as kept,
+        edge.running(tmp_path, {"haproxy:limit_per_source": 20}, [server.port]) as ports,
+    ):
+        given_up = 0
+        for _ in range(10):
+            connection = kept.enter_context(socket.create_connection(("127.0.0.1", ports["http"]), 5))
+            connection.sendall(http2.UNREAD + streams)
+            given_up += http2.answered(heard(connection, 100))[1]
+        assert b"200 OK" in edge.ask(ports["http"], LIAR, source="127.0.0.3")
+    assert given_up > 900
+
+
+def heard(connection, streams):
+    """What comes on a connection until there is a word about so many streams, or it ends."""
+    said = b""
+    while sum(http2.answered(said)) < streams and (part := connection.recv(65536)):
+        said += part
+    return said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _CONTINUATION = 0, 1, 3, 4, 9
@@ -23,8 +23,10 @@ def request(fields: Iterable[Field], body: bytes = b"", trailers: Iterable[Field
     return b"".join(sent) + (_frame(_HEADERS, _END_HEADERS | _END_STREAM, 1, trailing) if trailing else b"")
 
 
-BEGUN = PREFACE + struct.pack(">I", 0)[1:] + bytes([_SETTINGS, 0, 0, 0, 0, 0])
+BEGUN = PREFACE + bytes([0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0])
 """The beginning of a connection."""
+UNREAD = PREFACE + bytes([0, 0, 6, _SETTINGS, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0])
+"""The beginning of one whose client takes no answers: its window is 0."""
 
 
 def opened(stream: int, fields: Iterable[Field], is_whole: bool = True) -> bytes:
@@ -57,15 +59,23 @@ def _text(value: bytes) -> bytes:
 
 def read(sent: bytes) -> Request:
     """What :func:`request` has made of it: (fields, body, trailers)."""
-    rest, blocks, body = sent.removeprefix(PREFACE), [], b""
+    frames = list(_frames(sent.removeprefix(PREFACE)))
+    blocks = [_fields(payload) for kind, payload in frames if kind == _HEADERS]
+    body = b"".join(payload for kind, payload in frames if kind == _DATA)
+    return blocks[0], body, blocks[1] if len(blocks) > 1 else []
+
+
+def answered(said: bytes) -> tuple[int, int]:
+    """Of what a server says: how many answers there are, and how many requests it has given up."""
+    kinds = [kind for kind, _ in _frames(said)]
+    return kinds.count(_HEADERS), kinds.count(_RESET)
+
+
+def _frames(rest: bytes) -> Iterator[tuple[int, bytes]]:
     while rest:
         length, kind = int.from_bytes(rest[:3], "big"), rest[3]
-        payload, rest = rest[9 : 9 + length], rest[9 + length :]
-        if kind == _HEADERS:
-            blocks.append(_fields(payload))
-        elif kind == _DATA:
-            body += payload
-    return blocks[0], body, blocks[1] if len(blocks) > 1 else []
+        yield kind, rest[9 : 9 + length]
+        rest = rest[9 + length :]
 
 
 def _fields(block: bytes) -> list[Field]:

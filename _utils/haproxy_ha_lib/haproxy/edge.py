@@ -250,11 +250,17 @@ def few_connections(limit: int, senders: list[str]) -> list[str]:
 
 
 def few_requests(limit: int, senders: list[str]) -> list[str]:
-    """As :func:`few_connections`, requests: HTTP/2 has many on one connection."""
-    return _few("http-request", "sc2", REQUESTS, "deny deny_status 429", limit, senders)
+    """
+    As :func:`few_connections`, requests: HTTP/2 has many on one connection. An answer that its client does not read is
+    kept (20 kB), a refusal as well; so beyond twice the limit there is none, and the connection ends.
+    """
+    rules = _few("http-request", "sc2", REQUESTS, "deny deny_status 429", limit, senders)
+    track = rules[:1]
+    return [*track, *_few("http-request", "sc2", REQUESTS, "reject", 2 * limit, senders)[1:], *rules[1:]]
 
 
 def _few(rule: str, counter: str, table: str, refusal: str, limit: int, senders: list[str]) -> list[str]:
+    """The rule that counts, and the one that refuses."""
     if not limit:
         return []
     others = f" !{TRUSTED}" if _are_named(senders) else ""  # a CDN asks for everybody

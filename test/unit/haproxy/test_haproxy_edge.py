@@ -112,7 +112,8 @@ def test_a_limit_for_each_source():
     tracked = "src table haproxy_ha_connections if !haproxy_ha_trusted"
     assert f"tcp-request connection track-sc1 {tracked}" in lines
     few = "{ sc2_conn_cur(haproxy_ha_requests) gt 40 }"
-    assert f"http-request deny deny_status 429 if {few} !haproxy_ha_trusted" in lines
+    refused = lines.index(f"http-request deny deny_status 429 if {few} !haproxy_ha_trusted")
+    assert lines[refused - 1] == f"http-request reject if {few.replace('40', '80')} !haproxy_ha_trusted"
 
 
 def test_names_of_its_tables_are_taken():
