@@ -12,7 +12,7 @@ import yaml
 from support import REPOSITORY
 
 FILES = REPOSITORY / "haproxy_ha" / "files" / "monitoring"
-RULES = FILES / "rules.yml"
+RULES, DASHBOARD = FILES / "rules.yml", FILES / "dashboard.json"
 PAGE = (REPOSITORY / "docs" / "monitoring.md").read_text(encoding="utf-8")
 _EXAMPLE, _SCHEDULE = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 PILLAR = yaml.safe_load(_EXAMPLE)["haproxy_ha"]["monitoring"]
@@ -158,7 +158,7 @@ def hasty_rules() -> str:
 
 def dashboard_queries() -> dict[str, list[str]]:
     """{panel: its queries}, with the variables that a dashboard has filled in."""
-    found = json.loads((FILES / "dashboard.json").read_text(encoding="utf-8"))
+    found = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     return {panel["title"]: [_filled(target["expr"]) for target in panel["targets"]] for panel in found["panels"]}
 
 
