@@ -41,6 +41,7 @@ corosync-qdevice corosync-qnetd prometheus-hacluster-exporter
 MONITORING_PACKAGES = ["prometheus", "prometheus-node-exporter"]  # what asks for metrics, promtool, metrics of files
 PEER_PACKAGES = ["keepalived"]  # what the benchmarks compare with
 SSH_PACKAGES = ["openssh-client", "openssh-server"]  # for hosts without a minion
+CERTIFICATE_PACKAGES = ["certbot", "pebble"]  # who asks for certificates, and who gives them
 UPGRADING_PACKAGES = ["unattended-upgrades", "needrestart"]  # what upgrades a host by itself
 AGAIN_PACKAGES = ["libc6"]  # what every host has, to be installed again
 TOOLS_PACKAGES = [
@@ -71,10 +72,10 @@ for name in haproxy corosync pacemaker nginx; do
 done
 cd /srv/upgrades && apt-ftparchive packages . > Packages && apt-ftparchive release . > R && mv R Release
 """
-ARCHIVE_RECIPE = (
-    *(ARCHIVE_PACKAGES, MONITORING_PACKAGES, PEER_PACKAGES, SSH_PACKAGES, UPGRADING_PACKAGES, AGAIN_PACKAGES),
-    *(INDEX, NEWER, UPGRADES),
+ARCHIVED = (
+    ARCHIVE_PACKAGES, MONITORING_PACKAGES, PEER_PACKAGES, SSH_PACKAGES, UPGRADING_PACKAGES, CERTIFICATE_PACKAGES,
 )  # fmt: skip
+ARCHIVE_RECIPE = (*ARCHIVED, AGAIN_PACKAGES, INDEX, NEWER, UPGRADES)
 DPKG_OPTIONS = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*")
 SALT_RELEASES = {"3006": ">=3006,<3007", "3007": ">=3007,<3008", "3008": ">=3008,<3009"}
 
@@ -277,7 +278,7 @@ def _install_salt(path: Path, base: Path, salt: str) -> None:
 def _make_archive(path: Path, base: Path) -> None:
     workshop = Workshop(path, [base])
     workshop.run("apt-get", "-qq", "update")
-    packages = [*ARCHIVE_PACKAGES, *MONITORING_PACKAGES, *PEER_PACKAGES, *SSH_PACKAGES, *UPGRADING_PACKAGES]
+    packages = [package for some in ARCHIVED for package in some]
     download = ("apt-get", "-qq", "install", "--download-only", "--no-install-recommends")
     workshop.run(*download, *packages)
     workshop.run(*download, "--reinstall", *AGAIN_PACKAGES)

@@ -7,6 +7,7 @@ from support.documents import Command
 _NAMED = "stands in a sentence as a name, without what belongs to it"
 _LAB = "needs a lab of its own, and takes minutes to hours"
 _SIMULATION = "takes minutes in a container of its own; test_simulation.py runs the same histories"
+_ACME = "test_25_certificates.py"
 _INTERNET = "asks an authority on the Internet"
 _MIGRATION = "test_20_migration.py"
 _EXTENSIONS = "needs hosts with the extensions alone, as test_18_extension.py has them"
@@ -34,7 +35,7 @@ LINES = {
     "make simulation": _SIMULATION,
     "make simulation DO=known": _SIMULATION,
     "sysctl fs.inotify.max_user_instances=1024": "changes the machine that tests run on",
-    "certbot certonly --standalone --http-01-port 8888 --http-01-address 10.132.20.10 -d www.example.com": _INTERNET,
+    "certbot certonly --standalone --http-01-port 8888 --http-01-address 10.132.20.10 -d www.example.com": _ACME,
     "acme.sh --register-account": _INTERNET,
     "openssl ocsp -issuer chain.pem -cert cert.pem -url http://ocsp.example.com -respout "
     "/etc/haproxy/certificates/www.example.com.pem.ocsp": f"{_INTERNET}; test_edge_tls.py asks one of its own",
