@@ -416,7 +416,8 @@ def remove(part, saltenv=None):
     It is :func:`apply` of ``removed:<part>``.
 
     part
-        As in :func:`remains` (str). ``cluster`` first moves the floating IP to another load balancer, if there is one.
+        ``cluster``, which first moves the floating IP to another load balancer, if there is one; ``load_balancer``,
+        ``app_server``, ``quorum_helper``, ``events``, ``monitoring``, ``memory`` or ``nginx`` (str).
 
     CLI Example:
 

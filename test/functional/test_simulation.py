@@ -109,6 +109,20 @@ MENDED = {
 }  # fmt: skip
 
 
+# Found by the simulation, and left as they are: docs/simulation.md has the reasons.
+BORNE = {
+    "of three, a start that the cluster of now knows nothing of":
+        History(6511, 3, (Disturbance(92.0, "daemon dies", 1, 0.2, "controld"),)),
+    "a link that comes and goes, where answers come late":
+        History(6342, 2, (Disturbance(7.0, "late", 2, 86.0, 0.3), Disturbance(36.0, "flapping", 1, 34.0, "peers"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("found", BORNE)
+def test_what_a_history_has_found_and_is_left_has_its_reason(found):
+    assert history.run(BORNE[found]).wrong == ""
+
+
 @pytest.mark.parametrize("found", MENDED)
 def test_what_a_history_has_found_stays_mended(found):
     assert history.run(MENDED[found]).wrong == ""

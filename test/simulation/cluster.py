@@ -135,14 +135,16 @@ class Partition:
                 values[name] = value
         if dampening:
             if origin.attributes[name_of_node].get(name) != value:
-                self.world.kernel.after(dampening, lambda: self._write_later(origin, name_of_node, name))
+                self.world.kernel.after(dampening, lambda: self._write_later(origin, name))
         else:
             self.write(origin, name_of_node, name)
 
     @staticmethod
-    def _write_later(origin: Node, name_of_node: str, name: str) -> None:
-        if origin.partition:
-            origin.partition.write(origin, name_of_node, name)
+    def _write_later(origin: Node, name: str) -> None:
+        """What every node has told of it meanwhile is written at once."""
+        for name_of_node in origin.attrd if origin.partition else ():
+            if origin.partition:
+                origin.partition.write(origin, name_of_node, name)
 
     def write(self, origin: Node, name_of_node: str, name: str) -> None:
         value = origin.attrd[name_of_node].get(name)

@@ -59,6 +59,11 @@ def attrd_updater(node: Node, given: dict[str, str]) -> Answer:
             return 78, "", f"Could not query value of {name}: attribute does not exist"
         return 0, "".join(f'name="{name}" host="{host}" value="{value}"\n' for host, value in values.items()), ""
     value = given.get("--update-both", given.get("--update"))
-    seconds = float(given["--delay"].removesuffix("s")) if "--delay" in given else 0.0
+    seconds = seconds_of(given.get("--delay", "0"))
     partition.set_attribute(node, given.get("--node", node.name), name, value, seconds)
     return 0, "", ""
+
+
+def seconds_of(text: str) -> float:
+    """As Pacemaker reads a time."""
+    return float(text.removesuffix("ms")) / 1000 if text.endswith("ms") else float(text.removesuffix("s"))

@@ -88,6 +88,7 @@ def flap(world: World, node: Node, value: Any) -> None:
 def flip(world: World, node: Node, value: Any) -> None:
     if node.name in world.flaps:
         (mend if pairs(world, node, value) <= world.network.cut else cut)(world, node, value)
+        world.flips += 1
         world.kernel.after(drawn(world.random, 0.1, 2.0), lambda: flip(world, node, value))
 
 
@@ -368,7 +369,7 @@ KINDS = {
     "cut servers": Kind(cut, mend, HERE, ("servers",)),
     "flapping": Kind(flap, stay, NEVER, ("peers",), longest=40.0),
     "late": Kind(delay, no_delay, NEVER, (0.05, 0.3, 2.0)),
-    "loss": Kind(lose, lose_nothing, NEVER, (0.1, 0.5)),
+    "loss": Kind(lose, lose_nothing, HERE, (0.1, 0.5)),
     "power": Kind(power_off, power_on, HERE),
     "reboot": Kind(reboot, come_back, HERE),
     "leaves": Kind(leave_for_good, nothing, HERE),

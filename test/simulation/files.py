@@ -24,6 +24,9 @@ class Files:
         self._step = step
         self.entries: dict[str, Any] = {"/": DIRECTORY}
         self.full = False
+        self._changes = 0
+        self._numbers: dict[str, int] = {}
+        self._opened: dict[int, str] = {}
 
     def text(self, path: str) -> str | None:
         found = self.entries.get(path)
@@ -66,6 +69,8 @@ class Files:
         if old not in self.entries:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), old)
         self.entries[new] = self.entries.pop(old)
+        self._changes += 1
+        self._numbers[new] = self._changes
 
     def unlink(self, path: str) -> None:
         self._step()
@@ -81,6 +86,22 @@ class Files:
     def makedirs(self, path: str, mode: int = 0o777, exist_ok: bool = False) -> None:
         self.make_directories(path)
 
+    def stat(self, path: str) -> Any:
+        """A file is another one each time that one is put in its place."""
+        if path not in self.entries:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return SimpleNamespace(st_ino=self._numbers.get(path, 0), st_mtime_ns=0)
+
+    def open_number(self, path: str, flags: int, mode: int = 0o777) -> int:
+        self.entries.setdefault(path, "")
+        self._opened[len(self._opened)] = path
+        return len(self._opened) - 1
+
+    def pwrite(self, number: int, data: bytes, at: int) -> None:
+        """Over what is there, from its beginning; a file that is gone is written by nobody who looks."""
+        if self._opened[number] in self.entries:
+            self.entries[self._opened[number]] = data.decode()
+
     def as_os(self, pid: int) -> SimpleNamespace:
         """The module `os` of a process."""
         path = SimpleNamespace(
@@ -93,6 +114,8 @@ class Files:
             path=path, replace=self.replace, unlink=self.unlink, makedirs=self.makedirs, listdir=self.listdir,
             getpid=lambda: pid, geteuid=lambda: 0, fchmod=lambda number, mode: None, O_NONBLOCK=os.O_NONBLOCK,
             fstat=lambda number: SimpleNamespace(st_uid=0, st_mode=0o100600), environ={}, sysconf=os.sysconf,
+            stat=self.stat, open=self.open_number, pwrite=self.pwrite, O_WRONLY=os.O_WRONLY, O_CREAT=os.O_CREAT,
+            O_NOFOLLOW=os.O_NOFOLLOW,
         )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ def stop(node: Node, env: Any) -> int:
     program = node.programs.program
     if node.listens:
         program("reach").Published(env, env["reach_attribute"]).forget()
+        if node.programs.has("watched"):
+            program("watched").take_back(env)
         program("intent").serve_until_moved(env)
         node.step()
         node.sleep(STOPS)
@@ -54,4 +56,6 @@ def monitor(node: Node, env: Any) -> int:
         reach.Published(env, env["reach_attribute"]).update(reach.score(gateway, 1, int(node.knows_down)))
         if node.programs.has("undone"):
             node.programs.program("undone").retry(env)
+        if node.programs.has("watched"):
+            node.programs.program("watched").hand_over(env)
     return 0

@@ -22,8 +22,9 @@ STOOD, PATIENCE = 15.0, (0.2, 1.5)
 answer."""
 CALM = 150.0
 """Seconds without a disturbance after which all must be well: failures count for two minutes."""
-CALLS, MOVES = (30, 60), (1, 3)
-"""At most so many calls of the API and moves, and so many more for each disturbance."""
+CALLS, MOVES = (30, 60, 6), (1, 3, 1)
+"""At most so many calls of the API and moves, so many more for each disturbance, and for each time that a link comes or
+goes."""
 LONGEST_OUTAGE = 75
 UNABLE = {
     "API", "cloud", "late requests", "token", "metadata", "stale metadata", "agent dies", "disk full", "deaf", "late",
@@ -31,6 +32,8 @@ UNABLE = {
 }  # fmt: skip
 """While these go on, nobody need be able to take the address; and three failures of a start count for some time."""
 BANNED = 125.0
+LOST = "-1000"
+"""What the watcher tells of a node to which clients do not come."""
 MARKS = ("haproxy_ha-handover", "haproxy_ha-takeover", "fail-count", "last-failure", "shutdown")
 
 
@@ -50,6 +53,7 @@ class Watch:
         self._blind: tuple[float, Node | None] = (0.0, None)
         self._stood: dict[str, float] = {}
         self._starts: dict[str, tuple[float, float]] = {}
+        self._ended: dict[str, float] = {}
         self.calls = self.moves = self._unserved = 0
         self.seen: set[tuple[str, str]] = set()
         world.watchers.append(self)
@@ -90,7 +94,8 @@ class Watch:
         stopped, self._stopped = self._stopped, None
         held = before and self._world.network.serves(before) and (before is stopped or self._claims(before))
         blindly = self._saw_nothing(before, after)
-        if before and held and not (blindly or self._took_blindly(before) or self._excuses(before)):
+        undone = self._took_blindly(before) or self._nobody_knew(before)
+        if before and held and not (blindly or undone or self._excuses(before)):
             self._violated(f"{before.name} serves, and the address is taken away without a reason")
         if blindly:
             self._blind = (self._world.kernel.now, after)
@@ -98,6 +103,7 @@ class Watch:
     def begins(self, node: Node, operation: Operation) -> None:
         if (operation.resource, operation.task) == ("FloatIP", "start"):
             self._starts[node.name] = operation.when, self._world.kernel.now
+            self._ended.pop(node.name, None)
         stops = (operation.resource, operation.task) == ("FloatIP", "stop") and self._world.cloud.owner_node() is node
         if stops and self._claims(node) and not self._excuses(node) and not self._took_blindly(node):
             self._stopped = node  # a start at the same place takes nothing away
@@ -111,7 +117,18 @@ class Watch:
     def _claims(node: Node) -> bool:
         return "checked" in (node.claims() or "")
 
+    def _nobody_knew(self, node: Node | None) -> bool:
+        """Whether its start was asked for by a cluster that was over when it ended: the next one hears nothing of it
+        until then (build_active_RAs in Pacemaker's controld_execd.c)."""
+        if not (node and node.partition):
+            return False
+        now, (asked, _) = self._world.kernel.now, self._starts.get(node.name, (0.0, 0.0))
+        ended = self._ended.get(node.name, now)
+        return asked < node.partition.since <= ended and now - ended < BLIND
+
     def ended(self, node: Node, process: Process, done: Operation) -> None:
+        if (done.resource, done.task) == ("FloatIP", "start"):
+            self._ended[node.name] = self._world.kernel.now
         if "stands" in (node.claims() or ""):
             self._stood[node.name] = self._world.kernel.now
         if node is self._stopped and done.task == "start" and self._claims(node):
@@ -123,8 +140,9 @@ class Watch:
 
     # What must hold
 
-    def _bound(self, what: str, found: int, bounds: tuple[int, int]) -> None:
-        most = bounds[0] + bounds[1] * (len(self.active) + len(self.past))
+    def _bound(self, what: str, found: int, bounds: tuple[int, int, int]) -> None:
+        counts = (1, len(self.active) + len(self.past), self._world.flips)
+        most = sum(bound * count for bound, count in zip(bounds, counts, strict=True))
         if found > most:
             self._violated(f"{found} {what} are more than {most}")
 
@@ -215,7 +233,7 @@ class Watch:
             self._violated(f"{name}: {failed[0].task} of {failed[0].resource} has failed ({failed[0].rc})")
         # Of failures before a crash only the attribute manager knows: they end, and are cleared by nobody.
         marks = [mark for mark in MARKS if not (node.crashed and "fail" in mark)]
-        left = [mark for mark in node.attrd[name] if mark.startswith(tuple(marks))]
+        left = [mark for mark, value in node.attrd[name].items() if mark.startswith(tuple(marks)) or value == LOST]
         if left:
             self._violated(f"{name} has the mark {left[0]}")
         if runs(node, "FloatIP") != owns:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 METADATA = "169.254.169.254"
+GATEWAY = "10.0.0.1"
+ROUTES = "Iface\tDestination\tGateway\tFlags\t-\t-\t-\tMask\neth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\n"
+"""What /proc/net/route says of the gateway."""
 NEAR = 0.001
 AGAIN = 1.0
 LONGEST_ANSWER = 1.0  # seconds: what comes later is none, as in the lab
@@ -49,6 +52,17 @@ class Network:
         self.send_again(node, timeout)
         self._reach_the_address(node, timeout)
         return lambda request, patience: self._ask_the_address(node, patience)
+
+    def echo(self, node: Node, address: str) -> float | None:
+        """Seconds until the gateway, or who has the address, answers an echo request; None for never."""
+        loss = self.loss.get(node.name, 0.0)
+        if loss and self._world.random.random() < loss:
+            return None
+        if address == GATEWAY:
+            return self.delay(node.name, "clients") if self.both_ways(node.name, "clients") else None
+        owner = self._world.cloud.owner_node()
+        answers = owner and owner.power and not owner.paused and self._between(node, owner)
+        return self.trip(node, owner) if owner and answers else None
 
     def send_again(self, node: Node, patience: float) -> None:
         """A connection's first packet may be lost, and is sent again after a second (RFC 6298)."""

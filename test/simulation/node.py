@@ -9,8 +9,10 @@ from simulation import commands, haproxy
 from simulation.cloud import FIRST_DROPLET, TOKEN
 from simulation.executor import Executor
 from simulation.files import Files
+from simulation.network import ROUTES
 from simulation.processes import Process, handed_in
 from simulation.programs import Programs, Texts, today
+from simulation.watching import Program, Watcher
 
 if TYPE_CHECKING:
     from simulation.cluster import Partition
@@ -41,6 +43,8 @@ class Node:
         self.files = Files(self.step)
         self.files.write("/etc/haproxy_ha/token", f"{TOKEN}\n")
         self.files.make_directories(STATE)
+        self.files.write("/proc/net/route", ROUTES)
+        self.watcher: Any = None
         self.install(today())
         self.executor = Executor(self)
         self._cut_from_servers: float | None = None
@@ -49,6 +53,22 @@ class Node:
         """Agents: what has begun goes on with those it began with."""
         edits = self.world.setting.edits if texts is today() else {}
         self.programs = Programs(*handed_in(self), edits, texts)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Begins to watch, with the agents that are installed."""
+        self._watch_no_more()
+        if self.power and self.programs.has("watch"):
+            self.watcher = Watcher(self, STATE)
+
+    def _watch_no_more(self) -> None:
+        if self.watcher:
+            self.watcher.end()
+            self.watcher = None
+
+    def begin(self, command: list[str]) -> Program:
+        """A command that the watcher does not wait for."""
+        return Program(self, command)
 
     # Its clock: only differences count, so a rate is all that can be wrong with the monotonic one
 
@@ -105,6 +125,7 @@ class Node:
     def lose_power(self) -> None:
         self.power = self.corosync = self.pacemaker = self.listens = self.paused = False
         self.left_clean = False
+        self._watch_no_more()
         self._end()
         self.files.remove_below(STATE)
         self.world.cluster.look()
@@ -132,6 +153,7 @@ class Node:
             return
         self.power = True
         self._read = (self.world.kernel.now, 0.0)
+        self._watch()
         self.start_cluster()
 
     def crash(self, daemon: str) -> None:
@@ -167,7 +189,8 @@ class Node:
     def pause(self, paused: bool) -> None:
         """The whole machine stands still, as one that is migrated does."""
         self.paused = paused
-        for process in self.executor.processes:
+        watching = [self.watcher.process] if self.watcher else []
+        for process in (*self.executor.processes, *watching):
             for task in process.tasks:
                 task.freeze(paused)
         self.executor.pause(paused)

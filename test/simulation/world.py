@@ -48,6 +48,7 @@ class World:
         self.setting = setting
         self.story: list[tuple[float, str]] = []
         self.flaps: set[str] = set()
+        self.flips = 0
         self.doom: list[tuple[str, str, str, int]] = []
         config = Config(tuple(f"node-{at + 1}" for at in range(number)))
         self.network = Network(self)

@@ -10,13 +10,13 @@ import yaml
 
 from lab import audit, cloud, network, salt
 from lab.machine import machine
-from lab.scenes.stage import changed, given, heard, move_to, runs, scene, tells, told
+from lab.scenes.stage import changed, given, heard, move_to, pillar, runs, scene, tells, told
 from lab.shell import wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask
 from lab.typed import Page
-from support import REPOSITORY
+from support import REPOSITORY, metrics
 
 
 @scene("docs/adopt.md, 1. Take over what is there")
@@ -89,6 +89,20 @@ def a_failover_is_heard_of(typed: Page) -> None:
 def an_haproxy_with_its_exporter(typed: Page) -> None:
     """Debian's is built with it."""
     tells(typed("haproxy -vv"), "prometheus-exporter")
+
+
+@scene("docs/monitoring.md, What only the load balancer knows")
+def a_schedule_in_pillar(typed: Page) -> None:
+    """It begins and ends with the command."""
+    [(name, job)] = metrics.SCHEDULE.items()
+    at = machine("primary")
+    job = {**job, "seconds": 5, "kwargs": {"path": "/run/haproxy_ha.prom"}}
+    salt.set_pillar(yaml.safe_dump({**yaml.safe_load(pillar()), "schedule": {name: job}}))
+    typed.rest()
+    wait_for("the metrics", lambda: "haproxy_ha_notes" in at.run("cat", job["kwargs"]["path"], check=False).stdout, 60)
+    salt.set_pillar(pillar())
+    salt.call("saltutil.refresh_pillar", "wait=True")
+    assert name not in str(salt.call("schedule.list", target="primary"))
 
 
 @scene("docs/reference/haproxy_ha.md, send_events")
