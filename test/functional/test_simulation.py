@@ -15,7 +15,7 @@ CHUNK = 10
 
 # What finds each fix of the past that is taken out: shrunk, as `make simulation DO=known` tells them.
 FOUND = {
-    "the partition's end": History(170, 2, (Disturbance(12.0, "cut all", 1, 3.0, "peers+servers+clients"),)),
+    "the partition's end": History(19, 2, (Disturbance(79.0, "pause", 1, 9.0),)),
     "the history's ban": History(61, 2, (
         Disturbance(44.0, "cut", 2, 17.0, "peers"), Disturbance(70.0, "power", 1, 90.0),
     )),

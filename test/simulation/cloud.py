@@ -83,7 +83,7 @@ class Cloud:
         network = self._world.network
         network.send_again(node, patience)
         back = self.answer_seconds / 2
-        there = back + self.request_seconds
+        there = back + self.request_seconds * self._world.random.random()  # one overtakes the other
         if self.silent or not network.passes(node.name, "clients"):
             self._time_out(node, patience)
         if there > patience:
