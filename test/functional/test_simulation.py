@@ -133,6 +133,13 @@ def test_a_history_is_repeatable_to_its_last_step():
     assert history.run(drawn).story == history.run(drawn).story
 
 
+def test_other_processes_go_on_after_a_history_in_this_one():
+    """`known` looks for one fix after the other."""
+    history.run(FOUND["the partition's end"])
+    with multiprocessing.Pool(1) as pool:
+        assert pool.apply_async(happened, (("again", History(5, 2, ())),)).get(120)[1] == ""
+
+
 def test_a_history_that_fails_is_shrunk_to_what_matters():
     fix = "the forgotten node"
     more = (Disturbance(3.0, "Salt", 2, 5.0), *FOUND[fix].disturbances, Disturbance(140.0, "late", 1, 9.0, 0.3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -55,6 +56,7 @@ class Worker(threading.Thread):
 
 IDLE: list[Worker] = []
 """Workers outlive a history: to make a thread takes longer than what most tasks do."""
+os.register_at_fork(after_in_child=IDLE.clear)  # a fork takes no threads along
 
 
 class Task:
