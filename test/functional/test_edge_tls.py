@@ -71,6 +71,8 @@ def test_each_answer_by_tls_has_the_header_once_and_none_without(server, www, tm
             assert (b"HTTP/1.1 " + status in answer, sent(answer)) == (True, ["max-age=31536000"]), path
         answer = edge.ask(ports["http"], GET % b"/")
         assert answer.startswith(b"HTTP/1.1 301") and sent(answer) == []
+        named = edge.ask(ports["http"], b"GET /x?y=1 HTTP/1.1\r\nHost: a:80\r\nConnection: close\r\n\r\n")
+        assert b"location: https://a/x?y=1\r\n" in named
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ FEATURES = {
         HTTPS | {"haproxy:frontends": {"http": {"bind": ["anchor:80", "anchor:443 ssl"], "redirect_to_https": True}}},
         [
             "bind 10.17.1.18:443 ssl crt {dir}/www.example.com.pem alpn h2,http/1.1",
-            "http-request redirect scheme https code 301 unless { ssl_fc }",
+            "http-request redirect location https://%[req.fhdr(host),regsub(:[0-9]+$,)]%[pathq] code 301"
+            " unless { ssl_fc }",
             "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
         ],
     ),

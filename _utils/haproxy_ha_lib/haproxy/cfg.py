@@ -448,7 +448,7 @@ def _with_rules(proxy: Tree, settings: Settings) -> list[str]:
     grpc = edge.serves_http_2(haproxy, (words for one in settings.app_servers.values() for words in one.options))
     late = [*edge.hsts(proxy["hsts"]), *edge.body(haproxy["body_timeout"], grpc)] if http else []
     if proxy["redirect_to_https"]:
-        late = ["http-request redirect scheme https code 301 unless { ssl_fc }", *late]
+        late = [edge.TO_HTTPS, *late]
     return [*early, *lines[:before], *middle, *lines[before:behind], *late, *lines[behind:]]
 
 

@@ -39,6 +39,10 @@ names in small letters.
 TRUSTED = "haproxy_ha_trusted"
 """The acl of those who may send them."""
 ANYBODY = "any"
+TO_HTTPS = (
+    "http-request redirect location https://%[req.fhdr(host),regsub(:[0-9]+$,)]%[pathq] code 301 unless { ssl_fc }"
+)
+"""As `redirect scheme https`, which leaves a port in the Host that is not the one of TLS."""
 AS_IS = {"trust_forwarded_from": [ANYBODY], "limit_per_source": 0, "body_timeout": "0"}
 """What nothing is added by, for a proxy that stays as it is."""
 CONNECTIONS, REQUESTS = "haproxy_ha_connections", "haproxy_ha_requests"
