@@ -59,6 +59,16 @@ def fill_in(cluster: Tree, nodes: int) -> None:
         cluster["consensus"] = cluster["token"] // 2
 
 
+def waits(read: Tree, fenced: bool) -> bool:
+    """Whether who boots waits for all others, by a checked pillar.
+
+    Two that fence do: one that was powered off would come back alone, and power off the one that serves.
+    """
+    said: bool | None = read["cluster"]["wait_for_all"]
+    pair = len(read["load_balancers"]) == 2 and not read["quorum_helper"]
+    return pair and fenced if said is None else said
+
+
 def _totem(cluster: Cluster) -> Section:
     timing = _chosen(cluster, _LINK)
     links = [

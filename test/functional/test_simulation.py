@@ -19,6 +19,7 @@ FOUND = {
     "the history's ban": History(61, 2, (
         Disturbance(44.0, "cut", 2, 17.0, "peers"), Disturbance(70.0, "power", 1, 90.0),
     )),
+    "the fence loop": History(22, 2, (Disturbance(28.0, "cut private", 1, 90.0, "peers+servers"),), True),
     "the forgotten node": History(239, 3, (
         Disturbance(82.0, "leaves", 1, 2.0), Disturbance(102.0, "cut private", 3, 53.0, "peers+servers"),
     )),

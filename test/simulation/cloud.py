@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ADDRESS = "203.0.113.10"
 TOKEN = "dop_v1_simulated"
 FIRST_DROPLET = 1001
+BOOT = 10.0
 
 
 class Cloud:
@@ -35,9 +36,9 @@ class Cloud:
         self.estate = Estate(
             [*droplets, {"id": 2000, "name": "elsewhere", "public_ip": "203.0.113.99"}],
             [{"ip": ADDRESS, "droplet_id": FIRST_DROPLET}],
-            on_assign=self._moved, timer=world.kernel.timer,
+            on_assign=self._moved, on_power=self._power, timer=world.kernel.timer,
         )  # fmt: skip
-        self.estate.assign_seconds = 0.5
+        self.estate.assign_seconds, self.estate.boot_seconds = 0.5, BOOT
         clock = lambda: 1_700_000_000 + world.kernel.now  # noqa: E731
         self._api = API(self.estate, [TOKEN], RateLimit(clock=clock))
         self._metadata = Metadata(self.estate)
@@ -60,6 +61,14 @@ class Cloud:
     def _moved(self, address: str, new: str, old: str) -> None:
         target = next((droplet for droplet in self.estate.droplets.values() if droplet.target == new), None)
         self._world.address_moves(target.id if target else None)
+
+    def _power(self, action: str, name: str) -> None:
+        node = self._world.node(name)
+        if action == "power-off" and node.power:
+            self._world.fenced(node)
+            node.lose_power()
+        elif action == "power-on" and not node.power:
+            node.boot()
 
     # The services
 

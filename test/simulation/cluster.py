@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from simulation import scheduler
+from simulation import fencing, scheduler
 from simulation.kernel import Event
 from simulation.processes import drawn
 from simulation.scheduler import CANCELLED, Action, Config, Member, Operation
@@ -17,6 +18,8 @@ LOST, FOUND = (0.25, 0.5), (0.6, 1.2)
 """Seconds until a node is taken for lost, and until those that see each other again are one cluster."""
 DELAY = 0.03
 """transition-delay."""
+DEADTIME = 20.0
+"""dc-deadtime, with fencing."""
 ELECTION, JOIN = (0.05, 0.3), (0.3, 1.2)
 MESSAGE = 0.002
 
@@ -81,9 +84,32 @@ class Partition:
                 node.executor.join()
         for node in members:
             node.partition = self
+        if len(members) == self.world.expected or not all(node.waits for node in members):
+            for node in members:
+                node.waits = False
+        self._remember(before)
         self._agree()
         self.world.tell(f"the cluster of {self.names} begins" + ("" if self.quorum else ", without a quorum"))
-        self._arm(drawn(self.world.random, *(JOIN if grows else ELECTION)))
+        self._arm(self._first_decision(grows))
+
+    def _first_decision(self, grows: bool) -> float:
+        """Seconds until it. Who boots waits for the others for a while, where lost ones are fenced."""
+        alone = all(node.fresh for node in self.members) and len(self.members) < self.world.expected
+        if alone and self.members[0].config.fencing:
+            return DEADTIME
+        return drawn(self.world.random, *(JOIN if grows else ELECTION))
+
+    def _remember(self, before: set[Partition | None]) -> None:
+        """What ran on those that are lost is known until they are fenced, or are back."""
+        names = {node.name for node in self.members}
+        lost = {node.name: {resource: dict(entries) for resource, entries in node.executor.history.items()}
+                for partition in before if partition for node in partition.members}  # fmt: skip
+        for node in self.members:
+            lost |= node.remembered
+        down = set[str]().union(*(node.down for node in self.members))
+        for node in self.members:
+            node.remembered = {name: history for name, history in lost.items() if name not in names}
+            node.down = down - names
 
     @property
     def names(self) -> str:
@@ -96,7 +122,10 @@ class Partition:
 
     @property
     def quorum(self) -> bool:
-        return len(self.members) * 2 > self.world.expected or self.world.expected == 2
+        if self.world.expected != 2:
+            return len(self.members) * 2 > self.world.expected
+        first = self.members[0]
+        return not (first.waits and first.config.fencing and self.world.setting.waits)
 
     def _agree(self) -> None:
         """The newest configuration counts; each node tells its own attributes; what is lost has none."""
@@ -203,8 +232,29 @@ class Partition:
 
     def _member(self, node: Node) -> Member:
         online = node in self.members and not node.left_clean
-        attributes = self.members[0].attributes[node.name] if online else {}
-        return Member(node.number, node.name, online, node.left_clean, node.executor.history, attributes)
+        first = self.members[0]
+        clean = node.left_clean or node.name in first.down
+        known = first.remembered.get(node.name, {}) if first.config.fencing and not clean else {}
+        attributes = first.attributes[node.name] if online else {}
+        return Member(node.number, node.name, online, clean, node.executor.history if online else known, attributes)
+
+    def fence(self, name: str, delay: float, report: Callable[[bool], None]) -> None:
+        """Has a lost node powered off; a fencer goes on with that, whatever becomes of the cluster."""
+        by = self.members[0]
+        self.world.tell(f"the cluster of {self.names}: fence {name}" + (f", in {delay:g} s" if delay else ""))
+
+        def done(fenced: bool) -> None:
+            partition = by.partition
+            self.world.tell(f"{name} is {'fenced' if fenced else 'not fenced'}, {by.name} says")
+            for member in partition.members if partition and fenced else ():
+                if member.name != name:
+                    member.down.add(name)
+                    member.remembered.pop(name, None)
+            report(fenced)
+            if partition:
+                partition.changed()
+
+        fencing.fence(by, name, delay, done)
 
     def changed(self) -> None:
         """The scheduler is to be asked again; what is under way ends before."""
@@ -218,8 +268,12 @@ class Partition:
 
     def _decide(self) -> None:
         self._armed = None
+        for member in self.members:
+            member.fresh = False
         if not self.alive or (self._transition and self._transition.busy):
             return
+        if any(member.executor.fences for member in self.members):
+            return  # decides when it knows how that has ended
         if not self.members[0].works:
             self._arm(0.5)
             return
@@ -296,6 +350,9 @@ class Transition:
         elif action.task == "clear_failcount" and node:
             self._done.add(action.id)
             partition.world.kernel.after(MESSAGE, lambda: partition.clear_failures(node, action.resource))
+        elif action.task == "stonith":
+            self._under_way[action.id] = action
+            partition.fence(action.node, action.delay, lambda fenced: self.fenced(action, fenced))
         elif action.kind == "rsc_op" and node:
             self._ask(node, action)
         else:
@@ -319,6 +376,10 @@ class Transition:
         if ok:
             self._done.add(action.id)
         self._partition.world.kernel.after(MESSAGE, self._look_on)
+
+    def fenced(self, action: Action, fenced: bool) -> None:
+        if self.took(action):
+            self.ended(action, fenced)
 
     def _look_on(self) -> None:
         if self._partition.alive:

@@ -35,7 +35,12 @@ RARE = "some of 10,000 histories come here, and few of 500"
 HOLES = {
     MODEL: (
         "haproxy ", "listeners.py", "runtime.py", "starting.py", "stopping.py", "systemd_unit.py", "verdict.py",
-        "watching.py", "worker.py", "intent.py is_expected_to_run", "reach.py default_gateway", "reach.py answers_ping",
+        "watching.py", "worker.py", "hanging.py", "echoes.py", "reach.py is_echo",
+        "watch.py main", "watch.py keep", "watch.py watch_way", "watch.py tell:", "watch.py goes_on",
+        "watch.py __init__: self._path", "watch.py __init__: self.kept", "watch.py _read: if", "watch.py _read: self._",
+        "watch.py _read: return self", "watch.py gone: serving", "watch.py gone: theirs", "watch.py gone: return [list",
+        "way.py _addresses: self._gone_since = now", "way.py _addresses: missing", "way.py _addresses: return f",
+        "told.py tell: agent.log", "intent.py is_expected_to_run", "reach.py default_gateway", "reach.py answers_ping",
         "reach.py echo_request", "reach.py _echoed",
     ),
     NOT_ASKED: (
@@ -70,6 +75,7 @@ HOLES = {
         "claims.py remove: shutil", "claims.py remove: return not os", "claims.py probe_writable: remove",
         "claims.py release: agent.log", "cluster.py ask: raise", "undone.py left: return []",
         "digitalocean.py _is_readable", "digitalocean.py _connection: kept",
+        "watched.py _read: self._until = 0.0",
         "digitalocean.py _connection: return kept", "digitalocean.py _reason: words",
     ),
     SLIP: (
@@ -77,7 +83,8 @@ HOLES = {
         "digitalocean.py _run: self._errors", "digitalocean.py result: raise",
     ),
     RARE: (
-        "claims.py read: return 0, 0.0", "claims.py add: return  #", "droplet.py identify: return found  #",
+        "claims.py read: return 0, 0.0", "claims.py remember_standing: agent.log",
+        "watched.py environment: return None", "claims.py add: return  #", "droplet.py identify: return found  #",
         "floating.py confirm: agent.log", "floating.py stands_by: agent.log", "floating.py stands_by: return False",
         "calls.py drive: raise Unavailable", "calls.py retry_delay: return float", "calls.py raise_final: raise",
         "reserved.py assign: failures += 1", "reserved.py assign: yield Wait(", "reserved.py assign: continue",

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simulation.cloud import ADDRESS, TOKEN
+from simulation.cloud import ADDRESS, BOOT, TOKEN
 from simulation.processes import drawn
 from simulation.programs import former, today
 
@@ -28,7 +28,6 @@ class Disturbance(NamedTuple):
     value: Any = None
 
 
-BOOT = 10.0
 HERE, MAJORITY, ALL, NEVER = "here", "majority", "all", ""
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from simulation import fencing
 from simulation.kernel import Event
 from simulation.processes import Process
 from simulation.scheduler import CANCELLED, DONE, FAILED, PARAMETERS, PENDING, TIMED_OUT, Action, Operation
@@ -33,6 +34,8 @@ class Executor:
         self._said: dict[tuple[str, int], tuple[int, int]] = {}
         self._overdue: list[Process] = []
         self._calls = 0
+        self.registered = False  # the fence device, with the fencer
+        self.fences: list[str] = []  # nodes that the fencer powers off, or is about to
         self._ended = self._paused = False
 
     # From outside
@@ -140,6 +143,9 @@ class Executor:
     def _act(self, process: Process, operation: Operation, timeout: float) -> None:
         node = self._node
         node.sleep(SPAWN)
+        if operation.resource == fencing.RESOURCE:
+            process.code = fencing.act(self, node, operation)
+            return
         agent = node.programs.program("agent")
         description, handlers = node.handlers(operation.resource)
         environ = {

@@ -23,6 +23,7 @@ class History(NamedTuple):
     seed: int
     nodes: int
     disturbances: tuple[Disturbance, ...]
+    fencing: bool = False
 
 
 class Outcome(NamedTuple):
@@ -39,13 +40,14 @@ class Outcome(NamedTuple):
 def drawn_history(seed: int) -> History:
     source = random.Random(seed)
     number = 3 if source.random() < 0.25 else 2
-    return History(seed, number, tuple(draw(source, number, source.choice((1, 3, 8)), SPAN)))
+    disturbances = tuple(draw(source, number, source.choice((1, 3, 8)), SPAN))
+    return History(seed, number, disturbances, source.random() < 0.25)
 
 
 def run(history: History, setting: Setting = NOW, look: Callable[[World, Watch], None] | None = None) -> Outcome:
     """Lets a history happen; `look` is called when it begins."""
     programs.REACHED.clear()
-    world = World(history.seed, history.nodes, setting)
+    world = World(history.seed, history.nodes, setting, history.fencing)
     watch = Watch(world, CALM_BEFORE)
     last = CALM_BEFORE
     for one in history.disturbances:

@@ -83,7 +83,8 @@ class Watch:
         return " ".join(filter(None, words))
 
     def called(self, node: Node, method: str) -> None:
-        self.calls += 1
+        if not node.config.fencing:  # a fence device asks by itself, again and again
+            self.calls += 1
         self._bound("calls of the API", self.calls, CALLS)
 
     def moved(self, before: Node | None, after: Node | None) -> None:
@@ -99,6 +100,12 @@ class Watch:
             self._violated(f"{before.name} serves, and the address is taken away without a reason")
         if blindly:
             self._blind = (self._world.kernel.now, after)
+
+    def fenced(self, node: Node) -> None:
+        """Nobody loses its power who serves, and to whom nothing has happened."""
+        serves = self._world.cloud.owner_node() is node and self._world.network.serves(node) and self._claims(node)
+        if serves and not (self._excuses(node) or self._took_blindly(node)):
+            self._violated(f"{node.name} serves, and is powered off without a reason")
 
     def begins(self, node: Node, operation: Operation) -> None:
         if (operation.resource, operation.task) == ("FloatIP", "start"):

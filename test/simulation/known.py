@@ -19,6 +19,8 @@ KNOWN = {
              "        if False:\n"),
         )},
     ),
+    # One of two that was powered off comes back alone, and powers off the one that serves.
+    "the fence loop": Setting(waits=False),
     # 6399075: a node that has left for good counts as lost.
     "the forgotten node": Setting(forgets=False),
 }  # fmt: skip

@@ -40,6 +40,10 @@ class Node:
         self.attrd: dict[str, dict[str, str]] = {name: {} for name in config.nodes}
         self.attributes: dict[str, dict[str, str]] = {name: {} for name in config.nodes}
         self.partition: Partition | None = None
+        # What this node's cluster knows of lost ones: what ran there, and which are powered off.
+        self.remembered: dict[str, Any] = {}
+        self.down: set[str] = set()
+        self.fresh = self.waits = True
         self.files = Files(self.step)
         self.files.write("/etc/haproxy_ha/token", f"{TOKEN}\n")
         self.files.make_directories(STATE)
@@ -138,7 +142,7 @@ class Node:
         if self.partition:
             self.partition.lose(self)
         self.partition = None
-        for values in (*self.attrd.values(), *self.attributes.values()):
+        for values in (*self.attrd.values(), *self.attributes.values(), self.remembered, self.down):
             values.clear()
 
     def leave(self) -> None:
@@ -153,6 +157,7 @@ class Node:
             return
         self.power = True
         self._read = (self.world.kernel.now, 0.0)
+        self.waits = True
         self._watch()
         self.start_cluster()
 
@@ -178,12 +183,14 @@ class Node:
         """Whoever watches over the daemons starts them again."""
         self.attrd_down = False
         if daemon != "attrd" and self.power and not (self.pacemaker or self.left_clean or self.gone):
+            self.waits = self.waits or daemon == "corosync"
             self.start_cluster()
 
     def start_cluster(self) -> None:
         self.corosync = self.pacemaker = True
         self.left_clean = False
         self.executor = Executor(self)
+        self.fresh = True
         self.world.cluster.look()
 
     def pause(self, paused: bool) -> None:

@@ -20,13 +20,20 @@ from support.pillars import valid
 NOW = 2_000_000_000
 NOW_WRITTEN = "2033-05-18 03:33:20Z"
 NOBODY = "00000000-0000-0000-0000-000000000000"
-FAILURES_COUNT = {"FloatIP": 120.0, "haproxy": 60.0}
+FAILURES_COUNT = {"FloatIP": 120.0, "haproxy": 60.0, "fencing": 120.0}
 """failure-timeout of each resource; test_simulation.py compares it with the configuration."""
 THIRD = {"load_balancers:tertiary": {"private_ip": "10.132.20.12", "anchor_ip": "10.17.1.20"}}
 PENDING, DONE, CANCELLED, TIMED_OUT, FAILED = -1, 0, 1, 2, 4
-TIMEOUTS = {("FloatIP", 10000): "20000", ("haproxy", 5000): "10000"}
-AGENT = {"FloatIP": "floatip", "haproxy": "haproxy"}
-PARAMETERS = {"FloatIP": {"address": "203.0.113.10"}, "haproxy": {}}
+TIMEOUTS = {("FloatIP", 10000): "20000", ("haproxy", 5000): "10000", ("fencing", 60000): "20000"}
+FENCED = {"cluster:fencing": {"enabled": True}}
+OCF = 'class="ocf" provider="haproxy_ha"'
+KINDS = {
+    "FloatIP": f'{OCF} type="floatip"', "haproxy": f'{OCF} type="haproxy"',
+    "fencing": 'class="stonith" type="fence_haproxy_ha_digitalocean"',
+}  # fmt: skip
+PARAMETERS = {
+    "FloatIP": {"address": "203.0.113.10"}, "haproxy": {}, "fencing": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"},
+}  # fmt: skip
 
 
 class Config(NamedTuple):
@@ -36,6 +43,7 @@ class Config(NamedTuple):
     standby: frozenset[str] = frozenset()
     bans: frozenset[tuple[str, str]] = frozenset()
     maintenance: bool = False
+    fencing: bool = False
     version: int = 0
 
 
@@ -75,7 +83,7 @@ class Member(NamedTuple):
 
 
 class Action(NamedTuple):
-    """An action of a transition."""
+    """An action of a transition; `delay` is for one that fences, in seconds."""
 
     id: str
     kind: str
@@ -86,15 +94,16 @@ class Action(NamedTuple):
     timeout: float
     target: int
     inputs: tuple[str, ...]
+    delay: float = 0.0
 
 
 # --- The CIB
 
 
 @functools.cache
-def formula_configuration(number: int, without: tuple[str, ...] = ()) -> str:
+def formula_configuration(number: int, without: tuple[str, ...] = (), fencing: bool = False) -> str:
     """The configuration that the formula commits, for so many nodes."""
-    wanted = valid(THIRD if number > 2 else {}).cluster.configuration
+    wanted = valid({**(THIRD if number > 2 else {}), **(FENCED if fencing else {})}).cluster.configuration
     for path in without:
         section, name = path.split("/")
         wanted = {**wanted, section: {key: one for key, one in wanted[section].items() if key != name}}
@@ -104,7 +113,7 @@ def formula_configuration(number: int, without: tuple[str, ...] = ()) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def configuration(config: Config, number: int, without: tuple[str, ...]) -> str:
-    text = formula_configuration(number, without)
+    text = formula_configuration(number, without, config.fencing)
     for at in range(1, number + 1):
         name = f"node-{at}"
         old = f'<node id="{at}" uname="{name}" />'
@@ -140,23 +149,27 @@ def node_state(member: Member, now: float) -> str:
         expected = "down" if member.clean else "member"
         return (
             f'<node_state id="{member.number}" uname="{member.name}" in_ccm="false" crmd="offline" join="down"'
-            f' expected="{expected}"/>'
+            f' expected="{expected}">{lrm(member, now)}</node_state>'
         )
-    ranks = ranked(member.history)
-    resources = "".join(
-        f'<lrm_resource id="{resource}" class="ocf" provider="haproxy_ha"'
-        f' type="{AGENT[resource]}">'
-        + "".join(entry(name, member.history[resource][name], ranks, now) for name in sorted(member.history[resource]))
-        + "</lrm_resource>"
-        for resource in sorted(member.history)
-    )
     attributes = {name: value_of(name, value, now) for name, value in member.attributes.items()}
     return (
         f'<node_state id="{member.number}" uname="{member.name}" in_ccm="true" crmd="online" join="member"'
         f' expected="member"><transient_attributes id="{member.number}">'
         f"{nvpairs(f'status-{member.number}', attributes)}</transient_attributes>"
-        f'<lrm id="{member.number}"><lrm_resources>{resources}</lrm_resources></lrm></node_state>'
+        f"{lrm(member, now)}</node_state>"
     )
+
+
+def lrm(member: Member, now: float) -> str:
+    """A node's history."""
+    ranks = ranked(member.history)
+    resources = "".join(
+        f'<lrm_resource id="{resource}" {KINDS[resource]}>'
+        + "".join(entry(name, member.history[resource][name], ranks, now) for name in sorted(member.history[resource]))
+        + "</lrm_resource>"
+        for resource in sorted(member.history)
+    )
+    return f'<lrm id="{member.number}"><lrm_resources>{resources}</lrm_resources></lrm>' if resources else ""
 
 
 def ranked(history: Mapping[str, Mapping[str, Operation]]) -> dict[int, int]:
@@ -244,7 +257,7 @@ def action(synapse: ET.Element) -> Action:
         found.get("id", ""), found.tag, found.get("operation", ""),
         "" if primitive is None else primitive.get("id", ""), found.get("on_node", ""),
         int(meta.get("CRM_meta_interval", "0")), int(meta.get("CRM_meta_timeout", "20000")) / 1000,
-        int(meta.get("CRM_meta_op_target_rc", "0")), inputs,
+        int(meta.get("CRM_meta_op_target_rc", "0")), inputs, float(meta.get("CRM_meta_priority_fencing_delay", "0")),
     )  # fmt: skip
 
 

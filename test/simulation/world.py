@@ -22,11 +22,13 @@ class Setting(NamedTuple):
         edits (dict): Changes of the agents' files.
         without (tuple): Objects that the configuration lacks, as section/name.
         forgets (bool): Whether a run of Salt makes the cluster forget a node that has left.
+        waits (bool): Whether one of two that fence each other waits for the other one after a boot (wait_for_all).
     """
 
     edits: Edits = {}
     without: tuple[str, ...] = ()
     forgets: bool = True
+    waits: bool = True
 
 
 class Violation(Exception):
@@ -40,9 +42,10 @@ class World:
         seed (int): What is drawn while it runs.
         number (int): How many load balancers.
         setting (Setting): What is simulated.
+        fencing (bool): Whether lost nodes are powered off.
     """
 
-    def __init__(self, seed: int, number: int, setting: Setting) -> None:
+    def __init__(self, seed: int, number: int, setting: Setting, fencing: bool = False) -> None:
         self.random = random.Random(seed)
         self.kernel = Kernel()
         self.setting = setting
@@ -50,7 +53,7 @@ class World:
         self.flaps: set[str] = set()
         self.flips = 0
         self.doom: list[tuple[str, str, str, int]] = []
-        config = Config(tuple(f"node-{at + 1}" for at in range(number)))
+        config = Config(tuple(f"node-{at + 1}" for at in range(number)), fencing=fencing)
         self.network = Network(self)
         self.cloud = Cloud(self, list(config.nodes))
         self.nodes = [Node(self, at + 1, config) for at in range(number)]
@@ -94,6 +97,11 @@ class World:
     def calls(self, node: Node, method: str) -> None:
         for watcher in self.watchers:
             watcher.called(node, method)
+
+    def fenced(self, node: Node) -> None:
+        self.tell(f"{node.name} is powered off")
+        for watcher in self.watchers:
+            watcher.fenced(node)
 
     def action_begins(self, node: Node, operation: Operation) -> None:
         for watcher in self.watchers:

@@ -5,6 +5,8 @@ from support.pillars import REMOVED, build, text_of, valid
 
 THIRD = {"load_balancers:third": {"private_ip": "10.132.20.12", "node_id": 3}}
 ALONE = {"load_balancers:secondary": REMOVED}
+FENCED = {"cluster:fencing": {"enabled": True}}
+OTHERWISE_FENCED = {"cluster:primitives": {"fence": {"agent": "stonith:fence_xvm"}}}
 
 
 def section(built, name):
@@ -64,6 +66,11 @@ def test_the_file_is_the_same_on_every_node():
 @pytest.mark.parametrize("changes, lines", [
     ({}, {"provider": "corosync_votequorum", "two_node": "1", "wait_for_all": "0"}),
     ({"cluster:wait_for_all": True}, {"provider": "corosync_votequorum", "two_node": "1", "wait_for_all": "1"}),
+    (FENCED, {"provider": "corosync_votequorum", "two_node": "1", "wait_for_all": "1"}),
+    (OTHERWISE_FENCED, {"provider": "corosync_votequorum", "two_node": "1", "wait_for_all": "1"}),
+    ({**FENCED, "cluster:wait_for_all": False},
+     {"provider": "corosync_votequorum", "two_node": "1", "wait_for_all": "0"}),
+    ({**FENCED, **THIRD}, {"provider": "corosync_votequorum"}),
     (ALONE, {"provider": "corosync_votequorum"}),
     (THIRD, {"provider": "corosync_votequorum"}),
     ({**THIRD, "cluster:wait_for_all": True}, {"provider": "corosync_votequorum", "wait_for_all": "1"}),
@@ -85,6 +92,7 @@ def device(changes):
 def test_a_helper_s_vote_takes_the_place_of_two_node():
     lines, _ = section(valid(HELPED, "app-1"), "quorum")
     assert lines == {"provider": "corosync_votequorum", "wait_for_all": "0"}
+    assert section(valid({**HELPED, **FENCED}, "app-1"), "quorum")[0] == lines
     own, inner = device({})
     assert own == {"model": "net", "timeout": "2000", "votes": "1"}
     assert inner["net"] == {"host": "10.132.20.50", "port": "5403", "algorithm": "ffsplit", "tls": "off"}

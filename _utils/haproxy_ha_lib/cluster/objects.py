@@ -213,6 +213,12 @@ def _turns_fencing_on(properties: Any) -> bool:
     return str(said).lower() in ("true", "on", "yes", "y", "1")
 
 
+def is_fenced(configured: Tree) -> bool:
+    """Whether nodes that are lost are powered off, by the cluster's configuration: Pacemaker's own default."""
+    said = configured.get("properties", {}).get("stonith-enabled", True)
+    return str(said).lower() not in ("false", "off", "no", "n", "0")
+
+
 def _take_away_what_is_not_there(built_in: Tree, given: Tree) -> Iterator[Problem]:
     """Yield a problem for each null that means no built-in object: somebody's slip of the pen."""
     for section, objects in given.items():

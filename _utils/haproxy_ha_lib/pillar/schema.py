@@ -464,7 +464,9 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     "knet_pong_count": Value("Answers after which a link is up again.", values.whole_number(1, 100)),
     "second_link": Value("true: a second knet link over the public addresses, on the next port; a loss of the private "
                          "network then splits nothing.", values.flag),
-    "wait_for_all": Value("true: after a cold start no node serves before it has seen all others.", values.flag),
+    "wait_for_all": Value("true: after a cold start no node serves before it has seen all others. Left out: true for "
+                          "two load balancers that fence each other and have no quorum helper, so that one that was "
+                          "powered off does not come back alone and do so to the other; else false.", values.flag),
     "system": Table("corosync.conf's section `system`, left out while it is empty.", "option",
                     Value("Its value.", system_option),
                     key=values.choice("qb_ipc_type", "sched_rr", "priority", "move_to_root_cgroup",

@@ -97,6 +97,7 @@ def settings(
         {"unit": f"{lookup['services']['haproxy']}.service", "config": lookup["paths"]["haproxy_cfg"]},
         read["cluster"]["events"], len(read["load_balancers"]),
     )
+    read["cluster"]["wait_for_all"] = corosync.waits(read, cluster.is_fenced(configuration))
     problems += found
     warnings += [*doubts, *_alone(read["load_balancers"]), *_left_out(read),
                  *(f"{ROOT}:haproxy:{text}" for text in later if "load_balancer" in roles)]  # fmt: skip
