@@ -35,7 +35,7 @@ class Kind(NamedTuple):
     """How a disturbance begins and ends.
 
     `moves` tells whether it is a reason to take the address from a node that serves: from the one that it happens to
-    (HERE; MAJORITY: where others go on without it), or from any (ALL); `values` are drawn from.
+    (HERE; MAJORITY: where others go on without it, or have it powered off), or from any (ALL); `values` are drawn from.
     """
 
     begin: Callable[[World, Node, Any], None]

@@ -158,7 +158,7 @@ class Watch:
         now = self._world.kernel.now
         recent = [one for moment, one in self.past if now - moment < EXCUSED]
         alone = ["no quorum"] if owner.partition and not owner.partition.quorum else []
-        here = (HERE, MAJORITY) if self._world.expected > 2 else (HERE,)
+        here = (HERE, MAJORITY) if self._world.expected > 2 or owner.config.fencing else (HERE,)
         return alone + [
             one.kind for one in (*self.active, *recent)
             if KINDS[one.kind].moves == ALL or (KINDS[one.kind].moves in here and one.node == owner.number)
