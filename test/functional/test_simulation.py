@@ -155,6 +155,6 @@ def test_each_disturbance_alone_is_borne(kind):
 
 
 def test_failures_count_as_long_as_the_configuration_says():
-    primitives = valid().cluster.configuration["primitives"]
+    primitives = valid(scheduler.FENCED).cluster.configuration["primitives"]
     said = {name: float(one["meta"]["failure-timeout"].removesuffix("s")) for name, one in primitives.items()}
     assert said == scheduler.FAILURES_COUNT
