@@ -114,6 +114,10 @@ MENDED = {
 BORNE = {
     "of three, a start that the cluster of now knows nothing of":
         History(6511, 3, (Disturbance(92.0, "daemon dies", 1, 0.2, "controld"),)),
+    "two seconds without an answer of the gateway":
+        History(1062, 3, (
+            Disturbance(69.0, "cut one way", 1, 23.0, "peers >"), Disturbance(76.0, "late", 2, 1.3, 2.0),
+        )),
     "a link that comes and goes, where answers come late":
         History(6342, 2, (Disturbance(7.0, "late", 2, 86.0, 0.3), Disturbance(36.0, "flapping", 1, 34.0, "peers"))),
 }  # fmt: skip

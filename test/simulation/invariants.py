@@ -20,6 +20,8 @@ LOOK, BLIND = 1.5, 10.0
 STOOD, PATIENCE = 15.0, (0.2, 1.5)
 """Seconds after which a node that stands by has looked again; those that a start, and who stands by, waits for an
 answer."""
+SILENCE = 1.0
+"""Seconds of delay beyond which a node is as one whose gateway is silent."""
 CALM = 150.0
 """Seconds without a disturbance after which all must be well: failures count for two minutes."""
 CALLS, MOVES = (30, 60, 6), (1, 3, 1)
@@ -161,7 +163,8 @@ class Watch:
         here = (HERE, MAJORITY) if self._world.expected > 2 or owner.config.fencing else (HERE,)
         return alone + [
             one.kind for one in (*self.active, *recent)
-            if KINDS[one.kind].moves == ALL or (KINDS[one.kind].moves in here and one.node == owner.number)
+            if KINDS[one.kind].moves == ALL
+            or (one.node == owner.number and (KINDS[one.kind].moves in here or is_silence(one)))
         ]  # fmt: skip
 
     def _saw_nothing(self, owner: Node | None, taker: Node | None) -> bool:
@@ -255,6 +258,11 @@ class Watch:
     def _violated(self, text: str) -> None:
         self._world.tell(f"VIOLATED: {text}")
         raise Violation(text)
+
+
+def is_silence(one: Disturbance) -> bool:
+    """Answers come so late that the watcher, for a while, hears none of the gateway."""
+    return one.kind == "late" and one.value > SILENCE
 
 
 def runs(node: Node, resource: str) -> bool:
