@@ -57,9 +57,9 @@ extensions:
 	python3 -m build -o build/dist build/saltext-pacemaker
 	python3 -m build -o build/dist build/saltext-haproxy-ha
 
-# Tells minions which modules belong to the states: after each change of a module.
+# Tells minions which modules and agents belong to the states: after each change of one.
 modules:
-	find _modules _states _utils -name '*.py' | LC_ALL=C sort | xargs sha256sum > haproxy_ha/modules.sha256
+	python3 tools/lists.py
 
 lint:
 	$(LAB) tools sh test/lint

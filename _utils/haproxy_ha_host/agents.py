@@ -59,6 +59,12 @@ class Place:
         return {f"{self.fence}/{os.path.basename(path)}": FileEntry(link=f"{self.link}/{path}") for path in paths}
 
 
+def text(place: Place, name: str, checksum: str) -> str | None:
+    """The text of a file of the formula in the version that counts here; None if that is not of this SHA-256."""
+    found = files.text(os.path.join(place.link, agents.place_of(name)))
+    return found if found is not None and agents.checksum(found) == checksum else None
+
+
 def plan(place: Place, wanted: Version) -> Changes:
     """What :func:`install` would change: {path: {"old", "new"}}, empty where all is as it should be."""
     links = {place.link: FileEntry(link=place.of(wanted)), **place.fence_links(wanted)}

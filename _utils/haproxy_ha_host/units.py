@@ -40,6 +40,16 @@ def unit_property(unit: str, name: str) -> str:
     return commands.run(["systemctl", "show", "--property", name, "--value", full_name(unit)])[1].strip()
 
 
+def unit_properties(unit: str, *names: str) -> dict[str, str]:
+    """Several properties of a unit by their names, asked at once; one that has several values has a line for each."""
+    found: dict[str, str] = {}
+    for line in commands.run(["systemctl", "show", "--property", ",".join(names), full_name(unit)])[1].splitlines():
+        name, _, value = line.partition("=")
+        if name in names:
+            found[name] = f"{found[name]}\n{value}" if name in found else value
+    return found
+
+
 def running(unit: str) -> bool:
     """Whether a service runs, or is reloading."""
     return systemd() and unit_property(unit, "ActiveState") in _RUNS
@@ -73,9 +83,7 @@ def unit(name: str) -> dict[str, Any]:
     two in systemd's words, the last a bool; empty without the service.
     """
     properties = ("UnitFileState", "ActiveState", "NeedDaemonReload")
-    show = ["systemctl", "show", "--property", ",".join(properties), full_name(name)]
-    shown = commands.run(show)[1] if systemd() else ""
-    found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    found = unit_properties(name, *properties) if systemd() else {}
     if not found.get("UnitFileState"):
         return {}
     at_boot, active, stale = (found.get(one, "") for one in properties)

@@ -9,16 +9,15 @@ that takes 19 (measured, haproxy).
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
-import re
-import sys
 
 from haproxy_ha_lib.files.entry import FileEntry, owned_by_root
 
 FOLDER = "haproxy_ha/files/agents"
 """Where the formula's file server has them."""
+LIST = "haproxy_ha/agents.sha256"
+"""The list of them there, as sha256sum(1) writes it."""
 SHARED = (
     "_utils/haproxy_ha_lib/__init__.py",
     "_utils/haproxy_ha_lib/digitalocean/__init__.py",
@@ -31,7 +30,6 @@ SHARED = (
 )
 """What stands once, for Salt's modules and for the agents, and is imported by the same names there."""
 
-_NAME = re.compile(r"[A-Za-z0-9_]+(\.py|\.sh)?")
 _FENCE = "fence_"
 _ALERT = "alert_"
 
@@ -51,10 +49,14 @@ exec(SourceFileLoader("__main__", os.path.join(home, "programs", "{name}.py")).g
 _HERE = "os.path.realpath(__file__)"
 
 
-def names(listing: list[str]) -> list[str]:
-    """The names of the agents' files among the paths that a file server lists; not what editors and Python leave."""
-    found = [path.rpartition("/") for path in listing]
-    return sorted(name for folder, _, name in found if folder == FOLDER and _NAME.fullmatch(name))
+def listed(listing: str) -> dict[str, str]:
+    """The SHA-256 of each of the agents' files, by its name, of the text of :data:`LIST`."""
+    return {name: checksum for checksum, _, name in (line.partition("  ") for line in listing.splitlines())}
+
+
+def checksum(text: str) -> str:
+    """The SHA-256 of a text (hexadecimal)."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def shared_name(path: str) -> str:
@@ -79,15 +81,22 @@ def version(sources: dict[str, str]) -> dict[str, FileEntry]:
     """
     files = {}
     for name, text in sorted(sources.items()):
-        if name.startswith(_ALERT):
-            files[f"alert/{name}"] = owned_by_root(text, "0755")
-        elif "." in name:
-            files[name] = owned_by_root(text)
-        else:
+        files[place_of(name)] = owned_by_root(text, "0755" if name.startswith(_ALERT) else "0644")
+        if _is_program(name):
             path, place = (f"fence/{name}", f"os.path.dirname({_HERE})") if is_fence(name) else (name, _HERE)
             files[path] = owned_by_root(_LAUNCHER.format(name=name, place=place), "0755")
-            files[f"programs/{name}.py"] = owned_by_root(text)
     return files
+
+
+def place_of(name: str) -> str:
+    """Where a version has the text of a file of the formula: its path below the version's directory."""
+    if name.startswith(_ALERT):
+        return f"alert/{name}"
+    return f"programs/{name}.py" if _is_program(name) else name
+
+
+def _is_program(name: str) -> bool:
+    return "." not in name
 
 
 def is_fence(name: str) -> bool:
@@ -106,34 +115,10 @@ def digest(files: dict[str, FileEntry]) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def absent(sources: dict[str, str]) -> dict[str, list[str]]:
-    """
-    The modules that sources import and that are neither among them nor Python's own: {module: who imports it}. A file
-    server that has just got new files lists them some seconds later.
-    """
-    known = {*sys.stdlib_module_names, *(name.partition("/")[0].removesuffix(".py") for name in sources)}
-    lacking: dict[str, list[str]] = {}
-    for name, text in sorted(sources.items()):
-        for module in sorted(_imported(text) - known) if not name.endswith(".sh") else ():
-            lacking.setdefault(module, []).append(name)
-    return lacking
-
-
-def _imported(text: str) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
-
-
 def summary(entry: FileEntry | None) -> str | None:
     """A file in one line: its mode, and the beginning of its SHA-256; a version's files are too long to be shown."""
     if entry is None:
         return None
     if entry.content is None:
         return f"link to {entry.link}"
-    content = entry.content.encode("utf-8", "surrogateescape")
-    return f"{entry.mode} sha256:{hashlib.sha256(content).hexdigest()[:12]}"
+    return f"{entry.mode} sha256:{checksum(entry.content)[:12]}"

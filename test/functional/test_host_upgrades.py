@@ -112,14 +112,30 @@ def test_the_agents_dry_live_and_again_and_what_clean_takes_away(single):
     assert Path(LINK).is_dir()
 
 
-def test_a_file_server_that_does_not_list_a_new_file_yet(minions, tmp_path, monkeypatch):
-    """It looks for new files every 20 s; the others are there at once, and import the one that is not."""
+@pytest.mark.parametrize("listed,said", [("agent.py", "has a part of another version"), ("new.py", "is not on Salt's")])
+def test_a_file_server_that_has_a_part_of_another_version(minions, tmp_path, monkeypatch, listed, said):
+    """While its files are exchanged; a mixture is not installed."""
     for name in ("_modules", "_states", "_utils"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     shutil.copytree(FORMULA, tmp_path / "haproxy_ha")
-    (tmp_path / "haproxy_ha" / "files" / "agents" / "agent.py").unlink()
+    with open(tmp_path / "haproxy_ha/agents.sha256", "a", encoding="ascii") as listing:
+        listing.write(f"{'0' * 64}  {listed}\n")
     modules = minions("primary", (tmp_path,)).modules
     monkeypatch.setitem(modules.pack, "__pillar__", {"haproxy_ha": EXAMPLE})
     for function in (modules.haproxy_ha.plan, modules.haproxy_ha.apply):
-        with pytest.raises(CommandExecutionError, match="has no agent.py, which .*; new files are listed after 20 s"):
+        with pytest.raises(CommandExecutionError, match=f"salt://haproxy_ha/files/agents/{listed} .*{said}"):
             function("agents", "base")
+
+
+def test_agents_that_are_the_same_are_not_asked_for_again(single, minions, tmp_path, monkeypatch):
+    """A question to the master takes 5 ms, and a run of a pair that is well would ask 36."""
+    assert single("haproxy_ha.agents", "x")["result"]
+    for name in ("_modules", "_states", "_utils"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    shutil.copytree(FORMULA, tmp_path / "haproxy_ha", ignore=shutil.ignore_patterns("agents"))
+    modules = minions("primary", (tmp_path,)).modules
+    monkeypatch.setitem(modules.pack, "__pillar__", {"haproxy_ha": EXAMPLE})
+    assert modules.haproxy_ha.plan("agents", "base")["changes"] == {}
+    Path(f"{LINK}/agent.py").write_text("import os\n", encoding="ascii")
+    with pytest.raises(CommandExecutionError, match=r"files/agents/agent\.py is not on Salt's file server"):
+        modules.haproxy_ha.plan("agents", "base")

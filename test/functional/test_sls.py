@@ -61,7 +61,7 @@ def test_what_comes_before_preflight_does_not_ask_it(primary, api, sls):
 
 def test_the_map_looks_for_the_formula_where_it_has_its_files():
     paths = valid().paths
-    text = (FORMULA / "map.jinja").read_text(encoding="utf-8")
+    text = (FORMULA / "map_elsewhere.jinja").read_text(encoding="utf-8")
     assert {paths["haproxy_cfg"], paths["qnetd_options"]} == set(re.findall(r'"(/etc/[^"|/]+/[^"|/]+)"', text))
     [pattern] = re.findall(r'select\("match", "([^"]+)"', text)
     names = ("agents_dir", "nginx_site", "nginx_site_enabled", "nginx_http")

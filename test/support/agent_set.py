@@ -13,12 +13,13 @@ from pathlib import Path
 from haproxy_ha_host import agents
 from haproxy_ha_lib import agents as rules
 from support import REPOSITORY
+from tools import lists
 
 
 def sources() -> dict[str, str]:
     """The text of each file of the agents, by its name, as this checkout has it."""
     folder = REPOSITORY / rules.FOLDER
-    names = rules.names([f"{rules.FOLDER}/{name}" for name in os.listdir(folder)])
+    names = rules.listed(lists.listings()[rules.LIST])
     shared = {rules.shared_name(path): _text(REPOSITORY / path) for path in rules.SHARED}
     return {**{name: _text(folder / name) for name in names}, **shared}
 

@@ -13,7 +13,7 @@ _HERE = "haproxy_ha:lookup:paths:haproxy_cfg is to say where it is, or the servi
 
 def read_by_unit(unit: str) -> list[str]:
     """The files and directories (list of str) that its next start reads; empty where systemd does not tell."""
-    shown = {name: units.unit_property(unit, name) for name in _ASKED} if units.systemd() else {}
+    shown = units.unit_properties(unit, *_ASKED) if units.systemd() else {}
     known = command.variables(shown.get("Environment", ""))
     for path in re.findall(r"^(/.*?)(?: \(ignore_errors=\w+\))?$", shown.get("EnvironmentFiles", ""), re.MULTILINE):
         known |= command.variables(files.text(path) or "")

@@ -41,22 +41,29 @@ class Agents:
         """Where the agents are, and their version on the file server."""
         paths = self.minion.valid_settings().paths
         place = agents.Place(paths["agents_dir"], paths["agents_versions"], os.path.dirname(paths["fence_agent"]))
-        return place, versions.version(self._sources())
+        return place, versions.version(self._sources(place))
 
-    def _sources(self) -> dict[str, str]:
-        """The text of each file of the agents, by its name."""
-        names = versions.names(self._listed(versions.FOLDER))
-        sources = {name: self.minion.formula_text(f"files/agents/{name}") for name in names}
+    def _sources(self, place: agents.Place) -> dict[str, str]:
+        """The text of each file of the agents, by its name: of the version that counts here, where that is the same."""
+        listed = versions.listed(self.minion.file_server_text(f"salt://{versions.LIST}"))
+        sources = {
+            name: agents.text(place, name, checksum) or self._served(name, checksum)
+            for name, checksum in listed.items()
+        }  # fmt: skip
         # What is shared stands beside these modules: the guard has compared them with what the file server has.
         sources.update({versions.shared_name(path): _module_text(path) for path in versions.SHARED})
-        lacking = versions.absent(sources)
-        if lacking:
-            who = ", ".join(f"{module}.py, which {' and '.join(by)} needs" for module, by in lacking.items())
-            raise CommandExecutionError(f"salt://{versions.FOLDER} has no {who}; new files are listed after 20 s")
         return sources
 
-    def _listed(self, below: str) -> list[str]:
-        return self.minion.salt["cp.list_master"](self.minion.environment, below)
+    def _served(self, name: str, checksum: str) -> str:
+        """The text of a file on the file server, which is of the list's version but while files are exchanged there."""
+        source = f"salt://{versions.FOLDER}/{name}"
+        text = self.minion.file_server_text(source)
+        if versions.checksum(text) != checksum:
+            raise CommandExecutionError(
+                f"{source} is not the file that salt://{versions.LIST} lists: the file server has a part of another "
+                "version; after a change of the formula's own agents: make modules"
+            )
+        return text
 
 
 def _module_text(path: str) -> str:

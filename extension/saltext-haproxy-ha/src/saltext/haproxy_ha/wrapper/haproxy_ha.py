@@ -19,7 +19,10 @@ __virtualname__ = "haproxy_ha"
 # The first that sends extensions to targets.
 _RELEASE = 3008
 # What the modules read of the formula, with every state; salt-ssh sends what this key of its context names.
-_FILES = [f"salt://haproxy_ha/{name}" for name in ("modules.sha256", "defaults.yaml", "os_family.yaml", "files")]
+_FILES = [
+    f"salt://haproxy_ha/{name}"
+    for name in ("modules.sha256", "agents.sha256", "defaults.yaml", "os_family.yaml", "files")
+]
 _SENT = "_cp_extra_filerefs"
 _SECRET = ("generate_authkey", "generate_quorum_certificates")
 
