@@ -153,13 +153,13 @@ def _give_up_unit(scene: Scene) -> None:
     wait_for("systemd to give HAProxy up", given_up, 20)
 
 
-def _hang_thrice(scene: Scene) -> None:
-    """As often as the cluster tries again in the same place; each time once it serves again."""
-    for _ in range(3):
+def _hang_again(scene: Scene) -> None:
+    """As often as the watcher ends it within a minute, and the cluster then tries again in the same place."""
+    for _ in range(6):
         wait_for("an answer", lambda: ask()[0] == 200, 30)
         before = _pids(scene.active)
         signalled("STOP", "active")(scene)
-        wait_for("the cluster to end what hangs", lambda before=before: not before & _pids(scene.active), 15)
+        wait_for("an end of what hangs", lambda before=before: not before & _pids(scene.active), 15)
         wait_for("HAProxy, or the address elsewhere", lambda: _pids(scene.active) or owned_by_other(scene), 15)
 
 
@@ -174,7 +174,7 @@ FAULTS = [
         hold=MONITOR + 2,
     ),
     Fault(
-        "haproxy-hang-thrice", PROCESS, "SIGSTOP three times within two minutes, active balancer", _hang_thrice,
+        "haproxy-hang-again", PROCESS, "SIGSTOP six times within a minute, active balancer", _hang_again,
         gap=MONITOR + 2, moves=1, after=owned_by_other, operator="nothing; it is used again two minutes later",
     ),
     Fault(

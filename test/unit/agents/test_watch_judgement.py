@@ -17,13 +17,14 @@ GONE = ["10.17.1.18:80"]
 @pytest.fixture(scope="module")
 def agents():
     """Modules of the agents by their names."""
-    before = set(sys.modules)
+    names = [path.stem for path in AGENTS.glob("*.py")]
+    others = {name: sys.modules.pop(name) for name in names if name in sys.modules}  # of an installed version
     sys.path.insert(0, str(AGENTS))
     yield importlib.import_module
     sys.path.remove(str(AGENTS))
-    for name in set(sys.modules) - before:
-        if str(AGENTS) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    for name in names:
+        sys.modules.pop(name, None)
+    sys.modules.update(others)
 
 
 @pytest.fixture
