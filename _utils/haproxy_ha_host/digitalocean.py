@@ -66,6 +66,20 @@ class Connection:
         self._prefix = f"/{path}" if path else ""
         self._context = _trusting(ca_file) if scheme == "https" else None
         self._kept: HTTPConnection | None = None
+        self._ahead: Background | None = None
+
+    def connect(self, timeout: float) -> None:
+        """Begins to connect, for a call that is a moment away. What comes of it is seen there: that call may try anew.
+
+        Args:
+            timeout (float): Seconds after which it is given up.
+        """
+        self._ahead = Background(lambda: self._connected(timeout))
+
+    def _connected(self, timeout: float) -> HTTPConnection:
+        connection = self._new(timeout)
+        connection.connect()
+        return connection
 
     def send(self, call: calls.Call, timeout: float, token: str = "") -> calls.Reply:
         """Makes one call; its thread bounds what no socket timeout does: looking up a name, a dripping answer.
@@ -93,14 +107,26 @@ class Connection:
         return calls.Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
 
     def _connection(self, timeout: float) -> HTTPConnection:
-        """The one that is kept, unless the other end has closed it meanwhile; a new one else."""
-        from http.client import HTTPConnection, HTTPSConnection
-
+        """The one that is kept, unless the other end has closed it meanwhile; one that was begun, or a new one else."""
         # It is nobody's while it is in use: what comes of a call whose time is over is not waited for.
-        kept, self._kept = self._kept, None
-        if kept and kept.sock and not _is_readable(kept.sock):
+        kept, self._kept = self._kept or self._begun(timeout / 2), None
+        if kept and kept.sock and not _is_over(kept.sock):
             kept.sock.settimeout(timeout)
             return kept
+        return self._new(timeout)
+
+    def _begun(self, timeout: float) -> HTTPConnection | None:
+        """The one that :meth:`connect` began, if there is one by then."""
+        ahead, self._ahead = self._ahead, None
+        try:
+            connection: HTTPConnection | None = ahead.result(timeout) if ahead else None
+        except Exception:  # the call tells why, if it fares no better
+            return None
+        return connection
+
+    def _new(self, timeout: float) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPSConnection
+
         if self._context:
             return HTTPSConnection(self.host, timeout=timeout, context=self._context)
         return HTTPConnection(self.host, timeout=timeout)
@@ -112,13 +138,14 @@ def _trusting(ca_file: str) -> SSLContext:
     return ssl.create_default_context(cafile=ca_file or None)
 
 
-def _is_readable(connected: socket) -> bool:
-    """Whether something has come on a connection on which nothing was asked: its end, as a rule."""
-    import select
-
-    poll = select.poll()
-    poll.register(connected, select.POLLIN)
-    return bool(poll.poll(0))
+def _is_over(connected: socket) -> bool:
+    """Whether a connection on which nothing is asked has ended, or says something; tickets of TLS are nothing."""
+    connected.settimeout(0)
+    try:
+        connected.recv(1)
+    except OSError as error:
+        return type(error).__name__ not in ("BlockingIOError", "SSLWantReadError")
+    return True
 
 
 def _content(call: calls.Call, token: str) -> tuple[str | None, dict[str, str]]:

@@ -52,6 +52,10 @@ class API:
         except OSError as error:
             raise Failure(agent.ERR_INSTALLED, f"ca_file {ca_file}: {error}") from None
 
+    def connect(self, timeout):
+        """Begins to connect, beside what else is to be done before the first call; seconds until it is given up."""
+        self._connection.connect(timeout)
+
     def run(self, steps, deadline, before_write=lambda: None):
         """Runs a procedure of the rules until the deadline; ``before_write`` may raise to keep it from a change."""
 

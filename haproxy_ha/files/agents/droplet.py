@@ -101,6 +101,7 @@ class Droplet:
 
         me, address = self.identify(), self._env["address"]
         api = self._api()  # it reads certificates for about as long as the cluster is looked at
+        api.connect(min(5.0, self._env.left))
         # While all nodes are there, clients are served, and an API that cannot be read is not written to.
         elsewhere = is_awaited() and self.hint() is False
         steps = reserved.assign(address, me, self.hint, elsewhere, replaces=self._env["replaces"])

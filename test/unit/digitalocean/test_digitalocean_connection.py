@@ -66,6 +66,29 @@ def test_one_that_the_other_end_has_closed_meanwhile_is_no_failure():
     assert connection.send(Call("POST", "/x", {}), 5).status == 200
 
 
+def test_a_connection_that_was_begun_is_the_one_that_is_used():
+    server = Server([WELL], [])
+    connection = Connection(server.url)
+    connection.connect(5)
+    assert connection.send(READ, 5).status == 200
+    assert server.ended.acquire(timeout=5)
+    assert not server.ended.acquire(blocking=False), "it was another one"
+
+
+def test_one_that_was_begun_and_has_ended_is_no_failure():
+    server = Server([], [WELL])
+    connection = Connection(server.url)
+    connection.connect(5)
+    assert server.ended.acquire(timeout=5)
+    assert connection.send(Call("POST", "/x", {}), 5).status == 200
+
+
+def test_one_that_cannot_be_begun_is_told_by_the_call():
+    connection = Connection("http://127.0.0.1:1")
+    connection.connect(5)
+    assert "refused" in connection.send(READ, 5).failure
+
+
 def test_after_a_failure_there_is_a_new_one():
     server = Server([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"], [WELL])
     connection = Connection(server.url)
