@@ -59,7 +59,7 @@ HOLES = {
         "floating.py check_parameters: raise", "droplet.py check_parameters", "agent.py seconds: raise",
         "agent.py seconds: value = -1.0", "agent.py require: raise", "api.py __init__: raise",
         "calls.py file_problem", "calls.py token_problem",
-        "api.py read_token: raise", "digitalocean.py _connection: return HTTPConnection",
+        "api.py read_token: raise", "digitalocean.py _new: return HTTPConnection",
     ),
     ANSWERS: (
         "reserved.py obstacles", "reserved.py _raise_lasting",
@@ -74,7 +74,7 @@ HOLES = {
         "agent.py _line: text = text.replace", "agent.py read_file: return None", "claims.py remove: import shutil",
         "claims.py remove: shutil", "claims.py remove: return not os", "claims.py probe_writable: remove",
         "claims.py release: agent.log", "cluster.py ask: raise", "undone.py left: return []",
-        "digitalocean.py _is_readable", "digitalocean.py _connection: kept",
+        "digitalocean.py _is_over", "digitalocean.py _connection: kept",
         "watched.py _read: self._until = 0.0",
         "digitalocean.py _connection: return kept", "digitalocean.py _reason: words",
     ),

@@ -72,7 +72,6 @@ def handed_in(node: Node) -> tuple[dict[str, Any], dict[str, Any]]:
         "threading": SimpleNamespace(Thread=lambda target, daemon: Thread(node, target)),
         "random": SimpleNamespace(random=node.world.random.random),
         "ssl": SimpleNamespace(create_default_context=lambda cafile: object()),
-        "select": SimpleNamespace(poll=lambda: SimpleNamespace(register=lambda *_: None, poll=lambda _: []), POLLIN=1),
         "socket": SimpleNamespace(create_connection=lambda address, timeout: Connection(node, address, timeout)),
         "http": http,
         "http.client": client,
@@ -157,6 +156,9 @@ def http_client(node: Node) -> types.ModuleType:
 
         def __init__(self, host: str, timeout: float, context: object = None) -> None:
             self._timeout = timeout
+
+        def connect(self) -> None:
+            node.step()
 
         def request(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> None:
             node.step()
