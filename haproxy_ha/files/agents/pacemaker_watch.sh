@@ -10,8 +10,8 @@ set -u
 INTERVAL=10
 
 is_away() {
-    systemctl -q is-active corosync && systemctl -q is-active pacemaker &&
-        ! grep -qs '^[0-9]* .pacemaker-based. [^Z]' /proc/[0-9]*/stat
+    ! grep -qs '^[0-9]* .pacemaker-based. [^Z]' /proc/[0-9]*/stat &&
+        systemctl -q is-active corosync && systemctl -q is-active pacemaker
 }
 
 while sleep "$INTERVAL"; do
