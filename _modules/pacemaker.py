@@ -519,8 +519,8 @@ def cleanup(resource=None, node=None, timeout=120):
 
 def forget(node):
     """
-    Let the cluster forget a node that has left it for good: while it is remembered it counts as lost, and as long as a
-    node is lost the floating IP is not taken from a machine that answers there. Compare ``crm node delete``.
+    Let the cluster, and this machine, forget a node that has left it for good, because it counts as lost while it is
+    remembered. On each machine, which remembers by itself. Compare ``crm node delete``.
 
     node
         The node's name. Corosync must know it no more.

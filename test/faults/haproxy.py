@@ -158,6 +158,8 @@ def _hang_again(scene: Scene) -> None:
     for _ in range(6):
         wait_for("an answer", lambda: ask()[0] == 200, 30)
         before = _pids(scene.active)
+        if owned_by_other(scene):
+            return
         signalled("STOP", "active")(scene)
         wait_for("an end of what hangs", lambda before=before: not before & _pids(scene.active), 15)
         wait_for("HAProxy, or the address elsewhere", lambda: _pids(scene.active) or owned_by_other(scene), 15)

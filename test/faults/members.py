@@ -38,6 +38,15 @@ def _accept(host: str) -> None:
     salt.sync()
 
 
+# Each controller remembers whoever has left by itself, and would bring it back with the next DC.
+COUNTED = """
+import sys
+sys.path.insert(0, "/usr/lib/ocf/resource.d/haproxy_ha")
+import cluster
+print(*(name for name, _ in cluster.members(5)))
+"""
+
+
 def _add(scene: Scene) -> None:
     """
     A fresh machine becomes the third balancer. The app server in whose place it is leaves the pool before; a run on it
@@ -62,9 +71,11 @@ def _remove_third(scene: Scene) -> None:
     """What is left is a pair that remembers no third one: the address moves in it as before."""
     formula.apply("haproxy_ha.clean", target=THIRD)
     _apply(BALANCERS)
-    known = {host: set(salt.call("pacemaker.status", target=host)[host]["nodes"]) for host in BALANCERS}
-    if any(nodes != set(BALANCERS) for nodes in known.values()):
-        raise LabError(f"the cluster knows {known} after {THIRD} has left")
+    known = {host: {*salt.call("pacemaker.status", target=host)[host]["nodes"],
+                    *machine(host).run("crm_node", "--list").stdout.split()[1::3]} for host in BALANCERS}  # fmt: skip
+    counted = {host: set(machine(host).run("/usr/bin/python3", "-c", COUNTED).stdout.split()) for host in BALANCERS}
+    if any(nodes != set(BALANCERS) for nodes in (*known.values(), *counted.values())):
+        raise LabError(f"after {THIRD} has left the cluster knows {known}, and the agents count {counted}")
     standby(scene)
     wait_for("the address to move", lambda: owned_by_other(scene), 30)
     online(scene)

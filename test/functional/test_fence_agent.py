@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support import agent_set
+from support import agent_set, cmap
 from support.simulated_cloud import SECONDARY, TOKEN
 
 NAME = "fence_haproxy_ha_digitalocean"
@@ -126,28 +126,32 @@ def test_metadata_and_the_command_line(fence):
     assert (done.returncode, done.stdout) == (0, "secondary is active\n")
 
 
-def members(fence, *lines):
-    """A crm_node that says what the cluster's would."""
-    program = fence.agent.parent / "crm_node"
-    program.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in lines))
+def members(fence, text):
+    """A corosync-cmapctl that says what the cluster's would."""
+    program = fence.agent.parent / "corosync-cmapctl"
+    program.write_text(text)
     program.chmod(0o755)
 
 
+PAIR = cmap.stand_in({"primary": "member", "secondary": "lost"})
+NAMED = cmap.stand_in({"primary": "member", "lb2.example.com": "member"})
+
+
 @pytest.mark.parametrize(
-    ("lines", "droplets", "said"),
+    ("text", "droplets", "said"),
     [
-        (("1 primary member", "2 secondary lost"), "", ""),
-        (("1 primary member", "2 lb2.example.com member"), "", "node lb2.example.com cannot be fenced: 0 droplets"),
-        (("1 primary member", "2 lb2.example.com member"), "lb2.example.com:secondary", ""),
-        (("1 primary member", "2 lb2.example.com member"), "lb2.example.com:1002; primary : primary", ""),
-        (("1 primary member", "2 lb2.example.com member"), "lb2.example.com:77", "cannot be fenced: the API does not"),
-        (("1 primary member", "2 (null) lost"), "", ""),
-        (("1 primary member",), "lb2.example.com", "droplets: found 'lb2.example.com', allowed: node:droplet"),
-        (("primary is \\000 nonsense here",), "", ""),
+        (PAIR, "", ""),
+        (NAMED, "", "node lb2.example.com cannot be fenced: 0 droplets"),
+        (NAMED, "lb2.example.com:secondary", ""),
+        (NAMED, "lb2.example.com:1002; primary : primary", ""),
+        (NAMED, "lb2.example.com:77", "cannot be fenced: the API does not"),
+        (cmap.stand_in({"primary": "member"}, unnamed=1), "", ""),
+        (PAIR, "lb2.example.com", "droplets: found 'lb2.example.com', allowed: node:droplet"),
+        ("#!/bin/sh\nprintf 'primary is \\000 nonsense here'\n", "", ""),
     ],
 )
-def test_the_monitor_finds_the_droplet_of_each_node(fence, cloud, lines, droplets, said):
-    members(fence, *lines)
+def test_the_monitor_finds_the_droplet_of_each_node(fence, cloud, text, droplets, said):
+    members(fence, text)
     code, _, errors = fence("monitor", plug="", droplets=droplets)
     assert (code, said in errors) == (int(bool(said)), True), errors
     assert cloud.counts()["writes"] in (0, 1)

@@ -7,15 +7,15 @@ import time
 
 import pytest
 
+from support import cmap
 from support.floatip import DEGRADED, GENERIC, NOT_RUNNING, OK, FloatIP
 from support.simulated_cloud import PRIMARY, SECONDARY, simulator
 
 
 def cluster_state(floatip, *states):
-    """A crm_node that says what the cluster's would."""
-    program = floatip.programs / "crm_node"
-    members = "".join(f"echo '{number} x {state}'\n" for number, state in enumerate(states))
-    program.write_text(f"#!/bin/sh\n{members}")
+    """A corosync-cmapctl that says what the cluster's would."""
+    program = floatip.programs / "corosync-cmapctl"
+    program.write_text(cmap.stand_in({f"x{number}": state for number, state in enumerate(states)}))
     program.chmod(0o755)
     attributes = floatip.programs / "attrd_updater"
     attributes.write_text(

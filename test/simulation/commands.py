@@ -1,4 +1,4 @@
-"""Pacemaker's commands, as the agents call them on a node."""
+"""Pacemaker's and Corosync's commands, as the agents call them on a node."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from simulation import scheduler
 from simulation.processes import drawn
+from support import cmap
 
 if TYPE_CHECKING:
     from simulation.node import Node
@@ -21,6 +22,8 @@ def answer(node: Node, command: list[str], patience: float) -> Answer | None:
         node.world.kernel.sleep(patience)
         return None
     node.world.kernel.sleep(seconds)
+    if command[0] == "corosync-cmapctl" and node.partition:
+        return 0, cmap.text(listed(node)), ""
     if not (node.pacemaker and node.partition):
         return NOT_CONNECTED
     if command[0] == "crm_node":
@@ -34,8 +37,14 @@ def answer(node: Node, command: list[str], patience: float) -> Answer | None:
     return NOT_CONNECTED
 
 
+def listed(node: Node) -> dict[str, str]:
+    """The nodes of Corosync's list, lost ones too."""
+    here = {member.name for member in node.partition.members} if node.partition else set()
+    return {name: "member" if name in here else "lost" for name in sorted(node.config.nodes)}
+
+
 def members(node: Node) -> str:
-    """As crm_node -l: the nodes that are remembered, lost ones too."""
+    """As crm_node -l, which former agents ask: the nodes that are remembered, lost ones too."""
     here = {member.name for member in node.partition.members} if node.partition else set()
     return "".join(
         f"{name.partition('-')[2]} {name} {'member' if name in here else 'lost'}\n" for name in sorted(node.known)

@@ -12,10 +12,13 @@ from haproxy_ha_host import commands, net, units, waiting
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib.cluster import objects, standing
 from haproxy_ha_lib.settings.types import Settings
+from saltext.pacemaker.live import machine, reading
 
 # So long the kernel looks for the machine of an address of the same network, until it knows that there is none.
 _ARP_SECONDS = 4.0
 _KNOWN_SECONDS = 1.0
+# What is known of a node that this machine alone remembers.
+_REMEMBERED = {"online": False, "remote": False}
 
 
 def absent(minion: Minion, nodes: Sequence[str], timeout: float) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def absent(minion: Minion, nodes: Sequence[str], timeout: float) -> dict[str, An
         "absent": [str(node) for node in away],
         "remedy": standing.remedy(away) if away else "",
         "seconds": min([node.patience(timeout, up) for node in away], default=timeout),
-        "nodes": now["nodes"],
+        "nodes": {**dict.fromkeys(reading.remembered(machine.HERE), _REMEMBERED), **now["nodes"]},
     }
 
 

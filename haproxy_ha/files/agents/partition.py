@@ -64,7 +64,7 @@ class Partition:
 def states(env):
     """What the cluster says of each node, `member` or else; [] when that cannot be told."""
     try:
-        return [words[-1] for words in cluster.members(min(3.0, env.left))]
+        return [state for _, state in cluster.members(min(3.0, env.left))]
     except Failure as failure:
         agent.log(f"the cluster's members are unknown: {failure.reason}")
         return []

@@ -122,8 +122,7 @@ def members():
     import cluster
 
     try:
-        # A name that Pacemaker does not know yet is `(null)`.
-        return [words[1] for words in cluster.members(3.0) if len(words) == 3 and words[1] != "(null)"]
+        return [name for name, _ in cluster.members(3.0) if name]
     except Failure:
         return []
 

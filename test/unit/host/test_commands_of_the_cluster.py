@@ -5,7 +5,7 @@ from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import commands
 from haproxy_ha_host.cluster import membership, operate
-from haproxy_ha_lib.cluster import objects
+from haproxy_ha_lib.cluster import objects, standing
 from support.told import minion
 
 NODE = {"online": True, "standby": False, "expected_up": True}
@@ -21,6 +21,12 @@ class Runner:
     def __call__(self, argv, timeout=60, env=None):
         self.ran.append(" ".join(argv))
         return next((answer for word, answer in self.answers.items() if word in self.ran[-1]), (0, ""))
+
+
+@pytest.fixture(autouse=True)
+def remembered(monkeypatch):
+    """Who has left, and is remembered by this machine alone."""
+    monkeypatch.setattr(membership.reading, "remembered", lambda machine: ["tertiary"])
 
 
 @pytest.fixture
@@ -94,6 +100,13 @@ def test_a_failover_in_vain_takes_its_marks_away_too(runner):
     with pytest.raises(CommandExecutionError, match="after 0 s the floating IP is not on secondary, but on primary"):
         operate.failover(on(), "secondary", 0)
     assert ran[-1] == f"attrd_updater --name={objects.HANDOVER_ATTRIBUTE} --delete --node=primary"
+
+
+def test_who_has_left_and_is_remembered_here_alone_is_to_be_forgotten(monkeypatch):
+    found = membership.absent(on(), ["primary", "secondary"], 120)
+    assert found["missing"] == ""
+    nodes = {name: {"remote": False, **node} for name, node in found["nodes"].items()}
+    assert standing.departed(["primary", "secondary"], nodes) == {"tertiary": {"old": "offline", "new": None}}
 
 
 def test_who_never_answered_is_not_waited_for(monkeypatch):

@@ -14,7 +14,7 @@ from saltext.pacemaker.cib.kinds import RESOURCE_SECTIONS
 from saltext.pacemaker.errors import Failed, Invalid, NoEnd
 from saltext.pacemaker.live import reading
 from saltext.pacemaker.live.machine import Machine, failed
-from saltext.pacemaker.live.waiting import settle
+from saltext.pacemaker.live.waiting import POLL_SECONDS, settle
 from saltext.pacemaker.status import history
 from saltext.pacemaker.types import Data
 
@@ -137,14 +137,26 @@ def _failures(
     return meant(recorded), meant(history.failed_probes(root))
 
 
+_FORGETTING_SECONDS = 15
+
+
 def forget(machine: Machine, node: str) -> bool:
-    """Let the cluster forget a node; whether it was known."""
-    if node not in reading.status(machine)["nodes"]:
-        return False
-    code, _, _ = machine.run("crm_node", "--force", "--remove", node)
-    if code and node in reading.status(machine)["nodes"]:  # another node may have done it at the same moment
-        raise failed(f"Forgetting {node}", code)
-    return True
+    """
+    Let the cluster, and this machine's controller, forget a node; whether it was known. crm_node does not wait for the
+    controller, which may not hear it, and brings back as lost what it remembers (seen with Pacemaker 2.1.5).
+    """
+    deadline, known = machine.monotonic() + _FORGETTING_SECONDS, False
+    while _is_known(machine, node):
+        code, _, _ = machine.run("crm_node", "--force", "--remove", node)
+        if machine.monotonic() >= deadline:
+            raise failed(f"Forgetting {node}", code)
+        machine.sleep(POLL_SECONDS)
+        known = True
+    return known
+
+
+def _is_known(machine: Machine, node: str) -> bool:
+    return node in reading.status(machine)["nodes"] or node in reading.remembered(machine)
 
 
 def set_maintenance(machine: Machine, enabled: Any, node: str | None, timeout: float) -> bool:

@@ -125,6 +125,13 @@ def node_name(machine: Machine) -> str:
     return output.strip()
 
 
+def remembered(machine: Machine) -> list[str]:
+    """The sorted names of nodes that are no members and that this machine's controller remembers (crm_node(8))."""
+    code, output, _ = machine.run("crm_node", "--list")
+    rows = [] if code else [line.split() for line in output.splitlines()]
+    return sorted(row[1] for row in rows if len(row) == 3 and row[2] != "member" and row[1] != "(null)")
+
+
 def metadata(machine: Machine, agent: str) -> str | None:
     """What an agent says of itself; None if it is not installed here."""
     code, output, _ = machine.run("crm_resource", "--show-metadata", agent)
