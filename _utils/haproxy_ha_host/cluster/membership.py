@@ -12,6 +12,7 @@ from haproxy_ha_host import commands, net, units, waiting
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib.cluster import objects, standing
 from haproxy_ha_lib.settings.types import Settings
+from saltext.pacemaker.errors import Failed
 from saltext.pacemaker.live import machine, reading
 
 # So long the kernel looks for the machine of an address of the same network, until it knows that there is none.
@@ -45,8 +46,16 @@ def absent(minion: Minion, nodes: Sequence[str], timeout: float) -> dict[str, An
         "absent": [str(node) for node in away],
         "remedy": standing.remedy(away) if away else "",
         "seconds": min([node.patience(timeout, up) for node in away], default=timeout),
-        "nodes": {**dict.fromkeys(reading.remembered(machine.HERE), _REMEMBERED), **now["nodes"]},
+        "nodes": {**dict.fromkeys(_remembered(), _REMEMBERED), **now["nodes"]},
     }
+
+
+def _remembered() -> list[str]:
+    """The nodes that are no members and that this machine remembers; CommandExecutionError if it does not say."""
+    try:
+        return reading.remembered(machine.HERE)
+    except Failed as problem:
+        raise CommandExecutionError(str(problem)) from None
 
 
 def join(minion: Minion, nodes: Sequence[str], timeout: float) -> dict[str, Any]:

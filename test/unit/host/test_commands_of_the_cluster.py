@@ -6,6 +6,7 @@ from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import commands
 from haproxy_ha_host.cluster import membership, operate
 from haproxy_ha_lib.cluster import objects, standing
+from saltext.pacemaker.errors import NoEnd
 from support.told import minion
 
 NODE = {"online": True, "standby": False, "expected_up": True}
@@ -107,6 +108,19 @@ def test_who_has_left_and_is_remembered_here_alone_is_to_be_forgotten(monkeypatc
     assert found["missing"] == ""
     nodes = {name: {"remote": False, **node} for name, node in found["nodes"].items()}
     assert standing.departed(["primary", "secondary"], nodes) == {"tertiary": {"old": "offline", "new": None}}
+
+
+def test_a_controller_that_does_not_answer_is_told_in_salt_s_words(monkeypatch):
+    """Whoever waits for the cluster goes on with that, and a dry run says it."""
+
+    def late(machine):
+        raise NoEnd("crm_node did not end within 60 s")
+
+    monkeypatch.setattr(membership.reading, "remembered", late)
+    with pytest.raises(CommandExecutionError, match="crm_node did not end within 60 s"):
+        membership.absent(on(), ["primary", "secondary"], 120)
+    found = membership.join(on(), ["primary", "secondary"], 0)
+    assert found["missing"] == "crm_node did not end within 60 s"
 
 
 def test_who_never_answered_is_not_waited_for(monkeypatch):
