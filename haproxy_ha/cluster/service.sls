@@ -51,12 +51,26 @@ haproxy_ha-cluster-watcher-unit:
     - require:
       - haproxy_ha: haproxy_ha-cluster-package
 
+{% set maintenance = settings.cluster.maintenance %}
+haproxy_ha-cluster-maintenance:
+  file.managed:
+    - name: {{ settings.paths.maintenance }}
+    - contents: {{ {"url": settings.floating_ip.announces, "file": maintenance.file, "command": maintenance.command} | json | json }}
+    - user: root
+    - group: root
+    - mode: "0600"
+    - makedirs: true
+    - dir_mode: "0755"
+    - require:
+      - haproxy_ha: haproxy_ha-cluster-package
+
 haproxy_ha-cluster-watcher:
   haproxy_ha.running:
     - name: {{ settings.services.watch | json }}
     - watch:
       - haproxy_ha: haproxy_ha-cluster-agents
       - file: haproxy_ha-cluster-watcher-unit
+      - file: haproxy_ha-cluster-maintenance
 
 haproxy_ha-cluster-corosync:
   haproxy_ha.running:

@@ -36,7 +36,7 @@ CONFIGURATION = {
     "properties": {"stonith-enabled": False, "no-quorum-policy": "ignore"},
     "resource_defaults": {"resource-stickiness": 100},
     "primitives": {"FloatIP": ADDRESS},
-    "alerts": {"events": {"path": objects.ALERT, "select": {"select_nodes": {}, "select_resources": {}}}},
+    "alerts": {"events": {"path": objects.ALERT, "select": objects.TOLD}},
 }
 
 
@@ -103,6 +103,26 @@ def test_a_lost_node_and_its_return_are_told_once_by_who_was_left(nodes):
     assert {"from": "n1", "to": "n2"}.items() <= said["failover"].items()
     nodes["n1"].freeze(False)
     assert awaited(nodes["n2"], "node/returned")["node/returned"]["node"] == "n1"
+
+
+def test_maintenance_is_told_by_one_node_once_when_it_is_announced_and_when_it_is_over(nodes):
+    for node in nodes.values():
+        sent(node)
+    tell = ("attrd_updater", f"--name={objects.MAINTENANCE_ATTRIBUTE}", "--node=n1")
+    said = []
+
+    def come(name):
+        said.extend(one for node in nodes.values() for one in sent(node))
+        return name in [tag for tag, _ in said]
+
+    nodes["n1"].run(*tell, "--delete")  # nothing was told, and nothing is over
+    for _ in range(3):
+        nodes["n1"].run(*tell, "--update=live_migrate")
+    two_nodes.wait_for("announced", lambda: come("maintenance/announced"), 30)
+    nodes["n1"].run(*tell, "--delete")
+    two_nodes.wait_for("over", lambda: come("maintenance/over"), 30)
+    assert [tag for tag, _ in said] == ["maintenance/announced", "maintenance/over"]
+    assert {"node": "n1", "what": "live_migrate"}.items() <= said[0][1].items()
 
 
 def left(node):

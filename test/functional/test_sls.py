@@ -78,7 +78,7 @@ def test_a_load_balancer_gets_the_cluster_and_no_app_tier(primary):
         "cluster-agents", "load-balancer-config", "load-balancer-service", "upgrades", "cluster-package",
         "cluster-time", "cluster-authkey", "cluster-quorum-device", "cluster-config", "cluster-events",
         "cluster-monitoring", "cluster-token", "cluster-restart", "cluster-watch-unit", "cluster-watch",
-        "cluster-watcher-unit", "cluster-watcher",
+        "cluster-watcher-unit", "cluster-maintenance", "cluster-watcher",
         "cluster-corosync", "cluster-pacemaker", "cluster-membership", "cluster-ready", "cluster-resources",
         "cluster-former-token", "verified",
     ]  # fmt: skip

@@ -35,7 +35,7 @@ RARE = "some of 10,000 histories come here, and few of 500"
 HOLES = {
     MODEL: (
         "haproxy ", "listeners.py", "runtime.py", "starting.py", "stopping.py", "systemd_unit.py", "verdict.py",
-        "watching.py", "worker.py", "hanging.py", "echoes.py", "reach.py is_echo",
+        "announced.py", "watching.py", "worker.py", "hanging.py", "echoes.py", "reach.py is_echo",
         "watch.py main", "watch.py keep", "watch.py watch_way", "watch.py tell:", "watch.py goes_on",
         "watch.py __init__: self._path", "watch.py __init__: self.kept", "watch.py _read: if", "watch.py _read: self._",
         "watch.py _read: return self", "watch.py gone: serving", "watch.py gone: theirs", "watch.py gone: return [list",
@@ -66,7 +66,7 @@ HOLES = {
         "reserved.py read: raise", "reserved.py _reserved_ip: raise",
         "answers.py decoded: raise", "answers.py leaf: document",
         "answers.py text: return None",
-        "digitalocean.py _whole: raise OSError(f\"the answer is longer", "droplet.py metadata: return 0",
+        "digitalocean.py _whole: raise OSError(f\"the answer is longer", "droplet.py fetch: return 0",
         "calls.py with_clock",
     ),
     MACHINE: (

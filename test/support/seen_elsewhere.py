@@ -15,6 +15,8 @@ ELSEWHERE = {
     "docs/monitoring.md, Monitoring": ("../lab/test_23_monitoring.py", "test_a_pair_that_is_well_has_no_alert"),
     "docs/monitoring.md, What only the load balancer knows":
         ("../integration/test_haproxy_ha.py", "test_the_schedule_of_the_page_on_monitoring_writes_metrics"),
+    "docs/operate.md, Maintenance that the cloud announces":
+        ("../lab/test_26_maintenance.py", "test_another_cloud_tells_by_a_file_or_a_command"),
     "docs/operate.md, A load balancer is dead":
         ("test_operator.py", "test_the_survivor_of_a_dead_pair_waits_for_nobody_and_proves_what_it_can"),
     "docs/http.md, Browsers that ask by TLS alone":

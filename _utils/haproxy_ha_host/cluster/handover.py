@@ -8,16 +8,13 @@ that of the agent floatip, which has another value.
 
 from __future__ import annotations
 
-import re
 import time
 
-from salt.exceptions import CommandExecutionError
-
-from haproxy_ha_host import commands, files, processes, units
+from haproxy_ha_host import commands, files, processes
+from haproxy_ha_host.cluster import attributes
 from haproxy_ha_lib.cluster import objects
 
 _OURS = "failover"
-_ROW = re.compile(r'host="([^"]+)" value="([^"]+)"')
 
 
 def value(timeout: float) -> str:
@@ -41,15 +38,8 @@ def _update(node: str, change: str) -> None:
 
 def stray() -> list[str]:
     """The nodes with a mark whose failover has ended without taking it away (list of str); none without a cluster."""
-    if not commands.program("attrd_updater") or not units.running("pacemaker"):
-        return []
-    try:
-        code, output = commands.run(
-            ["attrd_updater", f"--name={objects.HANDOVER_ATTRIBUTE}", "--query", "--all"], timeout=10
-        )
-    except CommandExecutionError:  # the cluster does not answer: nothing moves either
-        return []
-    return [] if code else [node for node, marked in _ROW.findall(output) if _has_ended(marked)]
+    marks = attributes.of_all(objects.HANDOVER_ATTRIBUTE)  # the cluster does not answer: nothing moves either
+    return [node for node, marked in marks.items() if _has_ended(marked)]
 
 
 def _has_ended(marked: str) -> bool:

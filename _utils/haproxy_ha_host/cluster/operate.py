@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import commands, units, waiting
-from haproxy_ha_host.cluster import handover
+from haproxy_ha_host.cluster import attributes, handover
 from haproxy_ha_host.minion import Minion
-from haproxy_ha_lib.cluster import standing
+from haproxy_ha_lib.cluster import objects, standing
 from haproxy_ha_lib.types import Tree
 
 _INTERVAL = 0.2
@@ -20,7 +20,13 @@ def status(minion: Minion) -> Tree:
     if not commands.program("crm_mon"):
         note = standing.without_cluster(minion.shown_settings()["roles"])
         return {**dict.fromkeys(standing.OVERVIEW, []), "notes": [note]}
-    return overview(minion, minion.salt["pacemaker.status"]())
+    seen = overview(minion, minion.salt["pacemaker.status"]())
+    return {**seen, "notes": [*standing.announced(_announced()), *seen["notes"]]}
+
+
+def _announced() -> dict[str, str]:
+    """Which maintenance of which nodes is announced."""
+    return attributes.of_all(objects.MAINTENANCE_ATTRIBUTE)
 
 
 def overview(minion: Minion, cluster: Tree) -> Tree:
@@ -41,7 +47,7 @@ def failover(minion: Minion, to: str | None, timeout: float) -> dict[str, str | 
     """
     cluster = minion.salt["pacemaker.status"]()
     before = overview(minion, cluster)
-    move = standing.plan_move(cluster, before, to)
+    move = standing.plan_move(cluster, before, to, _announced())
     if move.refusal:
         raise CommandExecutionError(move.refusal)
     if move.new is not None and move.new != move.old:

@@ -215,7 +215,7 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
             *("/var/lib/pacemaker", provider.memory()),
             *tokens.own(settings.floating_ip.token_file, settings.floating_ip.foreign_token),
             *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
-            *(paths[key] for key in ("corosync_drop_in", "qdevice_drop_in", "pacemaker_watch", "watch")),
+            *(paths[key] for key in ("corosync_drop_in", "qdevice_drop_in", "pacemaker_watch", "watch", "maintenance")),
             *_ours(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
             *(f"{units.FILES}/multi-user.target.wants/{services[key]}.service" for key in ("pacemaker_watch", "watch")),
             *told.deleted,

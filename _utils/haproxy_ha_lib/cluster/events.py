@@ -12,12 +12,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from haproxy_ha_lib.cluster.objects import MAINTENANCE_ATTRIBUTE
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.status.resources import base_id
 
 TAG = "haproxy_ha"
 
 _NAME = re.compile(r"[\w.:-]{1,255}")
+_VALUE = re.compile(r"[\w.:-]{0,64}")
 _FIELDS = ("time", "kind", "node", "what", "resource", "task", "interval", "code", "expected")
 # OCF return codes of what works, and should be looked at.
 _DEGRADED = ("190", "191")
@@ -31,9 +33,11 @@ class Alert:
     time
         In seconds since 1970.
     kind
-        ``node`` or ``resource``.
+        ``node``, ``resource`` or ``attribute``.
     what
         Of a node: ``member`` or ``lost``.
+    resource, task
+        Of an attribute: its name and its value.
     code, expected
         What the operation returned, and what it should.
     """
@@ -65,7 +69,8 @@ def read(line: str) -> Alert | None:
     alert = Alert(int(words.pop("time")), **{**words, "resource": base_id(words["resource"])})
     of_node = alert.kind == "node" and alert.what in ("member", "lost")
     of_resource = alert.kind == "resource" and _NAME.fullmatch(alert.resource) is not None
-    return alert if of_node or of_resource else None
+    of_attribute = alert.kind == "attribute" and alert.resource == MAINTENANCE_ATTRIBUTE
+    return alert if of_node or of_resource or of_attribute and _VALUE.fullmatch(alert.task) else None
 
 
 @dataclass
@@ -137,7 +142,7 @@ class Known:
 
 def made_of(alert: Alert, memory: Memory, known: Known) -> Event | None:
     """Return what an alert is to be told as, None for nothing, and note it in the memory."""
-    told = _of_node(alert, memory, known) if alert.kind == "node" else _of_resource(alert, memory, known)
+    told = _MADE[alert.kind](alert, memory, known)
     if told is None:
         return None
     name, data = told
@@ -178,6 +183,16 @@ def _of_illness(alert: Alert, memory: Memory, known: Known) -> tuple[str, Tree] 
     memory.ill[alert.resource] = how
     data = {"node": alert.node, "resource": alert.resource, "reason": known.reasons.get(alert.resource, "")}
     return how, data if how == "degraded" else {**data, "task": alert.task}
+
+
+def _of_maintenance(alert: Alert, memory: Memory, known: Known) -> tuple[str, Tree]:
+    """Told by the one node that writes attributes to the configuration."""
+    if alert.task:
+        return "maintenance/announced", {"node": alert.node, "what": alert.task, "told_by": known.me}
+    return "maintenance/over", {"node": alert.node, "told_by": known.me}
+
+
+_MADE = {"node": _of_node, "resource": _of_resource, "attribute": _of_maintenance}
 
 
 def _former(memory: Memory, known: Known) -> str | None:

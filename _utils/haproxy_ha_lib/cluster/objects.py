@@ -24,7 +24,10 @@ HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
 """A node with this attribute gives the address to one without it."""
 
 CUT_OFF_ATTRIBUTE = "haproxy_ha-cut-off"
-"""What the resident watcher tells of a node to which clients do not come: a score."""
+"""What the resident watcher tells of a node to which clients do not come, or which is to be maintained: a score."""
+
+MAINTENANCE_ATTRIBUTE = "haproxy_ha-maintenance"
+"""Which maintenance is announced of a node: for people, and for the watchers of the others."""
 
 PATIENT_START = "20s"
 """Pacemaker's own `dc-deadtime`: one that decides sooner has a node fenced that boots five seconds later than it."""
@@ -38,8 +41,10 @@ PROVIDER = "haproxy_ha"
 ALERT = f"/usr/lib/ocf/resource.d/{PROVIDER}/alert/alert_spool.sh"
 """Leaves what Pacemaker tells for haproxy_ha-events.service."""
 
-_TOLD: Tree = {"select_nodes": {}, "select_resources": {}}
-
+TOLD: Tree = {
+    "select_nodes": {}, "select_resources": {}, "select_attributes": [{"name": MAINTENANCE_ATTRIBUTE}],
+}  # fmt: skip
+"""Which alerts events are made of."""
 
 HAPROXY_AGENT = f"ocf:{PROVIDER}:haproxy"
 _TAKEN_BY_ITSELF = {"unit": "haproxy.service", "config": "/etc/haproxy/haproxy.cfg"}
@@ -60,7 +65,7 @@ def configuration(
     given = {section: objects for section, objects in given.items() if section not in switches.SECTIONS}
     built_in = _built_in(floating_ip, nodes)
     if events:
-        built_in["alerts"] = {"haproxy_ha-events": {"path": ALERT, "select": _TOLD}}
+        built_in["alerts"] = {"haproxy_ha-events": {"path": ALERT, "select": TOLD}}
     if fencing["enabled"]:
         _add_fencing(built_in, floating_ip, fencing)
     elif _fences(given):
@@ -129,6 +134,7 @@ def _built_in(floating_ip: FloatingIP, nodes: int) -> Tree:
             # A node of which nothing is known, as after a crash of a daemon of Pacemaker's, is no worse than another.
             "FloatIP-reach-unknown": _by_attribute("haproxy_ha-reach", "not_defined", {"score": 2000}),
             # What the resident watcher tells sooner: -1000 where clients do not come to the node. Without it the above.
+            # -300 where maintenance is announced: above stickiness, below what a node reaches.
             "FloatIP-cut-off": _by_attribute(CUT_OFF_ATTRIBUTE, "defined", {"score-attribute": CUT_OFF_ATTRIBUTE}),
         },
     }

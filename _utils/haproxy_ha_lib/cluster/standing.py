@@ -173,6 +173,14 @@ def _failures(status: Tree) -> Iterator[str]:
         )
 
 
+def announced(found: Mapping[str, str]) -> list[str]:
+    """What is announced, as sentences; ``found``: {node: the word for it}."""
+    return [
+        f"maintenance of {node} is announced ({word}): another load balancer that is well gets the floating IP"
+        for node, word in sorted(found.items())
+    ]
+
+
 def present(notes: Iterable[str]) -> list[str]:
     """Those of an overview's notes that are about now."""
     return [note for note in notes if _REMEMBERED not in note]
@@ -212,7 +220,7 @@ class Move(NamedTuple):
     refusal: str = ""
 
 
-def plan_move(status: Tree, seen: Tree, to: str | None = None) -> Move:
+def plan_move(status: Tree, seen: Tree, to: str | None = None, announced: Collection[str] = ()) -> Move:
     """
     Return the move of the floating IP that somebody wants.
 
@@ -220,12 +228,17 @@ def plan_move(status: Tree, seen: Tree, to: str | None = None) -> Move:
         What :func:`overview` tells of the cluster.
     to : ``None``
         The node that shall have it; None: one that has not, and runs HAProxy.
+    announced
+        The nodes of which maintenance is announced: the address would come back from them at once.
     """
     old = seen["active"][0] if seen["active"] else None
     if address_rests(status):
         why = "; ".join(switches(status)) or "haproxy_ha.status says more"
         return Move(old, to, f"the floating IP stays on {old or 'no node'}: {why}")
-    candidates = [node for node in seen["haproxy"] if node not in (old, *seen["standby"])]
+    avoided = () if old in announced else announced
+    if to in avoided:
+        return Move(old, to, f"maintenance of {to} is announced: the floating IP would come back from there at once")
+    candidates = [node for node in seen["haproxy"] if node not in (old, *seen["standby"], *avoided)]
     new = to or (candidates[0] if candidates else None)
     if new is None:
         return Move(old, new, f"no other node runs HAProxy: the floating IP stays on {old}")

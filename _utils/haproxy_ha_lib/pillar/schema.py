@@ -513,6 +513,14 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     "expected_timeout": Value(
         "Seconds to wait for the other load balancers to join, at most: one that was there and is off is not waited "
         "for. 0: runs go on without those that are absent, and name them.", values.whole_number(0, 3600)),
+    "maintenance": Keys("How a load balancer learns that maintenance of it is announced, beside DigitalOcean's own "
+                        "word: the address leaves it meanwhile; see docs/operate.md.", {
+        "file": Value("A file that is there while maintenance is announced; its first word says which.", values.path),
+        "command": Items(
+            "A program and its arguments, without a shell; every 15 seconds, at most 10 of them long. The first word "
+            "of what it prints is what is announced; nothing, NONE or []: nothing is. A code other than 0: it is "
+            "not known.", Value("The program, or an argument.", values.line_as_it_is)),
+    }),
     "events": Value("true: failovers, failures and lost load balancers are told on Salt's event bus, as haproxy_ha/...",
                     values.flag),
     **{section: _objects(section, doc) for section, doc in _CONFIGURATION.items()},

@@ -100,6 +100,9 @@ class DigitalOcean(Provider):
     def allowed(self, address: str) -> str:
         return "an IPv4 address (DigitalOcean's reserved IPs)" if ":" in address else ""
 
+    def announces(self, floating_ip: FloatingIP) -> str | None:
+        return f"{floating_ip.metadata_url.rstrip('/')}/v1/maintenance_event"
+
     def holds_address(self, floating_ip: FloatingIP) -> str | None:
         return f'/bin/grep -qs "^{HELD}" {CLAIM}'
 

@@ -151,6 +151,10 @@ class Provider(ABC):
         """Which address would do instead of this one; empty for one that does."""
         return ""
 
+    def announces(self, floating_ip: FloatingIP) -> str | None:
+        """The URL at which a machine is told, in one word, which maintenance of it is announced; None: at none."""
+        return None
+
     def holds_address(self, floating_ip: FloatingIP) -> str | None:
         """
         A command that succeeds where the address is: of two halves of a cluster, the quorum helper prefers the one that

@@ -79,6 +79,14 @@ class QuorumDevice:
 
 
 @dataclass(frozen=True)
+class Maintenance:
+    """Who tells that maintenance of a load balancer is announced, beside its cloud: a file that is there, a command."""
+
+    file: str | None
+    command: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Cluster:
     """Corosync and Pacemaker; ``configuration``: Pacemaker's objects in the form of pacemaker.export."""
 
@@ -99,14 +107,15 @@ class Cluster:
     replaces: Sequence[str]
     purge: bool
     expected_timeout: int
+    maintenance: Maintenance
     events: bool
     configuration: Tree
 
     @classmethod
     def of(cls, plain: Tree) -> Cluster:
         """Return the record of plain data."""
-        records = {"fencing": Fencing(**plain["fencing"]), "quorum_device": QuorumDevice(**plain["quorum_device"])}
-        return cls(**{**plain, **records})
+        kinds = {"fencing": Fencing, "quorum_device": QuorumDevice, "maintenance": Maintenance}
+        return cls(**{**plain, **{name: kind(**plain[name]) for name, kind in kinds.items()}})
 
 
 @dataclass(frozen=True)
@@ -208,8 +217,9 @@ class Settings:
 
     def as_dict(self) -> Tree:
         """Return them as plain data, with what SLS files have to know of whoever moves the floating IP."""
-        needs_token = bool(provider.of(self.floating_ip).token)
-        return {**_plain(self), "floating_ip": {**self.floating_ip.as_dict(), "needs_token": needs_token}}
+        mover = provider.of(self.floating_ip)
+        of_mover = {"needs_token": bool(mover.token), "announces": mover.announces(self.floating_ip)}
+        return {**_plain(self), "floating_ip": {**self.floating_ip.as_dict(), **of_mover}}
 
 
 def _plain(value: Any) -> Any:

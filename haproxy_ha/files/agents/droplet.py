@@ -121,18 +121,24 @@ class Droplet:
 
 
 def metadata(env, path):
-    """(status, body) of a leaf of the metadata tree; status 0 when nobody answers.
+    """(status, body) of a leaf of the metadata tree; status 0 when nobody answers."""
+    host = env["metadata_url"].removeprefix("http://").rstrip("/")
+    return fetch(host, f"/metadata/v1/{path}", min(METADATA_TIMEOUT, env.left))
+
+
+def fetch(host, target, seconds):
+    """(status, body) of what a service has there by plain HTTP; status 0 when nobody answers.
 
     Written out on a socket: http.client would double what a monitor costs.
     """
     import socket
 
-    host, _, port = env["metadata_url"].removeprefix("http://").rstrip("/").partition(":")
-    deadline = time.monotonic() + min(METADATA_TIMEOUT, env.left)
+    name, _, port = host.partition(":")
+    deadline = time.monotonic() + seconds
     answer = b""
     try:
-        request = f"GET /metadata/v1/{path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode()
-        with socket.create_connection((host, int(port or 80)), timeout=METADATA_TIMEOUT) as connection:
+        request = f"GET {target} HTTP/1.0\r\nHost: {name}\r\n\r\n".encode()
+        with socket.create_connection((name, int(port or 80)), timeout=METADATA_TIMEOUT) as connection:
             connection.sendall(request)
             while len(answer) < 65536 and (left := deadline - time.monotonic()) > 0:
                 connection.settimeout(left)

@@ -1,8 +1,8 @@
 """The resident watcher: looks several times a second at what a monitor sees every few seconds.
 
 Runs as haproxy_ha-watch.service. It ends a HAProxy that hangs, so that systemd starts it anew in place, and tells the
-cluster by a transient node attribute that clients do not come to this node. It does nothing else, and everything works
-without it, slower.
+cluster by a transient node attribute that clients do not come to this node, or that maintenance of it is announced. It
+does nothing else, and everything works without it, slower.
 
 Usage: watch.py RESOURCE [FLOATING_IP]
 """
@@ -18,6 +18,7 @@ import agent  # noqa: E402
 import listeners  # noqa: E402
 import reach  # noqa: E402
 import worker  # noqa: E402
+from announced import Announced, Sources, attend  # noqa: E402
 from echoes import Echoes  # noqa: E402
 from hanging import Keeper  # noqa: E402
 from seen import Seen  # noqa: E402
@@ -32,6 +33,7 @@ LOOK = 0.5  # seconds between two looks at HAProxy
 STOOD_STILL = 0.6  # seconds without a look: what was to be heard meanwhile says nothing
 ROUTES = 1.0  # seconds for which the gateway is remembered
 LOST = "-1000"  # less than a node that reaches nothing loses, more than stickiness
+ANNOUNCED = "-300"  # less than one backend of three, more than stickiness
 # Other nodes may lose it at the same moment, which moves nothing. What comes back does so less regularly: neighbours
 # are asked for once a second (arp(7)).
 TOGETHER, BACK_TOGETHER, AT_ONCE = "700ms", "5s", "0"
@@ -44,7 +46,11 @@ def main(arguments):
     directory = os.environ.get("HA_RSCTMP") or "/run/resource-agents"
     beat = Beat()
     threading.Thread(target=keep, args=(Watched(resource, directory), beat), daemon=True).start()
-    watch_way(Look(Watched(resource, directory), addresses), beat)
+    announced, sources = None, Sources()
+    if sources:
+        announced = Announced(sources)
+        threading.Thread(target=attend, args=(Watched(resource, directory), announced), daemon=True).start()
+    watch_way(Look(Watched(resource, directory), addresses, announced=announced), beat)
 
 
 class Beat:
@@ -98,11 +104,12 @@ class Look:
         watched (Watched): What a monitor has handed over.
         addresses (list): Floating addresses.
         echoes (Echoes): Default: new ones.
+        announced (Announced): Default: None, nobody tells of maintenance.
     """
 
-    def __init__(self, watched, addresses=(), echoes=None):
+    def __init__(self, watched, addresses=(), echoes=None, announced=None):
         self._watched = watched
-        self._echoes = echoes or Echoes()
+        self._echoes, self._announced = echoes or Echoes(), announced
         self._way, self.told, self._known = Way(), Told(ATTRIBUTE), Remembered()
         self._gateway, self._routes_read = "", 0.0
         self._seen = {address: Seen(address, watched.directory) for address in addresses}
@@ -129,10 +136,12 @@ class Look:
         self._tell(now)
 
     def _tell(self, now):
-        if not self._way.reason:
-            self.told.tell(now, "0", BACK_TOGETHER)
-        else:
+        if self._way.reason:
             self.told.tell(now, LOST, TOGETHER if self._way.by_gateway else AT_ONCE)
+        elif self._announced and self._announced.counts:
+            self.told.tell(now, ANNOUNCED, AT_ONCE)
+        else:
+            self.told.tell(now, "0", BACK_TOGETHER)
 
 
 class Remembered:

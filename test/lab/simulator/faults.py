@@ -23,6 +23,8 @@ STAGES = {
     "owner": ("owner_null", "owner_absent"),
     # The content of the metadata service.
     "metadata": ("stale", "no_anchor", "no_reserved_ip"),
+    # What it announces.
+    "maintenance": ("maintenance",),
 }
 KINDS = {kind: stage for stage, kinds in STAGES.items() for kind in kinds}
 
@@ -45,8 +47,8 @@ class Fault:
             `drip` (default 0.1).
         active (bool): What `stale` metadata says. Default true.
         ip (str): The address that `stale` metadata names. Default: the first reserved IP.
-        body (str): What a `body` has in place of the answer. Further kinds: `headers` without an end, and a `bare` body
-            without a status line, as HTTP/0.9 had it.
+        body (str): What a `body` has in place of the answer, and `maintenance` says (default: live_migrate). Further
+            kinds: `headers` without an end, and a `bare` body without a status line, as HTTP/0.9 had it.
     """
 
     kind: str

@@ -38,10 +38,17 @@ class Metadata:
             return Answer(405, b"method not allowed", "text/plain")
         if droplet is None:
             return Answer(404, b"not found", "text/plain")
+        if request.path == "/v1/maintenance_event":
+            return Answer(200, self._announced(droplet).encode(), "text/plain")
         document = self._document(droplet)
         if request.path == "/metadata/v1.json":
             return json_answer(document)
         return tree_answer(tree(document), request.path)
+
+    def _announced(self, droplet: Droplet) -> str:
+        """DigitalOcean's description has this one place without /metadata before it."""
+        fault = self._estate.faults.take("maintenance", droplet_id=droplet.id)
+        return (fault.body or "live_migrate") if fault else ""
 
     def _document(self, droplet: Droplet) -> dict:
         fault = self._estate.faults.take("metadata", droplet_id=droplet.id)

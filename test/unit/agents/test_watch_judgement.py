@@ -1,15 +1,12 @@
 """The resident watcher's judgement and what it tells: in made-up time, without a network."""
 
-import importlib
-import sys
 from types import SimpleNamespace
 
 import pytest
 
 from haproxy_ha_lib.cluster import objects
-from support.pillars import FORMULA
+from support.agent_modules import imported
 
-AGENTS = FORMULA / "files" / "agents"
 STEP = 0.2
 GONE = ["10.17.1.18:80"]
 
@@ -17,14 +14,7 @@ GONE = ["10.17.1.18:80"]
 @pytest.fixture(scope="module")
 def agents():
     """Modules of the agents by their names."""
-    names = [path.stem for path in AGENTS.glob("*.py")]
-    others = {name: sys.modules.pop(name) for name in names if name in sys.modules}  # of an installed version
-    sys.path.insert(0, str(AGENTS))
-    yield importlib.import_module
-    sys.path.remove(str(AGENTS))
-    for name in names:
-        sys.modules.pop(name, None)
-    sys.modules.update(others)
+    yield from imported()
 
 
 @pytest.fixture
@@ -103,6 +93,7 @@ def test_what_flaps_has_to_stay_longer_each_time(way):
 
 def test_what_is_told_is_what_the_cluster_is_configured_for(agents):
     assert agents("watch").ATTRIBUTE == objects.CUT_OFF_ATTRIBUTE
+    assert agents("announced").ATTRIBUTE == objects.MAINTENANCE_ATTRIBUTE
 
 
 @pytest.fixture

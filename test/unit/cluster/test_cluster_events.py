@@ -9,6 +9,9 @@ NODE = "100\tnode\tb\tlost\t\t\t\t\t"
 MONITOR = "100\tresource\ta\tok\thaproxy:1\tmonitor\t5000\t190\t0"
 
 
+ANNOUNCED = "100\tattribute\tb\t\thaproxy_ha-maintenance\tlive_migrate\t\t\t"
+
+
 def test_a_line_is_read():
     assert events.read(NODE) == Alert(100, "node", "b", "lost")
     assert events.read(MONITOR + "\n") == Alert(100, "resource", "a", "ok", "haproxy", "monitor", "5000", "190", "0")
@@ -17,6 +20,7 @@ def test_a_line_is_read():
 WRONG = [
     "", "nonsense", NODE + "\tmore", NODE.replace("100", "soon"), NODE.replace("\tb", "\t"),
     NODE.replace("\tb", "\t$(b)"), NODE.replace("lost", "new"), NODE.replace("node", "attribute"),
+    ANNOUNCED.replace("maintenance", "reach"), ANNOUNCED.replace("live", "$(x)"),
     MONITOR.replace("haproxy:1", ""), MONITOR.replace("haproxy", "a b"), "\t" * 8, "9" * 13 + NODE[3:],
 ]  # fmt: skip
 
@@ -45,6 +49,14 @@ def of_node(what, node="b", time=100):
 
 def of(task, code="0", resource="haproxy", interval="0", time=100, expected="0"):
     return Alert(time, "resource", "a", "", resource, task, "5000" if task == "monitor" else interval, code, expected)
+
+
+def test_maintenance_is_told_when_it_is_announced_and_when_it_is_over():
+    begin, end = events.read(ANNOUNCED), events.read(ANNOUNCED.replace("live_migrate", ""))
+    assert told(Memory(), Known("a", ["a", "b"]), begin, end) == [
+        ("maintenance/announced", {"time": 100, "node": "b", "what": "live_migrate", "told_by": "a"}),
+        ("maintenance/over", {"time": 100, "node": "b", "told_by": "a"}),
+    ]
 
 
 def test_a_loss_and_a_return_are_told_once_each():

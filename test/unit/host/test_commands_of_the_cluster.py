@@ -91,9 +91,28 @@ def test_a_failover_marks_the_others_and_takes_every_mark_away(runner):
     ran = runner().ran
     moved = operate.failover(on([status(), status("primary"), status("secondary")]), None, 5)
     assert moved == {"old": "primary", "new": "secondary"}
-    told = [command.split()[2:] for command in ran if command.startswith("attrd_updater")]
+    told = [command.split()[2:] for command in ran if command.startswith("attrd_updater") and "--query" not in command]
     assert [words[0].partition("=")[0] for words in told] == ["--delete", "--update", "--delete"]
     assert [words[1] for words in told] == ["--node=secondary", "--node=primary", "--node=primary"]
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    monkeypatch.setattr(commands, "program", lambda name: f"/usr/sbin/{name}")
+
+
+def test_nothing_is_moved_to_a_node_that_is_about_to_be_maintained(runner, programs):
+    ran = runner(**{"--query": (0, 'name="x" host="secondary" value="live_migrate"')}).ran
+    with pytest.raises(CommandExecutionError, match="maintenance of secondary is announced"):
+        operate.failover(on(), "secondary", 5)
+    with pytest.raises(CommandExecutionError, match="no other node runs HAProxy"):
+        operate.failover(on(), None, 5)
+    assert not [command for command in ran if "--update" in command]
+
+
+def test_what_is_announced_is_told(runner, programs):
+    runner(**{"--query": (0, 'name="x" host="secondary" value="live_migrate"')})
+    assert operate.status(on())["notes"][0].startswith("maintenance of secondary is announced (live_migrate): ")
 
 
 def test_a_failover_in_vain_takes_its_marks_away_too(runner):

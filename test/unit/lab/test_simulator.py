@@ -58,6 +58,15 @@ def wait_for(condition, seconds=5):
 # Metadata
 
 
+def test_maintenance_is_announced_to_one_droplet(cloud):
+    event = f"{cloud.metadata_url}/v1/maintenance_event"
+    assert get(event) == ""
+    cloud.fault("maintenance", droplet_id=SECONDARY)
+    assert get(event) == ""
+    cloud.fault("maintenance", droplet_id=PRIMARY)
+    assert get(event) == "live_migrate"
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [

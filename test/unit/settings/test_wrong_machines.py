@@ -23,6 +23,10 @@ WRONG = {
         "app-1",
     ),
     "empty load balancers": ({"load_balancers": {}}, [f"{NODES}: empty, required: at least one minion id"], "app-1"),
+    "a command that is one text": (
+        {"cluster:maintenance:command": "curl x"},
+        ["haproxy_ha:cluster:maintenance:command: found 'curl x' (a string), allowed: a list"],
+    ),
     "no app servers": ({"app_servers": REMOVED}, [f"{APPS}: missing, required: at least one minion id"]),
     "empty app servers": ({"app_servers": {}}, [f"{APPS}: empty, required: at least one minion id"]),
     "app servers as a list": (
