@@ -20,9 +20,23 @@ def running(tmp_path_factory):
         yield simulated
 
 
+@pytest.fixture(scope="module")
+def running_hetzner(tmp_path_factory):
+    """The same of Hetzner Cloud."""
+    with simulator(tmp_path_factory.mktemp("simulator"), cloud="hetzner") as simulated:
+        yield simulated
+
+
 @pytest.fixture
-def cloud(running):
+def provider():
+    """Whose cloud it is: a name in pillar."""
+    return "digitalocean"
+
+
+@pytest.fixture
+def cloud(request, provider):
     """The simulator without faults, with its first token."""
+    running = request.getfixturevalue({"digitalocean": "running", "hetzner": "running_hetzner"}[provider])
     running.reset()
     running.tokens(TOKEN)
     return running

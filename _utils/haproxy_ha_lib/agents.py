@@ -25,6 +25,10 @@ SHARED = (
     "_utils/haproxy_ha_lib/digitalocean/calls.py",
     "_utils/haproxy_ha_lib/digitalocean/droplets.py",
     "_utils/haproxy_ha_lib/digitalocean/reserved.py",
+    "_utils/haproxy_ha_lib/hetzner/__init__.py",
+    "_utils/haproxy_ha_lib/hetzner/addresses.py",
+    "_utils/haproxy_ha_lib/hetzner/listed.py",
+    "_utils/haproxy_ha_lib/hetzner/servers.py",
     "_utils/haproxy_ha_host/__init__.py",
     "_utils/haproxy_ha_host/digitalocean.py",
 )

@@ -11,7 +11,7 @@ import pytest
 from haproxy_ha_host import daemons, files, units
 from saltext.pacemaker.live import process
 from support import REPOSITORY, agent_set, module_list, wheels_installed
-from support.floatip import OK, FloatIP
+from support.floatip import AGENTS, OK
 from support.minion import Minion
 from support.pillars import EXAMPLE
 from support.place import addresses, in_container
@@ -27,7 +27,7 @@ PLACES = [
     for place in (
         *("/etc/haproxy", "/etc/nginx", "/etc/corosync", "/etc/haproxy_ha", "/etc/systemd/system", "/etc/default"),
         *("/var/lib/haproxy_ha", "/usr/lib/haproxy_ha", "/usr/lib/ocf/resource.d/haproxy_ha", "/run/haproxy_ha"),
-        *("/usr/sbin/fence_haproxy_ha_digitalocean", "/var/www"),
+        *("/usr/sbin/fence_haproxy_ha_digitalocean", "/usr/sbin/fence_haproxy_ha_hetzner", "/var/www"),
     )
 ]
 
@@ -147,9 +147,19 @@ def machine(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(params=["digitalocean"])
+def provider(request):
+    """Whose cloud it is. A file of tests may say `each_provider`, and a test one of them."""
+    if request.param != "digitalocean" and not in_container():
+        pytest.skip("its agent changes an interface")
+    return request.param
+
+
 @pytest.fixture
-def floatip(installed, cloud, tmp_path):
-    return FloatIP(installed, cloud, tmp_path)
+def floatip(installed, cloud, provider, tmp_path):
+    agent = AGENTS[provider](installed, cloud, tmp_path)
+    yield agent
+    agent.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The OCF agents as Pacemaker runs them: the interface that both have."""
+"""The OCF agents as Pacemaker runs them: the interface that all have."""
 
 import os
 import re
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from support.floatip import ARGS, OK, UNIMPLEMENTED
+from support.floatip import AGENTS, ARGS, OK, UNIMPLEMENTED
 
 needs_ocf_tester = pytest.mark.skipif(
     not (shutil.which("ocf-tester") and os.geteuid() == 0), reason="needs ocf-tester, and root"
 )
 
 
-@pytest.mark.parametrize("name", ["floatip", "haproxy"])
+@pytest.mark.parametrize("name", ["floatip", "haproxy", "hetznerip"])
 def test_interface(installed, name):
     def call(*arguments):
         return subprocess.run([installed / name, *arguments], env={}, capture_output=True, text=True)
@@ -35,7 +35,10 @@ def test_interface(installed, name):
 
 @pytest.mark.parametrize(
     ("name", "required", "unique", "fixed"),
-    [("floatip", ["address"], {"address": "address"}, []), ("haproxy", [], {"unit": "unit"}, ["unit"])],
+    [
+        *((name, ["address"], {"address": "address"}, []) for name in ("floatip", "hetznerip")),
+        ("haproxy", [], {"unit": "unit"}, ["unit"]),
+    ],
 )
 def test_which_parameters_are_required_unique_or_need_a_restart(installed, name, required, unique, fixed):
     """A change of what is reloadable restarts nothing; two resources cannot have the same address, or unit."""
@@ -46,7 +49,7 @@ def test_which_parameters_are_required_unique_or_need_a_restart(installed, name,
     assert [key for key, entry in found.items() if entry.get("reloadable") != "1"] == fixed
 
 
-@pytest.mark.parametrize("name", ["floatip", "haproxy"])
+@pytest.mark.parametrize("name", ["floatip", "haproxy", "hetznerip"])
 @pytest.mark.skipif(not shutil.which("xmllint"), reason="needs xmllint")
 def test_meta_data_conforms_to_the_distribution_s_dtd(installed, name):
     dtd = Path("/usr/share/resource-agents")
@@ -57,7 +60,8 @@ def test_meta_data_conforms_to_the_distribution_s_dtd(installed, name):
 
 
 @needs_ocf_tester
-def test_ocf_tester_passes_floatip(floatip, cloud):
+@pytest.mark.parametrize("provider", AGENTS, indirect=True)
+def test_ocf_tester_passes_who_moves_the_address(floatip, cloud):
     parameters = [word for name, value in floatip.parameters.items() for word in ("-o", f"{name}={value}")]
     for directory in [floatip.agent, *floatip.agent.parents][:-1]:
         directory.chmod(directory.stat().st_mode | 0o055)

@@ -1,4 +1,4 @@
-"""The fence agent as Pacemaker's fencer calls it, against the simulator."""
+"""The fence agents as Pacemaker's fencer calls them, against the simulator: of droplets, and of Hetzner's servers."""
 
 import subprocess
 import time
@@ -10,15 +10,18 @@ import pytest
 from support import agent_set, cmap
 from support.simulated_cloud import SECONDARY, TOKEN
 
-NAME = "fence_haproxy_ha_digitalocean"
+pytestmark = pytest.mark.parametrize("provider", ["digitalocean", "hetzner"])
 
 
 class Fence:
-    """The agent, with its options on standard input."""
+    """The agent of a provider, with its options on standard input."""
 
-    def __init__(self, cloud, directory):
+    def __init__(self, provider, cloud, directory):
+        self.name = f"fence_haproxy_ha_{provider}"
+        words = {"digitalocean": ("droplets", "active"), "hetzner": ("servers", "running")}
+        self.machines, self.running = words[provider]
         texts = agent_set.sources_with(directory / "sbin")
-        self.agent = Path(agent_set.install(directory, texts).fence, NAME)
+        self.agent = Path(agent_set.install(directory, texts).fence, self.name)
         self.token_file = directory / "token"
         self.token_file.write_text(TOKEN)
         self.token_file.chmod(0o600)
@@ -37,13 +40,13 @@ class Fence:
 
 
 @pytest.fixture
-def fence(cloud, tmp_path):
-    return Fence(cloud, tmp_path)
+def fence(provider, cloud, tmp_path):
+    return Fence(provider, cloud, tmp_path)
 
 
 def test_off_and_on_are_what_the_api_shows(fence, cloud):
     cloud.delay(power_seconds=0.5)
-    assert fence("status")[:2] == (0, "secondary is active\n")
+    assert fence("status")[:2] == (0, f"secondary is {fence.running}\n")
     begin = time.monotonic()
     assert fence("off")[0] == 0
     assert time.monotonic() - begin >= 0.5
@@ -60,7 +63,7 @@ def test_reboot(fence, cloud):
     assert (cloud.counts()["power_off"], cloud.counts()["power_on"]) == (1, 1)
 
 
-def test_a_droplet_that_does_not_come_on_again_is_fenced_all_the_same(fence, cloud):
+def test_a_machine_that_does_not_come_on_again_is_fenced_all_the_same(fence, cloud):
     assert fence("off")[0] == 0
     cloud.fault("power_pending")
     code, _, said = fence("reboot", power_timeout="2")
@@ -85,12 +88,12 @@ def test_off_succeeds_only_when_it_is_off(fence, cloud, fault, code):
     assert len(said.splitlines()) == (code != 0)
 
 
-def test_a_token_that_may_only_read_droplets_fences_nobody(fence, cloud):
-    cloud.tokens({"token": TOKEN, "scopes": ["droplet:read"]})
+def test_a_token_that_may_only_read_fences_nobody(fence, cloud):
+    cloud.tokens({"token": TOKEN, "scopes": ["droplet:read", "read"]})
     code, _, said = fence("off")
     assert (code, "refuses the token: HTTP 403" in said) == (1, True)
     code, _, said = fence("monitor")
-    assert (code, "may not switch droplets (droplet:update): HTTP 403" in said) == (1, True)
+    assert (code, f"the token may not switch {fence.machines}" in said, ": HTTP 403" in said) == (1, True, True)
 
 
 def test_lists(fence):
@@ -102,7 +105,7 @@ def test_lists(fence):
     ("options", "text"),
     [
         ({"plug": ""}, "plug: is required"),
-        ({"plug": "nobody"}, "0 droplets have the name 'nobody'"),
+        ({"plug": "nobody"}, "'nobody'"),
         ({"plug": "77"}, "HTTP 404"),
         ({"token_file": "/nonexistent"}, "token file /nonexistent: is missing"),
         ({"api_url": "http://127.0.0.1"}, "https://"),
@@ -119,11 +122,11 @@ def test_what_is_wrong_is_named_and_nothing_is_powered(fence, cloud, options, te
 def test_metadata_and_the_command_line(fence):
     done = subprocess.run([fence.agent, "-o", "metadata"], capture_output=True, text=True, check=True)
     root = ET.fromstring(done.stdout)
-    assert root.get("name") == NAME
+    assert root.get("name") == fence.name
     assert {one.get("name") for one in root.iter("action")} >= {"on", "off", "reboot", "status", "list", "monitor"}
     words = [f"--{name}={value}" for name, value in fence.options.items()]
     done = subprocess.run([fence.agent, "-o", "status", "-n", "secondary", *words], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "secondary is active\n")
+    assert (done.returncode, done.stdout) == (0, f"secondary is {fence.running}\n")
 
 
 def members(fence, text):
@@ -138,28 +141,28 @@ NAMED = cmap.stand_in({"primary": "member", "lb2.example.com": "member"})
 
 
 @pytest.mark.parametrize(
-    ("text", "droplets", "said"),
+    ("text", "named", "said"),
     [
         (PAIR, "", ""),
-        (NAMED, "", "node lb2.example.com cannot be fenced: 0 droplets"),
+        (NAMED, "", "node lb2.example.com cannot be fenced: "),
         (NAMED, "lb2.example.com:secondary", ""),
         (NAMED, "lb2.example.com:1002; primary : primary", ""),
         (NAMED, "lb2.example.com:77", "cannot be fenced: the API does not"),
         (cmap.stand_in({"primary": "member"}, unnamed=1), "", ""),
-        (PAIR, "lb2.example.com", "droplets: found 'lb2.example.com', allowed: node:droplet"),
+        (PAIR, "lb2.example.com", "s: found 'lb2.example.com', allowed: node:"),
         ("#!/bin/sh\nprintf 'primary is \\000 nonsense here'\n", "", ""),
     ],
 )
-def test_the_monitor_finds_the_droplet_of_each_node(fence, cloud, text, droplets, said):
+def test_the_monitor_finds_the_machine_of_each_node(fence, cloud, text, named, said):
     members(fence, text)
-    code, _, errors = fence("monitor", plug="", droplets=droplets)
+    code, _, errors = fence("monitor", plug="", **{fence.machines: named})
     assert (code, said in errors) == (int(bool(said)), True), errors
     assert cloud.counts()["writes"] in (0, 1)
     assert cloud.power() == "active"
 
 
-def test_a_node_whose_droplet_has_another_name_is_fenced_by_its_own(fence, cloud):
-    named = {"droplets": "lb2.example.com:secondary"}
+def test_a_node_whose_machine_has_another_name_is_fenced_by_its_own(fence, cloud):
+    named = {fence.machines: "lb2.example.com:secondary"}
     assert "lb2.example.com,1002" in fence("list", **named)[1].splitlines()
     assert "lb2.example.com,1002,on" in fence("list-status", **named)[1].splitlines()
     assert fence("off", plug="lb2.example.com", **named)[0] == 0
@@ -170,7 +173,7 @@ def test_a_node_whose_droplet_has_another_name_is_fenced_by_its_own(fence, cloud
 def test_a_power_that_is_unknown_is_told_and_is_no_failure(fence, cloud, status):
     cloud.fault("status", status=status, method="POST")
     code, _, said = fence("monitor")
-    assert (code, f"(droplet:update) is unknown: HTTP {status}" in said) == (0, True)
+    assert (code, f" is unknown: HTTP {status}" in said) == (0, True)
 
 
 DISORDER = {

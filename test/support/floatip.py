@@ -1,4 +1,4 @@
-"""The agent floatip, run against the simulator as Pacemaker runs it."""
+"""The agents floatip and hetznerip, run against the simulator as Pacemaker runs them."""
 
 import re
 import shutil
@@ -25,8 +25,25 @@ class Run:
 class FloatIP:
     """The agent floatip on the droplet `primary`."""
 
+    name = "floatip"
+    machine = "droplet"  # what reasons call one
+    calls = 3  # of a start: who owns it, assign it, who owns it now
+    settled = 1  # of these come after an assign
+
+    @property
+    def remembered(self):
+        """The files with what a machine remembers until the next boot."""
+        return ["haproxy_ha-droplet"]
+
+    def out_of_sight(self, cloud):
+        """What is near says no longer that the address is here."""
+        cloud.fault("status", service="metadata")
+
+    def close(self):
+        """Nothing of it is left on this machine."""
+
     def __init__(self, installed, cloud, directory):
-        self.directory, self.agent = directory, installed / "floatip"
+        self.directory, self.agent = directory, installed / self.name
         self.programs = installed.parent / "programs"
         shutil.rmtree(self.programs, ignore_errors=True)
         self.programs.mkdir()
@@ -62,6 +79,59 @@ class FloatIP:
         """The recurring monitor."""
         return self("monitor", interval=10, **options)
 
+    def look(self, **options):
+        """One that asks whoever knows first whether the address is still here."""
+        return self.monitor(**options)
+
     @property
     def state(self):
         return sorted(path.name for path in (self.directory / "state").iterdir())
+
+
+class HetznerIP(FloatIP):
+    """The agent hetznerip on the server `primary`; the address is on the loopback interface."""
+
+    name = "hetznerip"
+    machine = "server"
+    calls = 4  # the list, the assign, its action, the address
+    settled = 2
+
+    def __init__(self, installed, cloud, directory):
+        super().__init__(installed, cloud, directory)
+        self.parameters["interface"] = "lo"
+
+    @property
+    def remembered(self):
+        return [f"haproxy_ha-hetzner-{self.parameters['address']}", "haproxy_ha-server"]
+
+    def knows(self, number):
+        """As if the floating IP's number were remembered from before."""
+        (self.directory / "state").mkdir(exist_ok=True)
+        (self.directory / "state" / self.remembered[0]).write_text(str(number))
+
+    def is_on_interface(self, address=None):
+        """Whether the address is on the interface, as ip(8) says."""
+        said = subprocess.run(["ip", "address", "show", "dev", "lo"], capture_output=True, text=True, check=True).stdout
+        return f" {address or self.parameters['address']}/" in said
+
+    def put_on(self):
+        """Puts it there, as another program might."""
+        subprocess.run(["ip", "address", "add", f"{self.parameters['address']}/32", "dev", "lo"], check=True)
+
+    def take_off(self, address=None):
+        """Takes it off, as another program might."""
+        address = address or self.parameters["address"]
+        prefix = f"{address}/{128 if ':' in address else 32}"
+        subprocess.run(["ip", "address", "delete", prefix, "dev", "lo"], capture_output=True, check=False)
+
+    def look(self, **options):
+        return self.monitor(**{"api_check_interval": "0", **options})
+
+    def out_of_sight(self, cloud):
+        self.take_off()
+
+    def close(self):
+        self.take_off()
+
+
+AGENTS = {"digitalocean": FloatIP, "hetzner": HetznerIP}

@@ -214,7 +214,7 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
         deleted=(
             *("/var/lib/pacemaker", provider.memory()),
             *tokens.own(settings.floating_ip.token_file, settings.floating_ip.foreign_token),
-            *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), paths["fence_agent"]),
+            *(paths["agents_dir"], os.path.dirname(paths["agents_versions"]), *_fence_agents(paths)),
             *(paths[key] for key in ("corosync_drop_in", "qdevice_drop_in", "pacemaker_watch", "watch", "maintenance")),
             *_ours(paths, "apt_hooks", "apt_upgrade_drop_in", "needrestart", "needrestart_haproxy"),
             *(f"{units.FILES}/multi-user.target.wants/{services[key]}.service" for key in ("pacemaker_watch", "watch")),
@@ -222,6 +222,15 @@ def _cluster(settings: Settings, available: Callable[[str], bool]) -> Trace:
             *metrics.deleted,
         ),
     )
+
+
+def _fence_agents(paths: Mapping[str, str]) -> list[str]:
+    """The links to ours among all fence agents; that of an earlier release is a file."""
+    folder, ours = os.path.dirname(paths["fence_agent"]), f"{paths['agents_dir']}/fence/"
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    paths_of_all = [os.path.join(folder, name) for name in names if name.startswith("fence_")]
+    links = [path for path in paths_of_all if os.path.islink(path) and os.readlink(path).startswith(ours)]
+    return list(dict.fromkeys([paths["fence_agent"], *links]))
 
 
 def _events(settings: Settings, available: Callable[[str], bool]) -> Trace:

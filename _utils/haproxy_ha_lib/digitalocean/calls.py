@@ -178,8 +178,11 @@ def describe(reply: Reply) -> str:
     """A reply in one short line, for people; holds nothing of the request."""
     if reply.failure:
         return reply.failure
-    error = decoded_object(reply.body) or {}
-    words = [text(" ".join(word.split())) for word in (error.get("id"), error.get("message")) if isinstance(word, str)]
+    document = decoded_object(reply.body) or {}
+    # Hetzner's errors are one level deeper, and have a code.
+    error = document["error"] if isinstance(document.get("error"), dict) else document
+    found = (error.get("id"), error.get("code"), error.get("message"))
+    words = [text(" ".join(word.split())) for word in found if isinstance(word, str)]
     said = ": ".join(filter(None, words)) or ("no JSON" if reply.body else "no body")
     return f"HTTP {reply.status}, {said[:160]}"
 

@@ -8,33 +8,19 @@ import time
 
 import agent
 from agent import Failure
+from mover import Mover
 
 METADATA_TIMEOUT = 1.0
-SERVICES = (("api_url", "https://"), ("metadata_url", "http://"))
 
 
-class Droplet:
+class Droplet(Mover):
     """This droplet, and the reserved IP of an action's parameters."""
 
-    def __init__(self, env):
-        self._env = env
-
     def check_parameters(self):
-        """Raises for URLs and a token file that can be none."""
-        for name, scheme in SERVICES:
-            if not self._env[name].startswith(scheme):
-                found = f"{name}: found {self._env[name]!r}"
-                raise Failure(agent.ERR_CONFIGURED, f"{found}, allowed: a URL with {scheme}")
-        path = self._env["token_file"]
-        if not path.startswith("/"):
-            raise Failure(agent.ERR_CONFIGURED, f"token_file: found {path!r}, allowed: an absolute path")
-
-    def check_access(self):
-        """Raises where the metadata service does not answer, or there is no token for root alone."""
-        from api import read_token
-
-        self.identify()
-        read_token(self._env["token_file"])
+        """Raises for what is wrong with its own parameters."""
+        super().check_parameters()
+        if self._env["replaces"]:
+            self.check_address("replaces")
 
     def hint(self):
         """Whether the metadata service says that the address is at this droplet; None when it says nothing."""
@@ -113,11 +99,6 @@ class Droplet:
             # Also for a refused token, and above: a hard code would ban this node for what may have been the API's
             # slip.
             raise Failure(agent.ERR_GENERIC, str(error)) from None
-
-    def _api(self):
-        from api import API
-
-        return API(self._env["api_url"], self._env["ca_file"], self._env["token_file"])
 
 
 def metadata(env, path):

@@ -8,6 +8,10 @@ Who moves it is a class of an environment, as `droplet.Droplet`:
     hint()                          whether the address is here, by what is near and cheap; None for unknown
     owner()                         whether it is here by the word that counts (None: out of sight), and who has it
     take(is_awaited, before_write)  brings it here; `is_awaited()` says whether clients wait for it
+    put(), keep(), drop(address)    its part on this machine: an address on an interface, while it is here
+
+`mover.Mover` has what these have in common. A mover that has nothing near to ask says by `hint` whether its part on
+this machine is there.
 """
 
 import time
@@ -27,8 +31,8 @@ def actions(mover):
     def by(action):
         return lambda env: action(env, mover(env))
 
-    handlers = {"start": start, "monitor": monitor, "validate-all": validate_all, "reload-agent": reload_agent}
-    return {"start": by(start), "stop": stop, **{name: by(action) for name, action in handlers.items()}}
+    handlers = {"start": start, "stop": stop, "monitor": monitor, "validate-all": validate_all}
+    return {name: by(action) for name, action in {**handlers, "reload-agent": reload_agent}.items()}
 
 
 # --- Start and stop
@@ -43,12 +47,16 @@ def start(env, mover):
 
     mover.identify()
     claim = Claim(env)
+    former = (claim.read() or {}).get("address", env["address"])
     claim.probe_writable(env["address"])
+    mover.drop(env["address"])  # beyond a partition this machine itself would answer
     partition = Partition(env)
 
     def may_write():
         env.refuse_orphan()
+        mover.drop(env["address"])
         partition.stay_out()
+        mover.put()  # what comes the moment it is moved is served
 
     try:
         mover.take(partition.a_node_was_lost, may_write)
@@ -57,7 +65,10 @@ def start(env, mover):
         agent.log(f"stands by: {text}")
         claim.stand_by(env["address"])
         return agent.SUCCESS
+    mover.put()
     claim.write(env["address"], time.monotonic())
+    if former != env["address"]:
+        mover.drop(former)
     takeover = Takeover(env)
     if partition.is_takeover():
         takeover.begin()
@@ -66,13 +77,16 @@ def start(env, mover):
     return agent.SUCCESS
 
 
-def stop(env):
-    """Gives the claim up, and asks nobody.
+def stop(env, mover):
+    """Gives the address and the claim up, and asks nobody.
 
     A takeover is ended by who gets the address next: a change of an attribute now would have Pacemaker wait, before it
     starts the address elsewhere, for all that is under way; and HAProxy's stop is, which waits for that very start.
     """
-    for step in (Claim(env).release, lambda: forget_losses(env)):
+    claim = Claim(env)
+    addresses = sorted({(claim.read() or {}).get("address", env["address"]), env["address"]})
+    drops = [lambda one=one: mover.drop(one) for one in addresses]
+    for step in (*drops, claim.release, lambda: forget_losses(env)):
         try:
             step()
         except Exception as error:  # what is left behind is less bad than a stop that fails
@@ -110,9 +124,13 @@ def look(env, mover, claim):
         return agent.NOT_RUNNING
     if not env.is_probe:
         Takeover(env).end_when_settled()
-    if "stands" in held and (text := reason_to_stand_by(env, claim, held)):
-        agent.reason(text)
-        return agent.NOT_RUNNING if env.is_probe else agent.DEGRADED
+    if "stands" in held:
+        mover.drop(env["address"])
+        if text := reason_to_stand_by(env, claim, held):
+            agent.reason(text)
+            return agent.NOT_RUNNING if env.is_probe else agent.DEGRADED
+    elif not env.is_probe:
+        mover.keep()
     here = mover.hint()
     if here and not check_is_due(env, held):
         return agent.SUCCESS
@@ -121,7 +139,9 @@ def look(env, mover, claim):
     except Failure as unknown:
         return judge_unknown(env, here, unknown.reason)
     if is_here or (is_here is None and here is not False):
+        mover.keep()
         return confirm(env, claim)
+    mover.drop(env["address"])
     agent.reason(f"{env['address']} is {who}")
     return lose(env, claim)
 
@@ -225,14 +245,7 @@ def reload_agent(env, mover):
 
 def check_parameters(env, mover):
     """Raises for parameters that are wrong wherever they are read."""
-    import _socket
-
     env.require()
-    for name in ("address", "replaces"):
-        try:
-            _socket.inet_pton(_socket.AF_INET, env[name] or "0.0.0.0")
-        except (OSError, ValueError):
-            raise Failure(agent.ERR_CONFIGURED, f"{name}: found {env[name]!r}, allowed: an IPv4 address") from None
     mover.check_parameters()
     port = env["port"]
     if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):

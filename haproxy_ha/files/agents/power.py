@@ -1,4 +1,4 @@
-"""The power of droplets, as fencing asks for it: what each action does, by DigitalOcean's API."""
+"""The power of machines of a cloud, as fencing asks for it: what each action does, by its API; of droplets, here."""
 
 import time
 
@@ -10,16 +10,19 @@ from fencing import seconds
 from haproxy_ha_lib.digitalocean import calls, droplets
 
 OFF = 2  # what `status` returns for a plug without power
-POWER = {"active": "on", "off": "off"}  # a droplet's status, in fencing's words
 
 
 class Cloud:
-    """The droplets that the options' token sees, by what the cluster calls them."""
+    """The machines that the options' token sees, by what the cluster calls them."""
+
+    rules = droplets  # read_all, find, set_power and fencing_problems of its API
+    called = "droplets"  # the option with nodes whose machines have other names
+    has_power = "active"  # the status of one
 
     def __init__(self, options):
         if not options["api_url"].startswith("https://"):
             raise Failure(1, f"api_url: found {options['api_url']!r}, allowed: a URL with https://")
-        self._plugs = read_plugs(options["droplets"])
+        self._plugs = read_plugs(self.called, options[self.called])
         self._api = API(options["api_url"], options["ca_file"], options["token_file"])
         self._options = options
 
@@ -30,81 +33,81 @@ class Cloud:
         except calls.APIError as error:
             raise Failure(1, str(error)) from None
 
-    def droplets(self, share=1.0):
+    def machines(self, share=1.0):
         """All of them, within a share of the time."""
-        return self._run(droplets.read_all(), "shell_timeout", share)
+        return self._run(self.rules.read_all(), "shell_timeout", share)
 
-    def droplet(self):
+    def machine(self):
         """The one that the plug names."""
         plug = self._options["plug"]
         if not plug:
             raise Failure(1, "plug: is required, and is not given")
-        return self._run(droplets.find(self._plugs.get(plug, plug)), "shell_timeout")
+        return self._run(self.rules.find(self._plugs.get(plug, plug)), "shell_timeout")
 
-    def names(self, droplet):
-        """What a droplet is called by the cluster."""
-        known = [node for node, plug in self._plugs.items() if plug in (droplet["name"], str(droplet["id"]))]
-        return known or [droplet["name"] or str(droplet["id"])]
+    def names(self, machine):
+        """What a machine is called by the cluster."""
+        known = [node for node, plug in self._plugs.items() if plug in (machine["name"], str(machine["id"]))]
+        return known or [machine["name"] or str(machine["id"])]
+
+    def power(self, machine):
+        """Its power in fencing's words."""
+        return {self.has_power: "on", "off": "off"}.get(machine["status"], "unknown")
 
     def problems(self, nodes, share):
         """(Why fencing of the nodes would fail, as far as it can be known: lines; what cannot be known)."""
         plugs = {node: self._plugs.get(node, node) for node in nodes}
-        return self._run(droplets.fencing_problems(plugs), "shell_timeout", share)[:2]
+        return self._run(self.rules.fencing_problems(plugs), "shell_timeout", share)[:2]
 
     def switch(self, status):
-        """Powers the plug's droplet off or on."""
-        droplet = self.droplet()
-        self._run(droplets.set_power(droplet["id"], status), "power_timeout")
+        """Powers the plug's machine off or on."""
+        self._run(self.rules.set_power(self.machine()["id"], status), "power_timeout")
 
 
-def on(options):
+def on(cloud, options):
     """Powers the plug on."""
-    Cloud(options).switch("active")
+    cloud.switch(cloud.has_power)
 
 
-def off(options):
+def off(cloud, options):
     """Powers the plug off."""
-    Cloud(options).switch("off")
+    cloud.switch("off")
 
 
-def reboot(options):
-    """What matters is the off; a droplet that does not come on again is told, and is fenced all the same."""
-    cloud = Cloud(options)
+def reboot(cloud, options):
+    """What matters is the off; a machine that does not come on again is told, and is fenced all the same."""
     cloud.switch("off")
     try:
-        cloud.switch("active")
+        cloud.switch(cloud.has_power)
     except Failure as failure:
         agent.log(f"{options['plug']} is off, and does not start: {failure.reason}")
 
 
-def status(options):
+def status(cloud, options):
     """Tells whether the plug has power."""
-    droplet = Cloud(options).droplet()
-    print(f"{droplet['name']} is {droplet['status']}")
-    return OFF if droplet["status"] == "off" else 0
+    machine = cloud.machine()
+    print(f"{machine['name']} is {machine['status']}")
+    return OFF if machine["status"] == "off" else 0
 
 
-def list_droplets(options):
-    """Prints each droplet's name and id."""
-    cloud = Cloud(options)
-    for droplet in cloud.droplets():
-        for name in cloud.names(droplet):
-            print(f"{name},{droplet['id']}")
+def list_machines(cloud, options):
+    """Prints each machine's name and id."""
+    for machine in cloud.machines():
+        for name in cloud.names(machine):
+            print(f"{name},{machine['id']}")
 
 
-def list_status(options):
+def list_status(cloud, options):
     """Prints whether each has power, too."""
-    cloud = Cloud(options)
-    for droplet in cloud.droplets():
-        for name in cloud.names(droplet):
-            print(f"{name},{droplet['id']},{POWER.get(droplet['status'], 'unknown')}")
+    for machine in cloud.machines():
+        for name in cloud.names(machine):
+            print(f"{name},{machine['id']},{cloud.power(machine)}")
 
 
-def monitor(options):
-    """What an `off` would need is there: the API, a droplet for each node, a token that may switch it."""
-    cloud, nodes = Cloud(options), members()
+def monitor(cloud, options):
+    """What an `off` would need is there: the API, a machine for each node, a token that may switch it."""
+    nodes = members()
     if not nodes:
-        cloud.droplets(share=0.5)
+        cloud.machines(share=0.5)
     problems, unknown = cloud.problems(nodes, share=1.0 if nodes else 0.5)
     if unknown:
         agent.log(f"{options['agent']}: {unknown}")
@@ -112,9 +115,8 @@ def monitor(options):
         raise Failure(1, "; ".join(problems))
 
 
-def validate(options):
-    """Whether the options make sense, and there is a token."""
-    Cloud(options)
+def validate(cloud, options):
+    """Whether the options make sense, and there is a token: without these there is no cloud."""
 
 
 def members():
@@ -127,22 +129,34 @@ def members():
         return []
 
 
-def read_plugs(text):
-    """The nodes whose droplets have other names, from `node:droplet;node:droplet`."""
+def read_plugs(called, text):
+    """The nodes whose machines have other names, from `node:machine;node:machine`."""
     pairs = [pair.strip().partition(":") for pair in text.split(";") if pair.strip()]
     for node, colon, plug in pairs:
         if not (node.strip() and colon and plug.strip()):
-            raise Failure(1, f"droplets: found {text!r}, allowed: node:droplet, separated by semicolons")
+            allowed = f"node:{called.removesuffix('s')}, separated by semicolons"
+            raise Failure(1, f"{called}: found {text!r}, allowed: {allowed}")
     return {node.strip(): plug.strip() for node, _, plug in pairs}
 
 
-ACTIONS = {
-    "on": on,
-    "off": off,
-    "reboot": reboot,
-    "status": status,
-    "list": list_droplets,
-    "list-status": list_status,
-    "monitor": monitor,
-    "validate-all": validate,
-}
+def actions(kind):
+    """What each action does, of the machines of a cloud.
+
+    Args:
+        kind (type): `Cloud`, or one with other rules.
+    """
+
+    def of(action):
+        return lambda options: action(kind(options), options)
+
+    handlers = {
+        "on": on,
+        "off": off,
+        "reboot": reboot,
+        "status": status,
+        "list": list_machines,
+        "list-status": list_status,
+        "monitor": monitor,
+        "validate-all": validate,
+    }
+    return {name: of(action) for name, action in handlers.items()}

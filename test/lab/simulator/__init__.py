@@ -1,4 +1,4 @@
-"""A simulator of the part of DigitalOcean that a floating IP needs.
+"""A simulator of the part of DigitalOcean, and of Hetzner Cloud, that a floating IP needs.
 
 The metadata service v1 (plain tree and JSON, answering by the client's source address) and the API v2 (reserved IPs,
 their actions, the old `floating_ips` spelling, droplets) over HTTPS with bearer tokens, scopes and rate limits.
@@ -12,6 +12,7 @@ Delays and faults are set at run time through a control socket; every call is co
     wire       HTTP: one server class, answers, and the faults that happen below HTTP
     metadata   the metadata service
     api        the API
+    hetzner    the same for Hetzner Cloud, of the same model
     control    the control service, and its client for tests
 
 The shapes are those of DigitalOcean's OpenAPI specification and of its metadata documentation.

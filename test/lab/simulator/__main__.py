@@ -11,11 +11,17 @@ import ssl
 import sys
 import threading
 
+from lab.simulator import hetzner
 from lab.simulator.api import API
 from lab.simulator.control import Control
 from lab.simulator.metadata import Metadata
 from lab.simulator.model import Estate, RateLimit, run_command
 from lab.simulator.wire import Server
+
+CLOUDS = {
+    "digitalocean": (Estate, API, Metadata),
+    "hetzner": (hetzner.Project, hetzner.HetznerAPI, hetzner.Metadata),
+}
 
 
 def servers(config: dict) -> tuple[Estate, list[Server]]:
@@ -24,10 +30,11 @@ def servers(config: dict) -> tuple[Estate, list[Server]]:
     Args:
         config (dict): `metadata` {listen, port}, `api` {listen, port, certificate, key, rate_limit: {hour, minute}},
             `control` (path), `tokens`, `region`, `droplets`, `reserved_ips`, `assign_command`, `power_command`,
-            `boot_seconds`. The services are optional.
+            `boot_seconds`, `cloud` (`digitalocean`, which is the default, or `hetzner`). The services are optional.
     """
+    made, asked, told = CLOUDS[config.get("cloud", "digitalocean")]
     command, power_command = config.get("assign_command"), config.get("power_command")
-    estate = Estate(
+    estate = made(
         config.get("droplets", []),
         config.get("reserved_ips", []),
         config.get("region", "nyc3"),
@@ -37,10 +44,10 @@ def servers(config: dict) -> tuple[Estate, list[Server]]:
     estate.boot_seconds = config.get("boot_seconds", 0.0)
     estate.route()
     settings = config.get("api", {})
-    api = API(estate, config.get("tokens", []), RateLimit(**settings.get("rate_limit", {})))
+    api = asked(estate, config.get("tokens", []), RateLimit(**settings.get("rate_limit", {})))
     found = []
     if "metadata" in config:
-        found.append(Server((config["metadata"]["listen"], config["metadata"].get("port", 80)), Metadata(estate)))
+        found.append(Server((config["metadata"]["listen"], config["metadata"].get("port", 80)), told(estate)))
     if settings:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(settings["certificate"], settings["key"])
@@ -54,7 +61,7 @@ def servers(config: dict) -> tuple[Estate, list[Server]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="lab.simulator", description="Simulates DigitalOcean for the lab.")
+    parser = argparse.ArgumentParser(prog="lab.simulator", description="Simulates a cloud for the lab.")
     parser.add_argument("--config", required=True, metavar="FILE", help="JSON; see servers() in lab.simulator.__main__")
     options = parser.parse_args()
     with open(options.config, encoding="utf-8") as file:

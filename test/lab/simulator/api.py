@@ -8,13 +8,9 @@ import time
 from lab.simulator.model import Action, Droplet, Estate, RateLimit, Refused, ReservedIP
 from lab.simulator.wire import Answer, Request, error_answer, json_answer
 
-EVERY_SCOPE = frozenset(
-    {"reserved_ip:read", "reserved_ip:update", "droplet:read", "droplet:update", "actions:read", "project:read"}
-)
-
 
 class API:
-    """Answers a request for the API.
+    """Answers a request for the API of DigitalOcean.
 
     Args:
         estate (Estate): The droplets and reserved IPs.
@@ -22,11 +18,22 @@ class API:
         limit (RateLimit): The rate limit for each token.
     """
 
+    EVERY_SCOPE = frozenset(
+        {"reserved_ip:read", "reserved_ip:update", "droplet:read", "droplet:update", "actions:read", "project:read"}
+    )
+    error = staticmethod(error_answer)
+    forbidden = ("forbidden", "You are not authorized to perform this operation")
+    too_many = ("too_many_requests", "API Rate limit exceeded.")
+
     def __init__(self, estate: Estate, tokens, limit: RateLimit | None = None):
         self._estate = estate
         self._limit = limit or RateLimit()
         self.set_tokens(tokens)
-        self._routes = [
+        self._routes = self.routes()
+
+    def routes(self):
+        """Method, path, scope and handler of all that is known."""
+        return [
             ("GET", r"/v2/(reserved|floating)_ips", "reserved_ip:read", self._list_reserved_ips),
             ("GET", r"/v2/(reserved|floating)_ips/([0-9.]+)", "reserved_ip:read", self._get_reserved_ip),
             ("GET", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions", "reserved_ip:read", self._list_actions),
@@ -42,7 +49,7 @@ class API:
     def set_tokens(self, tokens) -> None:
         """Replaces the tokens: rotation, or a revoked one."""
         self._scopes = {
-            entry if isinstance(entry, str) else entry["token"]: EVERY_SCOPE
+            entry if isinstance(entry, str) else entry["token"]: self.EVERY_SCOPE
             if isinstance(entry, str)
             else frozenset(entry["scopes"])
             for entry in tokens
@@ -57,7 +64,7 @@ class API:
         if fault and fault.kind in ("hang", "slow"):
             estate.faults.wait(fault.seconds if fault.seconds or fault.kind == "hang" else 1)
         if fault and fault.kind == "status":
-            return error_answer(fault.status, fault.id, fault.message, fault.headers)
+            return self.error(fault.status, fault.id, fault.message, fault.headers)
         answer = self._answer(request)
         answer.fault = fault
         return answer
@@ -65,21 +72,21 @@ class API:
     def _answer(self, request: Request) -> Answer:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self._scopes:
-            return error_answer(401, "unauthorized", "Unable to authenticate you")
+            return self.error(401, "unauthorized", "Unable to authenticate you")
         headers, allowed = self._limit.take(token)
         if not allowed:
-            return error_answer(429, "too_many_requests", "API Rate limit exceeded.", headers)
+            return self.error(429, *self.too_many, headers)
         for method, pattern, scope, handler in self._routes:
             match = re.fullmatch(pattern, request.path)
             if match and method == request.method:
                 if scope not in self._scopes[token]:
-                    return error_answer(403, "forbidden", "You are not authorized to perform this operation", headers)
+                    return self.error(403, *self.forbidden, headers)
                 try:
                     status, document = handler(request, self._scopes[token], *match.groups())
                 except Refused as error:
-                    return error_answer(error.status, error.id, error.message, headers)
+                    return self.error(error.status, error.id, error.message, headers)
                 return json_answer(document, status, headers)
-        return error_answer(404, "not_found", "The resource you were accessing could not be found.", headers)
+        return self.error(404, "not_found", "The resource you were accessing could not be found.", headers)
 
     def _list_reserved_ips(self, request, scopes, spelling):
         entries = [self._reserved_ip(entry, scopes) for entry in self._estate.reserved_ips.values()]

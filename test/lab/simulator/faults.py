@@ -19,8 +19,8 @@ STAGES = {
     # A power action on a droplet that is refused with 422 for a while, or that is accepted and has no effect.
     "power_pending": ("power_pending",),
     "power": ("power_stuck",),
-    # What a token without droplet:read sees of a reserved IP.
-    "owner": ("owner_null", "owner_absent"),
+    # What a token without droplet:read sees of a reserved IP; an address that Hetzner has blocked.
+    "owner": ("owner_null", "owner_absent", "blocked"),
     # The content of the metadata service.
     "metadata": ("stale", "no_anchor", "no_reserved_ip"),
     # What it announces.

@@ -1,27 +1,21 @@
 """What is said to the kernel about addresses, and what is understood of its answers: bytes, without a network."""
 
-import importlib
 import struct
-import sys
 
 import pytest
 
-from support.pillars import FORMULA
-
-AGENTS = FORMULA / "files" / "agents"
+from support import agent_modules
 
 
 @pytest.fixture(scope="module")
-def local():
-    """The module, and those that it imports, of this checkout."""
-    names = [path.stem for path in AGENTS.glob("*.py")]
-    others = {name: sys.modules.pop(name) for name in names if name in sys.modules}  # of an installed version
-    sys.path.insert(0, str(AGENTS))
-    yield importlib.import_module("local")
-    sys.path.remove(str(AGENTS))
-    for name in names:
-        sys.modules.pop(name, None)
-    sys.modules.update(others)
+def agents():
+    """Modules of the agents by their names."""
+    yield from agent_modules.imported()
+
+
+@pytest.fixture(scope="module")
+def local(agents):
+    return agents("local")
 
 
 def message(local, family, length, flags, index, *attributes):

@@ -1,0 +1,130 @@
+"""A server of Hetzner Cloud and its floating IP: what the API says of them and does, and the interface of the address.
+
+The API alone knows whose the address is. Near is what this machine has itself: the address, on an interface.
+"""
+
+import os
+import time
+
+import agent
+import local
+from agent import Failure
+from mover import Mover, is_address
+
+METADATA_TIMEOUT = 2.0
+
+
+class Server(Mover):
+    """This server, and the floating IP of an action's parameters."""
+
+    def check_address(self, name):
+        """Raises for a parameter that is no address."""
+        if not (is_address(self._env[name], "AF_INET") or is_address(self._env[name], "AF_INET6")):
+            found = f"{name}: found {self._env[name]!r}"
+            raise Failure(agent.ERR_CONFIGURED, f"{found}, allowed: an IPv4 address, or one of a floating IPv6")
+
+    # --- Its part on this machine
+
+    def put(self):
+        """Puts the address on the interface, and tells the neighbours."""
+        local.add(self._env["address"], self._env["interface"])
+
+    def keep(self):
+        """Puts it there again, as after a change of the network's configuration."""
+        if not local.is_here(self._env["address"]):
+            agent.log(f"{self._env['address']} is on no interface any more, and is put there again")
+            self.put()
+
+    def drop(self, address):
+        """Takes an address off every interface."""
+        local.remove(address)
+
+    def hint(self):
+        """Whether the address is on an interface; that it comes here only the API knows."""
+        return local.is_here(self._env["address"])
+
+    # --- The API
+
+    def identify(self):
+        """This server's id; kept until the next boot, for it cannot change before."""
+        from haproxy_ha_host.digitalocean import Connection
+        from haproxy_ha_lib.digitalocean import answers, calls
+
+        path = os.path.join(self._env.state_directory, "haproxy_ha-server")
+        if known := answers.number((agent.read_file(path) or "").strip()):
+            return known
+        url = self._env["metadata_url"]
+        call = calls.Call("GET", "/hetzner/v1/metadata/instance-id")
+        reply = Connection(url).send(call, min(METADATA_TIMEOUT, max(0.1, self._env.left)))
+        found = answers.number(reply.body.decode("ascii", "replace").strip()) if reply.status == 200 else None
+        if not found:
+            said = reply.failure or f"HTTP {reply.status}"
+            raise Failure(agent.ERR_GENERIC, f"this server's id is unknown: {url}: {said}")
+        remember(path, found)
+        return found
+
+    def owner(self):
+        """Whether the address is this server's by the API; and who has it, in words. One try.
+
+        Raises:
+            Failure: Nothing is known; the reason says why.
+        """
+        from haproxy_ha_lib.digitalocean import calls
+        from haproxy_ha_lib.hetzner import addresses
+
+        deadline = time.monotonic() + min(5.0, self._env.left * 0.6)
+        api, me = self._api(), self.identify()
+        try:
+            found = api.run(addresses.read(self._env["address"], self._known(), tries=1), deadline)
+        except calls.APIError as error:
+            raise Failure(agent.ERR_GENERIC, str(error)) from None
+        self._remember(found)
+        holder = f"server {found.server_id}" if found.server_id else "no server"
+        return found.server_id == me, f"held by {holder}, not by this one ({me})"
+
+    def take(self, is_awaited, before_write):
+        """Brings the address here.
+
+        Args:
+            is_awaited (callable): Whether clients wait for it.
+            before_write (callable): Asked before each change; may raise to keep it from being made.
+
+        Raises:
+            Failure: It is not here.
+        """
+        from haproxy_ha_lib.digitalocean import calls
+        from haproxy_ha_lib.hetzner import addresses
+
+        me, address = self.identify(), self._env["address"]
+        api = self._api()  # it reads certificates for about as long as the cluster is looked at
+        api.connect(min(5.0, self._env.left))
+        # While all nodes are there, clients are served, and an API that cannot be read is not written to.
+        steps = addresses.assign(address, me, self._known(), elsewhere=is_awaited())
+        try:
+            self._remember(api.run(steps, self._env.deadline, before_write))
+        except calls.NotFound as error:
+            raise Failure(agent.ERR_GENERIC, f"{address}, server {me}: {error}") from None
+        except calls.APIError as error:
+            # Also for a refused token, and above: a hard code would ban this node for what may have been the API's
+            # slip.
+            raise Failure(agent.ERR_GENERIC, str(error)) from None
+
+    def _known(self):
+        """The floating IP's id, which a list had; None where it is not remembered."""
+        return agent.number(agent.read_file(self._id_path) or "") or None
+
+    def _remember(self, found):
+        if found.id != self._known():
+            remember(self._id_path, found.id)
+
+    @property
+    def _id_path(self):
+        return os.path.join(self._env.state_directory, f"haproxy_ha-hetzner-{self._env['address']}")
+
+
+def remember(path, number):
+    """Writes a number down, for the next time; where that fails, it is asked for again."""
+    try:
+        agent.replace_file(path, str(number))
+    except Failure as failure:
+        agent.log(failure.reason)

@@ -1,0 +1,13 @@
+"""The power of servers of Hetzner Cloud."""
+
+import power
+
+from haproxy_ha_lib.hetzner import servers
+
+
+class Servers(power.Cloud):
+    """The servers that the options' token sees, by what the cluster calls them."""
+
+    rules = servers
+    called = "servers"
+    has_power = "running"
