@@ -54,9 +54,10 @@ def metadata(url=None, timeout=2.0):
     timeout : ``2.0``
         How long the whole request may take, in seconds (float).
 
-    Returns a dict: ``droplet_id`` (int), ``hostname``, ``region``, ``public_ip``, ``private_ip``, ``anchor_ip`` (str,
-    or None where the droplet has none) and ``reserved_ip`` (``active``, ``ip``). Asked once in a run; where there is no
-    answer, again after 10 s. ``reserved_ip`` is as of then, and only a hint.
+    Returns a dict: ``droplet_id`` (int), ``hostname``, ``region``, ``public_ip``, ``private_ip``, ``anchor_ip``,
+    ``public_ipv6`` (str, or None where the droplet has none), ``reserved_ip`` and ``reserved_ipv6`` (``active``,
+    ``ip``). Asked once in a run; where there is no answer, again after 10 s. The reserved ones are as of then, and only
+    a hint.
 
     Raises CommandExecutionError where there is no metadata service.
 
@@ -408,4 +409,5 @@ def _metadata_hint(address, target):
     found = _read_metadata((_configured("metadata_url") or DEFAULTS["metadata_url"]).rstrip("/"), 2.0)
     if isinstance(found, str) or found["droplet_id"] != target:
         return None
-    return found["reserved_ip"]["active"] and found["reserved_ip"]["ip"] == address
+    here = found["reserved_ipv6" if ":" in address else "reserved_ip"]
+    return here["active"] and reserved.is_same(here["ip"], address)

@@ -66,7 +66,7 @@ HOLES = {
         "api.py read_token: raise", "digitalocean.py _new: return HTTPConnection",
     ),
     ANSWERS: (
-        "reserved.py obstacles", "reserved.py _raise_lasting",
+        "reserved.py is_same", "droplet.py is_same", "reserved.py obstacles", "reserved.py _raise_lasting",
         "reserved.py read: raise", "reserved.py _reserved_ip: raise",
         "answers.py decoded: raise", "answers.py leaf: document",
         "answers.py text: return None",

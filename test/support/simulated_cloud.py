@@ -15,6 +15,7 @@ from lab.simulator import control
 from lab.simulator.__main__ import servers
 
 ADDRESS = "203.0.113.10"
+IPV6 = "2001:db8:10::10"
 TOKEN = "dop_v1_test"
 PRIMARY, SECONDARY = 1001, 1002
 
@@ -86,12 +87,12 @@ def configuration(directory: Path, **settings) -> dict:
         "tokens": [TOKEN],
         "droplets": [
             {"id": PRIMARY, "name": "primary", "public_ip": "127.0.0.1", "private_ip": "10.132.20.10",
-             "anchor_ip": "10.17.1.18", "tags": ["lb"]},
+             "anchor_ip": "10.17.1.18", "public_ipv6": "2001:db8:21::21", "tags": ["lb"]},
             {"id": SECONDARY, "name": "secondary", "public_ip": "203.0.113.22", "private_ip": "10.132.20.11",
-             "anchor_ip": None, "tags": ["lb"]},
+             "anchor_ip": None, "public_ipv6": "2001:db8:21::22", "tags": ["lb"]},
             {"id": 1003, "name": "third", "public_ip": "203.0.113.23", "private_ip": "10.132.20.12"},
         ],
-        "reserved_ips": [{"ip": ADDRESS, "droplet_id": PRIMARY}],
+        "reserved_ips": [{"ip": ADDRESS, "droplet_id": PRIMARY}, {"ip": IPV6, "droplet_id": PRIMARY}],
         **settings,
     }  # fmt: skip
 

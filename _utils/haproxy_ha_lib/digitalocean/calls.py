@@ -204,10 +204,10 @@ def with_clock(failure: str, now: float) -> str:
 
 
 def escaped(word: str) -> str:
-    """A word as a part of a path or a query."""
+    """A word as a part of a path or a query; the colons of an IPv6 address stay."""
     from urllib.parse import quote
 
-    return quote(word, safe="", errors="replace")
+    return quote(word, safe=":", errors="replace")
 
 
 def file_problem(owner: int, mode: int, me: int = 0) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from haproxy_ha_lib.digitalocean.calls import Steps
 
 SPELLINGS = {"reserved_ips": "reserved_ip", "floating_ips": "floating_ip"}
+_IPV6 = "reserved_ipv6"
 # How long an assign that is said to be completed may take to show in the address.
 SETTLE_POLLS = 8
 # Refusals in a row after which it is looked up whether one of them can ever end.
@@ -53,11 +54,12 @@ def read(
     Returns:
         ReservedIP
     """
-    document = yield from calls.get(f"/v2/{spelling}/{calls.escaped(address)}", tries)
-    entry = document.get(SPELLINGS[spelling])
+    key = _IPV6 if ":" in address else SPELLINGS[spelling]
+    document = yield from calls.get(path_of(address, spelling), tries)
+    entry = document.get(key)
     if not isinstance(entry, dict):
-        raise calls.Unavailable(f"the API's answer about {address} holds no {SPELLINGS[spelling]}")
-    if entry.get("ip") not in (None, address):
+        raise calls.Unavailable(f"the API's answer about {address} holds no {key}")
+    if entry.get("ip") is not None and not is_same(entry["ip"], address):
         raise calls.Unavailable(f"the API's answer about {address} is about another address")
     reserved = _reserved_ip(entry, address)
     if reserved.droplet_id is None and reserved.visible and droplet_id is not None:
@@ -65,17 +67,34 @@ def read(
     return reserved
 
 
+def path_of(address: str, spelling: str = "reserved_ips") -> str:
+    """Where the API has an address: IPv6 has a place of its own."""
+    return f"/v2/{_IPV6 if ':' in address else spelling}/{calls.escaped(address)}"
+
+
+def is_same(found: Any, address: str) -> bool:
+    """Whether what an answer has is an address; IPv6 may be written in more than one way."""
+    if not isinstance(found, str) or ":" not in address:
+        return bool(found == address)
+    import ipaddress
+
+    try:
+        return ipaddress.IPv6Address(found) == ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+
+
 def read_all(tries: int | None = None, spelling: str = "reserved_ips") -> Steps:
     """Lists the account's reserved IPs, all pages.
 
     Args:
         tries (int): How many requests may fail in a row. Default None: as many as the time allows.
-        spelling (str): `reserved_ips` (default) or `floating_ips`.
+        spelling (str): `reserved_ips` (default), `floating_ips`, or `reserved_ipv6`.
 
     Returns:
         list[ReservedIP]
     """
-    entries = yield from calls.pages(f"/v2/{spelling}", spelling, tries)
+    entries = yield from calls.pages(f"/v2/{spelling}", f"{_IPV6}s" if spelling == _IPV6 else spelling, tries)
     return [_reserved_ip(entry, text(entry.get("ip")) or "?") for entry in entries]
 
 
@@ -87,9 +106,10 @@ def _reserved_ip(entry: Mapping[str, Any], address: str) -> ReservedIP:
     return ReservedIP(
         address=address,
         droplet_id=leaf(found, "id"),
-        visible="droplet" in entry,
+        # A reserved IPv6 that nobody has is shown without it: whether the token may see droplets, a droplet tells.
+        visible="droplet" in entry or ":" in address,
         locked=entry.get("locked") is True,
-        region=text(leaf(entry, "region", "slug")),
+        region=text(leaf(entry, "region", "slug")) or text(entry.get("region_slug")),
     )
 
 
@@ -133,8 +153,8 @@ def assign(
                 yield Wait(calls.backoff(failures, jitter()), f"{address} has a pending action")
                 continue
         elsewhere = False
-        path = f"/v2/{spelling}/{calls.escaped(address)}/actions"
-        reply: Reply = yield Call("POST", path, {"type": "assign", "droplet_id": droplet_id})
+        path = path_of(address, spelling)
+        reply: Reply = yield Call("POST", f"{path}/actions", {"type": "assign", "droplet_id": droplet_id})
         if 200 <= reply.status < 300:
             reserved = yield from _settle(address, droplet_id, hint, spelling, _action_id(reply))
             if reserved:
@@ -159,7 +179,7 @@ def _give_up(address: str, droplet_id: int, spelling: str) -> Steps:
         if reserved.droplet_id != droplet_id:
             return asked
         if not (reserved.locked or asked):
-            reply: Reply = yield Call("POST", f"/v2/{spelling}/{calls.escaped(address)}/actions", {"type": "unassign"})
+            reply: Reply = yield Call("POST", f"{path_of(address, spelling)}/actions", {"type": "unassign"})
             calls.raise_final(reply)
             asked = 200 <= reply.status < 300
         yield Wait(pause, f"{address} is being unassigned from droplet {droplet_id}")
@@ -207,10 +227,13 @@ def obstacles(
             f"{reserved.address} belongs to the region {reserved.region}, and droplet {droplet_id} is in {region}:"
             " DigitalOcean assigns an address within its region only"
         )
-    for other in (yield from read_all(tries, spelling)):
-        if other.droplet_id == droplet_id and other.address not in (reserved.address, replaces):
+    kind = _IPV6 if ":" in reserved.address else spelling
+    for other in (yield from read_all(tries, kind)):
+        mine = is_same(other.address, reserved.address) or is_same(other.address, replaces)
+        if other.droplet_id == droplet_id and not mine:
             found.append(
-                f"droplet {droplet_id} holds {other.address}, and a droplet can hold one reserved IP:"
+                f"droplet {droplet_id} holds {other.address}, and a droplet can hold one reserved"
+                f" {'IPv6 address' if kind == _IPV6 else 'IP'}:"
                 f" {reserved.address} cannot come here before that is given up. First let clients know the new address,"
                 f" then set floating_ip:replaces to {other.address}: it is unassigned in the moment in which"
                 f" {reserved.address} comes (docs/digitalocean.md)"
@@ -251,10 +274,13 @@ def _settle(
 
 
 def _action_status(address: str, action_id: int | None, spelling: str) -> Steps:
-    """`in-progress`, `errored`, `ended` (any other status), or "" when the API does not show the action."""
-    if action_id is None:
-        return ""
-    reply: Reply = yield Call("GET", f"/v2/{spelling}/{calls.escaped(address)}/actions/{action_id}")
+    """`in-progress`, `errored`, `ended` (any other status), or "" when the API does not show the action.
+
+    It shows none on an IPv6 address: one that takes long is as one that has ended, and is asked for again.
+    """
+    if action_id is None or ":" in address:
+        return "ended" if ":" in address else ""
+    reply: Reply = yield Call("GET", f"{path_of(address, spelling)}/actions/{action_id}")
     action = (decoded_object(reply.body) or {}).get("action") if 200 <= reply.status < 300 else None
     if not isinstance(action, dict):
         return ""

@@ -24,15 +24,17 @@ class Droplet(Mover):
 
     def hint(self):
         """Whether the metadata service says that the address is at this droplet; None when it says nothing."""
-        for name in ("reserved_ip", "floating_ip"):
-            status, body = metadata(self._env, f"{name}/ipv4/ip_address")
+        address = self._env["address"]
+        family, names = ("ipv6", ("reserved_ip",)) if ":" in address else ("ipv4", ("reserved_ip", "floating_ip"))
+        for name in names:
+            status, body = metadata(self._env, f"{name}/{family}/ip_address")
             if status == 200:
-                return body == self._env["address"]
+                return is_same(body, address)
             if status == 0:
                 return None
             # Without an address the leaf is absent: only `active` tells that from a service that does not know the
             # name.
-            status, body = metadata(self._env, f"{name}/ipv4/active")
+            status, body = metadata(self._env, f"{name}/{family}/active")
             if status == 200:
                 return None if body == "true" else False
         return None
@@ -134,6 +136,18 @@ def fetch(host, target, seconds):
     if not found or len(words) < 2 or len(words[1]) != 3 or not words[1].isdigit():
         return 0, ""
     return int(words[1]), body.decode("ascii", "replace").strip()
+
+
+def is_same(found, address):
+    """Whether two texts are one address; IPv6 may be written in more than one way."""
+    if found == address or ":" not in address:
+        return found == address
+    import _socket
+
+    try:
+        return _socket.inet_pton(_socket.AF_INET6, found) == _socket.inet_pton(_socket.AF_INET6, address)
+    except (OSError, ValueError):
+        return False
 
 
 def an_id(text):

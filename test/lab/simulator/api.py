@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import time
 
@@ -39,6 +40,10 @@ class API:
             ("GET", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions", "reserved_ip:read", self._list_actions),
             ("POST", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions", "reserved_ip:update", self._act),
             ("GET", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions/(\d+)", "reserved_ip:read", self._get_action),
+            # No place has the actions of an IPv6 address.
+            ("GET", r"/v2/(reserved_ipv6)", "reserved_ip:read", self._list_reserved_ips),
+            ("GET", r"/v2/(reserved_ipv6)/([0-9a-f:]+)", "reserved_ip:read", self._get_reserved_ip),
+            ("POST", r"/v2/(reserved_ipv6)/([0-9a-f:]+)/actions", "reserved_ip:update", self._act),
             ("GET", r"/v2/actions/(\d+)", "actions:read", self._get_any_action),
             ("GET", r"/v2/droplets", "droplet:read", self._list_droplets),
             ("GET", r"/v2/droplets/(\d+)", "droplet:read", self._get_droplet),
@@ -89,11 +94,11 @@ class API:
         return self.error(404, "not_found", "The resource you were accessing could not be found.", headers)
 
     def _list_reserved_ips(self, request, scopes, spelling):
-        entries = [self._reserved_ip(entry, scopes) for entry in self._estate.reserved_ips.values()]
-        return 200, page(f"{spelling}_ips", entries, request)
+        found = [one for one in self._estate.reserved_ips.values() if one.ipv6 == (spelling == IPV6)]
+        return 200, page(f"{entry_of(spelling)}s", [self._reserved_ip(one, scopes) for one in found], request)
 
     def _get_reserved_ip(self, request, scopes, spelling, ip):
-        return 200, {f"{spelling}_ip": self._reserved_ip(self._estate.reserved_ip(ip), scopes)}
+        return 200, {entry_of(spelling): self._reserved_ip(self._estate.reserved_ip(ip), scopes)}
 
     def _list_actions(self, request, scopes, spelling, ip):
         actions = [action for action in reversed(self._estate.reserved_ip(ip).actions) if not action.hidden]
@@ -150,13 +155,13 @@ class API:
     def _reserved_ip(self, reserved: ReservedIP, scopes) -> dict:
         fault = self._estate.faults.take("owner")
         kind = fault.kind if fault else ("" if "droplet:read" in scopes else "owner_null")
-        entry = {
-            "ip": reserved.ip,
-            "region": region(self._estate.region_of(reserved)),
-            "droplet": self._droplet(self._estate.droplets[reserved.droplet_id]) if reserved.droplet_id else None,
-            "locked": reserved.locked,
-        }
-        if "project:read" in scopes:
+        slug = self._estate.region_of(reserved)
+        owner = self._droplet(self._estate.droplets[reserved.droplet_id]) if reserved.droplet_id else None
+        if reserved.ipv6:
+            entry = {"ip": reserved.ip, "region_slug": slug, "reserved_at": "2026-01-01T00:00:00Z", "droplet": owner}
+        else:
+            entry = {"ip": reserved.ip, "region": region(slug), "droplet": owner, "locked": reserved.locked}
+        if "project:read" in scopes and not reserved.ipv6:
             entry["project_id"] = "746c6152-2fa2-11ed-92d3-27aaa54e4988"
         if kind == "owner_null":
             entry["droplet"] = None
@@ -173,8 +178,8 @@ class API:
             "type": action.type,
             "started_at": action.started_at,
             "completed_at": None if started else action.completed_at,
-            "resource_id": int.from_bytes(bytes(int(part) for part in action.ip.split(".") if part), "big"),
-            "resource_type": f"{spelling}_ip",
+            "resource_id": resource_id(action.ip),
+            "resource_type": entry_of(spelling),
             "region": region(slug),
             "region_slug": slug,
         }
@@ -202,10 +207,29 @@ class API:
             "volume_ids": [],
             "size": {"slug": "s-1vcpu-1gb", "memory": 1024, "vcpus": 1, "disk": 25},
             "size_slug": "s-1vcpu-1gb",
-            "networks": {"v4": networks, "v6": []},
+            "networks": {"v4": networks, "v6": networks_v6(droplet)},
             "region": region(self._estate.region_of(droplet)),
             "tags": droplet.tags,
         }
+
+
+IPV6 = "reserved_ipv6"
+
+
+def entry_of(spelling: str) -> str:
+    """What a place of the API calls one of its addresses."""
+    return spelling if spelling == IPV6 else f"{spelling}_ip"
+
+
+def resource_id(ip: str) -> int:
+    """An IPv4 address as a number; of an IPv6 one, which is larger than JSON's numbers, the last 32 bits."""
+    return int(ipaddress.ip_address(ip)) & 0xFFFFFFFF if ip else 0
+
+
+def networks_v6(droplet: Droplet) -> list[dict]:
+    if not droplet.public_ipv6:
+        return []
+    return [{"ip_address": droplet.public_ipv6, "netmask": 64, "gateway": droplet.public_ipv6, "type": "public"}]
 
 
 def region(slug: str) -> dict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from lab.simulator.faults import Fault
 from lab.simulator.model import Droplet, Estate
 from lab.simulator.wire import Answer, Request, error_answer, json_answer
 
@@ -55,9 +56,11 @@ class Metadata:
         kind = fault.kind if fault else ""
         owned = self._estate.owned_by(droplet)
         reserved: dict = {"active": True, "ip_address": owned.ip} if owned else {"active": False}
+        owned_v6 = self._estate.owned_by(droplet, ipv6=True)
+        reserved_v6: dict = {"active": True, "ip_address": owned_v6.ip} if owned_v6 else {"active": False}
         if fault and kind == "stale":
-            ip = fault.ip or next(iter(self._estate.reserved_ips), None)
-            reserved = {"active": True, "ip_address": ip} if fault.active else {"active": False}
+            reserved = stale(fault, self._estate, ipv6=False)
+            reserved_v6 = stale(fault, self._estate, ipv6=True)
         document = {
             "droplet_id": droplet.id,
             "hostname": droplet.name,
@@ -66,7 +69,7 @@ class Metadata:
             "region": self._estate.region_of(droplet),
             "interfaces": interfaces(droplet, anchor=kind != "no_anchor"),
             "floating_ip": {"ipv4": reserved},
-            "reserved_ip": {"ipv4": reserved, "ipv6": {"active": False}},
+            "reserved_ip": {"ipv4": reserved, "ipv6": reserved_v6},
             "dns": {"nameservers": ["67.207.67.2", "67.207.67.3"]},
             "tags": droplet.tags,
             "features": {"dhcp_enabled": False},
@@ -76,6 +79,13 @@ class Metadata:
         return document
 
 
+def stale(fault: Fault, estate: Estate, ipv6: bool) -> dict:
+    """What it says of an address of a family while it does not know better."""
+    known = (one.ip for one in estate.reserved_ips.values() if one.ipv6 == ipv6)
+    ip = fault.ip if fault.ip and (":" in fault.ip) == ipv6 else next(known, None)
+    return {"active": True, "ip_address": ip} if fault.active and ip else {"active": False}
+
+
 def interfaces(droplet: Droplet, anchor: bool = True) -> dict:
     """The network interfaces of a droplet, public first."""
     found: dict = {}
@@ -83,6 +93,9 @@ def interfaces(droplet: Droplet, anchor: bool = True) -> dict:
         if address:
             entry = {"mac": f"04:01:00:{droplet.id >> 8 & 255:02x}:{droplet.id & 255:02x}:{position:02x}", "type": name}
             found[name] = [{**entry, "ipv4": network(address, NETMASKS[name])}]
+    if droplet.public_ipv6 and droplet.public_ip:
+        gateway = str(ipaddress.ip_interface(f"{droplet.public_ipv6}/64").network.network_address + 1)
+        found["public"][0]["ipv6"] = {"ip_address": droplet.public_ipv6, "cidr": 64, "gateway": gateway}
     if anchor and droplet.anchor_ip and droplet.public_ip:
         found["public"][0]["anchor_ipv4"] = network(droplet.anchor_ip, NETMASKS["anchor"])
     return found

@@ -38,15 +38,16 @@ class Droplet:
     public_ip: str | None = None
     private_ip: str | None = None
     anchor_ip: str | None = None
+    public_ipv6: str | None = None
     tags: list[str] = field(default_factory=list)
     region: str | None = None
     status: str = "active"
     actions: list[Action] = field(default_factory=list)
 
-    @property
-    def target(self) -> str | None:
-        """Where the traffic of a reserved IP goes: the anchor IP, or the public one where there is none."""
-        return self.anchor_ip or self.public_ip
+    def target(self, ip: str) -> str | None:
+        """Where the traffic of a reserved IP goes: the anchor IP, or the public one where there is none; that of an
+        IPv6 address by the way of the droplet's own."""
+        return self.public_ipv6 if ":" in ip else self.anchor_ip or self.public_ip
 
     @property
     def addresses(self) -> set[str]:
@@ -76,6 +77,10 @@ class ReservedIP:
     droplet_id: int | None = None
     region: str | None = None
     actions: list[Action] = field(default_factory=list)
+
+    @property
+    def ipv6(self) -> bool:
+        return ":" in self.ip
 
     @property
     def locked(self) -> bool:
@@ -145,7 +150,7 @@ class Estate:
     def route(self) -> None:
         """Makes the traffic agree with the owners, as at the start."""
         for reserved in self.reserved_ips.values():
-            self.on_assign(reserved.ip, self._target(reserved.droplet_id), "none")
+            self.on_assign(reserved.ip, self._target(reserved.ip, reserved.droplet_id), "none")
 
     def region_of(self, thing: Droplet | ReservedIP) -> str:
         """The region of a droplet or an address."""
@@ -161,10 +166,11 @@ class Estate:
         """Gives a droplet another anchor IP, or none; the traffic of an address that it owns follows."""
         with self.lock:
             droplet = self.droplet(droplet_id)
-            old, droplet.anchor_ip = droplet.target, anchor_ip
-            for reserved in self.reserved_ips.values():
-                if reserved.droplet_id == droplet_id and droplet.target != old:
-                    self.on_assign(reserved.ip, droplet.target or "none", old or "none")
+            old = {ip: droplet.target(ip) for ip in self.reserved_ips}
+            droplet.anchor_ip = anchor_ip
+            for ip, reserved in self.reserved_ips.items():
+                if reserved.droplet_id == droplet_id and droplet.target(ip) != old[ip]:
+                    self.on_assign(ip, droplet.target(ip) or "none", old[ip] or "none")
 
     def droplet(self, id: int) -> Droplet:
         if id not in self.droplets:
@@ -180,8 +186,10 @@ class Estate:
             raise Refused(404, "not_found", "The resource you were accessing could not be found.")
         return self.reserved_ips[ip]
 
-    def owned_by(self, droplet: Droplet) -> ReservedIP | None:
-        return next((reserved for reserved in self.reserved_ips.values() if reserved.droplet_id == droplet.id), None)
+    def owned_by(self, droplet: Droplet, ipv6: bool = False) -> ReservedIP | None:
+        """A droplet can have one of each family."""
+        found = (one for one in self.reserved_ips.values() if one.droplet_id == droplet.id and one.ipv6 == ipv6)
+        return next(found, None)
 
     def action(self, id: int, ip: str | None = None) -> Action:
         for reserved in self.reserved_ips.values():
@@ -321,7 +329,7 @@ class Estate:
             for action in other.actions
         ):
             raise Refused(422, "unprocessable_entity", "Droplet already has a pending event.")
-        if self.owned_by(droplet):
+        if self.owned_by(droplet, reserved.ipv6):
             raise Refused(422, "unprocessable_entity", "The droplet already has a reserved IP assigned.")
         if self.region_of(reserved) != self.region_of(droplet):
             raise Refused(422, "unprocessable_entity", "The reserved IP and the droplet are in different regions.")
@@ -347,13 +355,14 @@ class Estate:
 
     def _move(self, reserved: ReservedIP, droplet_id: int | None) -> None:
         begin = time.time()
-        self.on_assign(reserved.ip, self._target(droplet_id), self._target(reserved.droplet_id))
+        new, old = (self._target(reserved.ip, one) for one in (droplet_id, reserved.droplet_id))
+        self.on_assign(reserved.ip, new, old)
         reserved.droplet_id = droplet_id
         self.moves.append({"ip": reserved.ip, "droplet_id": droplet_id, "begin": begin, "end": time.time()})
         self.count("moves")
 
-    def _target(self, droplet_id: int | None) -> str:
-        return (self.droplets[droplet_id].target if droplet_id else None) or "none"
+    def _target(self, ip: str, droplet_id: int | None) -> str:
+        return (self.droplets[droplet_id].target(ip) if droplet_id else None) or "none"
 
 
 class RateLimit:

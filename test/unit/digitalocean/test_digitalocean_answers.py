@@ -37,7 +37,9 @@ def test_metadata():
         "public_ip": "203.0.113.21",
         "private_ip": "10.132.20.10",
         "anchor_ip": "10.17.1.18",
+        "public_ipv6": None,
         "reserved_ip": {"active": True, "ip": ADDRESS},
+        "reserved_ipv6": {"active": False, "ip": None},
     }
     assert answers.normalise_metadata([METADATA]) == answers.normalise_metadata(METADATA)
 
@@ -46,6 +48,15 @@ def test_metadata_of_a_bare_droplet():
     found = answers.normalise_metadata({"droplet_id": ME})
     assert found["reserved_ip"] == {"active": False, "ip": None}
     assert {found[key] for key in ("public_ip", "private_ip", "anchor_ip")} == {None}
+
+
+def test_metadata_of_a_droplet_with_ipv6():
+    public = {"ipv6": {"ip_address": "2001:db8:21::21", "cidr": 64, "gateway": "2001:db8:21::1"}}
+    reserved = {"ipv4": {"active": False}, "ipv6": {"active": True, "ip_address": "2001:db8:10::10"}}
+    found = answers.normalise_metadata({"droplet_id": ME, "interfaces": {"public": [public]}, "reserved_ip": reserved})
+    assert found["public_ipv6"] == "2001:db8:21::21"
+    assert not found["reserved_ip"]["active"]
+    assert found["reserved_ipv6"] == {"active": True, "ip": "2001:db8:10::10"}
 
 
 def test_metadata_in_the_old_spelling():
@@ -186,7 +197,8 @@ def test_an_answer_about_another_droplet_is_none():
 )  # fmt: skip
 def test_metadata_of_odd_shapes_is_read_as_far_as_it_goes(document):
     found = answers.normalise_metadata({"droplet_id": ME, **document})
-    assert (found.pop("droplet_id"), found.pop("reserved_ip")) == (ME, {"active": False, "ip": None})
+    assert found.pop("droplet_id") == ME
+    assert [found.pop(name) for name in ("reserved_ip", "reserved_ipv6")] == [{"active": False, "ip": None}] * 2
     assert set(found.values()) == {None}
 
 

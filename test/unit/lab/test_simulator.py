@@ -16,7 +16,7 @@ from lab.simulator import control
 from lab.simulator.faults import KINDS
 from lab.simulator.model import RateLimit
 from support import REPOSITORY
-from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN, configuration, simulator
+from support.simulated_cloud import ADDRESS, IPV6, PRIMARY, SECONDARY, TOKEN, configuration, simulator
 
 UNPROCESSABLE = "unprocessable_entity"
 
@@ -80,7 +80,9 @@ def test_maintenance_is_announced_to_one_droplet(cloud):
         ("interfaces/", "public/\nprivate/"),
         ("reserved_ip/ipv4/active", "true"),
         ("floating_ip/ipv4/ip_address", ADDRESS),
-        ("reserved_ip/ipv6/active", "false"),
+        ("reserved_ip/ipv6/active", "true"),
+        ("reserved_ip/ipv6/ip_address", IPV6),
+        ("interfaces/public/0/ipv6/address", "2001:db8:21::21"),
         ("tags", "lb"),
     ],
 )
@@ -321,10 +323,13 @@ def test_program_moves_the_traffic_before_the_action_is_completed(tmp_path):
         assert os.stat(config["control"]).st_mode & 0o777 == 0o600
         control.assign(config["control"], ADDRESS, SECONDARY)
         control.assign(config["control"], ADDRESS, None)
+        control.assign(config["control"], IPV6, SECONDARY)
         assert log.read_text().splitlines() == [
             f"x {ADDRESS} 10.17.1.18 none",
+            f"x {IPV6} 2001:db8:21::21 none",
             f"x {ADDRESS} 203.0.113.22 10.17.1.18",
             f"x {ADDRESS} none 203.0.113.22",
+            f"x {IPV6} 2001:db8:21::22 2001:db8:21::21",
         ]
     finally:
         program.terminate()

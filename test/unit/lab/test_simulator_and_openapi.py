@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from support import REPOSITORY
-from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN
+from support.simulated_cloud import ADDRESS, IPV6, PRIMARY, SECONDARY, TOKEN
 from tools import digitalocean_facts as facts
 
 SCRIPT = REPOSITORY / "tools/ask_digitalocean.py"
@@ -28,6 +28,12 @@ QUESTIONS = {
     "no action": ("POST", ACTIONS, {"type": "x"}, 422),
     "an unknown action": ("GET", f"{ACTIONS}/1", None, 404),
     "actions": ("GET", ACTIONS, None, 200),
+    "IPv6 addresses": ("GET", "/v2/reserved_ipv6", None, 200),
+    "an IPv6 address": ("GET", f"/v2/reserved_ipv6/{IPV6}", None, 200),
+    "an unknown IPv6 address": ("GET", "/v2/reserved_ipv6/2001:db8::1", None, 404),
+    "assign an IPv6 address": ("POST", f"/v2/reserved_ipv6/{IPV6}/actions", ASSIGN, 201),
+    "unassign an IPv6 address": ("POST", f"/v2/reserved_ipv6/{IPV6}/actions", {"type": "unassign"}, 201),
+    "no action on an IPv6 address": ("POST", f"/v2/reserved_ipv6/{IPV6}/actions", {"type": "x"}, 422),
     "droplets": ("GET", "/v2/droplets", None, 200),
     "droplets of a name": ("GET", "/v2/droplets?name=PRIMARY", None, 200),
     "a droplet": ("GET", f"/v2/droplets/{PRIMARY}", None, 200),
