@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from support.simulated_cloud import TOKEN, simulator
+from support.simulated_cloud import IPV6, TOKEN, simulator
 
 with contextlib.suppress(ImportError):
     import salt  # noqa: F401
@@ -36,7 +36,7 @@ def provider():
 @pytest.fixture
 def cloud(request, provider):
     """The simulator without faults, with its first token."""
-    running = request.getfixturevalue({"digitalocean": "running", "hetzner": "running_hetzner"}[provider])
+    running = request.getfixturevalue("running_hetzner" if provider == "hetzner" else "running")
     running.reset()
     running.tokens(TOKEN)
-    return running
+    return running._replace(address=IPV6) if provider == "digitalocean-ipv6" else running

@@ -14,7 +14,7 @@ from support.floatip import AGENTS, CONFIGURED, DEGRADED, GENERIC, INSTALLED, NO
 from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
 
 each_provider = pytest.mark.parametrize("provider", AGENTS, indirect=True)
-of_digitalocean = pytest.mark.parametrize("provider", ["digitalocean"], indirect=True)
+of_digitalocean = pytest.mark.parametrize("provider", ["digitalocean", "digitalocean-ipv6"], indirect=True)
 of_hetzner = pytest.mark.parametrize("provider", ["hetzner"], indirect=True)
 
 
@@ -104,7 +104,7 @@ REFUSED = {"kind": "status", "method": "POST", "status": 422, "id": "unprocessab
         pytest.param([{"kind": "status", "status": 403, "id": "forbidden", "method": "POST"}],
                      GENERIC, "refuses the token: HTTP 403, forbidden", SECONDARY, id="403"),
         pytest.param([{"kind": "status", "status": 404, "id": "not_found"}],
-                     GENERIC, f"{ADDRESS}, MACHINE {PRIMARY}: .* HTTP 404, not_found", SECONDARY, id="404"),
+                     GENERIC, f"ADDRESS, MACHINE {PRIMARY}: .* HTTP 404, not_found", SECONDARY, id="404"),
         pytest.param([{"kind": "pending_ip", "times": 2}], OK, "", PRIMARY, id="422 address pending"),
         pytest.param([{"kind": "pending_droplet", "times": 2}], OK, "", PRIMARY, id="422 droplet pending"),
         pytest.param([REFUSED | {"message": "droplet already has an IP"}],
@@ -128,7 +128,7 @@ REFUSED = {"kind": "status", "method": "POST", "status": 422, "id": "unprocessab
         pytest.param([{"kind": "truncated", "times": 2}], OK, "", PRIMARY, id="truncated JSON"),
         pytest.param([{"kind": "invalid_json", "times": 2}], OK, "", PRIMARY, id="invalid JSON"),
         pytest.param([{"kind": "slow", "seconds": 0.5}], OK, "", PRIMARY, id="slow"),
-        pytest.param([{"kind": "stuck"}], GENERIC, f"{ADDRESS} is being assigned to MACHINE {PRIMARY}; no time is left",
+        pytest.param([{"kind": "stuck"}], GENERIC, f"ADDRESS is being assigned to MACHINE {PRIMARY}; no time is left",
                      SECONDARY, id="stuck"),
         pytest.param([{"kind": "errored", "times": 1}], OK, "", PRIMARY, id="errored once"),
         pytest.param([{"kind": "errored"}], GENERIC, "accepted and had no effect", SECONDARY, id="errored"),
@@ -142,8 +142,9 @@ def test_start_and_the_api(floatip, cloud, faults, code, reason, owner):
     for fault in faults:
         cloud.fault(**fault)
     run = floatip("start", timeout=5)
+    reason = reason.replace("MACHINE", floatip.machine).replace("ADDRESS", floatip.parameters["address"])
     assert (run.code, cloud.owner()) == (code, owner), run.output
-    assert re.search(reason.replace("MACHINE", floatip.machine), run.reason), run.reason
+    assert re.search(reason, run.reason), run.reason
     assert bool(run.reason) is (code != OK)
     assert run.seconds < 5
     assert ("haproxy_ha-floatip-FloatIP" in floatip.state) is (code == OK)

@@ -35,7 +35,8 @@ RARE = "some of 10,000 histories come here, and few of 500"
 HOLES = {
     MODEL: (
         "haproxy ", "listeners.py", "runtime.py", "starting.py", "stopping.py", "systemd_unit.py", "verdict.py",
-        "announced.py", "watching.py", "worker.py", "hanging.py", "echoes.py", "reach.py is_echo",
+        "announced.py", "droplet.py put", "droplet.py keep", "droplet.py drop",
+        "watching.py", "worker.py", "hanging.py", "echoes.py", "reach.py is_echo",
         "watch.py main", "watch.py keep", "watch.py watch_way", "watch.py tell:", "watch.py goes_on",
         "watch.py __init__: self._path", "watch.py __init__: self.kept", "watch.py _read: if", "watch.py _read: self._",
         "watch.py _read: return self", "watch.py gone: serving", "watch.py gone: theirs", "watch.py gone: return [list",

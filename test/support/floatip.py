@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 
-from support.simulated_cloud import ADDRESS, TOKEN
+from support.simulated_cloud import TOKEN
 
 OK, GENERIC, ARGS, UNIMPLEMENTED, PERM, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 0, 1, 2, 3, 4, 5, 6, 7, 190
 
@@ -51,7 +51,7 @@ class FloatIP:
         self.token_file.write_text(TOKEN + "\n")
         self.token_file.chmod(0o600)
         self.parameters = {
-            "address": ADDRESS, "token_file": self.token_file, "api_url": cloud.api_url, "ca_file": cloud.ca_file,
+            "address": cloud.address, "token_file": self.token_file, "api_url": cloud.api_url, "ca_file": cloud.ca_file,
             "metadata_url": cloud.metadata_url, "port": "0",
         }  # fmt: skip
 
@@ -88,8 +88,36 @@ class FloatIP:
         return sorted(path.name for path in (self.directory / "state").iterdir())
 
 
-class HetznerIP(FloatIP):
-    """The agent hetznerip on the server `primary`; the address is on the loopback interface."""
+class OnInterface(FloatIP):
+    """An agent that puts the address on the loopback interface."""
+
+    def is_on_interface(self, address=None):
+        """Whether the address is on the interface, as ip(8) says."""
+        said = subprocess.run(["ip", "address", "show", "dev", "lo"], capture_output=True, text=True, check=True).stdout
+        return f" {address or self.parameters['address']}/" in said
+
+    def put_on(self):
+        """Puts it there, as another program might."""
+        address = self.parameters["address"]
+        prefix = f"{address}/{128 if ':' in address else 32}"
+        subprocess.run(["ip", "address", "add", prefix, "dev", "lo"], check=True)
+
+    def take_off(self, address=None):
+        """Takes it off, as another program might."""
+        address = address or self.parameters["address"]
+        prefix = f"{address}/{128 if ':' in address else 32}"
+        subprocess.run(["ip", "address", "delete", prefix, "dev", "lo"], capture_output=True, check=False)
+
+    def close(self):
+        self.take_off()
+
+
+class ReservedIPv6(OnInterface):
+    """The agent floatip with a reserved IPv6 address."""
+
+
+class HetznerIP(OnInterface):
+    """The agent hetznerip on the server `primary`."""
 
     name = "hetznerip"
     machine = "server"
@@ -109,29 +137,11 @@ class HetznerIP(FloatIP):
         (self.directory / "state").mkdir(exist_ok=True)
         (self.directory / "state" / self.remembered[0]).write_text(str(number))
 
-    def is_on_interface(self, address=None):
-        """Whether the address is on the interface, as ip(8) says."""
-        said = subprocess.run(["ip", "address", "show", "dev", "lo"], capture_output=True, text=True, check=True).stdout
-        return f" {address or self.parameters['address']}/" in said
-
-    def put_on(self):
-        """Puts it there, as another program might."""
-        subprocess.run(["ip", "address", "add", f"{self.parameters['address']}/32", "dev", "lo"], check=True)
-
-    def take_off(self, address=None):
-        """Takes it off, as another program might."""
-        address = address or self.parameters["address"]
-        prefix = f"{address}/{128 if ':' in address else 32}"
-        subprocess.run(["ip", "address", "delete", prefix, "dev", "lo"], capture_output=True, check=False)
-
     def look(self, **options):
         return self.monitor(**{"api_check_interval": "0", **options})
 
     def out_of_sight(self, cloud):
         self.take_off()
 
-    def close(self):
-        self.take_off()
 
-
-AGENTS = {"digitalocean": FloatIP, "hetzner": HetznerIP}
+AGENTS = {"digitalocean": FloatIP, "digitalocean-ipv6": ReservedIPv6, "hetzner": HetznerIP}

@@ -27,6 +27,7 @@ class Simulated(NamedTuple):
     api_url: str
     ca_file: str
     socket: str
+    address: str = ADDRESS
 
     def state(self) -> dict:
         return control.state(self.socket)
@@ -39,7 +40,7 @@ class Simulated(NamedTuple):
         return self.state()["droplets"][name]
 
     def owner(self) -> int | None:
-        return self.state()["owners"][ADDRESS]
+        return self.state()["owners"][self.address]
 
     def fault(self, kind: str, **options) -> None:
         control.fault(self.socket, kind, **options)
@@ -51,7 +52,7 @@ class Simulated(NamedTuple):
         control.delay(self.socket, **seconds)
 
     def assign(self, droplet_id: int | None) -> None:
-        control.assign(self.socket, ADDRESS, droplet_id)
+        control.assign(self.socket, self.address, droplet_id)
 
     def droplet(self, droplet_id: int, **changes) -> None:
         control.droplet(self.socket, droplet_id, **changes)

@@ -106,8 +106,8 @@ def _reserved_ip(entry: Mapping[str, Any], address: str) -> ReservedIP:
     return ReservedIP(
         address=address,
         droplet_id=leaf(found, "id"),
-        # A reserved IPv6 that nobody has is shown without it: whether the token may see droplets, a droplet tells.
-        visible="droplet" in entry or ":" in address,
+        # An IPv6 address that nobody has may be shown without it, too.
+        visible="droplet" in entry,
         locked=entry.get("locked") is True,
         region=text(leaf(entry, "region", "slug")) or text(entry.get("region_slug")),
     )
@@ -276,13 +276,16 @@ def _settle(
 def _action_status(address: str, action_id: int | None, spelling: str) -> Steps:
     """`in-progress`, `errored`, `ended` (any other status), or "" when the API does not show the action.
 
-    It shows none on an IPv6 address: one that takes long is as one that has ended, and is asked for again.
+    Those on an IPv6 address are among all actions alone, which a token may not see: one that takes long is then as one
+    that has ended, and is asked for again.
     """
-    if action_id is None or ":" in address:
-        return "ended" if ":" in address else ""
-    reply: Reply = yield Call("GET", f"{path_of(address, spelling)}/actions/{action_id}")
+    unseen = "ended" if ":" in address else ""
+    if action_id is None:
+        return unseen
+    place = "/v2" if ":" in address else path_of(address, spelling)
+    reply: Reply = yield Call("GET", f"{place}/actions/{action_id}")
     action = (decoded_object(reply.body) or {}).get("action") if 200 <= reply.status < 300 else None
     if not isinstance(action, dict):
-        return ""
+        return unseen
     status = action.get("status")
     return status if status in ("in-progress", "errored") else "ended"

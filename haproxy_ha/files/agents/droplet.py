@@ -8,9 +8,10 @@ import time
 
 import agent
 from agent import Failure
-from mover import Mover
+from mover import Mover, is_address
 
 METADATA_TIMEOUT = 1.0
+INTERFACE = "lo"  # as DigitalOcean's documents have it for a reserved IPv6 address
 
 
 class Droplet(Mover):
@@ -21,6 +22,40 @@ class Droplet(Mover):
         super().check_parameters()
         if self._env["replaces"]:
             self.check_address("replaces")
+
+    def check_address(self, name):
+        """Raises for a parameter that is no address."""
+        if not (is_address(self._env[name], "AF_INET") or is_address(self._env[name], "AF_INET6")):
+            found = f"{name}: found {self._env[name]!r}"
+            raise Failure(agent.ERR_CONFIGURED, f"{found}, allowed: an IPv4 or IPv6 address")
+
+    # --- Its part on this machine: IPv6 alone, which DigitalOcean brings here as it is
+
+    def put(self):
+        """Puts an IPv6 address on an interface."""
+        if ":" in self._env["address"]:
+            import local
+
+            local.add(self._env["address"], INTERFACE)
+
+    def keep(self):
+        """Puts it there again, should somebody else have taken it away."""
+        if ":" not in self._env["address"]:
+            return
+        import local
+
+        if not local.is_here(self._env["address"]):
+            agent.log(f"{self._env['address']} is on no interface any more, and is put there again")
+            self.put()
+
+    def drop(self, address):
+        """Takes an IPv6 address off every interface."""
+        if is_address(address, "AF_INET6"):
+            import local
+
+            local.remove(address)
+
+    # --- DigitalOcean
 
     def hint(self):
         """Whether the metadata service says that the address is at this droplet; None when it says nothing."""

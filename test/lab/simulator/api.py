@@ -40,7 +40,7 @@ class API:
             ("GET", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions", "reserved_ip:read", self._list_actions),
             ("POST", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions", "reserved_ip:update", self._act),
             ("GET", r"/v2/(reserved|floating)_ips/([0-9.]+)/actions/(\d+)", "reserved_ip:read", self._get_action),
-            # No place has the actions of an IPv6 address.
+            # The actions of an IPv6 address are among all alone.
             ("GET", r"/v2/(reserved_ipv6)", "reserved_ip:read", self._list_reserved_ips),
             ("GET", r"/v2/(reserved_ipv6)/([0-9a-f:]+)", "reserved_ip:read", self._get_reserved_ip),
             ("POST", r"/v2/(reserved_ipv6)/([0-9a-f:]+)/actions", "reserved_ip:update", self._act),
@@ -108,7 +108,8 @@ class API:
         return 200, {"action": self._action(self._estate.action(int(id), ip), spelling)}
 
     def _get_any_action(self, request, scopes, id):
-        return 200, {"action": self._action(self._estate.action(int(id)), "reserved")}
+        action = self._estate.action(int(id))
+        return 200, {"action": self._action(action, IPV6 if ":" in action.ip else "reserved")}
 
     def _act(self, request, scopes, spelling, ip):
         try:

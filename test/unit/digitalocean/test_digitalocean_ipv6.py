@@ -4,7 +4,7 @@ import pytest
 
 from haproxy_ha_lib.digitalocean import calls, reserved
 from haproxy_ha_lib.digitalocean.calls import Call
-from support.scripted_api import ACCEPTED, ME, OTHER, PENDING, Script, error, reply
+from support.scripted_api import ACCEPTED, ME, OTHER, PENDING, Script, action, error, reply
 
 ADDRESS = "2001:db8:10::10"
 PLACE = f"/v2/reserved_ipv6/{ADDRESS}"
@@ -42,21 +42,36 @@ def test_another_one_is_no_answer(ip):
 
 
 @pytest.mark.parametrize(("answer", "visible"), [(DROPLET, True), (error(403), False), (error(404), True)])
-@pytest.mark.parametrize("owner", [None, ...])
-def test_without_an_owner_a_droplet_tells_whether_one_could_be_seen(owner, answer, visible):
-    found = Script(shows(owner), answer).run(reserved.read(ADDRESS, ME))
+def test_without_an_owner_a_droplet_tells_whether_one_could_be_seen(answer, visible):
+    found = Script(shows(None), answer).run(reserved.read(ADDRESS, ME))
     assert (found.droplet_id, found.visible) == (None, visible)
 
 
+def test_what_is_left_out_the_metadata_service_tells():
+    """The description's examples leave the droplet out where there is none, and for a token that may see none."""
+    assert not Script(shows(...)).run(reserved.read(ADDRESS, ME)).visible
+    script = Script(shows(...), ACCEPTED, shows(...), action(), shows(...))
+    here = iter([False, False, True])
+    assert not script.run(reserved.assign(ADDRESS, ME, lambda: next(here))).visible
+    assert len(script.posts) == 1
+
+
 def test_it_is_assigned():
-    script = Script(shows(OTHER), ACCEPTED, shows(OTHER), shows(OTHER), shows(ME))
+    script = Script(shows(OTHER), ACCEPTED, shows(OTHER), action(), shows(OTHER), action(), shows(ME))
     assert script.run(reserved.assign(ADDRESS, ME)).droplet_id == ME
     assert script.posts == [Call("POST", f"{PLACE}/actions", {"type": "assign", "droplet_id": ME})]
-    assert {call.path for call in script.calls if call.method == "GET"} == {PLACE}
+    assert {call.path for call in script.calls if call.method == "GET"} == {PLACE, "/v2/actions/7"}
 
 
-def test_an_assign_without_effect_is_asked_for_again():
-    waits = [shows(OTHER)] * (reserved.SETTLE_POLLS + 1)
+def test_one_that_fails_is_asked_for_again():
+    script = Script(shows(OTHER), ACCEPTED, shows(OTHER), action("errored"), shows(OTHER), ACCEPTED, shows(ME))
+    assert script.run(reserved.assign(ADDRESS, ME)).droplet_id == ME
+    assert script.waits == [pytest.approx(0.15, abs=0.06)]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_one_that_nobody_may_see_is_asked_for_again(status):
+    waits = [shows(OTHER), error(status)] * (reserved.SETTLE_POLLS + 1)
     script = Script(shows(OTHER), ACCEPTED, *waits, shows(OTHER), PENDING, shows(OTHER), ACCEPTED, shows(ME))
     assert script.run(reserved.assign(ADDRESS, ME)).droplet_id == ME
     assert len(script.posts) == 3
