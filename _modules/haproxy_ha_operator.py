@@ -213,11 +213,12 @@ def status():
     """
     Return who is who in the cluster now, what operators have set, and what is wrong.
 
-    Returns ``{"active", "haproxy", "offline", "standby", "maintenance", "failures", "notes"}``, lists of nodes but for
-    the last two: ``active`` are those on which FloatIP runs (one, when all is well), ``haproxy`` those on which HAProxy
-    runs; ``maintenance`` is ``[the cluster]`` if all of it is. ``failures`` is that of ``pacemaker.status``. ``notes``
-    are sentences: what is not as it should be, what operators have set, and what ends it. On a minion without a cluster
-    the lists are empty, and a note says what it is.
+    Returns ``{"active", "addresses", "haproxy", "offline", "standby", "maintenance", "failures", "notes"}``, lists of
+    nodes but for ``addresses`` and the last two: ``active`` are those that have a floating IP, ``addresses`` is
+    ``{resource: nodes}`` (each has one, when all is well), ``haproxy`` those on which HAProxy runs; ``maintenance`` is
+    ``[the cluster]`` if all of it is. ``failures`` is that of ``pacemaker.status``. ``notes`` are sentences: what is
+    not as it should be, what operators have set, and what ends it. On a minion without a cluster all are empty, and a
+    note says what it is.
 
     CLI Example:
 
@@ -254,14 +255,18 @@ def traffic(url, seconds=10, interval=0.02, verify=True):
     return {"samples": [list(sample) for sample in host_traffic.record(url, seconds, interval, verify)]}
 
 
-def failover(to=None, timeout=60):
+def failover(to=None, timeout=60, address=None):
     """
-    Move the floating IP to another load balancer, and return when it is there.
+    Move the floating IP to another load balancer, and return when it is there; of several, all.
 
     to : ``None``
-        The load balancer that shall have it (str); by default one that has not, and runs HAProxy.
+        The load balancer that shall have it (str); by default one that has not, and runs HAProxy. Required for several
+        that are on different ones.
     timeout : ``60``
         How long the move may take, in seconds (int).
+    address : ``None``
+        Of several floating IPs the one that moves (str): its name in pillar's ``floating_ips``, or ``floating_ip``. By
+        default all.
 
     HAProxy runs on: only requests that are under way while the address moves can be lost. Returns ``{"old": node,
     "new": node}``. Stands for ``crm resource move FloatIP <node>`` and ``crm resource clear FloatIP``: at the end
@@ -273,7 +278,31 @@ def failover(to=None, timeout=60):
 
         salt primary haproxy_ha.failover
     """
-    return operate.failover(_minion(), to, timeout)
+    return operate.failover(_minion(), to, timeout, address)
+
+
+def spread(timeout=60, test=None):
+    """
+    Move each of several floating IPs to the load balancer that it prefers, and return when all are there: after a loss
+    the survivor has them all, and none moves back by itself (pillar's ``haproxy_ha:cluster:spread``).
+
+    timeout : ``60``
+        How long the moves may take, in seconds (int).
+    test : ``None``
+        True: only tell what would move (bool); by default the minion's own option.
+
+    HAProxy runs on everywhere: only requests that are under way while an address moves can be lost. Returns ``{name:
+    {"old": node, "new": node}}``, empty where all are where they prefer to be. Raises CommandExecutionError if none
+    prefers a load balancer, and at once where the cluster will not move one.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt primary haproxy_ha.spread
+    """
+    minion = _minion()
+    return operate.spread(minion, timeout, bool(minion.opts.get("test") if test is None else test))
 
 
 def send_events():

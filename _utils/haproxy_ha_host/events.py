@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from salt.exceptions import CommandExecutionError
 
@@ -41,8 +41,9 @@ def send(minion: Minion) -> list[Tree]:
     with _spool() as place:
         names = sorted(name for name in os.listdir(place) if not name.startswith("."))
         known = _known() if names else None
-        address = minion.readable_settings().floating_ip.address if names else None
-        return [told for name in names if known for told in _send_one(minion, place, name, known, address)]
+        moving = minion.readable_settings().moving if names else ()
+        addresses = {one.resource: one.address for one in moving}
+        return [told for name in names if known for told in _send_one(minion, place, name, known, addresses)]
 
 
 @contextlib.contextmanager
@@ -66,28 +67,34 @@ def _known() -> events.Known:
     except Failed as problem:
         raise CommandExecutionError(f"what the cluster has told waits for Pacemaker: {problem}") from None
     nodes = cluster["nodes"]
-    used = history.uses(cib, standing.ADDRESS)
+    used = {name: history.uses(cib, name) for name in standing.addresses(cluster["resources"])}
     return events.Known(
         me=me,
         members=[name for name, flags in nodes.items() if flags.get("online")],
         planned=[name for name, flags in nodes.items() if not flags.get("online") and not flags.get("expected_up")],
         reasons={one["resource"]: one["reason"] for one in cluster["failures"] if one["node"] == me},
-        used={node: when for node, when in used.items() if node != me},
-        address=standing.ADDRESS,
+        used={name: {node: when for node, when in found.items() if node != me} for name, found in used.items()},
     )
 
 
-def _send_one(minion: Minion, place: int, name: str, known: events.Known, address: str | None) -> Iterator[Tree]:
+def _send_one(
+    minion: Minion, place: int, name: str, known: events.Known, addresses: Mapping[str, str | None]
+) -> Iterator[Tree]:
     memory = _memory()
     alert = events.read(_line(place, name))
     event = events.made_of(alert, memory, known) if alert else None
     if event:
-        data = {**event.data, "address": address}
+        data = {**event.data, "address": _address(event, addresses)}
         if not minion.salt["event.send"](event.tag, data):
             raise CommandExecutionError(f"the master does not take {event.tag}; it stays in {SPOOL}")
         yield {"tag": event.tag, "data": data}
     files.put_private(path(), json.dumps(vars(memory)))
     _discard(place, name)
+
+
+def _address(event: events.Event, addresses: Mapping[str, str | None]) -> str | None:
+    """That of the floating IP of which an event tells, else the first."""
+    return addresses.get(event.data.get("resource", ""), next(iter(addresses.values()), None))
 
 
 def _discard(place: int, name: str) -> None:

@@ -68,13 +68,17 @@ def _copies(_: object) -> list[str]:
     return _nobodys([f"{files.STATE}/backup"], rf"{re.escape(files.TEMPORARY)}{_MARK}")
 
 
+def _marks(_: object) -> Iterable[str]:
+    return map(str, handover.stray())
+
+
 KINDS = (
     Kind("a file that has not got its name", _temporary, files.delete),
     Kind("a set of files that was being checked, with its keys", _staged, files.delete),
     Kind("a database of certificates that was being made", _databases, files.delete),
     Kind("a copy that was being made", _copies, files.delete),
     Kind("a service that is kept from being started", lambda _: units.held(), lambda _: units.release()),
-    Kind("the mark of a planned failover", lambda _: handover.stray(), handover.take),
+    Kind("the mark of a planned failover", _marks, lambda mark: handover.Mark.named(mark).take()),
 )
 
 

@@ -222,10 +222,10 @@ class Minion:
         """Return which of the formula's parts that are ``present`` pillar does not give to this minion."""
         return minion.surplus(self.readable_settings(), present)
 
-    def api(self, settings: Settings) -> API | None:
-        """Return the API of whoever moves the address, to be asked; None where there is none."""
-        api = provider.of(settings.floating_ip).api
-        return api(functools.partial(self._ask, api.module), settings.floating_ip) if api else None
+    def apis(self, settings: Settings) -> list[API]:
+        """Return the API of whoever moves each floating IP, to be asked; those without one are left out."""
+        found = ((one, provider.of(one).api) for one in settings.moving)
+        return [api(functools.partial(self._ask, api.module), one) for one, api in found if api]
 
     def _ask(self, module: str, function: str, *args: Any, **options: Any) -> Any:
         return self.salt[f"{module}.{function}"](*args, **options)

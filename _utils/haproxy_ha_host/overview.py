@@ -35,8 +35,8 @@ def find(minion: Minion) -> Tree:
 
 
 _NOTHING: Tree = {
-    "services": {}, "address": None, "cluster": {}, "nodes": [], "since": {}, "written": "", "haproxy": {},
-    "servers": [], "certificates": [], "certificate_ends": {}, "api": "", "fencing": "", "notes": [],
+    "services": {}, "address": None, "addresses": {}, "cluster": {}, "nodes": [], "since": {}, "written": "",
+    "haproxy": {}, "servers": [], "certificates": [], "certificate_ends": {}, "api": "", "fencing": "", "notes": [],
     "hindrances": [],
 }  # fmt: skip
 
@@ -63,7 +63,8 @@ def _balancer(minion: Minion, settings: Settings) -> Tree:
         *([f"servers that get no requests: {', '.join(standing.some(down))}"] if down else []), *ill,
     ]  # fmt: skip
     return {
-        "address": settings.floating_ip.address,
+        "address": settings.moving[0].address,
+        "addresses": {one.resource: list(one.addresses) for one in settings.moving},
         "cluster": cluster,
         "nodes": sorted(settings.load_balancers),
         **_of_cib(),
@@ -119,14 +120,17 @@ def _haproxy(haproxy: HAProxy) -> Tree:
 
 
 def _api(minion: Minion, settings: Settings) -> tuple[str, bool]:
-    """What the API says of the address, and whether it answers; "" without one."""
+    """What the API says of the addresses, and whether it answers; "" without one."""
     if not provider.has_api(settings):
         return "", True
-    try:
-        _, owner = provider.api_of(minion, settings).owner()
-    except CommandExecutionError as exc:
-        return f"the API does not tell who has the address: {exc}", False
-    return f"answers: the address is {owner}", True
+    apis, owners = minion.apis(settings), []
+    for api in apis:
+        which = "the address" if len(apis) == 1 else api.floating_ip.address
+        try:
+            owners.append(f"{which} is {api.owner()[1]}")
+        except CommandExecutionError as exc:
+            return f"the API does not tell who has {which}: {exc}", False
+    return f"answers: {', '.join(owners)}", True
 
 
 def _fencing(minion: Minion, settings: Settings) -> tuple[str, bool]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from salt.exceptions import CommandExecutionError
@@ -35,7 +36,7 @@ def find_problems(minion: Minion, left_over: Sequence[str]) -> list[str]:
     unknown = [*stores.problems(minion), *_of_token_file(settings)]
     if unknown or not provider.has_api(settings):
         return problems + unknown
-    return problems + _of_floating_ip(minion, settings)
+    return problems + _of_api(minion, settings)
 
 
 def find_notes(minion: Minion, remember: bool = False) -> list[str]:
@@ -57,9 +58,8 @@ def find_notes(minion: Minion, remember: bool = False) -> list[str]:
 
 def _notes(minion: Minion, settings: Settings) -> list[str]:
     try:
-        machine = provider.own_machine(minion, settings)
         addresses = {name: one.private_ip for name, one in settings.load_balancers.items()}
-        notes = provider.api_of(minion, settings).notes(addresses, machine)
+        notes = [text for api in minion.apis(settings) for text in api.notes(addresses, provider.own_machine(api))]
         return [text for text in (provider.ask_fencing(minion, settings)["unknown"], *notes) if text]
     except CommandExecutionError as exc:
         return [f"floating IP: {exc}"]
@@ -90,16 +90,27 @@ def _of_token_file(settings: Settings) -> list[str]:
     return [found] if found else []
 
 
-def _of_floating_ip(minion: Minion, settings: Settings) -> list[str]:
-    """What the API says against the address coming here, and against fencing."""
-    address, problems = settings.floating_ip.address, []
+def _of_api(minion: Minion, settings: Settings) -> list[str]:
+    """What the API says against the addresses coming here, and against fencing."""
+    problems: list[str] = []
+    unasked: list[tuple[str, bool]] = []
+    for api in minion.apis(settings):
+        what = f"floating IP {api.floating_ip.address}"
+        with _told(unasked, what):
+            problems += [f"{what}: {text}" for text in api.obstacles(timeout=_API_SECONDS)]
+    if not unasked:
+        with _told(unasked, "fencing"):
+            problems += provider.ask_fencing(minion, settings)["problems"]
+    if all(is_outage for _, is_outage in unasked) and unasked and provider.is_checked(minion, settings):
+        log.warning("haproxy_ha: not checked: %s", "; ".join(text for text, _ in unasked))
+        return problems
+    return problems + [text for text, _ in unasked]
+
+
+@contextlib.contextmanager
+def _told(unasked: list[tuple[str, bool]], what: str) -> Iterator[None]:
+    """Note what cannot be asked, and whether that is for want of an answer, in contrast to a no."""
     try:
-        obstacles = provider.api_of(minion, settings).obstacles(timeout=_API_SECONDS)
-        problems += [f"floating IP {address}: {text}" for text in obstacles]
-        problems += provider.ask_fencing(minion, settings)["problems"]
+        yield
     except CommandExecutionError as exc:
-        outage = isinstance(exc.__context__, Unavailable)  # no answer, in contrast to a no
-        if not outage or not provider.is_checked(minion, settings):
-            return [*problems, f"floating IP {address}: {exc}"]
-        log.warning("haproxy_ha: the floating IP was not checked: %s", exc)
-    return problems
+        unasked.append((f"{what}: {exc}", isinstance(exc.__context__, Unavailable)))

@@ -7,7 +7,7 @@ A probe is ``{"check", "expected", "found", "result"}``. Settings are those of `
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -262,10 +262,11 @@ def quorum_helper(ours: Settings) -> list[Probe]:
     return [_answers(address, port, web=False), _closed("127.0.0.1", port)]
 
 
-def agreement(active: list[str], running: list[str]) -> list[Probe]:
-    """One node has the floating IP, and HAProxy runs on it. ``active`` and ``running`` are lists of node names."""
-    here = ", ".join(running) or "nowhere"
+def agreement(addresses: Mapping[str, list[str]], running: list[str]) -> list[Probe]:
+    """One node has each floating IP, and HAProxy runs on it. ``addresses``: its nodes; ``running``: HAProxy's."""
+    here, active = ", ".join(running) or "nowhere", {node for nodes in addresses.values() for node in nodes}
     return [
-        probe("nodes with the floating IP", "exactly one", ", ".join(active) or "none", len(active) == 1),
-        probe("HAProxy on the active node", "runs", here, active and set(active) <= set(running)),
-    ]
+        *(probe(f"nodes with {standing.spoken(name)}", "exactly one", ", ".join(nodes) or "none", len(nodes) == 1)
+          for name, nodes in addresses.items()),
+        probe(f"HAProxy on the active node{'s'[:len(active) > 1]}", "runs", here, active and active <= set(running)),
+    ]  # fmt: skip

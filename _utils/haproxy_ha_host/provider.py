@@ -25,31 +25,24 @@ class Fencing(TypedDict):
 
 
 def memory() -> str:
-    """Return where is remembered that the API knows the floating IP, with which settings (path)."""
+    """Return where is remembered that the API knows the floating IPs, with which settings (path)."""
     return f"{files.STATE}/floating_ip_checked"
 
 
 def has_api(settings: Settings) -> bool:
-    """Whether this machine is a load balancer whose address an API moves."""
-    return "load_balancer" in settings.roles and bool(provider.of(settings.floating_ip).api)
+    """Whether this machine is a load balancer, and an API moves one of its addresses."""
+    return "load_balancer" in settings.roles and any(provider.of(one).api for one in settings.moving)
 
 
 def needs_token(settings: Settings) -> bool:
-    """Whether this machine is a load balancer whose floating IP moves by a token."""
-    return "load_balancer" in settings.roles and bool(provider.of(settings.floating_ip).token)
+    """Whether this machine is a load balancer, and one of its addresses moves by a token."""
+    return "load_balancer" in settings.roles and any(provider.of(one).token for one in settings.moving)
 
 
-def api_of(minion: Minion, settings: Settings) -> API:
-    """Return the API of a machine that has one."""
-    api = minion.api(settings)
-    assert api
-    return api
-
-
-def own_machine(minion: Minion, settings: Settings) -> int | None:
-    """Return what the API calls this machine; None where nothing tells."""
+def own_machine(api: API) -> int | None:
+    """Return what an API calls this machine; None where nothing tells."""
     try:
-        return api_of(minion, settings).machine()
+        return api.machine()
     except CommandExecutionError:
         return None
 
@@ -67,23 +60,23 @@ def ask_fencing(minion: Minion, settings: Settings) -> Fencing:
 
 
 def _ask_fencing(minion: Minion, settings: Settings, nodes: Mapping[str, str]) -> Fencing:
-    machine = own_machine(minion, settings)
-    problems, unknown = api_of(minion, settings).fencing(nodes, settings.minion_id, machine)
+    api = minion.apis(settings)[0]
+    problems, unknown = api.fencing(nodes, settings.minion_id, own_machine(api))
     return {"problems": [f"cluster:fencing: {text}" for text in problems], "unknown": unknown}
 
 
 def is_checked(minion: Minion, settings: Settings) -> bool:
-    """Whether the same address, token and URL have worked before."""
+    """Whether the same addresses, token and URL have worked before."""
     return files.text(memory()) == _digest(minion, settings)
 
 
 def remember(minion: Minion, settings: Settings) -> None:
-    """Remember that the API knows the floating IP with these settings."""
+    """Remember that the API knows the floating IPs with these settings."""
     files.put_private(memory(), _digest(minion, settings))
 
 
 def _digest(minion: Minion, settings: Settings) -> str:
-    """Stands for the address, token and URL, and tells none of them. A token of a store is its URL: it may rotate."""
-    known = [getattr(settings.floating_ip, key) for key in api_of(minion, settings).settings]
+    """Stands for the addresses, token and URL, and tells none of them. A token of a store is its URL: it may rotate."""
+    known = [getattr(api.floating_ip, key) for api in minion.apis(settings) for key in api.settings]
     token = minion.secrets()["floating_ip"]["api_token"]
     return hashlib.sha256(json.dumps([*known, token]).encode()).hexdigest()

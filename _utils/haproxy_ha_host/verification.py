@@ -14,6 +14,7 @@ from haproxy_ha_host.cluster import operate
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib import listeners
 from haproxy_ha_lib.cluster import objects, standing
+from haproxy_ha_lib.provider import API
 from haproxy_ha_lib.settings.types import Settings
 from haproxy_ha_lib.types import Tree
 
@@ -79,7 +80,7 @@ def _verify_balancer(minion: Minion, settings: Settings) -> tuple[list[Probe], l
     if why:
         notes = ["HAProxy does not run here, and is not asked, because:", *why, *notes]
     switches = [text for text in standing.switches(cluster) if text not in why] if cluster else []
-    known = why or (switches and standing.address_rests(cluster)) or _nothing_starts(minion, settings, cluster)
+    known = why or (switches and standing.addresses_rest(cluster)) or _nothing_starts(minion, settings, cluster)
     # A certificate does not begin to count again, and what others listen on they go on listening on.
     nothing_else = all(check["result"] or check["expected"] == probes.CLOSED for check in checks)
     return [*checks, *dated], [*notes, *switches], bool(known or nothing_else)
@@ -116,14 +117,14 @@ def _nothing_starts(minion: Minion, settings: Settings, cluster: Tree) -> bool:
 
 def _verify_cluster(minion: Minion, settings: Settings) -> list[Probe]:
     """The floating IP's owner, Pacemaker's active node and the nodes with a running HAProxy agree."""
-    if standing.ADDRESS not in settings.cluster.configuration.get("primitives", {}):
+    if not standing.addresses(settings.cluster.configuration.get("primitives", {})):
         return []
     try:
         now = operate.overview(minion, minion.salt["pacemaker.status"]())
         return [
-            *probes.agreement(now["active"], now["haproxy"]),
+            *probes.agreement(now["addresses"] or {standing.ADDRESS: []}, now["haproxy"]),
             *_judgements(settings, now),
-            *(_verify_address(minion, settings, now) if provider.has_api(settings) else ()),
+            *(one for api in minion.apis(settings) for one in _verify_address(minion, settings, api, now)),
         ]
     except CommandExecutionError as exc:
         return [probes.probe("the cluster and the floating IP's owner", "can be asked", exc, False)]
@@ -131,23 +132,24 @@ def _verify_cluster(minion: Minion, settings: Settings) -> list[Probe]:
 
 def _judgements(settings: Settings, now: Tree) -> Iterator[Probe]:
     """What our agents say of what runs here."""
-    for resource, nodes in ((standing.HAPROXY, now["haproxy"]), (standing.ADDRESS, now["active"])):
+    for resource, nodes in ((standing.HAPROXY, now["haproxy"]), *now["addresses"].items()):
         agent = verdicts.agent_of(resource, settings) if settings.minion_id in nodes else None
         if agent:
             yield probes.judged(agent)
 
 
-def _verify_address(minion: Minion, settings: Settings, now: Tree) -> Iterator[Probe]:
+def _verify_address(minion: Minion, settings: Settings, api: API, now: Tree) -> Iterator[Probe]:
     """The API's owner is the active node, and the address can come here."""
-    api = provider.api_of(minion, settings)
+    one = api.floating_ip
+    what, active = standing.spoken(one.resource), now["addresses"].get(one.resource, [])
     is_here, owner = api.owner()
-    agree = is_here == (settings.minion_id in now["active"])
-    yield probes.probe("owner of the floating IP", "the active node", f"{owner}; active: {now['active']}", agree)
-    wanted = [getattr(settings.floating_ip, key) for key in ("address", "replaces")]
+    agree = is_here == (settings.minion_id in active)
+    yield probes.probe(f"owner of {what}", "the active node", f"{owner}; active: {active}", agree)
+    wanted = [one.address, one.replaces]
     ask = functools.partial(api.obstacles, timeout=_API_SECONDS)
     obstacles = [] if is_here else minion.once("obstacles", wanted, ask)
     answer = "; ".join(obstacles) or "nothing is in the way"
-    yield probes.probe("the floating IP", "can come to this machine", answer, not obstacles)
+    yield probes.probe(what, "can come to this machine", answer, not obstacles)
 
 
 def _verify_fencing(minion: Minion, settings: Settings) -> tuple[list[Probe], list[str]]:

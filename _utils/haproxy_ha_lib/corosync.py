@@ -124,8 +124,8 @@ def _device(settings: Settings) -> list[Section]:
     chosen = settings.cluster.quorum_device
     nodes = len(settings.load_balancers)
     algorithm = chosen.algorithm or ("lms" if nodes % 2 else "ffsplit")
-    floating_ip = settings.floating_ip
-    holds = provider.of(floating_ip).holds_address(floating_ip)
+    # One command alone counts: of several addresses that are spread, neither half would have them all.
+    holds = next(filter(None, (provider.of(one).holds_address(one) for one in settings.moving)), None)
     heuristics = [_section("heuristics", [("mode", "sync"), ("exec_holds_address", holds)])] if holds else []
     return [
         _section("device", [

@@ -107,11 +107,11 @@ def _row(label: str, texts: Iterable[str]) -> list[str]:
 
 
 def _address(found: Tree, now: float) -> Iterator[str]:
-    if not found["address"] or not _is_told(found["cluster"]):
-        return
-    nodes = found["cluster"].get("active", [])
-    since = [f"{node}{_since(found['since'].get(standing.ADDRESS, {}).get(node), now)}" for node in nodes]
-    yield f"{found['address']} is on {', '.join(since) or 'no node'}"
+    for name, addresses in found.get("addresses", {}).items() if _is_told(found["cluster"]) else ():
+        nodes = found["cluster"].get("addresses", {}).get(name, [])
+        since = [f"{node}{_since(found['since'].get(name, {}).get(node), now)}" for node in nodes]
+        if addresses:
+            yield f"{', '.join(standing.some(addresses))} is on {', '.join(since) or 'no node'}"
 
 
 def _nodes(found: Tree, now: float) -> Iterator[str]:

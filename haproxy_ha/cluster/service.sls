@@ -44,7 +44,7 @@ haproxy_ha-cluster-watcher-unit:
     - name: {{ settings.paths.watch }}
     - source: salt://haproxy_ha/files/watch.service.jinja
     - template: jinja
-    - context: {address: {{ (settings.floating_ip.address if settings.floating_ip.needs_token else "") | json }}}
+    - context: {addresses: {{ settings.floating_ip.pinged | json }}}
     - user: root
     - group: root
     - mode: "0644"

@@ -23,7 +23,7 @@ sys.path[:0] = ["{REPOSITORY}/_utils"]
 from types import SimpleNamespace
 from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import events
-settings = SimpleNamespace(floating_ip=SimpleNamespace(address="192.0.2.9"))
+settings = SimpleNamespace(moving=[SimpleNamespace(resource="FloatIP", address="192.0.2.9")])
 taken = sys.argv[1] == "taken"
 minion = SimpleNamespace(salt={{"event.send": lambda tag, data: taken}}, readable_settings=lambda: settings)
 try:

@@ -45,7 +45,7 @@ KILLED = {
     "a copy that was being made":
         "os.rename = die; os.makedirs(place + '/own'); files.keep_copies('x', [place + '/own'])",
     "a service that is kept from being started": "units.hold(['haproxy']); die()",
-    "the mark of a planned failover": "handover.put('primary', handover.value(60)); die()",
+    "the mark of a planned failover": "handover.Mark('primary').put(handover.value(60)); die()",
 }
 SYSTEMCTL = """\
 #!/bin/sh

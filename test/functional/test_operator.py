@@ -199,8 +199,10 @@ def test_what_would_be_there_twice_is_refused_with_the_key_that_takes_it_away(op
 
 def test_a_pair_that_is_well(operator):
     status = operator.call("haproxy_ha.status")
-    assert status == {"active": ["n1"], "haproxy": ["n1", "n2"], "offline": [], "standby": [], "maintenance": [],
-                      "failures": [], "notes": []}  # fmt: skip
+    assert status == {
+        "active": ["n1"], "addresses": {"FloatIP": ["n1"]}, "haproxy": ["n1", "n2"], "offline": [], "standby": [],
+        "maintenance": [], "failures": [], "notes": [],
+    }  # fmt: skip
     ret = operator.membership()
     assert (ret["result"], ret["changes"], ret["comment"]) == (True, {}, "Online: n1, n2")
     ret = operator.state("haproxy_ha.verified")

@@ -429,16 +429,16 @@ import sys
 from haproxy_ha_host import units
 from haproxy_ha_host.cluster import handover
 units.running = lambda unit: True
-handover.put(sys.argv[1], handover.value(60))
-assert sys.argv[1] not in handover.stray()
+handover.Mark.named(sys.argv[1]).put(handover.value(60))
+assert sys.argv[1] not in map(str, handover.stray())
 """
 TIDIED = """
 from haproxy_ha_host import units
 from haproxy_ha_host.cluster import handover
 units.running = lambda unit: True
-print(*handover.stray())
-for node in handover.stray():
-    handover.take(node)
+print(*map(str, handover.stray()))
+for mark in handover.stray():
+    mark.take()
 assert handover.stray() == []
 """
 
@@ -449,8 +449,8 @@ def test_the_mark_of_a_killed_failover_is_found_in_the_clusters_own_store_and_go
         return live["n1"].run("env", environment, sys.executable, "-c", code, *arguments).stdout
 
     run(MARKED, "n1")
-    run(MARKED, "n2")
-    assert sorted(run(TIDIED).split()) == ["n1", "n2"]
+    run(MARKED, "n2:haproxy_ha-handover-FloatIP-web")
+    assert sorted(run(TIDIED).split()) == ["n1", "n2:haproxy_ha-handover-FloatIP-web"]
     assert run(TIDIED) == "\n"
 
 

@@ -60,6 +60,8 @@ class Canaries:
         self.planted: dict[str, str] = {}
         self._numbers, self._ports = itertools.count(1), itertools.count(18001)
         self.tree = self._laid(copy.deepcopy(EXAMPLE), self._filled(schema.SCHEMA, (), DEFAULTS))
+        for one in self.tree["floating_ips"].values():
+            one |= {"address": "10.132.20.250", "provider": "ipaddr2"}
 
     def word(self, path):
         """A new canary, which is looked for as the key's."""

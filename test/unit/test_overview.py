@@ -7,9 +7,10 @@ from haproxy_ha_lib import overview
 NOW = 1_780_000_000  # 2026-05-28 20:26:40 UTC
 WELL = {
     "minion": "primary", "version": "1.2.3", "time": NOW, "roles": ["load_balancer"], "address": "203.0.113.10",
-    "services": {},
-    "cluster": {"active": ["primary"], "haproxy": ["primary", "secondary"], "offline": [], "standby": [],
-                "maintenance": [], "failures": [], "notes": []},
+    "addresses": {"FloatIP": ["203.0.113.10"]}, "services": {},
+    "cluster": {"active": ["primary"], "addresses": {"FloatIP": ["primary"]},
+                "haproxy": ["primary", "secondary"], "offline": [], "standby": [], "maintenance": [],
+                "failures": [], "notes": []},
     "nodes": ["primary", "secondary"],
     "since": {"FloatIP": {"primary": NOW - 3 * 86_400 - 7_300}, "haproxy": {"primary": NOW - 60, "secondary": NOW}},
     "haproxy": {"version": "2.6.12", "uptime": 3_700, "connections": 7},
@@ -49,7 +50,15 @@ def test_a_span_of_time_has_two_units_at_most(seconds, text):
 
 
 def test_an_address_that_nobody_has_is_told():
-    assert "Address     203.0.113.10 is on no node" in rows(cluster={**WELL["cluster"], "active": []})
+    assert "Address     203.0.113.10 is on no node" in rows(cluster={**WELL["cluster"], "addresses": {}})
+
+
+def test_each_of_several_addresses_has_a_line():
+    addresses = {"FloatIP-web": ["10.132.20.100", "fd00::100"], "FloatIP-x": [f"10.132.21.{one}" for one in range(50)]}
+    held = {**WELL["cluster"], "addresses": {"FloatIP-web": ["primary"], "FloatIP-x": ["secondary"]}}
+    found = rows(addresses=addresses, cluster=held, since={"FloatIP-web": {"primary": NOW - 60}})
+    assert "Address     10.132.20.100, fd00::100 is on primary since 2026-05-28 20:25:40 UTC (1 min)" in found
+    assert any("10.132.21.4, ... and 45 more is on secondary" in line for line in found)
 
 
 def test_a_node_is_shown_as_the_cluster_sees_it():

@@ -1,6 +1,6 @@
 """
 The mark of a planned failover: a transient attribute of the nodes that give the address away, which a rule of the
-cluster's configuration obeys (``haproxy_ha_lib.cluster.objects``).
+cluster's configuration obeys (``haproxy_ha_lib.cluster.addresses``).
 
 Its value says whose it is and until when, so that one which a killed run has left is told from one at work, and from
 that of the agent floatip, which has another value.
@@ -9,10 +9,13 @@ that of the agent floatip, which has another value.
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
-from haproxy_ha_host import commands, files, processes
+from haproxy_ha_host import commands, files, processes, units
 from haproxy_ha_host.cluster import attributes
-from haproxy_ha_lib.cluster import objects
+from haproxy_ha_lib.cluster import addresses
+from saltext.pacemaker.errors import Failed
+from saltext.pacemaker.live import machine, reading
 
 _OURS = "failover"
 
@@ -22,24 +25,51 @@ def value(timeout: float) -> str:
     return f"{_OURS}:{_boot()}:{processes.mark()}:{int(time.time() + timeout) + 10}"
 
 
-def put(node: str, marked: str) -> None:
-    """Mark a node."""
-    _update(node, f"--update={marked}")
+class Mark(NamedTuple):
+    """A mark of a node. attribute: that of all floating IPs, or of one."""
+
+    node: str
+    attribute: str = addresses.HANDOVER_ATTRIBUTE
+
+    def __str__(self) -> str:
+        """Its node, and the attribute if it is of one floating IP alone."""
+        return self.node if self.attribute == addresses.HANDOVER_ATTRIBUTE else ":".join(self)
+
+    @classmethod
+    def named(cls, text: str) -> Mark:
+        """Return the mark of what :func:`str` made of one."""
+        return cls(*text.split(":"))
+
+    def put(self, marked: str) -> None:
+        """Mark the node."""
+        self._update(f"--update={marked}")
+
+    def take(self) -> None:
+        """Take the mark away, if it is there."""
+        self._update("--delete")
+
+    def _update(self, change: str) -> None:
+        commands.succeed("attrd_updater", f"--name={self.attribute}", change, f"--node={self.node}")
 
 
-def take(node: str) -> None:
-    """Take the mark of a node away, if it has one."""
-    _update(node, "--delete")
+def stray() -> list[Mark]:
+    """The marks whose failover has ended without taking them away; none without a cluster."""
+    if not commands.program("attrd_updater") or not units.running("pacemaker"):
+        return []
+    # A cluster that does not answer has none: nothing moves either.
+    found = {name: attributes.of_all(name) for name in _attributes()}
+    return [Mark(node, name) for name, marks in found.items() for node, mark in marks.items() if _has_ended(mark)]
 
 
-def _update(node: str, change: str) -> None:
-    commands.succeed("attrd_updater", f"--name={objects.HANDOVER_ATTRIBUTE}", change, f"--node={node}")
-
-
-def stray() -> list[str]:
-    """The nodes with a mark whose failover has ended without taking it away (list of str); none without a cluster."""
-    marks = attributes.of_all(objects.HANDOVER_ATTRIBUTE)  # the cluster does not answer: nothing moves either
-    return [node for node, marked in marks.items() if _has_ended(marked)]
+def _attributes() -> list[str]:
+    """The attribute of all floating IPs, and those of single ones that the cluster has."""
+    try:
+        cib = reading.tree(reading.text(machine.HERE))
+    except Failed:
+        return [addresses.HANDOVER_ATTRIBUTE]
+    pairs = cib.iterfind("status/node_state/transient_attributes//nvpair")
+    names = [addresses.HANDOVER_ATTRIBUTE, *(pair.get("name", "") for pair in pairs)]
+    return [*dict.fromkeys(name for name in names if name.startswith(addresses.HANDOVER_ATTRIBUTE))]
 
 
 def _has_ended(marked: str) -> bool:

@@ -87,7 +87,7 @@ def find_obstacles(minion: Minion, timeout: float, ready: bool = False) -> dict[
     settings = minion.valid_settings()
     wanted = settings.cluster.configuration
     others = minion.salt["pacemaker.foreign"](wanted, purge=settings.cluster.purge)
-    twins = list(objects.twins(wanted, others, settings.floating_ip.address))
+    twins = list(objects.twins(wanted, others, settings.moving))
     unready: list[str] = []
 
     def missing() -> tuple[str, float]:

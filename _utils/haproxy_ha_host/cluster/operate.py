@@ -1,4 +1,4 @@
-"""Who is who in the cluster, and the planned move of the floating IP."""
+"""Who is who in the cluster, and the planned moves of floating IPs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import commands, units, waiting
 from haproxy_ha_host.cluster import attributes, handover
+from haproxy_ha_host.cluster.handover import Mark
 from haproxy_ha_host.minion import Minion
-from haproxy_ha_lib.cluster import objects, standing
+from haproxy_ha_lib.cluster import addresses, objects, standing
 from haproxy_ha_lib.types import Tree
 
 _INTERVAL = 0.2
@@ -34,41 +35,78 @@ def overview(minion: Minion, cluster: Tree) -> Tree:
     return standing.overview(cluster, minion.salt["pacemaker.node_name"](), units.running(minion.haproxy_unit()))
 
 
-def failover(minion: Minion, to: str | None, timeout: float) -> dict[str, str | None]:
+def failover(minion: Minion, to: str | None, timeout: float, address: str | None = None) -> dict[str, str | None]:
     """
-    Move the floating IP, and return when it is there: {"old": node, "new": node}.
+    Move the floating IPs, and return when they are there: {"old": node, "new": node}.
 
     to
-        The load balancer that shall have it (str); None: one that has not, and runs HAProxy.
+        The load balancer that shall have them (str); None: one that has not, and runs HAProxy.
     timeout
         For how many seconds at most.
+    address : ``None``
+        Which one moves, by its name in pillar (str); None: all.
 
-    Raises CommandExecutionError; at once where the cluster will not move it.
+    Raises CommandExecutionError; at once where the cluster will not move one.
     """
     cluster = minion.salt["pacemaker.status"]()
     before = overview(minion, cluster)
-    move = standing.plan_move(cluster, before, to, _announced())
-    if move.refusal:
-        raise CommandExecutionError(move.refusal)
-    if move.new is not None and move.new != move.old:
-        _move(minion, move.new, [node for node in before["haproxy"] if node != move.new], timeout)
-    return {"old": move.old, "new": move.new}
+    moves = standing.plan_moves(cluster, before, to, address, _announced())
+    _carry_out(minion, before, moves, timeout, together=address is None)
+    new = moves[0].new
+    left = dict.fromkeys(move.old for move in moves if move.old and move.old != new)
+    return {"old": ", ".join(filter(None, left)) or moves[0].old, "new": new}
 
 
-def _move(minion: Minion, target: str, others: Sequence[str], timeout: float) -> None:
+def spread(minion: Minion, timeout: float, test: bool = False) -> dict[str, dict[str, str | None]]:
+    """
+    Move each floating IP to the load balancer that it prefers, and return when all are there: {name: {"old", "new"}}.
+
+    timeout
+        For how many seconds at most.
+    test : ``False``
+        True: only tell what would move.
+
+    Raises CommandExecutionError if none prefers any, and where the cluster will not move one.
+    """
+    preferences = {one.resource: one.prefers for one in minion.valid_settings().moving if one.prefers}
+    if not preferences:
+        raise CommandExecutionError("no floating IP prefers a load balancer (haproxy_ha:cluster:spread, and prefers)")
+    cluster = minion.salt["pacemaker.status"]()
+    before = overview(minion, cluster)
+    moves = standing.plan_spread(cluster, before, preferences, _announced())
+    if not test:
+        _carry_out(minion, before, moves, timeout, together=False)
+    return {standing.named(move.resource): {"old": move.old, "new": move.new} for move in moves}
+
+
+def _carry_out(minion: Minion, before: Tree, moves: Sequence[standing.Move], timeout: float, together: bool) -> None:
+    """Make moves at the same time. ``together``: they are all there are, and have one target."""
+    if refused := [move.refusal for move in moves if move.refusal]:
+        raise CommandExecutionError("\n".join(refused))
+    due = [move for move in moves if move.new not in (None, move.old)]
+    several = len(before["addresses"]) > 1 and not together
+    marks = dict.fromkeys(
+        Mark(node, addresses.handover_of(move.resource, several))
+        for move in due for node in before["haproxy"] if node != move.new
+    )  # fmt: skip
     marked = handover.value(timeout)
     try:
-        handover.take(target)
-        for node in others:
-            handover.put(node, marked)
-        if not waiting.wait_for(lambda: _holders(minion) == [target], timeout, _INTERVAL):
-            where = ", ".join(_holders(minion)) or "no node"
-            raise CommandExecutionError(f"after {timeout} s the floating IP is not on {target}, but on {where}")
+        for move in due:
+            Mark(str(move.new), addresses.handover_of(move.resource, several)).take()
+        for mark in marks:
+            mark.put(marked)
+        _wait(minion, due, timeout)
     finally:
-        for node in others:
-            handover.take(node)
+        for mark in marks:
+            mark.take()
 
 
-def _holders(minion: Minion) -> list[str]:
-    """The nodes that have the floating IP."""
-    return standing.on(minion.salt["pacemaker.status"](), standing.ADDRESS)
+def _wait(minion: Minion, moves: Sequence[standing.Move], timeout: float) -> None:
+    def away() -> list[str]:
+        cluster = minion.salt["pacemaker.status"]()
+        held = {move: standing.on(cluster, move.resource) for move in moves}
+        return [f"{standing.spoken(move.resource)} is not on {move.new}, but on {', '.join(nodes) or 'no node'}"
+                for move, nodes in held.items() if nodes != [move.new]]  # fmt: skip
+
+    if moves and not waiting.wait_for(lambda: not away(), timeout, _INTERVAL):
+        raise CommandExecutionError(f"after {timeout} s {'; '.join(away())}")

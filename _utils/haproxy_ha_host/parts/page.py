@@ -42,7 +42,7 @@ class Page:
 
     def _droplet_name(self, settings: Settings) -> str | None:
         """What the metadata service calls this machine; None where there is no such service."""
-        api = self.minion.api(settings)
+        api = next(iter(self.minion.apis(settings)), None)
         try:
             return api.hostname() if api else None
         except CommandExecutionError as exc:

@@ -137,10 +137,12 @@ class Removal:
             daemons.install(target, wanted)
 
     def _hand_over(self) -> None:
-        """Let another load balancer have the floating IP, if one can, before this one leaves."""
+        """Let another load balancer have the floating IPs, if one can, before this one leaves."""
         try:
-            if operate.status(self.minion)["active"] == [self.minion.salt["pacemaker.node_name"]()]:
-                operate.failover(self.minion, None, _HANDOVER_SECONDS)
+            now, me = operate.status(self.minion), self.minion.salt["pacemaker.node_name"]()
+            others = [node for node in now["haproxy"] if node not in (me, *now["standby"])]
+            if me in now["active"] and others:
+                operate.failover(self.minion, others[0], _HANDOVER_SECONDS)
         except CommandExecutionError as exc:
             log.warning("haproxy_ha: the floating IP is not handed over: %s", exc)
 

@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from haproxy_ha_lib import provider
+from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.cluster.objects import MAINTENANCE_ATTRIBUTE
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.status.resources import base_id
@@ -83,19 +85,21 @@ class Memory:
     ill
         {resource: ``failed`` or ``degraded``} on this node.
     left
-        When the address was last stopped here, in seconds since 1970; 0: never seen.
+        {floating IP: when it was last stopped here, in seconds since 1970}.
     """
 
     lost: list[str] = field(default_factory=list)
     ill: dict[str, str] = field(default_factory=dict)
-    left: int = 0
+    left: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, plain: Any) -> Memory:
         """Return the memory of what :func:`vars` of one gave; an empty one of what is spoilt."""
         try:
             ill = {str(name): str(how) for name, how in plain["ill"].items()}
-            return cls([str(name) for name in plain["lost"]], ill, int(plain["left"]))
+            left = plain["left"] if isinstance(plain["left"], dict) else {provider.RESOURCE: plain["left"]}
+            times = {str(name): int(moment) for name, moment in left.items()}
+            return cls([str(name) for name in plain["lost"]], ill, times)
         except (TypeError, KeyError, ValueError, AttributeError):
             return cls()
 
@@ -127,17 +131,14 @@ class Known:
     reasons
         {resource: why an operation of it failed here, or found it degraded}.
     used
-        {node: when the address last started or stopped there, in seconds since 1970} of the other nodes.
-    address
-        The resource that is the floating IP.
+        {floating IP: {node: when it last started or stopped there, in seconds since 1970}} of the other nodes.
     """
 
     me: str
     members: Collection[str]
     planned: Collection[str] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
-    used: Mapping[str, int] = field(default_factory=dict)
-    address: str = "FloatIP"
+    used: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def made_of(alert: Alert, memory: Memory, known: Known) -> Event | None:
@@ -163,16 +164,17 @@ def _of_node(alert: Alert, memory: Memory, known: Known) -> tuple[str, Tree] | N
 
 
 def _of_resource(alert: Alert, memory: Memory, known: Known) -> tuple[str, Tree] | None:
-    if alert.resource == known.address and alert.succeeded and alert.task == "stop":
-        memory.left = alert.time
+    is_address = bool(standing.addresses([alert.resource]))
+    if is_address and alert.succeeded and alert.task == "stop":
+        memory.left[alert.resource] = alert.time
     if not alert.succeeded:
         return _of_illness(alert, memory, known)
     if alert.task not in ("start", "monitor") or alert.interval in ("", "0") and alert.task == "monitor":
         return None
     was = memory.ill.pop(alert.resource, None)
-    former = _former(memory, known)
-    if alert.resource == known.address and alert.task == "start" and former:
-        return "failover", {"from": former, "to": alert.node}
+    former = _former(memory, known, alert.resource)
+    if is_address and alert.task == "start" and former:
+        return "failover", {"from": former, "to": alert.node, "resource": alert.resource}
     return ("recovered", {"node": alert.node, "resource": alert.resource, "was": was}) if was else None
 
 
@@ -195,7 +197,8 @@ def _of_maintenance(alert: Alert, memory: Memory, known: Known) -> tuple[str, Tr
 _MADE = {"node": _of_node, "resource": _of_resource, "attribute": _of_maintenance}
 
 
-def _former(memory: Memory, known: Known) -> str | None:
-    """The node that had the address since this one last did; None if none had it meanwhile."""
-    node = max(known.used, key=lambda name: known.used[name], default=None)
-    return node if node is not None and known.used[node] >= memory.left else None
+def _former(memory: Memory, known: Known, resource: str) -> str | None:
+    """The node that had a floating IP since this one last did; None if none had it meanwhile."""
+    used = known.used.get(resource, {})
+    node = max(used, key=lambda name: used[name], default=None)
+    return node if node is not None and used[node] >= memory.left.get(resource, 0) else None

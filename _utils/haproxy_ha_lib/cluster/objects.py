@@ -5,10 +5,11 @@ The Pacemaker objects that make the system, as data in the form of `pacemaker.ex
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from haproxy_ha_lib import provider
+from haproxy_ha_lib.cluster import addresses
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
 from haproxy_ha_lib.provider import FloatingIP
@@ -19,12 +20,6 @@ from saltext.pacemaker.cib.nvsets import as_sets, pairs
 from saltext.pacemaker.cib.shapes import Context
 from saltext.pacemaker.errors import CibError, Problem
 from saltext.pacemaker.words import did_you_mean
-
-HANDOVER_ATTRIBUTE = "haproxy_ha-handover"
-"""A node with this attribute gives the address to one without it."""
-
-CUT_OFF_ATTRIBUTE = "haproxy_ha-cut-off"
-"""What the resident watcher tells of a node to which clients do not come, or which is to be maintained: a score."""
 
 MAINTENANCE_ATTRIBUTE = "haproxy_ha-maintenance"
 """Which maintenance is announced of a node: for people, and for the watchers of the others."""
@@ -51,8 +46,8 @@ _TAKEN_BY_ITSELF = {"unit": "haproxy.service", "config": "/etc/haproxy/haproxy.c
 
 
 def configuration(
-    floating_ip: FloatingIP, given: Tree, fencing: Tree, replaces: Collection[str] = (),
-    haproxy: Mapping[str, str] | None = None, events: bool = False, nodes: int = 2,
+    moving: Sequence[FloatingIP], given: Tree, fencing: Tree, replaces: Collection[str] = (),
+    haproxy: Mapping[str, str] | None = None, events: bool = False, nodes: int = 2, spread: str = "start",
 ) -> tuple[Tree, list[Problem], list[str]]:
     """
     Return (configuration, problems, warnings): the built-in objects with ``given`` (sections as in pillar) over them.
@@ -60,14 +55,15 @@ def configuration(
     ``fencing`` ({enabled, delay, droplets}) adds the fence device. Mappings merge, lists replace, null takes away.
     Empty sections are left out, and what an export shows apart. ``replaces``: ids of resources that must not be there.
     ``haproxy``: HAProxy's ``unit`` and ``config``, of which its agent is told what it does not take by itself.
-    ``events`` adds the alert agent. ``nodes``: how many load balancers there are.
+    ``moving``: the floating IPs. ``events`` adds the alert agent. ``nodes``: how many load balancers there are.
+    ``spread``: of pillar.
     """
     given = {section: objects for section, objects in given.items() if section not in switches.SECTIONS}
-    built_in = _built_in(floating_ip, nodes)
+    built_in = _built_in(moving, nodes, spread)
     if events:
         built_in["alerts"] = {"haproxy_ha-events": {"path": ALERT, "select": TOLD}}
     if fencing["enabled"]:
-        _add_fencing(built_in, floating_ip, fencing)
+        _add_fencing(built_in, moving, fencing)
     elif _fences(given):
         del built_in["properties"]["stonith-enabled"]
     if fencing["enabled"] or _fences(given) or _turns_fencing_on(given["properties"]):
@@ -82,8 +78,8 @@ def configuration(
     return merged, [*_take_away_what_is_not_there(built_in, given), *problems], warnings
 
 
-def _built_in(floating_ip: FloatingIP, nodes: int) -> Tree:
-    return {
+def _built_in(moving: Sequence[FloatingIP], nodes: int, spread: str) -> Tree:
+    objects: Tree = {
         # A start that fails once is tried again; with fencing absent, nothing else may wait for it.
         # At a load average above 80 % Pacemaker does one thing after the other, to spare a cluster of many resources.
         # Here that keeps the address from leaving a HAProxy that stops only when it has left: no load does it.
@@ -92,74 +88,47 @@ def _built_in(floating_ip: FloatingIP, nodes: int) -> Tree:
         # dc-deadtime: balancers that boot together wait no longer for one that decides already.
         "properties": {"no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
                        "load-threshold": "100000%", "transition-delay": "30ms", "dc-deadtime": "2s"},
-        # Above 0, so that the address never moves back by itself.
-        "resource_defaults": {"resource-stickiness": 100},
+        "resource_defaults": {"resource-stickiness": addresses.STICKINESS},
         "primitives": {
             "haproxy": {
                 "agent": HAPROXY_AGENT,
                 # After three failures the other node serves; a minute later (more than any timeout) this one may again.
                 "meta": {"migration-threshold": 3, "failure-timeout": "60s"},
                 "operations": [
-                    _operation("monitor", "5s", "10s"),
-                    _operation("start", "0s", "30s"),
-                    _operation("stop", "0s", "40s"),
-                ],
-            },
-            "FloatIP": {
-                **_address_agent(floating_ip),
-                # After an outage of the API nothing stays down for ever. If two nodes claim the address (a healed
-                # split), only the surplus claim is stopped.
-                "meta": {"migration-threshold": 3, "failure-timeout": "120s", "multiple-active": "stop_unexpected"},
-                "operations": [
-                    _operation("monitor", "10s", "20s"),
-                    _operation("start", "0s", "60s"),
-                    _operation("stop", "0s", "20s"),
+                    addresses.operation("monitor", "5s", "10s"),
+                    addresses.operation("start", "0s", "30s"),
+                    addresses.operation("stop", "0s", "40s"),
                 ],
             },
         },
         "clones": {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}},
-        "colocations": {"FloatIP-haproxy": {"resource": "FloatIP", "with": "haproxy-clone", "score": "INFINITY"}},
-        # Not symmetrical: HAProxy recovers in place without moving the address.
-        "orders": {"haproxy-before-FloatIP": {"first": "haproxy-clone", "then": "FloatIP", "kind": "Mandatory",
-                                              "symmetrical": False}},
-        # By transient attributes of the nodes. The sums matter only where they differ: else the address stays.
-        "locations": {
-            "FloatIP-handover": _by_attribute(HANDOVER_ATTRIBUTE, "not_defined", {"score": 100000}),
-            # Both may claim it at the end of a partition, and stickiness does not count then. Below a gateway, which
-            # may be lost soon after. Of three and more below stickiness, too: one may be lost for long there, and the
-            # others have to choose.
-            "FloatIP-takeover": _by_attribute("haproxy_ha-takeover", "defined", {"score": 500 if nodes < 3 else 50}),
-            # What HAProxy's agent finds reachable there, 0 to 2000. Below handover, above stickiness.
-            "FloatIP-reach": _by_attribute("haproxy_ha-reach", "defined", {"score-attribute": "haproxy_ha-reach"}),
-            # A node of which nothing is known, as after a crash of a daemon of Pacemaker's, is no worse than another.
-            "FloatIP-reach-unknown": _by_attribute("haproxy_ha-reach", "not_defined", {"score": 2000}),
-            # What the resident watcher tells sooner: -1000 where clients do not come to the node. Without it the above.
-            # -300 where maintenance is announced: above stickiness, below what a node reaches.
-            "FloatIP-cut-off": _by_attribute(CUT_OFF_ATTRIBUTE, "defined", {"score-attribute": CUT_OFF_ATTRIBUTE}),
-        },
     }
+    for one in moving:
+        _add(objects, addresses.objects(one, moving, nodes, spread))
+    return objects
 
 
-def _by_attribute(attribute: str, operation: str, score: Tree) -> Tree:
-    """A location rule on FloatIP."""
-    expression = {"attribute": attribute, "operation": operation}
-    return {"resource": "FloatIP", "rules": [{**score, "expressions": [{"expression": expression}]}]}
+def _add(objects: Tree, more: Tree) -> None:
+    for section, added in more.items():
+        objects[section] = {**objects.get(section, {}), **added}
 
 
-def _add_fencing(objects: Tree, floating_ip: FloatingIP, fencing: Tree) -> None:
+def _add_fencing(objects: Tree, moving: Sequence[FloatingIP], fencing: Tree) -> None:
     """One device for all nodes. Of two that shoot at each other, the one with the address is spared for a while."""
-    fence = provider.of(floating_ip).fence
-    if not fence:
+    able = provider.fencing(moving)
+    if not able:
         return  # checks.fencing tells
+    fence, one = able
     objects["primitives"]["fencing"] = {
         "agent": fence.agent,
-        "params": fence.params(floating_ip, fencing["droplets"]),
+        "params": fence.params(one, fencing["droplets"]),
         # A device whose monitor fails is started again every few seconds, and each look is some calls of the API, whose
         # limit it shares with the address. One that rests fences all the same: the fencer asks no resource's state.
         "meta": {"migration-threshold": 3, "failure-timeout": "120s"},
-        "operations": [_operation("monitor", "60s", "20s")],
+        "operations": [addresses.operation("monitor", "60s", "20s")],
     }
-    objects["primitives"]["FloatIP"]["meta"]["priority"] = 10
+    for one in moving:
+        objects["primitives"][one.resource]["meta"]["priority"] = 10
     objects["properties"] |= {"stonith-enabled": True, "priority-fencing-delay": f"{fencing['delay']}s"}
 
 
@@ -194,16 +163,6 @@ def _tell_haproxys_agent(merged: Tree, haproxy: Mapping[str, str]) -> None:
     other = {name: value for name, value in haproxy.items() if value != _TAKEN_BY_ITSELF[name]}
     if other and primitive.get("agent") == HAPROXY_AGENT:
         primitive["params"] = {**other, **(primitive.get("params") or {})}
-
-
-def _operation(name: str, interval: str, timeout: str) -> Tree:
-    return {"name": name, "interval": interval, "timeout": timeout}
-
-
-def _address_agent(floating_ip: FloatingIP) -> Tree:
-    """The agent that moves the address, and its parameters."""
-    agent, params = provider.of(floating_ip).agent(floating_ip)
-    return {"agent": agent, "params": {**params, **floating_ip.params}}
 
 
 def _fences(given: Tree) -> bool:
@@ -268,21 +227,24 @@ def needs_agents(wanted: Tree) -> bool:
     return any(str(one.get("agent")).startswith(f"ocf:{PROVIDER}:") for one in primitives)
 
 
-def twins(wanted: Tree, others: Tree, address: str | None) -> Iterator[str]:
+def twins(wanted: Tree, others: Tree, moving: Iterable[FloatingIP]) -> Iterator[str]:
     """
     What is in the cluster and would be there twice, as texts with the way out: a HAProxy, the floating IP, or a clone
     or group around one of ours.
 
-    wanted: the configuration. others: what others have made and a commit would leave, in the same form. address: the
-    floating IP, None if nothing is known of it.
+    wanted: the configuration. others: what others have made and a commit would leave, in the same form. moving: the
+    floating IPs.
     """
+    held_by = {address: one.resource for one in moving for address in one.addresses}
     ours = {name for name, content in wanted.get("primitives", {}).items() if content}
     for name, one in others.get("primitives", {}).items():
         agent = one.get("agent") or others.get("templates", {}).get(one.get("template"), {}).get("agent") or ""
         if "haproxy" in ours and _HAPROXY.search(agent):
             yield _twin("primitive", name, agent, "runs HAProxy, as haproxy will")
-        elif "FloatIP" in ours and address and address in _values(one.get("params")):
-            yield _twin("primitive", name, agent, f"has the address {address}, as FloatIP will")
+            continue
+        for address in sorted(_values(one.get("params")) & held_by.keys()):
+            if held_by[address] in ours:
+                yield _twin("primitive", name, agent, f"has the address {address}, as {held_by[address]} will")
     for section, kind in (("clones", "clone"), ("groups", "group")):
         for name, one in others.get(section, {}).items():
             held = ours.intersection([one.get("resource"), *(one.get("members") or ())])

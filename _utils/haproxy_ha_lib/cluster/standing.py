@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from haproxy_ha_lib import provider
 from haproxy_ha_lib.types import Tree
 
-ADDRESS, HAPROXY, CLONE = "FloatIP", "haproxy", "haproxy-clone"
+ADDRESS, HAPROXY, CLONE = provider.RESOURCE, "haproxy", "haproxy-clone"
 
 STARTING_SECONDS = 10
 """A node whose cluster was stopped has all it needs: who starts it has started it within this time."""
@@ -87,15 +88,25 @@ def unattended(status: Tree, node: str) -> list[str]:
     return found
 
 
-def address_rests(status: Tree) -> bool:
-    """Whether the cluster will not move the floating IP: it is nowhere, or not managed."""
-    address = status["resources"].get(ADDRESS)
-    return not on(status, ADDRESS) or (address is not None and not address["managed"])
+def addresses(resources: Iterable[str]) -> list[str]:
+    """Return those of some resources that are floating IPs (sorted list)."""
+    return sorted(name for name in resources if name == ADDRESS or name.startswith(f"{ADDRESS}-"))
+
+
+def address_rests(status: Tree, name: str) -> bool:
+    """Whether the cluster will not move a floating IP: it is nowhere, or not managed."""
+    address = status["resources"].get(name)
+    return not on(status, name) or (address is not None and not address["managed"])
+
+
+def addresses_rest(status: Tree) -> bool:
+    """Whether the cluster will not move any floating IP."""
+    return all(address_rests(status, name) for name in addresses(status["resources"]))
 
 
 # Who is where
 
-OVERVIEW = ("active", "haproxy", "offline", "standby", "maintenance", "failures")
+OVERVIEW = ("active", "addresses", "haproxy", "offline", "standby", "maintenance", "failures")
 
 
 def on(status: Tree, resource: str) -> list[str]:
@@ -106,15 +117,18 @@ def on(status: Tree, resource: str) -> list[str]:
 
 def overview(status: Tree, node: str | None = None, runs_here: bool | None = None) -> Tree:
     """
-    Who is who in the cluster: {"active", "haproxy", "offline", "standby", "maintenance", "failures", "notes"}.
+    Who is who in the cluster: {"active", "addresses", "haproxy", "offline", "standby", "maintenance", "failures",
+    "notes"}. active: the nodes that have a floating IP; addresses: {resource: its nodes}.
 
     node, runs_here
         This node's name, and whether HAProxy's service runs on it: while Pacemaker does not watch, what it says of
         HAProxy is what was so before.
     """
     maintained = [name for name, one in sorted(status["nodes"].items()) if one.get("maintenance")]
+    held = {name: on(status, name) for name in addresses(status["resources"])}
     seen = {
-        "active": on(status, ADDRESS),
+        "active": sorted({node for nodes in held.values() for node in nodes}),
+        "addresses": held,
         "haproxy": _with_haproxy(status, node, runs_here),
         "offline": sorted(name for name, one in status["nodes"].items() if not one["online"]),
         "standby": sorted(name for name, one in status["nodes"].items() if one.get("standby")),
@@ -140,8 +154,9 @@ def _wrong(status: Tree, seen: Tree) -> Iterator[str]:
         yield "the cluster has no quorum, and runs nothing: start the load balancers that are offline"
     for node in seen["offline"]:
         yield f"{node} is offline: start it, or its pacemaker; docs/operate.md says what to do if it is gone for good"
-    if len(seen["active"]) != 1:
-        yield f"the floating IP is on {', '.join(seen['active']) or 'no node: clients are not served'}"
+    for name, nodes in seen["addresses"].items() or ((ADDRESS, ()),):
+        if len(nodes) != 1:
+            yield f"{spoken(name)} is on {', '.join(nodes) or 'no node: clients are not served'}"
     for node in (name for name in seen["active"] if name not in seen["haproxy"]):
         yield f"{node} has the floating IP and no HAProxy: clients are not served (systemctl start haproxy there)"
     for node, one in sorted(status["nodes"].items()):
@@ -149,6 +164,11 @@ def _wrong(status: Tree, seen: Tree) -> Iterator[str]:
         if not idle:
             yield f"HAProxy does not run on {node} (there: journalctl --unit haproxy; then salt-call pacemaker.cleanup)"
     yield from _unwell(status)
+
+
+def spoken(name: str) -> str:
+    """Return how people are told of a floating IP, by its resource."""
+    return f"the floating IP {name.removeprefix(ADDRESS).removeprefix('-')}".rstrip()
 
 
 def _unwell(status: Tree) -> Iterator[str]:
@@ -213,16 +233,19 @@ def without_cluster(roles: Iterable[str]) -> str:
 
 
 class Move(NamedTuple):
-    """The floating IP from one node to another, None where there is none; refusal: why not, as text."""
+    """A floating IP from one node to another, None where there is none; refusal: why not, as text."""
 
     old: str | None
     new: str | None
     refusal: str = ""
+    resource: str = ADDRESS
 
 
-def plan_move(status: Tree, seen: Tree, to: str | None = None, announced: Collection[str] = ()) -> Move:
+def plan_move(
+    status: Tree, seen: Tree, to: str | None = None, announced: Collection[str] = (), resource: str = ADDRESS
+) -> Move:
     """
-    Return the move of the floating IP that somebody wants.
+    Return the move of a floating IP that somebody wants.
 
     seen
         What :func:`overview` tells of the cluster.
@@ -230,21 +253,67 @@ def plan_move(status: Tree, seen: Tree, to: str | None = None, announced: Collec
         The node that shall have it; None: one that has not, and runs HAProxy.
     announced
         The nodes of which maintenance is announced: the address would come back from them at once.
+    resource : ``"FloatIP"``
+        Which one.
     """
-    old = seen["active"][0] if seen["active"] else None
-    if address_rests(status):
+    nodes = seen["addresses"].get(resource)
+    old, what = nodes[0] if nodes else None, spoken(resource)
+    if address_rests(status, resource):
         why = "; ".join(switches(status)) or "haproxy_ha.status says more"
-        return Move(old, to, f"the floating IP stays on {old or 'no node'}: {why}")
+        return Move(old, to, f"{what} stays on {old or 'no node'}: {why}", resource)
     avoided = () if old in announced else announced
     if to in avoided:
-        return Move(old, to, f"maintenance of {to} is announced: the floating IP would come back from there at once")
+        return Move(old, to, f"maintenance of {to} is announced: {what} would come back from there at once", resource)
     candidates = [node for node in seen["haproxy"] if node not in (old, *seen["standby"], *avoided)]
     new = to or (candidates[0] if candidates else None)
     if new is None:
-        return Move(old, new, f"no other node runs HAProxy: the floating IP stays on {old}")
+        return Move(old, new, f"no other node runs HAProxy: {what} stays on {old}", resource)
     if new not in (old, *candidates):
-        return Move(old, new, f"to: found {new!r}, allowed: {', '.join(candidates)}")
-    return Move(old, new)
+        return Move(old, new, f"to: found {new!r}, allowed: {', '.join(candidates)}", resource)
+    return Move(old, new, "", resource)
+
+
+def plan_moves(
+    status: Tree, seen: Tree, to: str | None, name: str | None, announced: Collection[str] = ()
+) -> list[Move]:
+    """
+    Return the moves that somebody wants, one for each floating IP; where they cannot be, one with a refusal.
+
+    to
+        The node that shall have them; None: one that has not.
+    name
+        Which one, by its name in pillar; None: all.
+    announced
+        As for :func:`plan_move`.
+    """
+    known = list(seen["addresses"]) or [ADDRESS]
+    wanted = known if name is None else [resource for resource in known if named(resource) == name]
+    if not wanted:
+        return [Move(None, to, f"address: found {name!r}, allowed: {', '.join(map(named, known))}")]
+    if to is None and name is None and len(seen["active"]) > 1:
+        return [Move(None, to, f"to: missing, since the floating IPs are on {', '.join(seen['active'])}: say who shall "
+                               "have them all, or by address which one is to move")]  # fmt: skip
+    return [plan_move(status, seen, to, announced, resource) for resource in wanted]
+
+
+def named(resource: str) -> str:
+    """Return a floating IP's name in pillar, by its resource."""
+    return resource.removeprefix(f"{ADDRESS}-") if resource != ADDRESS else "floating_ip"
+
+
+def plan_spread(
+    status: Tree, seen: Tree, preferences: Mapping[str, str], announced: Collection[str] = ()
+) -> list[Move]:
+    """
+    Return the moves that bring floating IPs to where they prefer to be; where one cannot, its move has a refusal.
+
+    preferences
+        {resource: node}.
+    announced
+        As for :func:`plan_move`.
+    """
+    away = {name: node for name, node in preferences.items() if seen["addresses"].get(name) != [node]}
+    return [plan_move(status, seen, node, announced, name) for name, node in away.items()]
 
 
 # Whom to wait for

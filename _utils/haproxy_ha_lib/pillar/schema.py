@@ -37,7 +37,12 @@ OWN_ADDRESSES = {
 """Words that stand for an address of the machine itself, and the key that says which."""
 
 
-_BIND = re.compile(rf"({'|'.join(OWN_ADDRESSES)}|\*|[0-9.]+|\[[0-9A-Fa-f:.]+\]):([0-9]{{1,5}})(?: +(.*))?")
+FLOATING = "floating:"
+"""How a word for one of ``floating_ips`` begins."""
+
+_FLOATING_NAME = "[A-Za-z][A-Za-z0-9_-]{0,31}"
+_WORDS = f"{'|'.join(OWN_ADDRESSES)}|{FLOATING}{_FLOATING_NAME}"
+_BIND = re.compile(rf"({_WORDS}|\*|[0-9.]+|\[[0-9A-Fa-f:.]+\]):([0-9]{{1,5}})(?: +(.*))?")
 
 
 def bind(value: object) -> Tree:
@@ -45,11 +50,11 @@ def bind(value: object) -> Tree:
     match = _BIND.fullmatch(raw_words(value))
     try:
         address, port, options = match.groups() if match else ()
-        if address not in (*OWN_ADDRESSES, "*"):
+        if address not in (*OWN_ADDRESSES, "*") and not address.startswith(FLOATING):
             address = str(ipaddress.ip_address(address.strip("[]")))
         return {"address": address, "port": values.port(int(port)), "options": (options or "").strip()}
     except ValueError:
-        words = ", ".join(OWN_ADDRESSES)
+        words = ", ".join((*OWN_ADDRESSES, f"{FLOATING}NAME"))
         allowed = f"<address>:<port> with the address {words}, * or an IP address ([...] around IPv6)"
         raise values.Invalid(allowed) from None
 
@@ -186,6 +191,10 @@ _service_name = values.matching(
     r"(?!.*\.service$)[A-Za-z0-9][A-Za-z0-9:_.@-]*", "the name of a service, without .service at its end"
 )
 _word = values.matching(r"[A-Za-z0-9._/-]{1,64}", "a word of letters, digits and . _ / -")
+_floating_name = values.matching(
+    rf"(?!floating_ip\Z){_FLOATING_NAME}",
+    "a name of 1 to 32 letters, digits and _ -, a letter first, and not floating_ip",
+)
 _object_id = values.matching(r"[!-~]{1,255}", "an id without spaces")
 _disruption = values.choice(
     "any", "stop", "move", "migrate", "restart", "recover", "promote", "demote", "reload", "nothing"
@@ -231,14 +240,22 @@ _QUORUM_HELPER = Keys("The quorum helper.", {
     "managed": Value("false: it is there, but not ours to configure.", values.flag, default=True),
 })
 
-_FLOATING_IP = Keys("The address that moves.", {
+_MOVING: dict[str, Node] = {
     "address": Value("The floating IP (the API calls it reserved IP).", values.address),
+    "addresses": Items("Further addresses, which move along with it, on one interface of a LAN.",
+                       Value("An address.", values.address)),
     "replaces": Value("Another floating IP, which a load balancer gives up when `address` comes to it: a droplet can "
                       "hold one. For a change of the address; see docs/digitalocean.md.", values.address),
     "provider": Value(f"{provider.documentation()}.", values.choice(*provider.NAMED)),
     "agent": Value("Any other resource agent; then provider does not count.", values.agent),
     "params": Table("Further parameters of the agent.", "parameter", Value("Its value.", values.plain_data),
                     key=values.identifier),
+    "prefers": Value("The load balancer on which it starts if it can. Default: of several floating IPs each the next "
+                     "one, in the order of load_balancers; see cluster:spread.", values.name),
+}
+
+_FLOATING_IP = Keys("The address that moves, and how its API is asked.", {
+    **_MOVING,
     "api_token": Value("Token of DigitalOcean's API that may read and write reserved IPs. Only load balancers need it.",
                        values.api_token, secret=True),
     "api_url": Value("DigitalOcean's API.", values.https_url),
@@ -246,6 +263,12 @@ _FLOATING_IP = Keys("The address that moves.", {
     "ca_file": Value("Certificates that the API's is checked against.", values.path),
     "token_file": Value("Where the token is kept, readable by root alone. Named without api_token: something else "
                         "writes it, such as Vault Agent or cloud-init, and it is used as it is.", values.path),
+})
+
+_FURTHER_FLOATING_IP = Keys("One floating IP.", {
+    **_MOVING,
+    "stays_with": Value("Another one, by its name or floating_ip: this one is always on the same load balancer, such "
+                        "as the IPv6 address beside its IPv4 one.", values.name),
 })
 
 _NGINX_LINES = Value("One raw line.", raw_line_of_nginx)
@@ -464,6 +487,9 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
     "knet_pong_count": Value("Answers after which a link is up again.", values.whole_number(1, 100)),
     "second_link": Value("true: a second knet link over the public addresses, on the next port; a loss of the private "
                          "network then splits nothing.", values.flag),
+    "spread": Value("Of several floating IPs each prefers a load balancer: start, below stickiness, so that none moves "
+                    "back by itself (haproxy_ha.spread moves them); always: it moves back as soon as it can; never: "
+                    "they prefer none.", values.choice("start", "always", "never")),
     "wait_for_all": Value("true: after a cold start no node serves before it has seen all others. Left out: true for "
                           "two load balancers that fence each other and have no quorum helper, so that one that was "
                           "powered off does not come back alone and do so to the other; else false.", values.flag),
@@ -558,6 +584,10 @@ SCHEMA = Keys("The whole system.", {
         "one at most, and no load balancer. Who is left alone then serves only as long as it reaches the helper.",
         "minion id", _QUORUM_HELPER),
     "floating_ip": _FLOATING_IP,
+    "floating_ips": Table(
+        "Several floating IPs, by name, each a resource of its own (FloatIP-NAME); floating_ip:address, if there is "
+        "one, is another. The provider, and all that the API needs, is floating_ip's. `floating:NAME` in a bind is "
+        "where one of them arrives, `anchor` where all do.", "name", _FURTHER_FLOATING_IP, key=_floating_name),
     "private_network": Items("Where a private_ip may be that the metadata service or the mine tells. Default: the "
                              "networks that are private by RFC 1918, 6598 and 4193.",
                              Value("A network.", values.network)),

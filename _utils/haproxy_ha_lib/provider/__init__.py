@@ -7,12 +7,17 @@ beside these, and an entry in ``NAMED``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from haproxy_ha_lib.provider.custom import CUSTOM
 from haproxy_ha_lib.provider.digitalocean import DIGITALOCEAN
-from haproxy_ha_lib.provider.interface import API, RESOURCE, Fence, FloatingIP, Provider
+from haproxy_ha_lib.provider.interface import API, RESOURCE, Fence, FloatingIP, Provider, resource
 from haproxy_ha_lib.provider.ipaddr2 import IPADDR2
 
-__all__ = ["ALL", "API", "FENCES", "NAMED", "RESOURCE", "Fence", "FloatingIP", "Provider", "documentation", "of"]
+__all__ = [
+    "ALL", "API", "FENCES", "NAMED", "RESOURCE", "Fence", "FloatingIP", "Provider", "documentation", "fencing",
+    "moving", "of", "resource",
+]  # fmt: skip
 
 NAMED: dict[str, Provider] = {one.name: one for one in (DIGITALOCEAN, IPADDR2) if one.name}
 """Those that pillar names."""
@@ -24,6 +29,19 @@ FENCES: dict[str, Fence] = {one.fence.agent: one.fence for one in ALL if one.fen
 def of(floating_ip: FloatingIP) -> Provider:
     """Return who moves the address. An agent in pillar counts more than a name."""
     return NAMED[floating_ip.provider] if floating_ip.provider and not floating_ip.agent else CUSTOM
+
+
+def moving(short: FloatingIP, named: Mapping[str, FloatingIP]) -> tuple[FloatingIP, ...]:
+    """
+    Return all that move, one at least: ``floating_ip``, which beside named ones may only say how the API is asked, and
+    ``floating_ips``.
+    """
+    return (*((short,) if short.addresses or short.agent or not named else ()), *named.values())
+
+
+def fencing(those: Iterable[FloatingIP]) -> tuple[Fence, FloatingIP] | None:
+    """Return the fence agent of whoever moves them, and the first that it moves; None: nobody fences."""
+    return next(((fence, one) for one in those if (fence := of(one).fence)), None)
 
 
 def documentation() -> str:

@@ -11,7 +11,7 @@ class Custom(Provider):
     def agent(self, floating_ip: FloatingIP) -> tuple[str, Params]:
         return floating_ip.agent or "", {}
 
-    def binds_address(self, anchor_ip: str | None) -> bool:
+    def binds_address(self, anchor_ip: str | None, address: str) -> bool:
         return not anchor_ip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from haproxy_ha_lib.provider.interface import API, RESOURCE, Fence, FloatingIP, Params, Provider
+from haproxy_ha_lib.provider.interface import API, Fence, FloatingIP, Params, Provider
 
 DEFAULTS = {
     "api_url": "https://api.digitalocean.com",
@@ -18,8 +18,8 @@ DEFAULTS = {
 }
 """What the agents take where they are told nothing; only what differs goes into the CIB."""
 
-CLAIM = f"/run/resource-agents/haproxy_ha-floatip-{RESOURCE}"
-"""Where floatip keeps its claim on the address."""
+CLAIM = "/run/resource-agents/haproxy_ha-floatip-"
+"""Where floatip keeps its claim on the address, before the resource's name."""
 HELD = "checked "
 """How a line of it begins unless the resource only stands by."""
 
@@ -55,20 +55,20 @@ class ReservedIPs(API):
         return self._metadata().get("hostname")
 
     def _metadata(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._ask("metadata", self._floating_ip.metadata_url)
+        found: dict[str, Any] = self._ask("metadata", self.floating_ip.metadata_url)
         return found
 
     def obstacles(self, timeout: float) -> list[str]:
-        wanted = (self._floating_ip.address, self._floating_ip.replaces)
+        wanted = (self.floating_ip.address, self.floating_ip.replaces)
         return list(self._ask("obstacles", *wanted, timeout=timeout))
 
     def owner(self) -> tuple[bool, str]:
-        owner = self._ask("reserved_ip", self._floating_ip.address)["droplet_id"]
+        owner = self._ask("reserved_ip", self.floating_ip.address)["droplet_id"]
         is_here = owner == self.machine()
         return is_here, f"droplet {owner}, {'this' if is_here else 'another'} machine"
 
     def notes(self, balancers: Mapping[str, str | None], machine: int | None) -> list[str]:
-        address = self._ask("reserved_ip", self._floating_ip.address, timeout=10)
+        address = self._ask("reserved_ip", self.floating_ip.address, timeout=10)
         notes = [f"{address['address']} has a pending action"] if address["locked"] else []
         if address["droplet_id"] not in (None, machine):
             holder = self._ask("droplet", address["droplet_id"], timeout=10)
@@ -94,7 +94,7 @@ class DigitalOcean(Provider):
             "address": floating_ip.address, **_differing(floating_ip, *DEFAULTS), **replaces,
         }  # fmt: skip
 
-    def binds_address(self, anchor_ip: str | None) -> bool:
+    def binds_address(self, anchor_ip: str | None, address: str) -> bool:
         return False
 
     def allowed(self, address: str) -> str:
@@ -104,7 +104,7 @@ class DigitalOcean(Provider):
         return f"{floating_ip.metadata_url.rstrip('/')}/v1/maintenance_event"
 
     def holds_address(self, floating_ip: FloatingIP) -> str | None:
-        return f'/bin/grep -qs "^{HELD}" {CLAIM}'
+        return f'/bin/grep -qs "^{HELD}" {CLAIM}{floating_ip.resource}'
 
 
 def _differing(floating_ip: FloatingIP, *keys: str) -> Params:
@@ -123,7 +123,9 @@ def _pairs(text: object) -> dict[str, str]:
 
 DIGITALOCEAN = DigitalOcean(
     name="digitalocean",
+    one_of_a_family=True,
     needs_anchor=True,
+    marks=True,
     token="a token of DigitalOcean's API that may read and write reserved IPs",
     api=ReservedIPs,
     fence=Droplets(),

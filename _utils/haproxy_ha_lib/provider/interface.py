@@ -18,14 +18,16 @@ Ask = Callable[..., Any]
 """Calls a function of an execution module: its name without the module's, then its arguments."""
 
 RESOURCE = "FloatIP"
-"""The resource that is the address."""
+"""The resource that is the address; of several, how their names begin."""
 
 
 @dataclass(frozen=True)
 class FloatingIP:
     """
-    Pillar's ``floating_ip`` over the defaults. addresses: those that move; one, or none where pillar has none.
-    foreign_token: whether something else than this formula writes the token's file.
+    Pillar's ``floating_ip`` over the defaults, or one of its ``floating_ips``, with the API's settings of the former.
+    addresses: those that move together; none where pillar has none. name: None for ``floating_ip``. stays_with: the
+    name of the one that it is to be with. prefers: the load balancer on which it starts if it can. foreign_token:
+    whether something else than this formula writes the token's file.
     """
 
     addresses: tuple[str, ...]
@@ -38,22 +40,36 @@ class FloatingIP:
     ca_file: str
     token_file: str
     foreign_token: bool = False
+    name: str | None = None
+    stays_with: str | None = None
+    prefers: str | None = None
 
     @property
     def address(self) -> str | None:
-        """The address, while there is but one."""
+        """The first of its addresses."""
         return next(iter(self.addresses), None)
+
+    @property
+    def resource(self) -> str:
+        """Pacemaker's name for it."""
+        return resource(self.name)
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> FloatingIP:
         """Return the record of what pillar has, or :meth:`as_dict` returned; the token is no part of it."""
         rest = {one.name: plain[one.name] for one in fields(cls) if one.name in plain}
-        return cls(addresses=(plain["address"],) if plain["address"] else (), **rest)
+        first = (plain["address"],) if plain["address"] else ()
+        return cls(**{**rest, "addresses": (*first, *(one for one in plain["addresses"] if one not in first))})
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in pillar's form."""
-        rest = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "addresses"}
-        return {"address": self.address, **rest}
+        rest = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**rest, "address": self.address, "addresses": list(self.addresses[1:])}
+
+
+def resource(name: str | None) -> str:
+    """Return the resource of a floating IP, by its name in pillar; None for ``floating_ip``."""
+    return RESOURCE if name is None else f"{RESOURCE}-{name}"
 
 
 class Fence(ABC):
@@ -84,10 +100,10 @@ class API(ABC):
     module: str
     """The execution module."""
     settings: tuple[str, ...]
-    """What of pillar's ``floating_ip`` its answers depend on, beside the token."""
+    """What of a floating IP in pillar its answers depend on, beside the token."""
 
     def __init__(self, ask: Ask, floating_ip: FloatingIP) -> None:
-        self._ask, self._floating_ip = ask, floating_ip
+        self._ask, self.floating_ip = ask, floating_ip
 
     @abstractmethod
     def machine(self) -> int:
@@ -130,8 +146,14 @@ class Provider(ABC):
     """What people are told of it."""
     needs_address: bool = True
     """Whether nothing moves without an address in pillar."""
+    several: bool = False
+    """Whether its agent moves several addresses together."""
+    one_of_a_family: bool = False
+    """Whether a machine holds one address of each family at most."""
     needs_anchor: bool = False
     """Whether a load balancer has an anchor IP of it, which HAProxy binds in place of the address."""
+    marks: bool = False
+    """Whether its agent tells the cluster by node attributes where an address is to be, and is told their names."""
     token: str = ""
     """What the token in pillar must be, which each load balancer then has in a file; empty: it needs none."""
     api: type[API] | None = None
@@ -144,8 +166,8 @@ class Provider(ABC):
         """The agent that moves the address, and its parameters without those of pillar."""
 
     @abstractmethod
-    def binds_address(self, anchor_ip: str | None) -> bool:
-        """Whether HAProxy binds the address itself, on a load balancer with this anchor IP, or without one."""
+    def binds_address(self, anchor_ip: str | None, address: str) -> bool:
+        """Whether HAProxy binds an address itself, on a load balancer with this anchor IP, or without one."""
 
     def allowed(self, address: str) -> str:
         """Which address would do instead of this one; empty for one that does."""

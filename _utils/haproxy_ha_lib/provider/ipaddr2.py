@@ -1,4 +1,7 @@
-"""IPaddr2, the agent of the resource-agents for an address on an interface."""
+"""
+A LAN: IPaddr2, the agent of the resource-agents for an address on an interface; an agent of ours for several, which
+costs what one does.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ class IPaddr2(Provider):
     """A virtual IP on a LAN. A standby lacks it."""
 
     def agent(self, floating_ip: FloatingIP) -> tuple[str, Params]:
+        if len(floating_ip.addresses) > 1:
+            return "ocf:haproxy_ha:addresses", {"addresses": " ".join(floating_ip.addresses)}
         return "ocf:heartbeat:IPaddr2", {"ip": floating_ip.address}
 
-    def binds_address(self, anchor_ip: str | None) -> bool:
+    def binds_address(self, anchor_ip: str | None, address: str) -> bool:
         return True
 
     def holds_address(self, floating_ip: FloatingIP) -> str | None:
@@ -24,4 +29,4 @@ class IPaddr2(Provider):
         return f"/bin/grep -qsFw {address} /proc/net/fib_trie"
 
 
-IPADDR2 = IPaddr2(name="ipaddr2", doc="a virtual IP on a LAN")
+IPADDR2 = IPaddr2(name="ipaddr2", doc="a virtual IP on a LAN", several=True)

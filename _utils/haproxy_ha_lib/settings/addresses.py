@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 from haproxy_ha_lib import provider, values
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
-from haproxy_ha_lib.provider import FloatingIP
+from haproxy_ha_lib.settings import floating
 from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker import words
 from saltext.pacemaker.errors import Problem
@@ -121,7 +121,7 @@ def _needed(read: Tree, table: str, is_own: bool, roles: Roles) -> list[str]:
         return ["private_ip", *linked] if table == "load_balancers" or "load_balancer" in roles else []
     if table == "quorum_helper":
         return ["private_ip"]
-    anchor = table == "load_balancers" and provider.of(FloatingIP.of(read["floating_ip"])).needs_anchor
+    anchor = table == "load_balancers" and any(provider.of(one).needs_anchor for one in floating.moving(read))
     return ["private_ip", "anchor_ip", "public_ip"] if anchor else ["private_ip", "public_ip"]
 
 

@@ -8,11 +8,11 @@ is part of the result.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from haproxy_ha_lib import corosync, provider
+from haproxy_ha_lib import corosync
 from haproxy_ha_lib.cluster import objects as cluster
 from haproxy_ha_lib.firewall import rules
 from haproxy_ha_lib.haproxy import cfg, edge, queue
@@ -22,7 +22,7 @@ from haproxy_ha_lib.pillar import pasted, schema
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
 from haproxy_ha_lib.provider import FloatingIP
-from haproxy_ha_lib.settings import addresses, checks, neighbours, platform
+from haproxy_ha_lib.settings import addresses, binds, checks, floating, neighbours, platform
 from haproxy_ha_lib.settings.types import Firewall, Settings
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.errors import Problem
@@ -73,9 +73,7 @@ def settings(
     before = installed(lookup["paths"]["haproxy_cfg"]) if installed else ""
     later = edge.settle(read["haproxy"], memory, before)
     read["floating_ip"]["foreign_token"] = not read["floating_ip"]["api_token"] and _names_token_file(pillar)
-    if read["floating_ip"]["agent"]:
-        read["floating_ip"]["provider"] = None
-    floating_ip = FloatingIP.of(read["floating_ip"])
+    floating.settle(read)
     corosync.fill_in(read["cluster"], len(read["load_balancers"]))
     problems += addresses.share(read)
     missing, warnings = addresses.fill_in(read, minion_id, roles, metadata, mine)
@@ -88,14 +86,15 @@ def settings(
 
     read, secret = schema.split(read)
     me = addresses.own(read, minion_id)
-    haproxy, unknown = _haproxy(read, secret, floating_ip, me)
+    moving = floating.moving(read)
+    haproxy, unknown = _haproxy(read, secret, moving, me)
     problems += unknown if "load_balancer" in roles else []
     problems += _unknown_in_nginx(read["nginx"]["files"], me) if "app_server" in roles else []
     objects = {section: read["cluster"].pop(section) for section in schema.CONFIGURATION_SECTIONS}
     configuration, found, doubts = cluster.configuration(
-        floating_ip, objects, read["cluster"]["fencing"], read["cluster"]["replaces"],
+        moving, objects, read["cluster"]["fencing"], read["cluster"]["replaces"],
         {"unit": f"{lookup['services']['haproxy']}.service", "config": lookup["paths"]["haproxy_cfg"]},
-        read["cluster"]["events"], len(read["load_balancers"]),
+        read["cluster"]["events"], len(read["load_balancers"]), read["cluster"]["spread"],
     )
     read["cluster"]["wait_for_all"] = corosync.waits(read, cluster.is_fenced(configuration))
     problems += found
@@ -112,6 +111,7 @@ def settings(
         "app_servers": read["app_servers"],
         "quorum_helper": read["quorum_helper"],
         "floating_ip": read["floating_ip"],
+        "floating_ips": read["floating_ips"],
         "mine": read["mine"],
         "verify": read["verify"],
         "untested_platform": read["untested_platform"],
@@ -205,18 +205,18 @@ def _left_out(read: Tree) -> Iterator[str]:
             yield f"{ROOT}:haproxy:{PROXIES[kind]}:{title}:servers: {text}"
 
 
-def _haproxy(read: Tree, secret: Tree, floating_ip: FloatingIP, me: Tree) -> tuple[Tree, list[Problem]]:
+def _haproxy(read: Tree, secret: Tree, moving: Sequence[FloatingIP], me: Tree) -> tuple[Tree, list[Problem]]:
     """HAProxy's part with every name replaced by what it stands for; returns (haproxy, problems)."""
     haproxy, problems = read["haproxy"], []
     for path, _, proxy in cfg.listening(haproxy):
         for number, bind in enumerate(proxy["bind"]):
-            if not _resolved(bind, me, floating_ip)["address"] and not _told(bind, floating_ip):
-                problems.append(Problem((ROOT, "haproxy", *path, "bind", number), _unknown(bind["address"])))
+            for problem in binds.problems(bind, me, moving):
+                problems.append(Problem((ROOT, "haproxy", *path, "bind", number), problem))
 
     def resolved(proxy: Tree) -> Tree:
         parts = dict(proxy)
         if "bind" in proxy:
-            parts["bind"] = [_resolved(bind, me, floating_ip) for bind in proxy["bind"]]
+            parts["bind"] = [one for bind in proxy["bind"] for one in binds.resolved(bind, me, moving)]
         if "servers" in proxy:
             parts["servers"] = cfg.servers_of(proxy, haproxy, read["app_servers"])
         return parts
@@ -233,33 +233,7 @@ def _haproxy(read: Tree, secret: Tree, floating_ip: FloatingIP, me: Tree) -> tup
 def _unknown_in_nginx(files: Tree, me: Tree) -> list[Problem]:
     """The words for addresses that this machine lacks; the private one is told by addresses.fill_in already."""
     return [
-        Problem((ROOT, "nginx", "files", path, number), _unknown(word))
+        Problem((ROOT, "nginx", "files", path, number), binds.unknown(word))
         for path, lines in files.items() for number, line in enumerate(lines) for word in nginx.own_words(line)
         if word != "private" and not me[schema.OWN_ADDRESSES[word]]
     ]  # fmt: skip
-
-
-def _unknown(word: str) -> str:
-    if word == "anchor":
-        return f"neither an anchor IP nor {ROOT}:floating_ip:address is there to bind"
-    return f"the {schema.OWN_ADDRESSES[word]} of this machine is unknown"
-
-
-def _told(bind: Tree, floating_ip: FloatingIP) -> bool:
-    """Whether an address that is unknown is told by addresses.fill_in already."""
-    return bind["address"] == "private" or (bind["address"] == "anchor" and provider.of(floating_ip).needs_anchor)
-
-
-def _resolved(bind: Tree, me: Tree, floating_ip: FloatingIP) -> Tree:
-    """
-    Replace a word that stands for an address of this machine by it.
-
-    A virtual IP of a LAN is bound itself, and `transparent`, because a standby lacks it; likewise where another agent
-    moves the address and no anchor IP is given.
-    """
-    word, options = bind["address"], bind["options"]
-    address = me[schema.OWN_ADDRESSES[word]] if word in schema.OWN_ADDRESSES else word
-    if word == "anchor" and floating_ip.address and provider.of(floating_ip).binds_address(address):
-        address = floating_ip.address
-        options = " ".join(dict.fromkeys(["transparent", *options.split()]))
-    return {"address": address, "port": bind["port"], "options": options}

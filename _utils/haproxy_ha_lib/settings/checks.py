@@ -16,7 +16,8 @@ from haproxy_ha_lib.haproxy.sections import LINES, PROXIES
 from haproxy_ha_lib.nginx import conf as nginx_conf
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing
-from haproxy_ha_lib.settings import addresses, examples, platform
+from haproxy_ha_lib.settings import addresses, examples, floating, platform
+from haproxy_ha_lib.settings import binds as places
 from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker import words
 from saltext.pacemaker.cib import hidden
@@ -32,17 +33,13 @@ def all_of(read: Tree, roles: Roles) -> list[Problem]:
     return [problem for check in CHECKS for problem in check(read, roles)]
 
 
-def _mover(read: Tree) -> provider.Provider:
-    return provider.of(provider.FloatingIP.of(read["floating_ip"]))
-
-
 def secrets(read: Tree, roles: Roles) -> Iterator[Problem]:
     """The secrets are for load balancers: other minions' pillar need not have them."""
     if "load_balancer" not in roles:
         return
-    token = _mover(read).token
-    floating = read["floating_ip"]
-    if token and not floating["api_token"] and not floating["foreign_token"]:
+    token = next(filter(None, (provider.of(one).token for one in floating.moving(read))), "")
+    given = read["floating_ip"]
+    if token and not given["api_token"] and not given["foreign_token"]:
         yield Missing((ROOT, "floating_ip", "api_token"), f"missing: {token}")
     if not read["cluster"]["authkey"]:
         text = "missing: run `salt-call --local haproxy_ha.generate_authkey` and put what it prints here"
@@ -55,23 +52,9 @@ def known_secrets(read: Tree, roles: Roles) -> Iterator[Problem]:
         yield from examples.of(read)
 
 
-def floating_ip(read: Tree, roles: Roles) -> Iterator[Problem]:
-    """There is an address to move, of a kind that the provider can move."""
-    floating, path = read["floating_ip"], (ROOT, "floating_ip", "address")
-    mover = _mover(read)
-    if not floating["address"]:
-        if mover.needs_address:
-            yield Missing(path, "missing: the address that moves")
-    elif allowed := mover.allowed(floating["address"]):
-        yield Problem(path, f"found {floating['address']}, allowed: {allowed}")
-    if floating["replaces"] and (floating["replaces"] == floating["address"] or ":" in floating["replaces"]):
-        text = f"found {floating['replaces']}, allowed: the IPv4 address that {floating['address']} comes in place of"
-        yield Problem((ROOT, "floating_ip", "replaces"), text)
-
-
 def fencing(read: Tree, roles: Roles) -> Iterator[Problem]:
     """Not everyone who moves the address powers load balancers off as well."""
-    if read["cluster"]["fencing"]["enabled"] and not _mover(read).fence:
+    if read["cluster"]["fencing"]["enabled"] and not provider.fencing(floating.moving(read)):
         able = " or ".join(name for name, one in provider.NAMED.items() if one.fence)
         text = f"found true, allowed with provider {able}; else bring a fence device in cluster:primitives"
         yield Problem((ROOT, "cluster", "fencing", "enabled"), text)
@@ -163,8 +146,8 @@ def one_family(read: Tree, roles: Roles) -> Iterator[Problem]:
 
 
 def distinct_addresses(read: Tree, roles: Roles) -> Iterator[Problem]:
-    """No address is two machines', and the floating IP is none's."""
-    owners: dict[str | None, Path] = {read["floating_ip"]["address"]: (ROOT, "floating_ip", "address")}
+    """No address is two machines', and a floating IP is none's."""
+    owners: dict[str | None, Path] = dict(floating.places(read))
     for table in addresses.TABLES:
         for machine, entry in read[table].items():
             for key in addresses.NAMES:
@@ -334,9 +317,17 @@ def binds(read: Tree, roles: Roles) -> Iterator[Problem]:
             yield Missing(path, "missing or empty, required: at least one <address>:<port>")
         for number, bind in enumerate(proxy["bind"]):
             where = f"{values.bracketed(bind['address'])}:{bind['port']}"
-            first = owners.setdefault(where, (name, number))
-            if first != (name, number) and not proxy["as_is"]:
+            taken = [owners.setdefault(f"{one}:{bind['port']}", (name, number)) for one in _meant(bind, read)]
+            first = next((owner for owner in taken if owner != (name, number)), None)
+            if first and not proxy["as_is"]:
                 yield Problem((*path, number), f"{where} is bound by {first[0]} already")
+
+
+def _meant(bind: Tree, read: Tree) -> list[str]:
+    """What a bind's address stands for: floating IPs, or itself."""
+    word = bind["address"]
+    those = places.meant(word, floating.moving(read)) or ()
+    return [str(address) for one in those for address in one.addresses] or [word]
 
 
 def monitoring(read: Tree, roles: Roles) -> Iterator[Problem]:
@@ -461,7 +452,7 @@ def nginx_files(read: Tree, roles: Roles) -> Iterator[Problem]:
 CHECKS = (
     secrets,
     known_secrets,
-    floating_ip,
+    *floating.CHECKS,
     fencing,
     quorum_helper,
     repository,

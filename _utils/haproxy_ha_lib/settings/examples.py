@@ -12,6 +12,7 @@ from typing import Any
 
 from haproxy_ha_lib import values
 from haproxy_ha_lib.pillar.schema import ROOT
+from haproxy_ha_lib.settings import floating
 from haproxy_ha_lib.types import Tree
 from saltext.pacemaker.errors import Problem
 from saltext.pacemaker.types import Path
@@ -40,7 +41,7 @@ _PASSWORD = re.compile(
 def of(read: Tree) -> Iterator[Problem]:
     """Yield a problem for each secret of a load balancer that everybody knows; ``read``: pillar over the defaults."""
     machines = [(machine["private_ip"], machine["public_ip"]) for machine in read["load_balancers"].values()]
-    if are_in_a_lab(read["floating_ip"]["address"], machines):
+    if are_in_a_lab(next((address for address, _ in floating.places(read)), None), machines):
         return
     for path in _KNOWN:
         secret: Any = functools.reduce(lambda branch, step: branch[step], path, read)
@@ -54,18 +55,18 @@ def instead_of(path: Path, secret: str) -> str:
     return allowed if is_known and is_known(secret) else ""
 
 
-def are_in_a_lab(floating: str | None, machines: Sequence[tuple[str | None, str | None]]) -> bool:
+def are_in_a_lab(address: str | None, machines: Sequence[tuple[str | None, str | None]]) -> bool:
     """
     Return whether nobody else has the addresses (bool): the floating IP's is one for documents; or it is private, and
     the load balancers have those of the example. Public ones alone tell nothing: on a LAN nobody needs them.
 
-    floating
+    address
         The floating IP; None: unknown.
     machines
         (private, public) address of each load balancer; None: unknown.
     """
-    if floating and (values.is_in(floating, NOBODYS) or ipaddress.ip_address(floating).is_global):
-        return values.is_in(floating, NOBODYS)
+    if address and (values.is_in(address, NOBODYS) or ipaddress.ip_address(address).is_global):
+        return values.is_in(address, NOBODYS)
     return all(
         private in _BALANCERS and public is not None and values.is_in(public, NOBODYS) for private, public in machines
     )

@@ -27,7 +27,7 @@ PARTS = {
 """The parts of the formula that a machine can have, and the table of pillar that gives each."""
 
 # Names that hardly anybody else's tree has at the top of pillar.
-_OURS_ALONE = ("load_balancers", "app_servers", "floating_ip")
+_OURS_ALONE = ("load_balancers", "app_servers", "floating_ip", "floating_ips")
 
 
 def on_system(settings: Settings, os_family: str | None, osfinger: str | None, families: Tree) -> Settings:

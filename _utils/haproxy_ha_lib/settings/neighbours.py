@@ -15,7 +15,7 @@ from haproxy_ha_lib import values
 from haproxy_ha_lib.haproxy import cfg
 from haproxy_ha_lib.pillar.schema import ROOT
 from haproxy_ha_lib.pillar.shape import Missing, shown
-from haproxy_ha_lib.settings import addresses, checks
+from haproxy_ha_lib.settings import addresses, checks, floating
 from haproxy_ha_lib.settings.addresses import Answer
 from haproxy_ha_lib.types import Roles, Tree
 from saltext.pacemaker.errors import Problem
@@ -81,8 +81,9 @@ def _objection(read: Tree, roles: Roles, name: str, address: str) -> str | None:
 
 def _owners(read: Tree, name: str, entry: Tree) -> Iterator[str]:
     """Who else has the address of an entry. Servers that are not ours may be several on one host, by their ports."""
-    if read["floating_ip"]["address"] == entry["private_ip"]:
-        yield f"{ROOT}:floating_ip:address"
+    for address, path in floating.places(read):
+        if address == entry["private_ip"]:
+            yield ":".join(map(str, path))
     for table in addresses.TABLES:
         for machine, other in read[table].items():
             share = not (other.get("managed", True) or entry["managed"] or other["port"] == entry["port"])

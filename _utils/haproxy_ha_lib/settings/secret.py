@@ -32,7 +32,7 @@ def stored(pillar: Any, settings: Settings) -> Iterator[Stored]:
 def _own(path: Path, check: Check, settings: Settings) -> Check:
     """A check of a secret that refuses what everybody knows, but in a lab."""
     machines = [(machine.private_ip, machine.public_ip) for machine in settings.load_balancers.values()]
-    if examples.are_in_a_lab(settings.floating_ip.address, machines):
+    if examples.are_in_a_lab(settings.moving[0].address, machines):
         return check
 
     def checked(found: Any) -> Any:
@@ -50,7 +50,7 @@ def _is_needed(settings: Settings, key: str) -> bool:
     if key == "helper_pem":
         return tls and "quorum_helper" in settings.roles
     unused = {
-        "api_token": not provider.of(settings.floating_ip).token,
+        "api_token": not any(provider.of(one).token for one in settings.moving),
         "password": not cfg.stats_on(settings.haproxy["stats"]),
         "balancer_pem": not tls,
     }

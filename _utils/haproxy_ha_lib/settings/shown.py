@@ -16,6 +16,6 @@ def without_secrets(settings: Tree) -> Tree:
         As ``Minion.shown_settings`` returns them (dict).
     """
     shown: Tree = fileset.masked_data(settings)
-    for key in ("floating_ip", "cluster"):
+    for key in ("floating_ip", "floating_ips", "cluster"):
         hide(shown.get(key), fileset.HIDDEN)
     return shown

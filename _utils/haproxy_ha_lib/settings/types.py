@@ -99,6 +99,7 @@ class Cluster:
     knet_ping_timeout: int
     knet_pong_count: int
     second_link: bool
+    spread: str
     wait_for_all: bool
     system: Mapping[str, Any]
     max_disruption: str | Mapping[str, str]
@@ -182,6 +183,7 @@ class Settings:
     app_servers: Mapping[str, AppServer]
     quorum_helper: Mapping[str, QuorumHelper]
     floating_ip: FloatingIP
+    floating_ips: Mapping[str, FloatingIP]
     mine: bool
     verify: bool
     untested_platform: bool
@@ -209,6 +211,7 @@ class Settings:
             "app_servers": {name: AppServer(**one) for name, one in plain["app_servers"].items()},
             "quorum_helper": {name: QuorumHelper(**one) for name, one in plain["quorum_helper"].items()},
             "floating_ip": FloatingIP.of(plain["floating_ip"]),
+            "floating_ips": {name: FloatingIP.of(one) for name, one in plain["floating_ips"].items()},
             "cluster": Cluster.of(plain["cluster"]),
             "firewall": Firewall(**plain["firewall"]),
             "monitoring": Monitoring(**plain["monitoring"]),
@@ -216,10 +219,24 @@ class Settings:
         return cls(**{**plain, **records})
 
     def as_dict(self) -> Tree:
-        """Return them as plain data, with what SLS files have to know of whoever moves the floating IP."""
-        mover = provider.of(self.floating_ip)
-        of_mover = {"needs_token": bool(mover.token), "announces": mover.announces(self.floating_ip)}
-        return {**_plain(self), "floating_ip": {**self.floating_ip.as_dict(), **of_mover}}
+        """Return them as plain data, with what SLS files have to know of whoever moves the floating IPs."""
+        by_token = [one for one in self.moving if provider.of(one).token]
+        of_movers = {
+            "needs_token": bool(by_token),
+            # Who takes such an address has to know whether it still answers at the other one.
+            "pinged": [address for one in by_token for address in one.addresses if ":" not in address],
+            "announces": next(filter(None, (provider.of(one).announces(one) for one in self.moving)), None),
+        }
+        return {
+            **_plain(self),
+            "floating_ip": {**self.floating_ip.as_dict(), **of_movers},
+            "floating_ips": {name: one.as_dict() for name, one in self.floating_ips.items()},
+        }
+
+    @property
+    def moving(self) -> tuple[FloatingIP, ...]:
+        """The floating IPs, in pillar's order: one at least."""
+        return provider.moving(self.floating_ip, self.floating_ips)
 
 
 def _plain(value: Any) -> Any:

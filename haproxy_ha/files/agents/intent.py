@@ -61,12 +61,18 @@ def is_left_behind(env, me, status):
         if resource.get("role") == "Started":
             places[resource.get("id")] |= {node.get("name") for node in resource.findall("node")}
     others = {name for name, left in leaving.items() if not left and name != me}
-    address, candidates = env["serve_until_moved"], others & places.get(primitive(env), set())
-    wanted = address in places and not any(
-        resource.get("target_role") == "Stopped" or resource.get("managed") == "false"
-        for resource in status.iter("resource") if resource.get("id") == address
-    )  # fmt: skip
-    return bool(leaving.get(me) and wanted and candidates and not places[address] - {me})
+    stays = {
+        resource.get("id") for resource in status.iter("resource")
+        if resource.get("target_role") == "Stopped" or resource.get("managed") == "false"
+    }  # fmt: skip
+    candidates = others & places.get(primitive(env), set())
+    waited_for = [name for name in places if is_address(env, name) and name not in stays and not places[name] - {me}]
+    return bool(leaving.get(me) and candidates and waited_for)
+
+
+def is_address(env, name):
+    """Whether a resource is an address that leaves a node before HAProxy is stopped there."""
+    return name == env["serve_until_moved"] or name.startswith(f"{env['serve_until_moved']}-")
 
 
 def is_expected_to_run(env, me, status):

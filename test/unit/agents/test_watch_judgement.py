@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from haproxy_ha_lib.cluster import objects
+from haproxy_ha_lib.cluster import addresses, objects
 from support.agent_modules import imported
 
 STEP = 0.2
@@ -92,7 +92,7 @@ def test_what_flaps_has_to_stay_longer_each_time(way):
 
 
 def test_what_is_told_is_what_the_cluster_is_configured_for(agents):
-    assert agents("watch").ATTRIBUTE == objects.CUT_OFF_ATTRIBUTE
+    assert agents("watch").ATTRIBUTE == addresses.CUT_OFF_ATTRIBUTE
     assert agents("announced").ATTRIBUTE == objects.MAINTENANCE_ATTRIBUTE
 
 

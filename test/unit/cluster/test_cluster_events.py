@@ -31,8 +31,9 @@ def test_what_the_alert_agent_cannot_have_written_is_nothing(line):
 
 
 def test_spoilt_memory_is_none():
-    memory = Memory(["b"], {"haproxy": "failed"}, 7)
+    memory = Memory(["b"], {"haproxy": "failed"}, {"FloatIP": 7})
     assert Memory.of(vars(memory)) == memory
+    assert Memory.of({**vars(memory), "left": 7}) == memory  # as it was for one floating IP
     spoilt = (None, [], "x", {"lost": 1}, {"lost": [], "ill": [], "left": 0})
     assert [Memory.of(one) for one in spoilt] == [Memory()] * len(spoilt)
 
@@ -81,21 +82,22 @@ def test_of_those_that_are_left_the_first_tells():
 @pytest.mark.parametrize(
     ("left", "used", "expected"),
     [
-        (0, {"b": 90}, [("failover", {"time": 100, "from": "b", "to": "a"})]),
-        (50, {"b": 90, "c": 60}, [("failover", {"time": 100, "from": "b", "to": "a"})]),
+        (0, {"b": 90}, [("failover", {"time": 100, "from": "b", "to": "a", "resource": "FloatIP-x"})]),
+        (50, {"b": 90, "c": 60}, [("failover", {"time": 100, "from": "b", "to": "a", "resource": "FloatIP-x"})]),
         (95, {"b": 90}, []),  # it was here meanwhile
         (0, {}, []),  # the first start of all
     ],
 )
 def test_a_start_where_the_address_was_not_is_a_failover(left, used, expected):
-    known = Known("a", ["a", "b"], used=used)
-    assert told(Memory(left=left), known, of("start", resource="FloatIP")) == expected
+    known = Known("a", ["a", "b"], used={"FloatIP-x": used, "FloatIP": {"b": 10}})
+    assert told(Memory(left={"FloatIP-x": left, "FloatIP": 20}), known, of("start", resource="FloatIP-x")) == expected
+    assert told(Memory(left={"FloatIP": 20}), known, of("start", resource="FloatIP")) == []
 
 
 def test_a_stop_of_the_address_is_remembered():
     memory = Memory()
     assert told(memory, Known("a", ["a"]), of("stop", resource="FloatIP"), of("stop", time=200)) == []
-    assert memory.left == 100
+    assert memory.left == {"FloatIP": 100}
 
 
 def test_illness_is_told_with_its_reason_and_its_end():

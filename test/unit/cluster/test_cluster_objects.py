@@ -216,7 +216,7 @@ OTHERS = [
 
 @pytest.mark.parametrize(("others", "said"), OTHERS, ids=[said for _, said in OTHERS])
 def test_a_second_one_of_what_there_is_once_is_told_with_the_way_out(others, said):
-    [text] = objects.twins(configuration(), others, "203.0.113.10")
+    [text] = objects.twins(configuration(), others, valid().moving)
     assert said in text
     assert "haproxy_ha:cluster:replaces: [lb] in pillar takes it away" in text
 
@@ -227,14 +227,14 @@ def test_a_second_one_of_what_there_is_once_is_told_with_the_way_out(others, sai
     {"clones": {"c": {"resource": "web"}}, "groups": {"g": {"members": ["web"]}}},
 ])
 def test_what_others_have_besides_is_theirs(others):
-    assert list(objects.twins(configuration(), others, "203.0.113.10")) == []
+    assert list(objects.twins(configuration(), others, valid().moving)) == []
 
 
 def test_who_has_no_haproxy_in_the_cluster_may_have_one_of_his_own():
     without = configuration({"cluster:primitives": {"haproxy": None}, "cluster:clones": {"haproxy-clone": None},
                              "cluster:colocations": {"FloatIP-haproxy": None},
                              "cluster:orders": {"haproxy-before-FloatIP": None}})  # fmt: skip
-    assert list(objects.twins(without, {"primitives": {"lb": {"agent": "systemd:haproxy"}}}, None)) == []
+    assert list(objects.twins(without, {"primitives": {"lb": {"agent": "systemd:haproxy"}}}, ())) == []
 
 
 def test_what_is_replaced_must_not_be_there_whatever_it_is():

@@ -34,10 +34,22 @@ def but(**paths):
     return status
 
 
+def several(**paths):
+    """The same with two floating IPs of pillar's ``floating_ips``, one on each node."""
+    status = but()
+    del status["resources"]["FloatIP"]
+    for name, node in (("web", "primary"), ("mail", "secondary")):
+        status["resources"][f"FloatIP-{name}"] = {**RESOURCE, "nodes": [node], "in": []}
+    for path, value in paths.items():
+        _, name, key = path.split("__")
+        status["resources"][name][key] = value
+    return status
+
+
 def test_a_cluster_that_is_well_has_nothing_to_say():
     assert standing.overview(WELL, "primary", True) == {
-        "active": ["primary"], "haproxy": ["primary", "secondary"], "offline": [], "standby": [], "maintenance": [],
-        "failures": [], "notes": [],
+        "active": ["primary"], "addresses": {"FloatIP": ["primary"]}, "haproxy": ["primary", "secondary"],
+        "offline": [], "standby": [], "maintenance": [], "failures": [], "notes": [],
     }  # fmt: skip
     assert standing.off(WELL, "primary") == standing.unattended(WELL, "primary") == []
 
@@ -80,9 +92,11 @@ def test_haproxy_is_off_by_will_only_where_it_is(case):
 
 
 def test_an_address_that_will_not_move_by_itself_is_known():
-    assert not standing.address_rests(WELL)
-    assert standing.address_rests(but(resources__FloatIP__managed=False))
-    assert standing.address_rests(but(resources__FloatIP__active=False))
+    assert not standing.addresses_rest(WELL)
+    assert standing.addresses_rest(but(resources__FloatIP__managed=False))
+    assert standing.addresses_rest(but(resources__FloatIP__active=False))
+    assert standing.addresses_rest(but(resources={}))
+    assert not standing.addresses_rest(several(**{"resources__FloatIP-web__managed": False}))
 
 
 def test_in_maintenance_it_counts_whether_the_service_runs():
@@ -195,13 +209,53 @@ MOVES = {
 def test_the_floating_ip_moves_to_a_node_that_runs_haproxy(case):
     changes, to, move = MOVES[case]
     status = but(**changes)
-    assert standing.plan_move(status, standing.overview(status), to) == move
+    assert standing.plan_move(status, standing.overview(status), to)[:3] == move
+    [planned] = standing.plan_moves(status, standing.overview(status), to, None)
+    assert planned[:3] == move
 
 
 def test_an_address_that_rests_is_not_moved_and_what_holds_it_is_said():
     status = but(maintenance=True, resources__FloatIP__managed=False)
     refusal = standing.plan_move(status, standing.overview(status)).refusal
     assert refusal.startswith("the floating IP stays on primary: the cluster is in maintenance")
+
+
+def test_each_of_several_addresses_is_looked_at():
+    seen = standing.overview(several())
+    assert (seen["active"], seen["notes"]) == (["primary", "secondary"], [])
+    assert seen["addresses"] == {"FloatIP-mail": ["secondary"], "FloatIP-web": ["primary"]}
+    gone = standing.overview(several(**{"resources__FloatIP-web__nodes": []}))
+    assert gone["notes"] == ["the floating IP web is on no node: clients are not served"]
+
+
+def moved(to, name, status=None):
+    """What is planned, for people."""
+    status = status or several()
+    moves = standing.plan_moves(status, standing.overview(status), to, name)
+    return [move.refusal or f"{standing.named(move.resource)}: {move.old} to {move.new}" for move in moves]
+
+
+def test_of_several_one_moves_or_all_to_one_node():
+    assert moved(None, "web") == ["web: primary to secondary"]
+    assert moved("primary", "mail") == ["mail: secondary to primary"]
+    assert moved("primary", None) == ["mail: secondary to primary", "web: primary to primary"]
+    [text] = moved(None, None)
+    assert text.startswith("to: missing, since the floating IPs are on primary, secondary")
+    assert moved(None, "webb") == ["address: found 'webb', allowed: mail, web"]
+    together = several(**{"resources__FloatIP-mail__nodes": ["primary"]})
+    assert moved(None, None, together) == ["mail: primary to secondary", "web: primary to secondary"]
+
+
+def test_they_are_spread_to_where_they_prefer_to_be():
+    together = several(**{"resources__FloatIP-mail__nodes": ["primary"]})
+    preferences = {"FloatIP-web": "primary", "FloatIP-mail": "secondary"}
+    [move] = standing.plan_spread(together, standing.overview(together), preferences)
+    assert move == ("primary", "secondary", "", "FloatIP-mail")
+    alone = copy.deepcopy(together)
+    alone["resources"]["haproxy"]["nodes"] = ["primary"]
+    [move] = standing.plan_spread(alone, standing.overview(alone), preferences)
+    assert move.refusal.startswith("to: found 'secondary', allowed: ")
+    assert standing.plan_spread(several(), standing.overview(several()), preferences) == []
 
 
 def test_a_machine_without_a_cluster_is_told_what_it_is():

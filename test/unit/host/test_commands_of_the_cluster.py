@@ -5,7 +5,7 @@ from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import commands
 from haproxy_ha_host.cluster import membership, operate
-from haproxy_ha_lib.cluster import objects, standing
+from haproxy_ha_lib.cluster import addresses, objects, standing
 from saltext.pacemaker.errors import NoEnd
 from support.told import minion
 
@@ -119,7 +119,7 @@ def test_a_failover_in_vain_takes_its_marks_away_too(runner):
     ran = runner().ran
     with pytest.raises(CommandExecutionError, match="after 0 s the floating IP is not on secondary, but on primary"):
         operate.failover(on(), "secondary", 0)
-    assert ran[-1] == f"attrd_updater --name={objects.HANDOVER_ATTRIBUTE} --delete --node=primary"
+    assert ran[-1] == f"attrd_updater --name={addresses.HANDOVER_ATTRIBUTE} --delete --node=primary"
 
 
 def test_who_has_left_and_is_remembered_here_alone_is_to_be_forgotten(monkeypatch):

@@ -95,9 +95,9 @@ def test_each_has_what_the_rest_asks_for():
         )
         agent, params = one.agent(floating_ip)
         assert agent.startswith("ocf:") and isinstance(params, dict)
-        assert one.binds_address("10.17.0.5") in (True, False)
+        assert one.binds_address("10.17.0.5", "203.0.113.10") in (True, False)
         assert one.allowed("203.0.113.10") == ""
-        assert not (one.needs_anchor and one.binds_address(None))
+        assert not (one.needs_anchor and one.binds_address(None, "203.0.113.10"))
 
 
 # What DigitalOcean's API is asked

@@ -119,7 +119,7 @@ WRONG = {
         {"haproxy:frontends:http:bind": ["anchor"]},
         [
             f"{HAPROXY}:frontends:http:bind:0: found 'anchor' (a string), allowed: <address>:<port> with the address "
-            "anchor, private, public, private_ipv6, public_ipv6, * or an IP address ([...] around IPv6)",
+            "anchor, private, public, private_ipv6, public_ipv6, floating:NAME, * or an IP address ([...] around IPv6)",
         ],
     ),
     "a frontend that listens nowhere": (

@@ -1,0 +1,144 @@
+"""The agent of several addresses of a LAN, as Pacemaker runs it, between two machines in network namespaces."""
+
+import os
+import subprocess
+
+import pytest
+
+from support.place import in_container, requires_tools
+
+pytestmark = [
+    requires_tools("ip", "ping", "ocf-tester"), pytest.mark.skipif(not in_container(), reason="needs the tools"),
+]  # fmt: skip
+
+OK, FAILED, ARGS, NOT_RUNNING, CONFIGURED = 0, 1, 2, 7, 6
+HOST, PEER = "addresses-host", "addresses-peer"
+WANTED = ["10.1.0.100", "10.1.0.101", "fd00:1::100"]
+NETWORKS = f"""
+    ip netns add {HOST}
+    ip netns add {PEER}
+    ip -n {HOST} link add lan type veth peer name lan netns {PEER}
+    for end in {HOST}:1 {PEER}:2; do
+        name=${{end%:*}} number=${{end#*:}}
+        ip netns exec $name sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.lan.accept_dad=0
+        ip -n $name link set lo up
+        ip -n $name link set lan up
+        ip -n $name address add 10.1.0.$number/24 dev lan
+        ip -n $name address add fd00:1::$number/64 dev lan nodad
+    done
+"""
+
+
+@pytest.fixture(autouse=True)
+def networks():
+    subprocess.run(["sh", "-ec", NETWORKS], check=True)
+    yield
+    for name in (HOST, PEER):
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+@pytest.fixture
+def call(installed, tmp_path):
+    def run(action, addresses=WANTED, interval=10, **parameters):
+        environment = {
+            "PATH": os.environ["PATH"], "OCF_RESOURCE_INSTANCE": "FloatIP-web", "HA_RSCTMP": str(tmp_path),
+            "OCF_RESKEY_addresses": " ".join(addresses), "OCF_RESKEY_CRM_meta_interval": str(interval * 1000),
+            **{f"OCF_RESKEY_{name}": value for name, value in parameters.items()},
+        }  # fmt: skip
+        command = ["ip", "netns", "exec", HOST, str(installed / "addresses"), action]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr and "unexpected" not in done.stderr, done.stderr
+        return done.returncode, done.stderr
+
+    return run
+
+
+def ip(*words):
+    return subprocess.run(["ip", "-n", HOST, *words], capture_output=True, text=True, check=True).stdout
+
+
+def there(addresses=WANTED):
+    shown = ip("address", "show", "dev", "lan")
+    return [address for address in addresses if f" {address}/" in shown]
+
+
+def reaches(address):
+    command = ["ip", "netns", "exec", PEER, "ping", "-nq", "-c1", "-W2", address]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_they_come_and_go_together_and_twice_is_once(call):
+    assert call("monitor", interval=0)[0] == NOT_RUNNING
+    for _ in range(2):
+        assert call("start")[0] == OK
+        assert there() == WANTED and all(map(reaches, WANTED))
+        assert call("monitor")[0] == call("monitor", interval=0)[0] == OK
+    for _ in range(2):
+        assert call("stop")[0] == OK
+        assert there() == []
+        assert call("monitor")[0] == NOT_RUNNING
+
+
+def test_one_that_is_missing_is_a_failure_that_names_it(call):
+    call("start")
+    ip("address", "delete", f"{WANTED[1]}/32", "dev", "lan")
+    code, said = call("monitor")
+    assert code == FAILED and f"not on this machine: {WANTED[1]}" in said
+    assert call("start")[0] == OK and there() == WANTED
+
+
+def test_a_reload_touches_only_what_changes(call):
+    call("start")
+    other = [*WANTED[1:], "10.1.0.102"]
+    assert call("reload-agent", other)[0] == OK
+    assert there([*WANTED, "10.1.0.102"]) == other
+    assert call("monitor", other)[0] == OK
+    assert call("stop", other)[0] == OK and there([*WANTED, *other]) == []
+    assert call("reload-agent", other)[0] == OK and there(other) == []  # where it does not run
+
+
+def test_a_stop_takes_away_what_an_older_list_had(call):
+    call("start")
+    assert call("stop", WANTED[:1])[0] == OK
+    assert there() == []
+
+
+def test_neighbours_hear_of_a_move(call):
+    """The peer has learnt another machine's hardware address for it."""
+    entry = ["replace", WANTED[0], "lladdr", "02:00:00:00:00:99", "dev", "lan", "nud", "reachable"]
+    arp = ["ip", "-n", PEER, "neighbour", *entry]
+    subprocess.run(arp, check=True)
+    call("start")
+    assert reaches(WANTED[0])
+    subprocess.run(arp, check=True)  # it has missed that
+    assert call("monitor")[0] == OK
+    assert reaches(WANTED[0])
+
+
+@pytest.mark.parametrize(("addresses", "code", "said"), [
+    (["10.1.0.300"], CONFIGURED, "found '10.1.0.300', allowed: an IPv4 or IPv6 address"),
+    (["x;reboot"], CONFIGURED, "allowed: an IPv4 or IPv6 address"),
+    ([], CONFIGURED, "addresses: is required"),
+    (["192.0.2.7"], FAILED, "no route leads to 192.0.2.7, so its interface must be named"),
+])  # fmt: skip
+def test_what_cannot_be_is_told(call, addresses, code, said):
+    found, text = call("start", addresses)
+    assert (found, said in text) == (code, True), text
+    assert there() == []
+
+
+def test_an_interface_that_is_not_there_is_told(call):
+    code, text = call("start", interface="eth9")
+    assert code == 5 and "this machine has no 'eth9'" in text
+    assert call("start", ["192.0.2.7"], interface="lan")[0] == OK and there(["192.0.2.7"]) == ["192.0.2.7"]
+
+
+def test_ocf_tester_passes_it(installed, tmp_path):
+    for directory in [installed, *installed.parents][:-1]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    done = subprocess.run(
+        ["ip", "netns", "exec", HOST, "ocf-tester", "-n", "web", "-o", f"addresses={' '.join(WANTED)}",
+         str(installed / "addresses")],
+        capture_output=True, text=True, check=False, env={**os.environ, "HA_RSCTMP": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
