@@ -15,8 +15,8 @@ from haproxy_ha_lib.provider.interface import API, RESOURCE, Fence, FloatingIP, 
 from haproxy_ha_lib.provider.ipaddr2 import IPADDR2
 
 __all__ = [
-    "ALL", "API", "FENCES", "NAMED", "RESOURCE", "Fence", "FloatingIP", "Provider", "documentation", "fencing",
-    "moving", "of", "resource",
+    "ALL", "API", "FENCES", "NAMED", "RESOURCE", "Fence", "FloatingIP", "Provider", "arrives_at_anchor",
+    "documentation", "fencing", "moving", "of", "resource",
 ]  # fmt: skip
 
 NAMED: dict[str, Provider] = {one.name: one for one in (DIGITALOCEAN, IPADDR2) if one.name}
@@ -37,6 +37,11 @@ def moving(short: FloatingIP, named: Mapping[str, FloatingIP]) -> tuple[Floating
     ``floating_ips``.
     """
     return (*((short,) if short.addresses or short.agent or not named else ()), *named.values())
+
+
+def arrives_at_anchor(floating_ip: FloatingIP) -> bool:
+    """Return whether its requests come to an anchor IP of each load balancer; those of an IPv6 address do not."""
+    return of(floating_ip).needs_anchor and not all(":" in one for one in floating_ip.addresses or ("",))
 
 
 def fencing(those: Iterable[FloatingIP]) -> tuple[Fence, FloatingIP] | None:

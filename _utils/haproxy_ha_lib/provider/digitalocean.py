@@ -86,7 +86,7 @@ class ReservedIPs(API):
 
 
 class DigitalOcean(Provider):
-    """The address is routed to a droplet's anchor IP, by the API alone."""
+    """An IPv4 address is routed to a droplet's anchor IP, by the API alone; an IPv6 one comes as it is."""
 
     def agent(self, floating_ip: FloatingIP) -> tuple[str, Params]:
         replaces = {"replaces": floating_ip.replaces} if floating_ip.replaces else {}
@@ -95,10 +95,7 @@ class DigitalOcean(Provider):
         }  # fmt: skip
 
     def binds_address(self, anchor_ip: str | None, address: str) -> bool:
-        return False
-
-    def allowed(self, address: str) -> str:
-        return "an IPv4 address (DigitalOcean's reserved IPs)" if ":" in address else ""
+        return ":" in address
 
     def announces(self, floating_ip: FloatingIP) -> str | None:
         return f"{floating_ip.metadata_url.rstrip('/')}/v1/maintenance_event"

@@ -121,7 +121,7 @@ def _needed(read: Tree, table: str, is_own: bool, roles: Roles) -> list[str]:
         return ["private_ip", *linked] if table == "load_balancers" or "load_balancer" in roles else []
     if table == "quorum_helper":
         return ["private_ip"]
-    anchor = table == "load_balancers" and any(provider.of(one).needs_anchor for one in floating.moving(read))
+    anchor = table == "load_balancers" and any(provider.arrives_at_anchor(one) for one in floating.moving(read))
     return ["private_ip", "anchor_ip", "public_ip"] if anchor else ["private_ip", "public_ip"]
 
 

@@ -62,7 +62,7 @@ def _names(moving: Sequence[FloatingIP]) -> list[str]:
 
 def _told(word: str, moving: Sequence[FloatingIP]) -> bool:
     """Whether an address that is unknown is told by addresses.fill_in already."""
-    return word == "private" or any(provider.of(one).needs_anchor for one in meant(word, moving) or ())
+    return word == "private" or any(provider.arrives_at_anchor(one) for one in meant(word, moving) or ())
 
 
 def unknown(word: str) -> str:

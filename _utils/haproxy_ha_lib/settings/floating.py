@@ -77,8 +77,8 @@ def addresses(read: Tree, roles: Roles) -> Iterator[Problem]:
             text = (f"found some, allowed with provider {able}; else floating_ips, each with an address of its own, "
                     "and stays_with for those that are to be together")
             yield Problem((*path, "addresses"), text)
-        if one.replaces and (one.replaces == one.address or ":" in one.replaces):
-            text = f"found {one.replaces}, allowed: the IPv4 address that {one.address} comes in place of"
+        if one.replaces and (one.replaces == one.address or (":" in one.replaces) != (":" in (one.address or ""))):
+            text = f"found {one.replaces}, allowed: the address of the same family that {one.address} comes in place of"
             yield Problem((*path, "replaces"), text)
 
 

@@ -166,6 +166,20 @@ def test_haproxy_binds_the_floating_ip_itself_where_no_anchor_ip_stands_for_it(f
     assert bound == [{"address": "10.132.20.100", "port": 80, "options": "transparent"}]
 
 
+def test_a_reserved_ipv6_address_comes_as_it_is():
+    """Without an anchor IP, which none of the load balancers needs then."""
+    built = valid({"floating_ip:address": "2001:db8:10::10", **NO_ANCHORS})
+    bound = built.haproxy["frontends"]["http"]["bind"]
+    assert bound == [{"address": "2001:db8:10::10", "port": 80, "options": "transparent"}]
+    assert built.cluster.configuration["primitives"]["FloatIP"]["params"]["address"] == "2001:db8:10::10"
+
+
+def test_both_families_are_bound_where_each_comes():
+    both = {"floating_ips": {"six": {"address": "2001:db8:10::10", "stays_with": "floating_ip"}}}
+    bound = valid(both).haproxy["frontends"]["http"]["bind"]
+    assert [one["address"] for one in bound] == ["10.17.1.18", "2001:db8:10::10"]
+
+
 def test_another_agent_may_bring_the_address_to_an_anchor_ip():
     changes = {"floating_ip": {"address": "198.51.100.7", "agent": "ocf:heartbeat:awseip"}}
     bound = valid(changes).haproxy["frontends"]["http"]["bind"]

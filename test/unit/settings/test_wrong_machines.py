@@ -118,10 +118,11 @@ WRONG = {
         {"floating_ip:address": REMOVED},
         ["haproxy_ha:floating_ip:address: missing: the address that moves"],
     ),
-    "a floating IPv6 address": (
-        {"floating_ip:address": "2001:db8::10"},
+    "an IPv6 address in place of an IPv4 one": (
+        {"floating_ip:address": "2001:db8::10", "floating_ip:replaces": "203.0.113.10"},
         [
-            "haproxy_ha:floating_ip:address: found 2001:db8::10, allowed: an IPv4 address (DigitalOcean's reserved IPs)"
+            "haproxy_ha:floating_ip:replaces: found 203.0.113.10, allowed: the address of the same family that "
+            "2001:db8::10 comes in place of"
         ],
     ),
     "two machines with one address": (
@@ -235,8 +236,8 @@ WRONG = {
     "an address that replaces itself": (
         {"floating_ip:address": "203.0.113.10", "floating_ip:replaces": "203.0.113.10"},
         [
-            "haproxy_ha:floating_ip:replaces: found 203.0.113.10, allowed: the IPv4 address that 203.0.113.10 comes in "
-            "place of"
+            "haproxy_ha:floating_ip:replaces: found 203.0.113.10, allowed: the address of the same family that "
+            "203.0.113.10 comes in place of"
         ],
     ),
     "unknown provider": (
