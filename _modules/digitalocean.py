@@ -8,20 +8,17 @@ the token file that the resource agent reads; it is shown nowhere.
 """
 
 import logging
-import os
-import time
 from collections.abc import Callable
 from typing import Any
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-from haproxy_ha_host import stores
+from haproxy_ha_host.cloud import Cloud, Facts
 from haproxy_ha_host.digitalocean import Connection
-from haproxy_ha_lib import values
 from haproxy_ha_lib.digitalocean import answers, calls, reserved
 from haproxy_ha_lib.digitalocean import droplets as droplet_rules
 from haproxy_ha_lib.provider.digitalocean import DEFAULTS
-from haproxy_ha_lib.settings import build
+from haproxy_ha_lib.settings import build, floating
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +30,6 @@ __pillar__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
 
 _CONTEXT_KEY = "digitalocean.metadata"
-_CONNECTIONS_KEY = "digitalocean.connections"
-# Seconds after which a metadata service that did not answer is asked again: a run asks once, the next run anew.
-_FAILURE_SECONDS = 10.0
-# Seconds after which what it said is asked anew. A droplet's addresses change while it is off.
-_ANSWER_SECONDS = 300.0
 
 
 def __virtual__():
@@ -70,14 +62,7 @@ def metadata(url=None, timeout=2.0):
         salt-call digitalocean.metadata
     """
     url = (url or _configured("metadata_url") or DEFAULTS["metadata_url"]).rstrip("/")
-    cache = __context__.setdefault(_CONTEXT_KEY, {})
-    found, until = cache.get(url, (None, 0.0))
-    if time.monotonic() >= until:
-        found = _read_metadata(url, float(timeout))
-        cache[url] = found, time.monotonic() + (_FAILURE_SECONDS if isinstance(found, str) else _ANSWER_SECONDS)
-    if isinstance(found, str):
-        raise CommandExecutionError(found)
-    return found
+    return Facts(__context__, _CONTEXT_KEY, _read_metadata).of(url, timeout)
 
 
 def reserved_ip(address=None, api_url=None, ca_file=None, token_file=None, spelling="reserved_ips", timeout=20.0):
@@ -293,93 +278,23 @@ def _read_metadata(url, timeout):
         return f"no metadata service at {url}: {error}"
 
 
+def _cloud():
+    tree, salt = __pillar__.get("haproxy_ha"), globals().get("__salt__", {})
+    given = floating.as_given(tree)
+    return Cloud(given, lambda: build.secrets(tree)["floating_ip"]["api_token"], __context__, salt, DEFAULTS)
+
+
 def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
     """Run a procedure of the rules."""
-    url = (api_url or _configured("api_url") or DEFAULTS["api_url"]).rstrip("/")
-    if not url.startswith("https://"):
-        raise SaltInvocationError(f"api_url: found {url!r}, allowed: a URL with https://")
-    token = _token(token_file)
-    connection = _connection(url, ca_file or _configured("ca_file") or _authorities())
-
-    def send(call, seconds):
-        return connection.send(call, seconds, token)
-
-    try:
-        return calls.drive(steps, send, time.monotonic() + float(timeout), time.monotonic, time.sleep)
-    except calls.APIError as error:
-        raise CommandExecutionError(f"{url}: {error}") from None
-
-
-def _connection(url, ca_file):
-    """Kept for the run: a TLS handshake costs more than what is asked."""
-    if not os.path.exists(ca_file):
-        raise CommandExecutionError(f"ca_file: {ca_file} is missing")
-    kept = __context__.setdefault(_CONNECTIONS_KEY, {})
-    key = (Connection, url, ca_file)  # that of another version stays its own
-    if key not in kept:
-        try:
-            kept[key] = Connection(url, ca_file)
-        except OSError as error:
-            raise CommandExecutionError(f"ca_file: {ca_file}: {error}") from None
-    return kept[key]
-
-
-def _authorities():
-    """
-    The certificate authorities that this machine trusts; for want of them those that come with Salt, which know nothing
-    of one that its owner trusts.
-    """
-    if os.path.exists(DEFAULTS["ca_file"]):
-        return DEFAULTS["ca_file"]
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
-    return DEFAULT_CA_BUNDLE_PATH
+    return _cloud().run(steps, api_url, ca_file, token_file, timeout)
 
 
 def _configured(key):
-    """A value of the pillar haproxy_ha:floating_ip; None without one."""
-    pillar = __pillar__.get("haproxy_ha")
-    floating_ip = pillar.get("floating_ip") if isinstance(pillar, dict) else None
-    return values.bare(floating_ip.get(key)) if isinstance(floating_ip, dict) else None
-
-
-def _token(token_file):
-    source = "pillar haproxy_ha:floating_ip:api_token"
-    token, why = (None, "") if token_file else _token_of_pillar()
-    if not token:
-        source = token_file or _configured("token_file") or DEFAULTS["token_file"]
-        token = _read(source, why or "haproxy_ha:floating_ip:api_token is not in pillar")
-    token = str(token).strip()
-    problem = calls.token_problem(token)
-    if problem:
-        raise CommandExecutionError(f"the API token of {source} {problem}")
-    return token
-
-
-def _token_of_pillar():
-    """(token, why there is none): what pillar has, or the store whose URL it has."""
-    token = build.secrets(__pillar__.get("haproxy_ha"))["floating_ip"]["api_token"]
-    if not values.is_of_store(token):
-        return token, ""
-    try:
-        return stores.ask(__salt__["sdb.get"], token, __context__), ""
-    except stores.Silent as error:
-        return None, f"haproxy_ha:floating_ip:api_token: {error}"
-
-
-def _read(path, why):
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read(4096)
-    except OSError as error:
-        raise CommandExecutionError(f"no API token: {why}, and {path}: {error.strerror}") from None
+    return _cloud().configured(key)
 
 
 def _address(address):
-    address = address or _configured("address")
-    if not address:
-        raise SaltInvocationError("address: is not given, and haproxy_ha:floating_ip:address is not in pillar")
-    return str(address)
+    return _cloud().address(address)
 
 
 def _spelling(spelling):

@@ -25,6 +25,7 @@ SOURCES = {
         "_modules/haproxy_ha.py": "saltext/haproxy_ha/modules/haproxy_ha.py",
         "_modules/haproxy_ha_operator.py": "saltext/haproxy_ha/modules/haproxy_ha_operator.py",
         "_modules/digitalocean.py": "saltext/haproxy_ha/modules/digitalocean.py",
+        "_modules/hetzner.py": "saltext/haproxy_ha/modules/hetzner.py",
         "_runners/haproxy_ha.py": "saltext/haproxy_ha/runners/haproxy_ha.py",
         "_states/haproxy_ha.py": "saltext/haproxy_ha/states/haproxy_ha.py",
         "haproxy_ha": "saltext/haproxy_ha/formula/haproxy_ha",

@@ -189,7 +189,7 @@ class Minion:
             family = platform.family(families, os_family)
             stale = self.stale()
             settings = build.settings(
-                tree, self.id, {**defaults, **family}, self.salt["digitalocean.metadata"], self._mine(tree),
+                tree, self.id, {**defaults, **family}, self._metadata(tree), self._mine(tree),
                 memory=self.grains.get("mem_total"), osfinger=osfinger, installed=_own_haproxy_cfg,
             )  # fmt: skip
             settings = minion.on_system(minion.in_pillar(settings, pillar), os_family, osfinger, families)
@@ -201,6 +201,9 @@ class Minion:
         """What the machines in pillar last sent to the mine, by minion id; None unless pillar asks for it."""
         names = addresses.mine_members(tree)
         return None if names is None else self.salt["mine.get"](names, "haproxy_ha.addresses", tgt_type="list") or {}
+
+    def _metadata(self, tree: Any) -> Callable[..., dict[str, Any]]:
+        return self.salt[f"{provider.metadata_module(tree)}.metadata"]
 
     def roles(self) -> list[str]:
         """Return the roles that pillar gives this minion (list of str); CommandExecutionError if something is wrong."""
@@ -214,7 +217,7 @@ class Minion:
 
     def addresses(self) -> dict[str, Any]:
         """Return this machine's own addresses, by its metadata service, and how much its nginx takes (dict)."""
-        known = {**self.salt["digitalocean.metadata"](), "nginx_requests": nginx.requests()}
+        known = {**self._metadata(self.pillar.get("haproxy_ha"))(), "nginx_requests": nginx.requests()}
         told = ("private_ip", "anchor_ip", "public_ip", "nginx_requests")
         return {key: known[key] for key in told if known.get(key)}
 

@@ -79,12 +79,12 @@ def secrets(tmp_path_factory):
     }  # fmt: skip
 
 
-def shows(place):
-    """A test that sees an example do what the text beside it says."""
+def shows(*places):
+    """A test that sees each of these examples do what the text beside it says."""
 
     def mark(test):
-        SEEN[place] = test.__name__
-        return pytest.mark.parametrize("example", [EXAMPLES.get(place)], ids=[place])(test)
+        SEEN.update(dict.fromkeys(places, test.__name__))
+        return pytest.mark.parametrize("example", [*map(EXAMPLES.get, places)], ids=places)(test)
 
     return mark
 
@@ -422,6 +422,36 @@ def test_the_fence_agent_is_told_which_droplet_a_load_balancer_is(example, secre
     assert primitives["fencing"]["params"]["droplets"] == ";".join(f"{node}:{one}" for node, one in tree.items())
 
 
+@shows("docs/hetzner.md, Hetzner Cloud")
+def test_hetzners_address_is_bound_where_it_arrives(example, secrets):
+    pillar = pillar_of(example, secrets)
+    settings, address = built(pillar, "primary"), pillar["floating_ip"]["address"]
+    primitive = settings.cluster.configuration["primitives"]["FloatIP"]
+    assert (primitive["agent"], primitive["params"]) == ("ocf:haproxy_ha:hetznerip", {"address": address})
+    assert f"bind {address}:80" in text_of(settings, "haproxy", "/etc/haproxy/haproxy.cfg")
+
+
+@shows("docs/hetzner.md, Fencing")
+def test_the_fence_agent_is_told_which_server_a_load_balancer_is(example, secrets):
+    tree, pillar = given(example, secrets)["cluster"]["fencing"]["droplets"], pillar_of(example, secrets)
+    pillar = laid_over(pillar, {"floating_ip": {"provider": "hetzner"}})
+    device = built(pillar, "primary").cluster.configuration["primitives"]["fencing"]
+    assert device["agent"] == "stonith:fence_haproxy_ha_hetzner"
+    assert device["params"]["servers"] == ";".join(f"{node}:{one}" for node, one in tree.items())
+
+
+ARRIVES = {"Amazon: awseip": PRIVATE, "Google: gcp-vpc-move-vip": "10.132.20.99",
+           "OpenStack: openstack-floating-ip": PRIVATE}
+
+
+@shows(*(f"docs/clouds.md, {name}" for name in ARRIVES))
+def test_an_address_of_a_cloud_is_served_where_it_arrives(example, secrets):
+    """Its agent's side of it: test_clouds.py."""
+    settings, name = built(pillar_of(example, secrets), "primary"), example.place.partition(", ")[2]
+    assert settings.cluster.configuration["primitives"]["FloatIP"]["agent"].endswith(name.partition(": ")[2])
+    assert f"bind {ARRIVES[name]}:80" in text_of(settings, "haproxy", "/etc/haproxy/haproxy.cfg")
+
+
 # Commands
 
 
@@ -430,7 +460,7 @@ def read(name):
 
 
 COMMANDS = sorted({(command.words, command.document) for command in documents.commands()})
-OURS = ("haproxy_ha", "pacemaker", "digitalocean")
+OURS = ("haproxy_ha", "pacemaker", "digitalocean", "hetzner")
 THEIRS = ("certbot", "acme.sh", "needrestart", "/opt/saltstack/salt/bin/python3")
 """Programs of the reader's own hosts."""
 

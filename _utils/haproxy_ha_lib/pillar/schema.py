@@ -256,9 +256,10 @@ _MOVING: dict[str, Node] = {
 
 _FLOATING_IP = Keys("The address that moves, and how its API is asked.", {
     **_MOVING,
-    "api_token": Value("Token of DigitalOcean's API that may read and write reserved IPs. Only load balancers need it.",
+    "api_token": Value("Token of the provider's API that may read and write: reserved IPs at DigitalOcean. Only load "
+                       "balancers need it.",
                        values.api_token, secret=True),
-    "api_url": Value("DigitalOcean's API.", values.https_url),
+    "api_url": Value("The provider's API. Default: DigitalOcean's or Hetzner Cloud's own.", values.https_url),
     "metadata_url": Value("The metadata service.", values.http_url),
     "ca_file": Value("Certificates that the API's is checked against.", values.path),
     "token_file": Value("Where the token is kept, readable by root alone. Named without api_token: something else "
@@ -502,12 +503,13 @@ _CLUSTER = Keys("Corosync and Pacemaker.", {
         Value("For every resource.", _disruption),
         mapping=Table("By resource.", "resource id", Value("For this resource.", _disruption), key=_object_id),
     ),
-    "fencing": Keys("Power off a load balancer that is lost before another one takes over (DigitalOcean only).", {
+    "fencing": Keys("Power off a load balancer that is lost before another one takes over (DigitalOcean, and Hetzner "
+                    "Cloud, whose droplets are servers).", {
         "enabled": Value(
             "true: do. The API token then needs droplet:update as well, with which it can power off any droplet of its "
             "team, and a takeover takes longer by delay and by what the API needs. Each load balancer must be one "
-            "droplet that the token sees, of the same name or named in droplets; see docs/digitalocean.md.",
-            values.flag),
+            "droplet that the token sees, of the same name or named in droplets; see docs/digitalocean.md and "
+            "docs/hetzner.md.", values.flag),
         "droplets": Table(
             "Which droplet a load balancer is, where that has another name than the minion id.", "minion id",
             Value("The droplet's name, or its id.", droplet),

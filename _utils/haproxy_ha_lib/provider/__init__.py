@@ -1,5 +1,5 @@
 """
-Whoever moves the address: DigitalOcean, Pacemaker's own agent on a LAN, or any other agent.
+Whoever moves the address: DigitalOcean, Hetzner Cloud, Pacemaker's own agent on a LAN, or any other agent.
 
 Everything that depends on who that is stands in this package; the rest asks :func:`of`. A further one is a module
 beside these, and an entry in ``NAMED``.
@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from haproxy_ha_lib.provider.custom import CUSTOM
-from haproxy_ha_lib.provider.digitalocean import DIGITALOCEAN
+from haproxy_ha_lib.provider.digitalocean import DIGITALOCEAN, ReservedIPs
+from haproxy_ha_lib.provider.hetzner import HETZNER
 from haproxy_ha_lib.provider.interface import API, RESOURCE, Fence, FloatingIP, Provider, resource
 from haproxy_ha_lib.provider.ipaddr2 import IPADDR2
 
 __all__ = [
-    "ALL", "API", "FENCES", "NAMED", "RESOURCE", "Fence", "FloatingIP", "Provider", "arrives_at_anchor",
-    "documentation", "fencing", "moving", "of", "resource",
+    "ALL", "API", "FENCES", "NAMED", "RESOURCE", "Fence", "FloatingIP", "Provider", "api_url", "arrives_at_anchor",
+    "documentation", "fencing", "metadata_module", "moving", "of", "resource",
 ]  # fmt: skip
 
-NAMED: dict[str, Provider] = {one.name: one for one in (DIGITALOCEAN, IPADDR2) if one.name}
+NAMED: dict[str, Provider] = {one.name: one for one in (DIGITALOCEAN, HETZNER, IPADDR2) if one.name}
 """Those that pillar names."""
 ALL: tuple[Provider, ...] = (*NAMED.values(), CUSTOM)
 FENCES: dict[str, Fence] = {one.fence.agent: one.fence for one in ALL if one.fence}
@@ -47,6 +48,26 @@ def arrives_at_anchor(floating_ip: FloatingIP) -> bool:
 def fencing(those: Iterable[FloatingIP]) -> tuple[Fence, FloatingIP] | None:
     """Return the fence agent of whoever moves them, and the first that it moves; None: nobody fences."""
     return next(((fence, one) for one in those if (fence := of(one).fence)), None)
+
+
+def api_url(name: str | None) -> str:
+    """Return where the API of a provider is, by its name, where pillar does not say; empty for one that has none."""
+    return NAMED[name].api_url if name in NAMED else ""
+
+
+def metadata_module(tree: object) -> str:
+    """
+    Return the execution module that asks a machine's metadata service, by pillar's tree as it is given: that of the
+    first provider with an API, else DigitalOcean's.
+    """
+    given = tree if isinstance(tree, dict) else {}
+    named = given.get("floating_ips")
+    for entry in (given.get("floating_ip"), *(named.values() if isinstance(named, dict) else ())):
+        name = entry.get("provider") if isinstance(entry, dict) else None
+        one = NAMED.get(name) if isinstance(name, str) else None
+        if one and one.api:
+            return one.api.module
+    return ReservedIPs.module
 
 
 def documentation() -> str:

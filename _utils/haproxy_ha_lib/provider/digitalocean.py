@@ -30,16 +30,16 @@ class Droplets(Fence):
     agent = "stonith:fence_haproxy_ha_digitalocean"
 
     def params(self, floating_ip: FloatingIP, plugs: Mapping[str, Any]) -> Params:
-        named = {"droplets": _written(plugs)} if plugs else {}
-        return {"ca_file": floating_ip.ca_file, **_differing(floating_ip, "api_url", "token_file"), **named}
+        named = {"droplets": written(plugs)} if plugs else {}
+        return {"ca_file": floating_ip.ca_file, **differing(floating_ip, DEFAULTS, "api_url", "token_file"), **named}
 
     def plugs(self, params: Mapping[str, Any]) -> dict[str, str]:
-        return _pairs(params.get("droplets"))
+        return pairs_of(params.get("droplets"))
 
     def told(self, params: Mapping[str, Any]) -> Params:
         """Pacemaker keeps `pcmk_host_map` to itself; the agent, which looks for each node's droplet, needs it too."""
-        pairs = _pairs(params.get("pcmk_host_map"))
-        return {"droplets": _written(pairs)} if pairs and "droplets" not in params else {}
+        pairs = pairs_of(params.get("pcmk_host_map"))
+        return {"droplets": written(pairs)} if pairs and "droplets" not in params else {}
 
 
 class ReservedIPs(API):
@@ -91,7 +91,7 @@ class DigitalOcean(Provider):
     def agent(self, floating_ip: FloatingIP) -> tuple[str, Params]:
         replaces = {"replaces": floating_ip.replaces} if floating_ip.replaces else {}
         return "ocf:haproxy_ha:floatip", {
-            "address": floating_ip.address, **_differing(floating_ip, *DEFAULTS), **replaces,
+            "address": floating_ip.address, **differing(floating_ip, DEFAULTS, *DEFAULTS), **replaces,
         }  # fmt: skip
 
     def binds_address(self, anchor_ip: str | None, address: str) -> bool:
@@ -104,15 +104,17 @@ class DigitalOcean(Provider):
         return f'/bin/grep -qs "^{HELD}" {CLAIM}{floating_ip.resource}'
 
 
-def _differing(floating_ip: FloatingIP, *keys: str) -> Params:
-    return {key: getattr(floating_ip, key) for key in keys if getattr(floating_ip, key) != DEFAULTS[key]}
+def differing(floating_ip: FloatingIP, defaults: Mapping[str, str], *keys: str) -> Params:
+    """Return what pillar has of these and the agents' defaults have otherwise."""
+    return {key: getattr(floating_ip, key) for key in keys if getattr(floating_ip, key) != defaults[key]}
 
 
-def _written(plugs: Mapping[str, Any]) -> str:
+def written(plugs: Mapping[str, Any]) -> str:
+    """Return what is switched for each node, as a fence agent reads it."""
     return ";".join(f"{node}:{plug}" for node, plug in plugs.items())
 
 
-def _pairs(text: object) -> dict[str, str]:
+def pairs_of(text: object) -> dict[str, str]:
     """What `node:droplet;node:droplet` says, in Pacemaker's way to write it."""
     pairs = [pair.partition(":") for pair in str(text or "").replace(";", " ").split()]
     return {node: plug for node, colon, plug in pairs if colon}
@@ -123,6 +125,7 @@ DIGITALOCEAN = DigitalOcean(
     one_of_a_family=True,
     needs_anchor=True,
     marks=True,
+    api_url=DEFAULTS["api_url"],
     token="a token of DigitalOcean's API that may read and write reserved IPs",
     api=ReservedIPs,
     fence=Droplets(),

@@ -156,6 +156,8 @@ class Provider(ABC):
     """Whether its agent tells the cluster by node attributes where an address is to be, and is told their names."""
     token: str = ""
     """What the token in pillar must be, which each load balancer then has in a file; empty: it needs none."""
+    api_url: str = ""
+    """Where its API is, unless pillar says otherwise."""
     api: type[API] | None = None
     """Whom to ask whether the address can come, and where it is; None: nobody knows."""
     fence: Fence | None = None

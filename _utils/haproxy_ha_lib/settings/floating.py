@@ -23,6 +23,12 @@ SHORT = "floating_ip"
 _OF_THE_API = ("api_url", "metadata_url", "ca_file", "token_file", "foreign_token")
 
 
+def as_given(tree: object) -> Tree:
+    """Return what pillar's tree has of ``floating_ip``, as it is given; empty where that is no mapping."""
+    found = tree.get(SHORT) if isinstance(tree, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
 def settle(read: Tree) -> None:
     """Fill in what ``floating_ips`` take from ``floating_ip``, and where each starts. Changes ``read``."""
     short, named = read["floating_ip"], read["floating_ips"]
@@ -32,6 +38,7 @@ def settle(read: Tree) -> None:
     for entry in (short, *named.values()):
         if entry["agent"]:
             entry["provider"] = None
+        entry["api_url"] = entry["api_url"] or provider.api_url(entry["provider"])
     if read["cluster"]["spread"] != "never":
         _prefer(read)
 

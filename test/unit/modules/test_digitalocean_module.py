@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+from haproxy_ha_host import cloud as host_cloud
 from support import REPOSITORY
 from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
 
@@ -219,7 +220,7 @@ def test_a_metadata_service_that_did_not_answer_is_asked_again_later(module, clo
     with pytest.raises(CommandExecutionError):
         module.metadata()  # at once: what was said a moment ago
     later = SimpleNamespace(monotonic=lambda: time.monotonic() + 11, sleep=time.sleep)
-    monkeypatch.setattr(module, "time", later)
+    monkeypatch.setattr(host_cloud, "time", later)
     assert module.metadata()["droplet_id"] == PRIMARY
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from haproxy_ha_lib import agents, provider
 from haproxy_ha_lib.cluster import standing
-from haproxy_ha_lib.provider import FloatingIP, digitalocean
+from haproxy_ha_lib.provider import FloatingIP, digitalocean, hetzner
 from saltext.pacemaker.live import process
 from support import REPOSITORY, agent_set
 from support.pillars import DEFAULTS, valid
@@ -69,7 +69,7 @@ def test_no_other_module_decides_by_provider(path):
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=ids)
 def test_no_sls_file_decides_by_provider(path):
-    assert not re.findall(r"\bprovider\b|digitalocean|ipaddr2", path.read_text(encoding="utf-8"))
+    assert not re.findall(r"\bprovider\b|digitalocean|hetzner|ipaddr2", path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", sorted(HOME.glob("*.py")), ids=ids)
@@ -145,6 +145,54 @@ def test_fencing_that_would_power_off_another_droplet_for_this_node():
     assert found["problems"] == ["x"]
 
 
+# What Hetzner's API is asked
+
+
+def of_hetzner(**answers):
+    """The same of Hetzner Cloud."""
+    asked = {"metadata": {"server_id": 1001, "hostname": "lb1", "location": "fsn1"}, **answers}
+    floating_ip = FloatingIP.of({**DEFAULTS["floating_ip"], "address": "203.0.113.10"})
+    return provider.NAMED["hetzner"].api(lambda function, *args, **options: asked[function], floating_ip)
+
+
+def test_the_owner_of_a_floating_ip():
+    assert of_hetzner(floating_ip={"server_id": 1001}).owner() == (True, "server 1001, this machine")
+    assert of_hetzner(floating_ip={"server_id": 7}).owner() == (False, "server 7, another machine")
+    assert (of_hetzner().hostname(), of_hetzner(obstacles=("x",)).obstacles(1)) == ("lb1", ["x"])
+
+
+@pytest.mark.parametrize(("held", "holder", "notes"), [
+    ({"server_id": None, "location": None}, None, []),
+    ({"server_id": 7, "location": "fsn1"}, {"id": 7, "name": "secondary", "private_ips": []}, []),
+    ({"server_id": 7, "location": "fsn1"}, {"id": 7, "name": "x", "private_ips": ["10.132.20.11"]}, []),
+    ({"server_id": 7, "location": "fsn1"}, {"id": 7, "name": "x", "private_ips": ["10.132.20.9"]},
+     ["203.0.113.10 is taken from server 7 (x), which is none of the load balancers"]),
+    ({"server_id": 1001, "location": "nbg1"}, None,
+     ["203.0.113.10 is of nbg1, and this server is in fsn1: its traffic goes by way of nbg1"]),
+])  # fmt: skip
+def test_what_people_should_know_of_a_floating_ip(held, holder, notes):
+    asked = of_hetzner(floating_ip=held, server=holder)
+    assert asked.notes(BALANCERS, asked.machine()) == notes
+
+
+def test_fencing_that_would_power_off_another_server_for_this_node():
+    found = {"problems": ["x"], "unknown": "y", "servers": {"primary": {"id": 1002}}}
+    assert of_hetzner(fencing=found).fencing({"primary": "primary"}, "primary", 1001) == ([
+        "x; see docs/hetzner.md",
+        "primary is server 1001, and fencing would power off server 1002 for it; see docs/hetzner.md",
+    ], "y")
+
+
+@pytest.mark.parametrize(("given", "module"), [
+    (None, "digitalocean"), ({}, "digitalocean"), ({"floating_ip": {"provider": "hetzner"}}, "hetzner"),
+    ({"floating_ip": {"provider": ["x"]}, "floating_ips": {"a": {"provider": "hetzner"}}}, "hetzner"),
+    ({"floating_ip": {"provider": "ipaddr2"}, "floating_ips": 7}, "digitalocean"),
+    ({"floating_ip": {"provider": "digitalocean"}, "floating_ips": {"a": {"provider": "hetzner"}}}, "digitalocean"),
+])  # fmt: skip
+def test_whose_metadata_service_is_asked(given, module):
+    assert provider.metadata_module(given) == module
+
+
 # What two sides must both know
 
 
@@ -206,12 +254,26 @@ def test_the_agents_defaults_are_those_that_are_left_out(floatip, installed):
     assert options == {name: own[name] for name in options} and set(own) - set(options) == {"metadata_url"}
 
 
+def test_hetzners_agents_have_the_same(installed):
+    """An agent of a resource knows all of them, a fence agent what it needs."""
+    agent, fence = (agent_set.load(installed, name) for name in ("hetznerip", "fence_haproxy_ha_hetzner"))
+    wanted = {**hetzner.DEFAULTS, "ca_file": ""}
+    assert {one.name: one.default for one in agent.DESCRIPTION.parameters if one.name in wanted} == wanted
+    options = {one.name: one.default for one in fence.DESCRIPTION.options if one.name in wanted}
+    assert options == {name: value for name, value in wanted.items() if name != "metadata_url"}
+    fenced = provider.FENCES["stonith:fence_haproxy_ha_hetzner"]
+    assert fenced.plugs(fenced.params(valid({"floating_ip:provider": "hetzner"}).floating_ip, {"a": 7})) == {"a": "7"}
+    assert fenced.told({"pcmk_host_map": "a:7;b:8"}) == {"servers": "a:7;b:8"}
+
+
 def test_the_agents_find_programs_where_the_modules_do(floatip):
     assert floatip.agent.PATH == process.PATH
 
 
-def test_pillar_s_defaults_are_the_agents():
-    assert {key: DEFAULTS["floating_ip"][key] for key in digitalocean.DEFAULTS} == digitalocean.DEFAULTS
+@pytest.mark.parametrize(("name", "own"), [("digitalocean", digitalocean.DEFAULTS), ("hetzner", hetzner.DEFAULTS)])
+def test_pillar_s_defaults_are_the_agents(name, own):
+    settled = valid({"floating_ip:provider": name}).floating_ip
+    assert {key: getattr(settled, key) for key in own} == own
 
 
 @pytest.mark.parametrize("key", sorted(digitalocean.DEFAULTS))

@@ -221,8 +221,8 @@ WRONG = {
     "fencing without DigitalOcean": (
         {"floating_ip": {"address": "10.132.20.100", "provider": "ipaddr2"}, "cluster:fencing": {"enabled": True}},
         [
-            "haproxy_ha:cluster:fencing:enabled: found true, allowed with provider digitalocean; else bring a fence "
-            "device in cluster:primitives"
+            "haproxy_ha:cluster:fencing:enabled: found true, allowed with provider digitalocean or hetzner; else bring "
+            "a fence device in cluster:primitives"
         ],
     ),
     "a droplet of nobody": (
@@ -243,9 +243,13 @@ WRONG = {
     "unknown provider": (
         {"floating_ip:provider": "digitalocan"},
         [
-            "haproxy_ha:floating_ip:provider: found 'digitalocan' (a string), allowed: one of digitalocean, ipaddr2, "
-            "did you mean digitalocean"
+            "haproxy_ha:floating_ip:provider: found 'digitalocan' (a string), allowed: one of digitalocean, hetzner, "
+            "ipaddr2, did you mean digitalocean"
         ],
+    ),
+    "no token of Hetzner's": (
+        {"floating_ip:api_token": REMOVED, "floating_ip:provider": "hetzner"},
+        ["haproxy_ha:floating_ip:api_token: missing: a token of Hetzner Cloud's API that may read and write"],
     ),
     "no token": (
         {"floating_ip:api_token": REMOVED},
