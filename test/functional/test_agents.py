@@ -36,7 +36,8 @@ def test_interface(installed, name):
 @pytest.mark.parametrize(
     ("name", "required", "unique", "fixed"),
     [
-        *((name, ["address"], {"address": "address"}, []) for name in ("floatip", "hetznerip")),
+        ("floatip", ["address"], {"address": "address"}, []),
+        ("hetznerip", ["address"], {"address": "address"}, ["interface"]),
         ("haproxy", [], {"unit": "unit"}, ["unit"]),
         ("addresses", ["addresses"], {"addresses": "addresses"}, []),
     ],

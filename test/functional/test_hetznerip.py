@@ -1,6 +1,7 @@
 """The agent `hetznerip`, where Hetzner's ways are others than DigitalOcean's: the interface, and who is asked."""
 
-import socket
+import http.server
+import threading
 
 import pytest
 
@@ -156,10 +157,12 @@ def test_what_is_no_address(floatip, address, code):
 def test_whoever_stands_by_does_not_answer_itself(floatip, cloud):
     """An address that is left on an interface, as of the system's own configuration, would look served for ever."""
     cloud.assign(SECONDARY)
-    with socket.create_server(("0.0.0.0", 0)) as here:
-        port = here.getsockname()[1]
+    with http.server.HTTPServer(("0.0.0.0", 0), http.server.SimpleHTTPRequestHandler) as here:
+        threading.Thread(target=here.serve_forever, daemon=True).start()
         program = floatip.programs / "corosync-cmapctl"
         program.write_text(cmap.stand_in({"here": "member", "there": "lost"}))
         program.chmod(0o755)
         floatip.put_on()
-        assert (floatip("start", port=port).code, cloud.owner()) == (OK, PRIMARY)
+        run = floatip("start", port=here.server_address[1])
+        here.shutdown()
+    assert (run.code, cloud.owner()) == (OK, PRIMARY), run.output
