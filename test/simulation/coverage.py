@@ -93,7 +93,7 @@ HOLES = {
         "floating.py confirm: agent.log", "floating.py stands_by: agent.log", "floating.py stands_by: return False",
         "calls.py drive: raise Unavailable", "calls.py retry_delay: return float", "calls.py raise_final: raise",
         "reserved.py assign: failures += 1", "reserved.py assign: yield Wait(", "reserved.py assign: continue",
-        "reserved.py _settle: return reserved", "reserved.py _action_status: return \"\"",
+        "reserved.py _settle: return reserved", "reserved.py _action_status: return unseen",
         "intent.py serve_until_moved: agent.log(f\"{env['serve_until_moved']} has not left this node in time\")",
         "intent.py serve_until_moved: return", "undone.py take_away: agent.log",
     ),
