@@ -15,7 +15,8 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host.cloud import Cloud, Facts
 from haproxy_ha_host.digitalocean import Connection
-from haproxy_ha_lib.digitalocean import answers, calls, reserved
+from haproxy_ha_lib import values
+from haproxy_ha_lib.digitalocean import answers, calls, prefixes, reserved
 from haproxy_ha_lib.digitalocean import droplets as droplet_rules
 from haproxy_ha_lib.provider.digitalocean import DEFAULTS
 from haproxy_ha_lib.settings import build, floating
@@ -26,6 +27,7 @@ __virtualname__ = "digitalocean"
 
 # Salt's loader puts these here.
 __context__: dict[str, Any]
+__opts__: dict[str, Any]
 __pillar__: dict[str, Any]
 __salt__: dict[str, Callable[..., Any]]
 
@@ -210,7 +212,8 @@ def obstacles(address=None, replaces=None, api_url=None, ca_file=None, token_fil
         As in :func:`reserved_ip`.
 
     The address is of another region, or the droplet holds another reserved IP, which it does not give up; it can hold
-    one. On a machine without a metadata service only the address is looked up.
+    one. Nobody has the address yet, and its prefix (BYOIP) is in the way. Pillar's ``anchor_ip`` is none of this
+    droplet's. On a machine without a metadata service only the address is looked up.
 
     Raises CommandExecutionError: the token is refused, the address is unknown, or there is no answer in time.
 
@@ -227,14 +230,26 @@ def obstacles(address=None, replaces=None, api_url=None, ca_file=None, token_fil
     except CommandExecutionError:
         here = None
 
+    wanted = _address(address)
+
     def steps():
-        there = yield from reserved.read(_address(address), here and here["droplet_id"])
+        try:
+            there = yield from reserved.read(wanted, here and here["droplet_id"])
+        except calls.NotFound:
+            prefix = yield from prefixes.containing(wanted)
+            if not prefix:
+                raise
+            return [*prefixes.problems(wanted, here and here["region"], prefix), prefixes.unassigned(wanted, prefix)]
         if not here:
             return []
         given_up = str(replaces or _configured("replaces") or "")
-        return (yield from reserved.obstacles(there, here["droplet_id"], here["region"], replaces=given_up))
+        found = yield from reserved.obstacles(there, here["droplet_id"], here["region"], replaces=given_up)
+        if there.droplet_id is None:
+            found += yield from prefixes.obstacles(wanted, here["region"])
+        return found
 
-    return _run(steps(), api_url, ca_file, token_file, timeout)
+    wrong = prefixes.misplaced(_anchor_ip(), here) if here and ":" not in wanted else []
+    return [*wrong, *_run(steps(), api_url, ca_file, token_file, timeout)]
 
 
 def fencing(nodes, api_url=None, ca_file=None, token_file=None, timeout=20.0):
@@ -291,6 +306,14 @@ def _run(steps, api_url=None, ca_file=None, token_file=None, timeout=20.0):
 
 def _configured(key):
     return _cloud().configured(key)
+
+
+def _anchor_ip():
+    """What pillar has for this machine; None for nothing."""
+    pillar = __pillar__.get("haproxy_ha")
+    machines = pillar.get("load_balancers") if isinstance(pillar, dict) else None
+    mine = machines.get(__opts__["id"]) if isinstance(machines, dict) else None
+    return values.bare(mine.get("anchor_ip")) if isinstance(mine, dict) else None
 
 
 def _address(address):

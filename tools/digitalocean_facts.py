@@ -3,8 +3,8 @@ What DigitalOcean's OpenAPI description says about the answers that this project
 answer differs from it.
 
 Source: https://github.com/digitalocean/openapi, commit 7c1300c of 7 August 2026, below specification/:
-resources/reserved_ips, resources/reserved_ipv6, resources/droplets, resources/actions/models/action.yml,
-resources/regions/models/region.yml,
+resources/reserved_ips, resources/reserved_ipv6, resources/byoip_prefixes, resources/droplets,
+resources/actions/models/action.yml, resources/regions/models/region.yml,
 shared/models/error.yml, shared/meta.yml. Facts only: names, types, required or not, statuses, scopes.
 """
 
@@ -29,6 +29,9 @@ MODELS = {
         "?ip": str, "?region": "region", "?droplet": ("droplet", Null), "?locked": bool, "?project_id": str,
     },
     "reserved_ipv6": {"?ip": str, "?reserved_at": str, "?region_slug": str, "?droplet": ("droplet", Null)},
+    "byoip_prefix": {
+        "?uuid": str, "?prefix": str, "?status": str, "?region": str, "?advertised": bool, "?locked": bool,
+    },
     "action": {
         "?id": int, "?status": {"in-progress", "completed", "errored"}, "?type": str, "?started_at": str,
         "?completed_at": (str, Null), "?resource_id": (int, Null), "?resource_type": str, "?region": "region",
@@ -48,6 +51,7 @@ OPERATIONS = {
     ("GET", r"/v2/reserved_ipv6"): ("reserved_ip:read", 200, {"reserved_ipv6s": ["reserved_ipv6"], "meta": "meta"}),
     ("GET", r"/v2/reserved_ipv6/[0-9a-f:]+"): ("reserved_ip:read", 200, {"reserved_ipv6": "reserved_ipv6"}),
     ("POST", r"/v2/reserved_ipv6/[0-9a-f:]+/actions"): ("reserved_ip:update", 201, {"action": "action"}),
+    ("GET", r"/v2/byoip_prefixes"): ("byoip_prefix:read", 200, {"byoip_prefixes": ["byoip_prefix"], "meta": "meta"}),
     ("GET", r"/v2/droplets"): ("droplet:read", 200, {"droplets": ["droplet"], "meta": "meta"}),
     ("GET", r"/v2/droplets/\d+"): ("droplet:read", 200, {"droplet": "droplet"}),
     ("GET", r"/v2/droplets/\d+/actions"): ("droplet:read", 200, {"actions": ["action"], "meta": "meta"}),

@@ -71,12 +71,13 @@ def test_an_outage_of_the_api_stops_nothing_that_worked_before(single, cloud):
 ELSEWHERE = [{"ip": ADDRESS, "region": "ams3"}]
 ANOTHER = [{"ip": "203.0.113.11", "droplet_id": PRIMARY}, {"ip": ADDRESS}]
 NAMES = ("lb1", "lb2")
+PREFIX = {"uuid": "f47ac10b", "prefix": "203.0.113.0/24", "status": "active", "region": "nyc3", "advertised": True}
 
 
 def droplets(names):
     return [
         {"id": PRIMARY + number, "name": name, "public_ip": ("127.0.0.1", "203.0.113.22")[number],
-         "private_ip": f"10.132.20.1{number}"}
+         "private_ip": f"10.132.20.1{number}", "anchor_ip": f"10.17.1.1{8 + number}"}
         for number, name in enumerate(names)
     ]  # fmt: skip
 
@@ -86,6 +87,17 @@ WRONG_ESTATE = {
     "an address of another region": ({"reserved_ips": ELSEWHERE}, {}, "belongs to the region ams3, and droplet 1001"),
     "a droplet that holds another address": (
         {"reserved_ips": ANOTHER}, {}, "holds 203.0.113.11, and a droplet can hold one reserved IP",
+    ),
+    "a droplet without an anchor IP": (
+        {"droplets": [{**one, "anchor_ip": None} for one in droplets(("primary", "secondary"))]}, {},
+        "this droplet has none, as one from a custom image: the reserved IP arrives at its public address 127.0.0.1",
+    ),
+    "an address of a prefix that nobody hears of": (
+        {"reserved_ips": [{"ip": ADDRESS}], "prefixes": [{**PREFIX, "advertised": False}]}, {},
+        "which is not advertised, so that nobody reaches it",
+    ),
+    "an address of a prefix that was never assigned": (
+        {"reserved_ips": [], "prefixes": [PREFIX]}, {}, "was never assigned, so that the API does not know it",
     ),
     "droplets of other names": ({"droplets": droplets(NAMES)}, FENCING, "node secondary cannot be fenced: 0 droplets"),
     "one name for two droplets": (

@@ -225,7 +225,7 @@ def obstacles(
     if reserved.region and region and reserved.region != region:
         found.append(
             f"{reserved.address} belongs to the region {reserved.region}, and droplet {droplet_id} is in {region}:"
-            " DigitalOcean assigns an address within its region only"
+            f" DigitalOcean assigns an address within its region only. Reserve one in {region}"
         )
     kind = _IPV6 if ":" in reserved.address else spelling
     for other in (yield from read_all(tries, kind)):

@@ -42,6 +42,7 @@ def servers(config: dict) -> tuple[Estate, list[Server]]:
         run_command(power_command) if power_command else None,
     )
     estate.boot_seconds = config.get("boot_seconds", 0.0)
+    estate.prefixes = config.get("prefixes", [])
     estate.route()
     settings = config.get("api", {})
     api = asked(estate, config.get("tokens", []), RateLimit(**settings.get("rate_limit", {})))

@@ -20,7 +20,8 @@ class API:
     """
 
     EVERY_SCOPE = frozenset(
-        {"reserved_ip:read", "reserved_ip:update", "droplet:read", "droplet:update", "actions:read", "project:read"}
+        {"reserved_ip:read", "reserved_ip:update", "droplet:read", "droplet:update", "actions:read", "project:read",
+     "byoip_prefix:read"}
     )
     error = staticmethod(error_answer)
     forbidden = ("forbidden", "You are not authorized to perform this operation")
@@ -45,6 +46,7 @@ class API:
             ("GET", r"/v2/(reserved_ipv6)/([0-9a-f:]+)", "reserved_ip:read", self._get_reserved_ip),
             ("POST", r"/v2/(reserved_ipv6)/([0-9a-f:]+)/actions", "reserved_ip:update", self._act),
             ("GET", r"/v2/actions/(\d+)", "actions:read", self._get_any_action),
+            ("GET", r"/v2/byoip_prefixes", "byoip_prefix:read", self._list_prefixes),
             ("GET", r"/v2/droplets", "droplet:read", self._list_droplets),
             ("GET", r"/v2/droplets/(\d+)", "droplet:read", self._get_droplet),
             ("GET", r"/v2/droplets/(\d+)/actions", "droplet:read", self._list_droplet_actions),
@@ -99,6 +101,9 @@ class API:
 
     def _get_reserved_ip(self, request, scopes, spelling, ip):
         return 200, {entry_of(spelling): self._reserved_ip(self._estate.reserved_ip(ip), scopes)}
+
+    def _list_prefixes(self, request, scopes):
+        return 200, page("byoip_prefixes", self._estate.prefixes, request)
 
     def _list_actions(self, request, scopes, spelling, ip):
         actions = [action for action in reversed(self._estate.reserved_ip(ip).actions) if not action.hidden]

@@ -126,6 +126,8 @@ class Estate:
             entry["ip"]: ReservedIP(entry["ip"], entry.get("droplet_id"), entry.get("region")) for entry in reserved_ips
         }
         self.region = region
+        # What the account has brought along, as the API shows it; an address of it is known once it was assigned.
+        self.prefixes: list[dict] = []
         self.on_assign = on_assign or (lambda ip, new, old: None)
         self.on_power = on_power or (lambda action, name: None)
         self.power_seconds = 0.0

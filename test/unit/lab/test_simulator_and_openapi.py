@@ -34,6 +34,7 @@ QUESTIONS = {
     "assign an IPv6 address": ("POST", f"/v2/reserved_ipv6/{IPV6}/actions", ASSIGN, 201),
     "unassign an IPv6 address": ("POST", f"/v2/reserved_ipv6/{IPV6}/actions", {"type": "unassign"}, 201),
     "no action on an IPv6 address": ("POST", f"/v2/reserved_ipv6/{IPV6}/actions", {"type": "x"}, 422),
+    "prefixes of one's own": ("GET", "/v2/byoip_prefixes", None, 200),
     "droplets": ("GET", "/v2/droplets", None, 200),
     "droplets of a name": ("GET", "/v2/droplets?name=PRIMARY", None, 200),
     "a droplet": ("GET", f"/v2/droplets/{PRIMARY}", None, 200),

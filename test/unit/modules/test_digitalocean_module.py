@@ -11,7 +11,7 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host import cloud as host_cloud
 from support import REPOSITORY
-from support.simulated_cloud import ADDRESS, PRIMARY, SECONDARY, TOKEN, simulator
+from support.simulated_cloud import ADDRESS, IPV6, PRIMARY, SECONDARY, TOKEN, simulator
 
 SOURCE = REPOSITORY / "_modules" / "digitalocean.py"
 
@@ -22,7 +22,7 @@ def module(cloud):
     spec = importlib.util.spec_from_file_location("module_under_test", SOURCE)
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
-    loaded.__context__ = {}
+    loaded.__context__, loaded.__opts__ = {}, {"id": "primary"}
     floating_ip = {"address": ADDRESS, "api_token": TOKEN, "api_url": cloud.api_url, "ca_file": cloud.ca_file}
     loaded.__pillar__ = {"haproxy_ha": {"floating_ip": {**floating_ip, "metadata_url": cloud.metadata_url}}}
     return loaded
@@ -255,6 +255,59 @@ def test_what_is_in_the_way_of_an_address(module, tmp_path):
         (said,) = module.obstacles("203.0.113.12")
         assert "203.0.113.12 belongs to the region ams3, and droplet 1001 is in nyc3" in said
         assert cloud.counts()["writes"] == 0
+
+
+PREFIX = {"uuid": "f47ac10b", "prefix": "198.51.100.0/24", "status": "active", "region": "nyc3", "advertised": True}
+OWN = "198.51.100.7"
+
+
+@pytest.mark.parametrize(
+    ("address", "changes", "said"),
+    [
+        (OWN, {}, []),
+        (OWN, {"region": "ams3"}, [r"is in ams3, and this droplet is in nyc3.* Have the load balancers in ams3, or"]),
+        (OWN, {"status": "pending"}, ["which is pending: DigitalOcean has to make it active first"]),
+        (OWN, {"advertised": False}, ["is not advertised, so that nobody reaches it: set advertise for the prefix"]),
+        ("198.51.100.1", {}, ["whose first two addresses are DigitalOcean's: take another one"]),
+    ],
+)
+def test_what_is_in_the_way_of_an_address_of_one_s_own(module, tmp_path, address, changes, said):
+    """BYOIP: once it was assigned, the API knows it as any other."""
+    prefixes = [{**PREFIX, "prefix": "192.0.2.0/24"}, {**PREFIX, **changes}]
+    with simulator(tmp_path, reserved_ips=[{"ip": address}], prefixes=prefixes) as cloud:
+        settings(module).update(api_url=cloud.api_url, metadata_url=cloud.metadata_url)
+        found = module.obstacles(address)
+        assert len(found) == len(said)
+        assert all(re.search(text, one) for text, one in zip(said, found, strict=True)), found
+    with simulator(tmp_path, reserved_ips=[], prefixes=prefixes) as cloud:
+        settings(module).update(api_url=cloud.api_url, metadata_url=cloud.metadata_url)
+        *found, last = module.obstacles(address)
+        assert len(found) == len(said)
+        assert "was never assigned, so that the API does not know it: assign it to a load balancer once" in last
+        with pytest.raises(CommandExecutionError, match="HTTP 404"):
+            module.obstacles("203.0.113.99")
+        cloud.tokens({"token": TOKEN, "scopes": ["reserved_ip:read", "droplet:read"]})
+        with pytest.raises(CommandExecutionError, match="HTTP 404"):
+            module.obstacles(address)
+
+
+@pytest.mark.parametrize(
+    ("anchor_ip", "metadata", "said"),
+    [
+        (None, None, ""), ("10.17.1.18", None, ""), (None, "no_anchor", ""), ("127.0.0.1", "no_anchor", ""),
+        ("10.17.1.19", None, "anchor_ip is 10.17.1.19 in pillar, and this droplet's is 10.17.1.18: the reserved IP"),
+        ("10.17.1.18", "no_anchor", "has none, as one from a custom image: the reserved IP arrives at its public "
+         "address 127.0.0.1. Take anchor_ip out of pillar"),
+        ("10.17.1.18", "status", ""),
+    ],
+)  # fmt: skip
+def test_an_anchor_ip_that_is_none_of_this_droplet_s(module, cloud, anchor_ip, metadata, said):
+    module.__pillar__["haproxy_ha"]["load_balancers"] = {"primary": {"anchor_ip": anchor_ip}, "secondary": None}
+    if metadata:
+        cloud.fault(metadata, service="metadata")
+    found = module.obstacles()
+    assert [said in one for one in found] == [True] * bool(said)
+    assert module.obstacles(IPV6) == []
 
 
 def test_what_fencing_would_meet_switches_nothing(module, cloud):
