@@ -141,3 +141,32 @@ def test_a_first_run_says_from_whom_the_address_is_taken(single, tmp_path):
         comments = [single("haproxy_ha.preflight", "x", by_the_api(cloud))["comment"] for _ in range(2)]
     taken = f"{ADDRESS} is taken from droplet 1003 (third), which is none of the load balancers"
     assert [taken in comment for comment in comments] == [True, False]
+
+
+@pytest.fixture(scope="module")
+def hetzner(tmp_path_factory):
+    with simulator(tmp_path_factory.mktemp("simulator"), cloud="hetzner") as running:
+        yield running
+
+
+WRONG_AT_HETZNER = {
+    "a refused token": ({"api_token": "dop_v1_" + "0" * 64}, {}, None, "HTTP 401, unauthorized"),
+    "an address of another project": ({"address": "203.0.113.77"}, {}, None, "project has no floating IP 203.0.113.77"),
+    "an address that is blocked": ({}, {}, {"kind": "blocked"}, f"{ADDRESS} is blocked by Hetzner"),
+    "a token that only reads": ({}, FENCING, None, "the token may not switch servers: HTTP 403, token_readonly"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_AT_HETZNER)
+def test_at_hetzner_the_same_is_looked_at(single, hetzner, case):
+    options, changes, fault, said = WRONG_AT_HETZNER[case]
+    token = EXAMPLE["floating_ip"]["api_token"]
+    hetzner.reset()
+    hetzner.tokens(token)
+    right = by_the_api(hetzner, changes, provider="hetzner")
+    assert single("haproxy_ha.preflight", "x", right)["result"] is True
+    hetzner.tokens({"token": token, "scopes": ["read"]})
+    if fault:
+        hetzner.fault(**fault)
+    state = single("haproxy_ha.preflight", "x", by_the_api(hetzner, changes, provider="hetzner", **options))
+    assert (state["result"], said in state["comment"]) == (False, True), state["comment"]
