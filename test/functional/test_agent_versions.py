@@ -231,7 +231,7 @@ def test_what_pacemaker_would_list_is_the_resource_agents_alone(tmp_path):
     """Every executable file in the provider's directory (Pacemaker's services library)."""
     place = agent_set.install(tmp_path)
     listed = [entry.name for entry in os.scandir(place.link) if entry.is_file() and os.access(entry.path, os.X_OK)]
-    assert sorted(listed) == ["addresses", "floatip", "haproxy", "hetznerip"]
+    assert sorted(listed) == ["floatip", "haproxy", "hetznerip", "lanip"]
     assert os.listdir(tmp_path / "resource.d") == ["haproxy_ha"]
     assert os.access(f"{place.fence}/{FENCE}", os.X_OK)
     assert os.readlink(f"{place.fence}/{FENCE}") == f"{place.link}/fence/{FENCE}"

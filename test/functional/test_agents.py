@@ -17,7 +17,7 @@ needs_ocf_tester = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("name", ["addresses", "floatip", "haproxy", "hetznerip"])
+@pytest.mark.parametrize("name", ["floatip", "haproxy", "hetznerip", "lanip"])
 def test_interface(installed, name):
     def call(*arguments):
         return subprocess.run([installed / name, *arguments], env={}, capture_output=True, text=True)
@@ -38,8 +38,8 @@ def test_interface(installed, name):
     [
         ("floatip", ["address"], {"address": "address"}, []),
         ("hetznerip", ["address"], {"address": "address"}, ["interface"]),
+        ("lanip", ["address"], {"address": "address"}, ["interface"]),
         ("haproxy", [], {"unit": "unit"}, ["unit"]),
-        ("addresses", ["addresses"], {"addresses": "addresses"}, []),
     ],
 )
 def test_which_parameters_are_required_unique_or_need_a_restart(installed, name, required, unique, fixed):
@@ -51,7 +51,7 @@ def test_which_parameters_are_required_unique_or_need_a_restart(installed, name,
     assert [key for key, entry in found.items() if entry.get("reloadable") != "1"] == fixed
 
 
-@pytest.mark.parametrize("name", ["addresses", "floatip", "haproxy", "hetznerip"])
+@pytest.mark.parametrize("name", ["floatip", "haproxy", "hetznerip", "lanip"])
 @pytest.mark.skipif(not shutil.which("xmllint"), reason="needs xmllint")
 def test_meta_data_conforms_to_the_distribution_s_dtd(installed, name):
     dtd = Path("/usr/share/resource-agents")

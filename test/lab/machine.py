@@ -60,6 +60,7 @@ class Machine:
         """Start the container; ``wait_booted`` waits for its systemd."""
         if self.leader():
             raise LabError(f"{self.host.name} is running")
+        network.set_addresses(self.host)  # what was put on an interface is lost with the power
         for name in self.host.links:
             network.set_link(self.host.name, name, "up")
         bind_file = self.directory / "binds"

@@ -91,6 +91,16 @@ def set_link(host: str, network: str, state: str) -> None:
     _fabric("ip", "link", "set", link_name(host, network), state)
 
 
+def set_addresses(host: Host) -> None:
+    """Give a host the addresses that it has when it is switched on, and no other."""
+    for network, interface in host.links.items():
+        run(["ip", "-n", host.namespace, "address", "flush", "dev", interface, "scope", "global"])
+        run(["ip", "-n", host.namespace, "-4", "address", "flush", "dev", interface])
+        for address in _addresses(host, network):
+            run(["ip", "-n", host.namespace, "address", "add", address, "dev", interface])
+    _route(host)
+
+
 def set_port(host: str, network: str, state: str) -> None:
     """Have the fabric drop ("disabled") or pass ("forwarding") all packets of a host's link, whose carrier stays."""
     number = {"disabled": "0", "forwarding": "3"}[state]
@@ -181,8 +191,12 @@ def _attach(host: Host) -> None:
         for address in _addresses(host, network):
             run([*inside, "address", "add", address, "dev", interface])
         run([*inside, "link", "set", interface, "up"])
+    _route(host)
+
+
+def _route(host: Host) -> None:
     gateway = INTERNET_GATEWAY if host.internet else PUBLIC_GATEWAY
-    run([*inside, "route", "add", "default", "via", gateway])
+    run(["ip", "-n", host.namespace, "route", "replace", "default", "via", gateway])
 
 
 def _addresses(host: Host, network: str) -> list[str]:

@@ -22,7 +22,8 @@ WEB, MAIL = "10.132.20.100", "10.132.20.101"
 NAMED = {"web": {"address": WEB}, "mail": {"address": MAIL}}
 HOLDERS = {"FloatIP-web": ["primary"], "FloatIP-mail": ["secondary"]}
 STRUCK = (
-    "haproxy-kill-active", "haproxy-worker-hang-active", "standby", "reboot-active", "cluster-stop-active",
+    "haproxy-kill-active", "haproxy-worker-hang-active", "standby", "reboot-active", "power-loss-active",
+    "corosync-kill-active", "cluster-stop-active", "cut-private-active", "cut-peers",
 )  # fmt: skip
 CALM_MS = 20
 
@@ -50,7 +51,7 @@ def spread(first_run):
     """The pair with two addresses, which are where they prefer to be; afterwards it is the tutorial's again."""
     example = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
     document = yaml.safe_load(example)
-    document["haproxy_ha"] |= {"floating_ip": {"provider": "ipaddr2"}, "floating_ips": NAMED}
+    document["haproxy_ha"] |= {"floating_ip": {"provider": "lan"}, "floating_ips": NAMED}
     salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
     formula.apply(target=BOTH)
     settle()

@@ -14,13 +14,14 @@ from haproxy_ha_lib.provider.digitalocean import DIGITALOCEAN, ReservedIPs
 from haproxy_ha_lib.provider.hetzner import HETZNER
 from haproxy_ha_lib.provider.interface import API, RESOURCE, Fence, FloatingIP, Provider, resource
 from haproxy_ha_lib.provider.ipaddr2 import IPADDR2
+from haproxy_ha_lib.provider.lan import LAN
 
 __all__ = [
     "ALL", "API", "FENCES", "NAMED", "RESOURCE", "Fence", "FloatingIP", "Provider", "api_url", "arrives_at_anchor",
     "documentation", "fencing", "metadata_module", "moving", "of", "resource",
 ]  # fmt: skip
 
-NAMED: dict[str, Provider] = {one.name: one for one in (DIGITALOCEAN, HETZNER, IPADDR2) if one.name}
+NAMED: dict[str, Provider] = {one.name: one for one in (DIGITALOCEAN, HETZNER, IPADDR2, LAN) if one.name}
 """Those that pillar names."""
 ALL: tuple[Provider, ...] = (*NAMED.values(), CUSTOM)
 FENCES: dict[str, Fence] = {one.fence.agent: one.fence for one in ALL if one.fence}

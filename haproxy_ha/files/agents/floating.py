@@ -132,14 +132,15 @@ def look(env, mover, claim):
     elif not env.is_probe:
         mover.keep()
     here = mover.hint()
-    if here and not check_is_due(env, held):
+    if here and not check_is_due(mover, held):
         return agent.SUCCESS
     try:
         is_here, who = mover.owner()
     except Failure as unknown:
         return judge_unknown(env, here, unknown.reason)
     if is_here or (is_here is None and here is not False):
-        mover.keep()
+        if not here:
+            mover.keep()
         return confirm(env, claim)
     mover.drop(env["address"])
     agent.reason(f"{env['address']} is {who}")
@@ -165,10 +166,10 @@ def reason_to_stand_by(env, claim, held):
     return f"{env['address']} answers, and the cluster, which is whole again, decides where it is to be"
 
 
-def check_is_due(env, held):
+def check_is_due(mover, held):
     """Whether the word that counts is to be asked again."""
     age = seconds_since(held.get("checked", ""))
-    return age is None or age >= env.seconds("api_check_interval")
+    return age is None or age >= mover.look_again()
 
 
 def confirm(env, claim):
@@ -250,5 +251,5 @@ def check_parameters(env, mover):
     port = env["port"]
     if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) < 65536):
         raise Failure(agent.ERR_CONFIGURED, f"port: found {env['port']!r}, allowed: 0 to 65535")
-    env.seconds("api_check_interval")
+    mover.look_again()
     env.seconds("hold_off")

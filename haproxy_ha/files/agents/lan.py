@@ -1,122 +1,129 @@
-"""The actions of addresses on an interface of a LAN, which move together."""
+"""A LAN: the addresses of an action's parameters, on an interface of this machine.
+
+Near is what this machine has itself; what counts beside it, while a cluster node is lost, is whether another machine
+on the link answers for the first address (ARP, RFC 5227).
+"""
 
 import os
-import time
 
 import agent
+import floating
 import local
 from agent import Failure
-
-ANNOUNCED_FOR = 60.0  # seconds after a start: a switch or a neighbour may have missed the first announcement
-
-
-def start(env):
-    """Puts them there. What is there already is announced as well."""
-    wanted = addresses(env)
-    for address in wanted:
-        local.add(address, env["interface"])
-    remember(env, wanted)
-    return agent.SUCCESS
+from mover import Mover, is_address
 
 
-def stop(env):
-    """Takes them away."""
-    take_away([*addresses(env), *held(env)])
-    agent.remove_file(path(env))
-    return agent.SUCCESS
+class Lan(Mover):
+    """This machine, and addresses that move together. The first stands for all where others are asked for it."""
 
+    @property
+    def _addresses(self):
+        return list(dict.fromkeys([self._env["address"], *self._env["addresses"].split()]))
 
-def reload_agent(env):
-    """Other addresses: those that stay are not touched. Where it does not run, nothing is put there."""
-    wanted, before = addresses(env), held(env)
-    if not before:
-        return agent.SUCCESS
-    start(env)
-    take_away([address for address in before if address not in wanted])
-    return agent.SUCCESS
+    def check_parameters(self):
+        """Raises for an address that can be none."""
+        for name in ("address", "addresses"):
+            for text in self._env[name].split():
+                if not (is_address(text, "AF_INET") or is_address(text, "AF_INET6")):
+                    raise Failure(agent.ERR_CONFIGURED, f"{name}: found {text!r}, allowed: an IPv4 or IPv6 address")
 
+    def check_access(self):
+        """Raises where the interface is not there."""
+        if self._env["interface"]:
+            local.index_of(self._env["interface"])
 
-def take_away(those):
-    """Takes each away that can be. Raises Failure for one that stays: two machines may have it then."""
-    left = []
-    for address in dict.fromkeys(those):
+    def identify(self):
+        """A machine of a LAN needs no name."""
+
+    def look_again(self):
+        """Seconds after which the word that counts is asked again: nothing is nearer."""
+        return 0.0
+
+    # --- Its part on this machine
+
+    def put(self):
+        """Puts them on the interface, tells the neighbours, and takes away what a former list had."""
+        for address in self._addresses:
+            local.add(address, self._env["interface"])
+        for address in self._remembered():
+            if address not in self._addresses:
+                local.remove(address)
         try:
-            local.remove(address)
+            agent.replace_file(self._path, " ".join(self._addresses))
         except Failure as failure:
-            left.append(failure.reason)
-    if left:
-        raise Failure(agent.ERR_GENERIC, "; ".join(left))
+            agent.log(failure.reason)  # a later reload then takes none away
+
+    def keep(self):
+        """Puts there again what somebody has taken away; a neighbour may have missed what it was told before."""
+        missing = [address for address in self._addresses if not local.is_here(address)]
+        if missing:
+            agent.log(f"{', '.join(missing)}: on no interface any more, and put there again")
+        self.put()
+
+    def drop(self, address):
+        """Takes them off every interface, all that came together."""
+        for one in dict.fromkeys([address, *self._addresses, *self._remembered()]):
+            local.remove(one)
+        agent.remove_file(self._path)
+
+    def _remembered(self):
+        """Those that were put there last; the file may be spoilt."""
+        words = (agent.read_file(self._path) or "").split()
+        return [word for word in words if is_address(word, "AF_INET") or is_address(word, "AF_INET6")]
+
+    @property
+    def _path(self):
+        return os.path.join(self._env.state_directory, f"haproxy_ha-lan-{self._env.instance}")
+
+    # --- Who has them
+
+    def hint(self):
+        """Whether all are on an interface here."""
+        return all(map(local.is_here, self._addresses))
+
+    def owner(self):
+        """Whether the first is here, and on no other machine of the link though a cluster node is lost."""
+        import partition
+
+        if not local.is_here(self._env["address"]):
+            return False, "on no interface of this machine"
+        if partition.a_node_is_lost(self._env) and (other := local.other_owner(self._env["address"])):
+            return False, f"on another machine of the link as well ({other})"
+        return True, "on this machine"
+
+    def take(self, is_awaited, before_write):
+        """Puts them here: that is all there is to it."""
+        before_write()
 
 
 def monitor(env):
-    """Whether they are there: all of them, or none."""
-    found = {address: local.places(address) for address in addresses(env)}
-    missing = [address for address, places in found.items() if not any(place.is_usable for place in places)]
-    if len(missing) == len(found):
-        return agent.NOT_RUNNING
-    if missing:
-        raise Failure(agent.ERR_GENERIC, f"not on this machine: {', '.join(missing)}")
-    if not env.is_probe and is_young(env):
-        for address, places in found.items():
-            local.announce(address, places[0].index)
-    return agent.SUCCESS
+    """As for every address. One that is here without a claim is to be stopped, so that it is nowhere twice."""
+    code = floating.monitor(env, Lan(env))
+    if code == agent.NOT_RUNNING and env.is_probe and local.is_here(env["address"]):
+        return agent.SUCCESS
+    return code
 
 
-def validate_all(env):
-    """Whether the parameters make sense, and at level 10 whether the interface is there."""
-    addresses(env)
-    if env.check_level >= 10 and env["interface"]:
-        local.index_of(env["interface"])
-    return agent.SUCCESS
-
-
-def addresses(env):
-    """Those of the parameters. Raises Failure for one that is none."""
-    env.require()
-    found = env["addresses"].split()
-    for address in found:
-        local.packed_of(address)
-    return found
-
-
-# --- Which came when
-
-
-def remember(env, those):
-    """Keeps in mind which came now; without that they are announced but once, and a reload takes none away."""
+def stop(env):
+    """As for every address, but that it must be gone: another machine has it next."""
+    code, mover = floating.stop(env, Lan(env)), Lan(env)
     try:
-        agent.replace_file(path(env), " ".join([f"{time.monotonic():.3f}", *those]))
+        mover.check_parameters()
+        mover.drop(env["address"])
     except Failure as failure:
-        agent.log(failure.reason)
+        if failure.code != agent.ERR_CONFIGURED:
+            raise
+    return code
 
 
-def remembered(env):
-    """When the last came, as text, and which."""
-    moment, *those = (agent.read_file(path(env)) or "").split() or [""]
-    return moment, those
+def reload_agent(env):
+    """Another first address comes as every other does; further ones come and go beside it."""
+    mover = Lan(env)
+    code = floating.reload_agent(env, mover)
+    claim = floating.Claim(env)
+    if claim.read() is not None and not claim.stands_by:
+        mover.put()
+    return code
 
 
-def held(env):
-    """The addresses that this resource has put there."""
-    return [address for address in remembered(env)[1] if is_one(address)]
-
-
-def is_one(address):
-    """Whether what is remembered is an address: the file may be spoilt."""
-    try:
-        return bool(local.packed_of(address))
-    except Failure:
-        return False
-
-
-def is_young(env):
-    """Whether they came not long ago."""
-    try:
-        return 0 <= time.monotonic() - float(remembered(env)[0]) < ANNOUNCED_FOR
-    except ValueError:
-        return False
-
-
-def path(env):
-    """Where that is remembered, until the next boot."""
-    return os.path.join(env.state_directory, f"haproxy_ha-addresses-{env.instance}")
+ACTIONS = {**floating.actions(Lan), "monitor": monitor, "stop": stop, "reload-agent": reload_agent}

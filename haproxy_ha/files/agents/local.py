@@ -33,6 +33,7 @@ _ETHERNET, _ETH_ARP = 1, 0x0806
 _BROADCAST = b"\xff" * 6
 _ALL_NODES = "ff02::1"
 _NEIGHBOUR_ADVERTISEMENT, _OVERRIDE, _TARGET_LINK_LAYER = 136, 0x20000000, 2
+ARP_SECONDS = 0.3  # a machine on the link answers in a millisecond
 TIMEOUT = 1.0  # seconds; the kernel answers in microseconds
 
 
@@ -155,6 +156,46 @@ def _advertise(address, index, hardware):
         neighbours.sendto(advertisement(address, hardware), (_ALL_NODES, 0, 0, index))
 
 
+def other_owner(address):
+    """The hardware address of another machine that answers for an address on its link, as text; "" for none.
+
+    IPv4 alone, by an ARP probe, which changes what nobody has learnt (RFC 5227, 2.1.1).
+    """
+    import socket
+
+    if ":" in address or not (held := places(address)):
+        return ""
+    index = held[0].index
+    try:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_ARP)) as link:
+            link.bind((socket.if_indextoname(index), _ETH_ARP))
+            kind, hardware = link.getsockname()[3:5]
+            if kind != _ETHERNET:
+                return ""
+            link.sendto(probe(address, hardware), (link.getsockname()[0], _ETH_ARP, 0, 0, _BROADCAST))
+            return _answer(link, address, hardware)
+    except OSError as error:
+        agent.log(f"whether another machine has {address} is unknown: {error}")
+        return ""
+
+
+def _answer(link, address, hardware):
+    import time
+
+    _, packed = packed_of(address)
+    deadline = time.monotonic() + ARP_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        link.settimeout(left)
+        try:
+            packet = link.recv(64)
+        except TimeoutError:
+            break
+        owner = packet[8:14]
+        if packet[6:8] == b"\x00\x02" and packet[14:18] == packed and owner != hardware:
+            return owner.hex(":")
+    return ""
+
+
 # --- Interfaces
 
 
@@ -251,6 +292,12 @@ def arp(address, hardware, operation):
     _, packed = packed_of(address)
     target = hardware if operation == 2 else bytes(6)
     return struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + hardware + packed + target + packed
+
+
+def probe(address, hardware):
+    """An ARP packet that asks who has an address, and says of nobody that he has any."""
+    _, packed = packed_of(address)
+    return struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + hardware + bytes(4) + bytes(6) + packed
 
 
 def advertisement(address, hardware):

@@ -38,6 +38,14 @@ class Mover:
         self.identify()
         read_token(self._env["token_file"])
 
+    def look_again(self):
+        """Seconds after which the word that counts is asked again, though what is near says that the address is here.
+
+        Raises:
+            Failure: The parameter is wrong.
+        """
+        return self._env.seconds("api_check_interval")
+
     def put(self):
         """Puts the address on an interface of this machine, where it belongs there."""
 

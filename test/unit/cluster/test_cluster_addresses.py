@@ -79,10 +79,11 @@ def test_who_stays_with_another_goes_where_that_goes():
 
 
 def test_several_addresses_of_one_are_one_resource():
-    named = {"web": {"addresses": ["10.132.20.100", "10.132.20.101", "fd00::100"]}}
+    named = {"web": {"provider": "lan", "addresses": ["10.132.20.100", "10.132.20.101", "fd00::100"]}}
     primitive = configuration({**LAN, "floating_ips": named})["primitives"]["FloatIP-web"]
-    assert primitive["agent"] == "ocf:haproxy_ha:addresses"
-    assert primitive["params"] == {"addresses": "10.132.20.100 10.132.20.101 fd00::100"}
+    assert primitive["agent"] == "ocf:haproxy_ha:lanip"
+    takeover = {"takeover_attribute": "haproxy_ha-takeover-FloatIP-web"}
+    assert primitive["params"] == {"address": "10.132.20.100", "addresses": "10.132.20.101 fd00::100", **takeover}
 
 
 @pytest.mark.parametrize(("number", "interval"), [(1, "10s"), (5, "10s"), (50, "100s")])

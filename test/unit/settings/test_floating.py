@@ -21,7 +21,8 @@ PATH = "haproxy_ha:floating_ips"
     ({"floating_ip": WEB}, f"{PATH}:floating_ip: found 'floating_ip' (a string), allowed: a name of 1 to 32 letters"),
     ({"9": WEB}, f"{PATH}:9: found '9' (a string), allowed: a name of 1 to 32 letters"),
     ({"web": WEB, "mail": WEB}, f"{PATH}:mail:address: 10.132.20.100 is {PATH}:web:address too"),
-    ({"web": {"addresses": ["10.132.20.1", "10.132.20.1"]}}, f"{PATH}:web"),
+    ({"web": {"addresses": ["10.132.20.1", "10.132.20.2"]}},
+     f"{PATH}:web:addresses: found some, allowed with provider lan"),
     ({"web": {"address": "10.132.20.10"}}, "haproxy_ha:load_balancers:primary:private_ip: 10.132.20.10 is"),
     ({"web": WEB, "x": {"address": "10.132.20.101", "stays_with": "wbe"}},
      f"{PATH}:x:stays_with: there is no other wbe, did you mean web?"),
@@ -49,7 +50,7 @@ def test_a_droplet_holds_one_address_of_a_family():
     [text] = build({"floating_ips": named}).errors
     assert text.startswith(f"{PATH}:web:address: found 203.0.113.11, but haproxy_ha:floating_ip is of the same family")
     [text] = build({"floating_ip:addresses": ["203.0.113.11"]}).errors
-    assert text.startswith("haproxy_ha:floating_ip:addresses: found some, allowed with provider ipaddr2")
+    assert text.startswith("haproxy_ha:floating_ip:addresses: found some, allowed with provider lan")
 
 
 def test_the_token_is_needed_if_any_moves_by_it():
@@ -71,7 +72,7 @@ def heard(changes, *binds):
     return [f"{bind['address']} {bind['port']} {bind['options']}".strip() for bind in frontend["bind"]]
 
 
-TWO = {"web": {"addresses": ["10.132.20.100", "fd00::100"]}, "mail": {"address": "10.132.20.101"}}
+TWO = {"web": {"provider": "lan", "addresses": ["10.132.20.100", "fd00::100"]}, "mail": {"address": "10.132.20.101"}}
 
 
 def test_anchor_is_where_all_arrive_and_a_name_where_that_one_does():

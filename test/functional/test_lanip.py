@@ -1,4 +1,4 @@
-"""The agent of several addresses of a LAN, as Pacemaker runs it, between two machines in network namespaces."""
+"""The agent of addresses of a LAN, as Pacemaker runs it, between two machines in network namespaces."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ pytestmark = [
 ]  # fmt: skip
 
 OK, FAILED, ARGS, NOT_RUNNING, CONFIGURED = 0, 1, 2, 7, 6
-HOST, PEER = "addresses-host", "addresses-peer"
+HOST, PEER = "lanip-host", "lanip-peer"
 WANTED = ["10.1.0.100", "10.1.0.101", "fd00:1::100"]
 NETWORKS = f"""
     ip netns add {HOST}
@@ -40,12 +40,14 @@ def networks():
 @pytest.fixture
 def call(installed, tmp_path):
     def run(action, addresses=WANTED, interval=10, **parameters):
+        first, *others = addresses or [""]
         environment = {
             "PATH": os.environ["PATH"], "OCF_RESOURCE_INSTANCE": "FloatIP-web", "HA_RSCTMP": str(tmp_path),
-            "OCF_RESKEY_addresses": " ".join(addresses), "OCF_RESKEY_CRM_meta_interval": str(interval * 1000),
+            "OCF_RESKEY_address": first, "OCF_RESKEY_addresses": " ".join(others),
+            "OCF_RESKEY_CRM_meta_interval": str(interval * 1000),
             **{f"OCF_RESKEY_{name}": value for name, value in parameters.items()},
         }  # fmt: skip
-        command = ["ip", "netns", "exec", HOST, str(installed / "addresses"), action]
+        command = ["ip", "netns", "exec", HOST, str(installed / "lanip"), action]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr and "unexpected" not in done.stderr, done.stderr
         return done.returncode, done.stderr
@@ -79,12 +81,33 @@ def test_they_come_and_go_together_and_twice_is_once(call):
         assert call("monitor")[0] == NOT_RUNNING
 
 
-def test_one_that_is_missing_is_a_failure_that_names_it(call):
+def test_what_somebody_has_taken_away_comes_back(call):
     call("start")
     ip("address", "delete", f"{WANTED[1]}/32", "dev", "lan")
     code, said = call("monitor")
-    assert code == FAILED and f"not on this machine: {WANTED[1]}" in said
-    assert call("start")[0] == OK and there() == WANTED
+    assert code == OK and f"{WANTED[1]}: on no interface any more, and put there again" in said
+    code, said = call("monitor")
+    assert (code, there()) == (OK, WANTED) and "on no interface" not in said
+
+
+def test_an_address_without_a_claim_is_to_be_stopped(call):
+    ip("address", "add", f"{WANTED[0]}/16", "dev", "lan")
+    assert call("monitor", interval=0)[0] == OK
+    assert call("stop")[0] == OK and there() == []
+    assert call("monitor", interval=0)[0] == NOT_RUNNING
+
+
+def test_another_machine_that_answers_for_it_is_seen(installed):
+    subprocess.run(["ip", "-n", PEER, "address", "add", f"{WANTED[1]}/16", "dev", "lan"], check=True)
+    for address in WANTED[:2]:
+        ip("address", "add", f"{address}/32", "dev", "lan")
+    code = f"import sys\nsys.path.insert(0, {str(installed)!r})\nimport local\n"
+    code += f"print(*map(local.other_owner, {WANTED!r}))"
+    command = ["ip", "netns", "exec", HOST, "python3", "-c", code]
+    seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    link = ["ip", "-n", PEER, "-br", "link", "show", "lan"]
+    hardware = subprocess.run(link, capture_output=True, text=True, check=True).stdout.split()[2]
+    assert seen == f" {hardware} \n"
 
 
 def test_a_reload_touches_only_what_changes(call):
@@ -93,6 +116,7 @@ def test_a_reload_touches_only_what_changes(call):
     assert call("reload-agent", other)[0] == OK
     assert there([*WANTED, "10.1.0.102"]) == other
     assert call("monitor", other)[0] == OK
+    assert call("reload-agent", other[:1])[0] == OK and there([*WANTED, other[-1]]) == other[:1]
     assert call("stop", other)[0] == OK and there([*WANTED, *other]) == []
     assert call("reload-agent", other)[0] == OK and there(other) == []  # where it does not run
 
@@ -116,9 +140,9 @@ def test_neighbours_hear_of_a_move(call):
 
 
 @pytest.mark.parametrize(("addresses", "code", "said"), [
-    (["10.1.0.300"], CONFIGURED, "found '10.1.0.300', allowed: an IPv4 or IPv6 address"),
-    (["x;reboot"], CONFIGURED, "allowed: an IPv4 or IPv6 address"),
-    ([], CONFIGURED, "addresses: is required"),
+    (["10.1.0.300"], CONFIGURED, "address: found '10.1.0.300', allowed: an IPv4 or IPv6 address"),
+    (["10.1.0.100", "x;reboot"], CONFIGURED, "addresses: found 'x;reboot', allowed: an IPv4 or IPv6 address"),
+    ([], CONFIGURED, "address: is required"),
     (["192.0.2.7"], FAILED, "no route leads to 192.0.2.7, so its interface must be named"),
 ])  # fmt: skip
 def test_what_cannot_be_is_told(call, addresses, code, said):
@@ -137,8 +161,8 @@ def test_ocf_tester_passes_it(installed, tmp_path):
     for directory in [installed, *installed.parents][:-1]:
         directory.chmod(directory.stat().st_mode | 0o055)
     done = subprocess.run(
-        ["ip", "netns", "exec", HOST, "ocf-tester", "-n", "web", "-o", f"addresses={' '.join(WANTED)}",
-         str(installed / "addresses")],
+        ["ip", "netns", "exec", HOST, "ocf-tester", "-n", "web", "-o", f"address={WANTED[0]}", "-o",
+         f"addresses={' '.join(WANTED[1:])}", str(installed / "lanip")],
         capture_output=True, text=True, check=False, env={**os.environ, "HA_RSCTMP": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
