@@ -9,6 +9,7 @@ _LAB = "needs a lab of its own, and takes minutes to hours"
 _SIMULATION = "takes minutes in a container of its own; test_simulation.py runs the same histories"
 _ACME = "test_25_certificates.py"
 _INTERNET = "asks an authority on the Internet"
+_ADDRESSES = "test_28_addresses.py, which has several"
 _MIGRATION = "test_20_migration.py"
 _EXTENSIONS = "needs hosts with the extensions alone, as test_18_extension.py has them"
 
@@ -41,6 +42,9 @@ LINES = {
     "/etc/haproxy/certificates/www.example.com.pem.ocsp": f"{_INTERNET}; test_edge_tls.py asks one of its own",
     "gpg --homedir /etc/salt/gpgkeys --armor --encrypt --recipient salt":
         "the lab's master has no gpg; test_secrets_encrypted.py takes it from the page and runs it",
+    "salt primary haproxy_ha.spread test=True": _ADDRESSES,
+    "salt primary haproxy_ha.spread": _ADDRESSES,
+    "salt primary haproxy_ha.failover address=shop": _ADDRESSES,
     "make site": "needs Debian packages; test_site.py builds it with them",
     "make extensions": "needs PyPI's package build; test_18_extension.py builds them without",
     "salt-pip install saltext_pacemaker-*.whl saltext_haproxy_ha-*.whl": _EXTENSIONS,
