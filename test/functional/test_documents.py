@@ -415,44 +415,6 @@ def test_the_cluster_is_told_which_address_goes_for_the_new_one(example, secrets
     assert primitives["FloatIP"]["params"] == {"address": tree["address"], "replaces": tree["replaces"]}
 
 
-def of_addresses(example, secrets):
-    """The configuration of a pair, and where its HAProxy listens."""
-    found = built(pillar_of(example, secrets), "primary")
-    binds = {name: [f"{bind['address']} {bind['port']}" for bind in one["bind"]]
-             for table in ("frontends", "listens") for name, one in found.haproxy[table].items()}  # fmt: skip
-    return found.cluster.configuration, binds
-
-
-@shows("docs/addresses.md, Several addresses")
-def test_each_of_several_addresses_has_its_resource(example, secrets):
-    built_in, binds = of_addresses(example, secrets)
-    assert {"FloatIP", "FloatIP-shop", "FloatIP-mail"} < set(built_in["primitives"])
-    assert binds["http"] == [f"10.132.20.{number} 80" for number in (100, 101, 102)]
-
-
-@shows("docs/addresses.md, Several addresses, 2")
-def test_a_bind_names_one_of_them(example, secrets):
-    _, binds = of_addresses(example, secrets)
-    assert binds["smtp"] == ["10.132.20.102 25"]
-    assert binds["http"] == ["10.132.20.100 80", "10.132.20.102 80"]
-
-
-@shows("docs/addresses.md, Together")
-def test_an_ipv6_address_stays_with_its_ipv4_one(example, secrets):
-    built_in, binds = of_addresses(example, secrets)
-    together = {"resource": "FloatIP-ipv6", "with": "FloatIP", "score": "INFINITY"}
-    assert built_in["colocations"]["FloatIP-ipv6-FloatIP"] == together
-    assert binds["http"] == ["10.17.1.18 80", "2001:db8::10 80"]
-
-
-@shows("docs/addresses.md, Together, 2")
-def test_many_addresses_of_a_lan_are_one_resource(example, secrets):
-    built_in, binds = of_addresses(example, secrets)
-    params = {"address": "10.132.20.100", "addresses": "10.132.20.101 10.132.20.102 fd00::100"}
-    assert built_in["primitives"]["FloatIP"]["params"] == params
-    assert len(binds["http"]) == 4
-
-
 @shows("docs/digitalocean.md, Fencing")
 def test_the_fence_agent_is_told_which_droplet_a_load_balancer_is(example, secrets):
     tree = given(example, secrets)["cluster"]["fencing"]["droplets"]
