@@ -157,6 +157,45 @@ def test_an_interface_that_is_not_there_is_told(call):
     assert call("start", ["192.0.2.7"], interface="lan")[0] == OK and there(["192.0.2.7"]) == ["192.0.2.7"]
 
 
+NOBODY = """
+import sys
+sys.path.insert(0, {directory!r})
+import local
+print(local.nobody_answers(local.index_of("lan"), {doubted}))
+"""
+
+
+def test_who_hears_nobody_is_the_one_that_is_cut_off(installed):
+    """Of two neighbours that it has just heard of; the only one may be the machine that is lost."""
+
+    def alone(doubted=False):
+        code = NOBODY.format(directory=str(installed), doubted=doubted)
+        command = ["ip", "netns", "exec", HOST, "python3", "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        return done.stdout == "True\n"
+
+    def heard_of(address, hardware):
+        ip("neighbour", "replace", address, "lladdr", hardware, "dev", "lan", "nud", "reachable")
+
+    assert not alone() and not alone(doubted=True)
+    heard_of("10.1.0.77", "02:00:00:00:00:77")
+    assert not alone()
+    heard_of("10.1.0.78", "02:00:00:00:00:78")
+    assert alone()
+    link = ["ip", "-n", PEER, "-br", "link", "show", "lan"]
+    hardware = subprocess.run(link, capture_output=True, text=True, check=True).stdout.split()[2]
+    heard_of("10.1.0.2", hardware)
+    assert not alone()
+    subprocess.run(["ip", "-n", PEER, "link", "set", "lan", "down"], check=True)
+    assert alone() and alone(doubted=True)
+    subprocess.run(["ip", "-n", PEER, "link", "set", "lan", "up"], check=True)
+    heard_of("10.1.0.77", "02:00:00:00:00:77")
+    assert not alone() and alone(doubted=True)
+    heard_of("10.1.0.2", hardware)
+    assert not alone(doubted=True)
+
+
 def test_ocf_tester_passes_it(installed, tmp_path):
     for directory in [installed, *installed.parents][:-1]:
         directory.chmod(directory.stat().st_mode | 0o055)

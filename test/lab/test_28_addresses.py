@@ -23,7 +23,7 @@ NAMED = {"web": {"address": WEB}, "mail": {"address": MAIL}}
 HOLDERS = {"FloatIP-web": ["primary"], "FloatIP-mail": ["secondary"]}
 STRUCK = (
     "haproxy-kill-active", "haproxy-worker-hang-active", "standby", "reboot-active", "power-loss-active",
-    "corosync-kill-active", "cluster-stop-active", "cut-private-active", "cut-peers",
+    "corosync-kill-active", "cluster-stop-active", "cut-private-active",
 )  # fmt: skip
 CALM_MS = 20
 

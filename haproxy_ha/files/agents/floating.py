@@ -8,6 +8,8 @@ Who moves it is a class of an environment, as `droplet.Droplet`:
     hint()                          whether the address is here, by what is near and cheap; None for unknown
     owner()                         whether it is here by the word that counts (None: out of sight), and who has it
     take(is_awaited, before_write)  brings it here; `is_awaited()` says whether clients wait for it
+    look_again()                    seconds after which the word that counts is asked again
+    cut_off()                       why nobody may come to this machine; "" for no reason
     put(), keep(), drop(address)    its part on this machine: an address on an interface, while it is here
 
 `mover.Mover` has what these have in common. A mover that has nothing near to ask says by `hint` whether its part on
@@ -55,7 +57,7 @@ def start(env, mover):
     def may_write():
         env.refuse_orphan()
         mover.drop(env["address"])
-        partition.stay_out()
+        partition.stay_out(mover.cut_off)
         mover.put()  # what comes the moment it is moved is served
 
     try:
@@ -126,7 +128,7 @@ def look(env, mover, claim):
         Takeover(env).end_when_settled()
     if "stands" in held:
         mover.drop(env["address"])
-        if text := reason_to_stand_by(env, claim, held):
+        if text := reason_to_stand_by(env, mover, claim, held):
             agent.reason(text)
             return agent.NOT_RUNNING if env.is_probe else agent.DEGRADED
     elif not env.is_probe:
@@ -147,14 +149,14 @@ def look(env, mover, claim):
     return lose(env, claim)
 
 
-def reason_to_stand_by(env, claim, held):
+def reason_to_stand_by(env, mover, claim, held):
     """Why the address is still left where it is, beyond a partition or after it; "" for no reason."""
     import partition
 
     if partition.a_node_is_lost(env):
         if "whole" in held:
             claim.remember_standing(env["address"])
-        return partition.reason_to_stand_by(env)
+        return partition.reason_to_stand_by(env) or mover.cut_off()
     # Until the cluster has decided, the mark counts, and a failure here would be a reason to stop the right one.
     if env.action != "monitor" or env.is_probe or env["port"] == "0" or not partition.answers(env):
         return ""

@@ -10,6 +10,7 @@ import agent
 import floating
 import local
 from agent import Failure
+from claims import Claim
 from mover import Mover, is_address
 
 
@@ -91,6 +92,14 @@ class Lan(Mover):
             return False, f"on another machine of the link as well ({other})"
         return True, "on this machine"
 
+    def cut_off(self):
+        """Whether on the link of the first nobody answers that this machine has heard of."""
+        interface = self._env["interface"]
+        index = local.index_of(interface) if interface else local.interface_towards(self._env["address"])
+        if not local.nobody_answers(index, Claim(self._env).stands_by):
+            return ""
+        return f"nobody answers on {local.name_of(index)}: this machine may be the one that is cut off"
+
     def take(self, is_awaited, before_write):
         """Puts them here: that is all there is to it."""
         before_write()
@@ -120,7 +129,7 @@ def reload_agent(env):
     """Another first address comes as every other does; further ones come and go beside it."""
     mover = Lan(env)
     code = floating.reload_agent(env, mover)
-    claim = floating.Claim(env)
+    claim = Claim(env)
     if claim.read() is not None and not claim.stands_by:
         mover.put()
     return code

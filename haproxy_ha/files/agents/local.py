@@ -14,18 +14,24 @@ from listeners import replies
 
 # index: the interface's. length: of the prefix. is_usable: whether no neighbour has it already (RFC 4862).
 Place = namedtuple("Place", "index length is_usable")
+# packed: its IPv4 address. hardware: its hardware address, b"" for unknown. age: seconds since it was heard of.
+Neighbour = namedtuple("Neighbour", "packed hardware index age")
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, process
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, scope, interface
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, lengths (to, from), tos, table, protocol, scope, type, flags
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")  # ndmsg: family, interface, state, flags, type
 _ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
 _LIFETIMES = struct.Struct("=IIII")  # ifa_cacheinfo: preferred, valid, and two that the kernel fills in
 _NETLINK_ROUTE, _ERROR = 0, 2
-_NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS, _GET_ROUTE = 20, 21, 22, 26
+_NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS, _GET_ROUTE, _GET_NEIGHBOUR = 20, 21, 22, 26, 30
 _REQUEST, _ACKNOWLEDGE, _DUMP, _CREATE, _ONLY_NEW = 0x1, 0x4, 0x300, 0x400, 0x200
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO, _IFA_FLAGS = 1, 2, 6, 8
 _NO_DAD, _DAD_FAILED = 0x02, 0x08
 _RTA_DESTINATION, _RTA_INTERFACE = 1, 4
+_NDA_DESTINATION, _NDA_LINK_LAYER, _NDA_CACHEINFO = 1, 2, 3
+_FIXED = 0x40 | 0x80  # NUD_NOARP, NUD_PERMANENT
+_TICKS = 100  # a second of the kernel's ages
 _UNICAST = 1
 _SCOPE_GLOBAL, _SCOPE_HOST = 0, 254
 _FOR_EVER = 0xFFFFFFFF
@@ -33,6 +39,7 @@ _ETHERNET, _ETH_ARP = 1, 0x0806
 _BROADCAST = b"\xff" * 6
 _ALL_NODES = "ff02::1"
 _NEIGHBOUR_ADVERTISEMENT, _OVERRIDE, _TARGET_LINK_LAYER = 136, 0x20000000, 2
+FRESH = 30.0  # seconds since a neighbour was heard of
 ARP_SECONDS = 0.3  # a machine on the link answers in a millisecond
 TIMEOUT = 1.0  # seconds; the kernel answers in microseconds
 
@@ -179,21 +186,54 @@ def other_owner(address):
         return ""
 
 
+def nobody_answers(index, doubted=False):
+    """Whether no neighbour on a link (IPv4) answers, of those that this machine has heard of within half a minute.
+
+    True without a carrier. False where it has not heard of two: the only one may be the machine that is lost.
+
+    Args:
+        index (int): The interface's.
+        doubted (bool): It was so before: then whoever was ever heard of, or asked for, is asked.
+    """
+    import socket
+
+    try:
+        if agent.read_file(f"/sys/class/net/{socket.if_indextoname(index)}/carrier") == "0\n":
+            return True
+        known = [one for one in parse_neighbours(_dumped_neighbours()) if one.index == index]
+        fresh = [one for one in known if one.hardware and one.age <= FRESH]
+        asked = {one.packed for one in (known if doubted else fresh)}
+        if not asked or (not doubted and len({one.hardware for one in fresh}) < 2):
+            return False
+        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_ARP)) as link:
+            link.bind((socket.if_indextoname(index), _ETH_ARP))
+            name, _, _, kind, hardware = link.getsockname()
+            for packed in asked if kind == _ETHERNET else ():
+                link.sendto(probe(socket.inet_ntoa(packed), hardware), (name, _ETH_ARP, 0, 0, _BROADCAST))
+            return kind == _ETHERNET and not any(packed in asked for packed, _ in _answers(link))
+    except OSError as error:
+        agent.log(f"whether neighbours answer on {name_of(index)} is unknown: {error}")
+        return False
+
+
 def _answer(link, address, hardware):
+    _, wanted = packed_of(address)
+    return next((owner.hex(":") for packed, owner in _answers(link) if packed == wanted and owner != hardware), "")
+
+
+def _answers(link):
+    """(address, hardware address) of each ARP answer that comes soon."""
     import time
 
-    _, packed = packed_of(address)
     deadline = time.monotonic() + ARP_SECONDS
     while (left := deadline - time.monotonic()) > 0:
         link.settimeout(left)
         try:
             packet = link.recv(64)
         except TimeoutError:
-            break
-        owner = packet[8:14]
-        if packet[6:8] == b"\x00\x02" and packet[14:18] == packed and owner != hardware:
-            return owner.hex(":")
-    return ""
+            return
+        if packet[6:8] == b"\x00\x02":
+            yield packet[14:18], packet[8:14]
 
 
 # --- Interfaces
@@ -270,6 +310,19 @@ def parse_addresses(bodies):
         yield found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS)), Place(index, length, not (flags | more) & _DAD_FAILED)
 
 
+def parse_neighbours(bodies):
+    """The Neighbour of each of the kernel's messages about neighbours that a machine may ask for."""
+    for body in bodies:
+        if len(body) < _NEIGHBOUR.size:
+            continue
+        _, index, state, _, _ = _NEIGHBOUR.unpack_from(body)
+        found = attributes(body[_NEIGHBOUR.size :])
+        packed = found.get(_NDA_DESTINATION, b"")
+        confirmed = int.from_bytes(found.get(_NDA_CACHEINFO, b"\xff\xff\xff\xff")[:4], _byte_order())
+        if not state & _FIXED and len(packed) == 4:
+            yield Neighbour(packed, found.get(_NDA_LINK_LAYER, b""), index, confirmed / _TICKS)
+
+
 def attribute(kind, value):
     """One of a message's attributes."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
@@ -311,6 +364,14 @@ def _dumped(family):
     """The bodies of the kernel's messages about all addresses of a family."""
     with _kernel() as kernel:
         kernel.send(_message(_GET_ADDRESS, _DUMP, _ADDRESS.pack(family, 0, 0, 0, 0)))
+        yield from replies(kernel.recv)
+
+
+def _dumped_neighbours():
+    import socket
+
+    with _kernel() as kernel:
+        kernel.send(_message(_GET_NEIGHBOUR, _DUMP, _NEIGHBOUR.pack(socket.AF_INET, 0, 0, 0, 0)))
         yield from replies(kernel.recv)
 
 

@@ -46,6 +46,10 @@ class Mover:
         """
         return self._env.seconds("api_check_interval")
 
+    def cut_off(self):
+        """Why this machine, and not the one that is lost, may be the one to which nobody comes; "" for no reason."""
+        return ""
+
     def put(self):
         """Puts the address on an interface of this machine, where it belongs there."""
 

@@ -49,14 +49,19 @@ class Partition:
         """Whether any node was lost then, which may come back with its claim."""
         return self._first.result()[2]
 
-    def stay_out(self):
-        """Raises StandBy when the address is to be left where it is."""
+    def stay_out(self, cut_off):
+        """Raises StandBy when the address is to be left where it is.
+
+        Args:
+            cut_off (callable): Why nobody may come to this machine, as text; asked while the other one is lost.
+        """
         lost, text, _ = self._first.result()
         if time.monotonic() - self._began > 1:
             was_lost = lost
             lost, text, _ = self._look()
             if was_lost and not lost:
                 text = "the cluster is whole again, and decides anew"
+        text = text or (cut_off() if lost else "")
         if text:
             raise StandBy(text)
 
