@@ -39,6 +39,7 @@ class Neighbours:
         self.module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.module)
         self.module.__context__, self.module.__pillar__ = {}, {"haproxy_ha": PILLAR}
+        self.module.__opts__ = {"id": "primary"}
         self.module.Connection = lambda *_: self
         self.module.time = SimpleNamespace(monotonic=lambda: self.now, sleep=self.sleep)
         self.service, self.cloud, self.now = service, itertools.chain(cloud, itertools.repeat(cloud[-1])), 100.0

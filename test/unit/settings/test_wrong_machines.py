@@ -244,7 +244,7 @@ WRONG = {
         {"floating_ip:provider": "digitalocan"},
         [
             "haproxy_ha:floating_ip:provider: found 'digitalocan' (a string), allowed: one of digitalocean, hetzner, "
-            "ipaddr2, did you mean digitalocean"
+            "ipaddr2, lan, did you mean digitalocean"
         ],
     ),
     "no token of Hetzner's": (
