@@ -33,7 +33,8 @@ ELSEWHERE = {
          "test_a_secret_of_vault_is_installed_rotated_and_stays_while_vault_has_none_to_say")),
     "docs/secrets.md, In a file that something else writes":
         ("test_secrets_elsewhere.py", "test_a_token_file_that_something_else_writes_is_used_as_it_is"),
-    "docs/addresses.md, Several addresses": ("test_several_addresses.py", "test_each_of_several_addresses_has_its_resource"),
+    "docs/addresses.md, Several addresses":
+        ("test_several_addresses.py", "test_each_of_several_addresses_has_its_resource"),
     "docs/addresses.md, Several addresses, 2": ("test_several_addresses.py", "test_a_bind_names_one_of_them"),
     "docs/addresses.md, Together": ("test_several_addresses.py", "test_an_ipv6_address_stays_with_its_ipv4_one"),
     "docs/addresses.md, Together, 2": ("test_several_addresses.py", "test_many_addresses_of_a_lan_are_one_resource"),
