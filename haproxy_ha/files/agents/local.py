@@ -33,6 +33,7 @@ _NDA_DESTINATION, _NDA_LINK_LAYER, _NDA_CACHEINFO = 1, 2, 3
 _FIXED = 0x40 | 0x80  # NUD_NOARP, NUD_PERMANENT
 _TICKS = 100  # a second of the kernel's ages
 _UNICAST = 1
+_GET_FLAGS, _RUNNING = 0x8913, 0x40  # SIOCGIFFLAGS, IFF_RUNNING
 _SCOPE_GLOBAL, _SCOPE_HOST = 0, 254
 _FOR_EVER = 0xFFFFFFFF
 _ETHERNET, _ETH_ARP = 1, 0x0806
@@ -198,7 +199,7 @@ def nobody_answers(index, doubted=False):
     import socket
 
     try:
-        if agent.read_file(f"/sys/class/net/{socket.if_indextoname(index)}/carrier") == "0\n":
+        if not has_carrier(index):
             return True
         known = [one for one in parse_neighbours(_dumped_neighbours()) if one.index == index]
         fresh = [one for one in known if one.hardware and one.age <= FRESH]
@@ -237,6 +238,17 @@ def _answers(link):
 
 
 # --- Interfaces
+
+
+def has_carrier(index):
+    """Whether an interface hears its link (netdevice(7); sysfs may be that of another network namespace)."""
+    import fcntl
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sH14x", socket.if_indextoname(index).encode(), 0)
+        _, flags = struct.unpack("16sH14x", fcntl.ioctl(any_socket, _GET_FLAGS, request))
+    return bool(flags & _RUNNING)
 
 
 def index_of(interface):
