@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from support import two_nodes
 from support.place import in_container, requires_tools
 
 pytestmark = [
@@ -191,7 +192,8 @@ def test_who_hears_nobody_is_the_one_that_is_cut_off(installed):
     assert alone() and alone(doubted=True)
     subprocess.run(["ip", "-n", PEER, "link", "set", "lan", "up"], check=True)
     heard_of("10.1.0.77", "02:00:00:00:00:77")
-    assert not alone() and alone(doubted=True)
+    two_nodes.wait_for("the link", lambda: not alone(), 10)
+    assert alone(doubted=True)
     heard_of("10.1.0.2", hardware)
     assert not alone(doubted=True)
 

@@ -213,6 +213,8 @@ def nobody_answers(index, doubted=False):
                 link.sendto(probe(socket.inet_ntoa(packed), hardware), (name, _ETH_ARP, 0, 0, _BROADCAST))
             return kind == _ETHERNET and not any(packed in asked for packed, _ in _answers(link))
     except OSError as error:
+        if error.errno in (errno.ENETDOWN, errno.ENOBUFS):
+            return True  # nobody can even be asked
         agent.log(f"whether neighbours answer on {name_of(index)} is unknown: {error}")
         return False
 
