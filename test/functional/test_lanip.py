@@ -193,7 +193,6 @@ def test_who_hears_nobody_is_the_one_that_is_cut_off(installed):
     subprocess.run(["ip", "-n", PEER, "link", "set", "lan", "up"], check=True)
     heard_of("10.1.0.77", "02:00:00:00:00:77")
     two_nodes.wait_for("the link", lambda: not alone(), 10)
-    assert alone(doubted=True)
     heard_of("10.1.0.2", hardware)
     assert not alone(doubted=True)
 
