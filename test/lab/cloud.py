@@ -103,7 +103,8 @@ def _simulator_config(mounts: int, net: int) -> dict:
         # The fabric has mounts and a network of its own; hosts are powered from outside.
         "power_command": [
             "nsenter", f"--mount=/proc/self/fd/{mounts}", f"--net=/proc/self/fd/{net}",
-            "env", f"PYTHONPATH={HERE.parent}", sys.executable, "-m", "lab",  # nsenter leaves the directory
+            # nsenter leaves the directory, in which Python would look.
+            "env", f"PYTHONPATH={HERE.parent}:{REPOSITORY}", sys.executable, "-m", "lab",
         ],
         # A container is back within half a second, before the cluster has moved what it had; no droplet is.
         "boot_seconds": 5.0,
