@@ -87,7 +87,11 @@ def serves(record, since: float) -> bool:
 
 
 def runs_on_both() -> bool:
-    return all(machine(name).leader() for name in BALANCERS) and len(status().get("haproxy", ())) == 2
+    """HAProxy, and it reaches the same on both: an address would leave one that reaches less at once."""
+    if not all(machine(name).leader() for name in BALANCERS) or len(status().get("haproxy", ())) != 2:
+        return False
+    reached = audit.attribute("haproxy_ha-reach") or {}
+    return len(reached) == 2 and len(set(reached.values())) == 1
 
 
 @pytest.mark.parametrize("name", STRUCK)
