@@ -22,8 +22,11 @@ WEB, MAIL = "10.132.20.100", "10.132.20.101"
 NAMED = {"web": {"address": WEB}, "mail": {"address": MAIL}}
 HOLDERS = {"FloatIP-web": ["primary"], "FloatIP-mail": ["secondary"]}
 STRUCK = (
-    "haproxy-kill-active", "haproxy-worker-hang-active", "standby", "reboot-active", "power-loss-active",
-    "corosync-kill-active", "cluster-stop-active", "cut-private-active",
+    "haproxy-kill-active", "corosync-kill-active",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in (
+        "haproxy-worker-hang-active", "standby", "reboot-active", "power-loss-active", "cluster-stop-active",
+        "cut-private-active",
+    )),
 )  # fmt: skip
 CALM_MS = 20
 
