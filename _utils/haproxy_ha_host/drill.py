@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host import files, waiting
 from haproxy_ha_host.minions import Minions
+from haproxy_ha_lib.cluster import standing
 from haproxy_ha_lib.drill import trial as trials
 from haproxy_ha_lib.drill.report import Report
 from haproxy_ha_lib.drill.trial import Trial
@@ -66,13 +68,13 @@ class Drill:
         unknown = [kind for kind in self.kinds if kind not in trials.KINDS]
         if unknown or not self.kinds:
             raise SaltInvocationError(f"kinds: found {list(self.kinds)!r}, allowed: {', '.join(trials.KINDS)}")
-        self._require_well()
+        resource = self._require_well()
         self._require_answers()
         done: list[Trial] = []
         problem = ""
         try:
             for kind in self._steps():
-                done.append(self._try(kind))
+                done.append(self._try(kind, resource))
         except CommandExecutionError as error:
             problem = str(error)
         return Report(self.url, self.source, self.limit, self.began, done, problem)
@@ -81,10 +83,14 @@ class Drill:
         for kind in self.kinds:
             yield from ("failover", "failover back") if kind == "failover" else (kind,)
 
-    def _require_well(self) -> None:
-        unfit = trials.unfit(self.minions.pair())
+    def _require_well(self) -> str | None:
+        """Return the floating IP that is asked; None where there is but one."""
+        pair = self.minions.pair()
+        resource, unknown = trials.asked(pair, urllib.parse.urlsplit(self.url).hostname or "")
+        unfit = [unknown] if unknown else trials.unfit(pair, resource)
         if unfit:
             raise CommandExecutionError("\n".join(["Nothing was done: a drill needs a pair that is well.", *unfit]))
+        return resource
 
     def _require_answers(self) -> None:
         answer = self.minions.call(self.source, "haproxy_ha.traffic", self.url, seconds=1, interval=0.1,
@@ -95,15 +101,15 @@ class Drill:
             got = f"{self.expected} is expected, found: {bad}" if samples else f"{answer or 'it does not answer'}"
             raise CommandExecutionError(f"Nothing was done: {self.source} asked {self.url}: {got}")
 
-    def _try(self, kind: str) -> Trial:
+    def _try(self, kind: str, resource: str | None) -> Trial:
         """Do one thing while the source asks, until the pair is well again."""
-        [old] = trials.holders(self.minions.pair())
+        [old] = trials.holders(self.minions.pair(), resource)
         job = self.minions.start(self.source, "haproxy_ha.traffic", self.url, seconds=self.seconds,
                                  interval=self.interval, verify=self.verify)  # fmt: skip
         if not waiting.wait_for(lambda: self.minions.is_running(self.source, job), _BEGIN_SECONDS, _INTERVAL):
             raise CommandExecutionError(f"{self.source} has not begun to ask within {_BEGIN_SECONDS:g} s")
-        self._do(kind, old)
-        new = self._wait_well()
+        self._do(kind, old, resource)
+        new = self._wait_well(resource)
         self.say(f"{self.source} asks on, for {self.seconds:g} s at most")
         samples = trials.read(self.minions.result(self.source, job, self.seconds + _BEGIN_SECONDS))
         if not samples:
@@ -112,10 +118,11 @@ class Drill:
             raise CommandExecutionError(f"after {self.seconds:g} s {self.source} still got no good answer")
         return Trial(kind, old, new, samples, self.expected)
 
-    def _do(self, kind: str, active: str) -> None:
+    def _do(self, kind: str, active: str, resource: str | None) -> None:
         self.say(f"{kind} on {active}")
         if kind.startswith("failover"):
-            answer = self.minions.call(active, "haproxy_ha.failover")
+            one = {"address": standing.named(resource)} if resource else {}
+            answer = self.minions.call(active, "haproxy_ha.failover", **one)
             if not isinstance(answer, Mapping):
                 raise CommandExecutionError(f"{active}: {answer or 'does not answer'}")
         elif kind == "kill":
@@ -123,19 +130,19 @@ class Drill:
         else:
             self.minions.start(active, "system.reboot")
 
-    def _wait_well(self) -> str:
+    def _wait_well(self, resource: str | None) -> str:
         """Wait until the pair is well, and return who has the address."""
         pair: dict[str, Any] = {}
 
         def well() -> bool:
             pair.clear()
             pair.update(self.minions.pair())
-            return not trials.unfit(pair)
+            return not trials.unfit(pair, resource)
 
         self.say(f"waiting, for {SETTLE_SECONDS:g} s at most: the pair is well again")
         if not waiting.wait_for(well, SETTLE_SECONDS, 1.0):
-            raise CommandExecutionError("; ".join(trials.unfit(pair)))
-        return trials.holders(pair)[0]
+            raise CommandExecutionError("; ".join(trials.unfit(pair, resource)))
+        return trials.holders(pair, resource)[0]
 
 
 def say(text: str) -> None:

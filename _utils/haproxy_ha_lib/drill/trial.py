@@ -82,24 +82,49 @@ def read(answer: Any) -> list[Sample]:
     return [Sample(float(start), float(seconds), int(status)) for start, seconds, status in rows or ()]
 
 
-def unfit(pair: Mapping[str, Any]) -> list[str]:
+def asked(pair: Mapping[str, Any], host: str) -> tuple[str | None, str]:
+    """
+    Return (the resource that has the address of a URL, why it is unknown): of one floating IP it is that, whatever the
+    URL's name for it.
+
+    pair
+        What ``overview.of_pair`` returned.
+    host
+        Of the URL.
+    """
+    known: dict[str, list[str]] = next((found["addresses"] for found in _told(pair) if found.get("addresses")), {})
+    if len(known) < 2:
+        return None, ""
+    names = [name for name, addresses in known.items() if host in addresses]
+    every = ", ".join(address for addresses in known.values() for address in addresses)
+    return (names[0], "") if names else (None, f"of several floating IPs the URL has to name one: {every}")
+
+
+def _told(pair: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [found for found in pair.values() if isinstance(found, Mapping)]
+
+
+def unfit(pair: Mapping[str, Any], resource: str | None = None) -> list[str]:
     """
     Why a pair is not fit for a drill; empty if it is well.
 
     pair
         What ``overview.of_pair`` returned.
+    resource : ``None``
+        The floating IP that is asked; None: there is but one.
     """
     wrong = [f"{name}: {found}" for name, found in sorted(pair.items()) if not isinstance(found, Mapping)]
-    told = [found for found in pair.values() if isinstance(found, Mapping)]
+    told = _told(pair)
     wrong += dict.fromkeys(text for found in told for text in found["hindrances"])
     if len(told) < 2:
         wrong.append(f"a drill needs two load balancers that answer, found: {', '.join(sorted(pair)) or 'none'}")
-    elif not wrong and (len(holders(pair)) != 1 or any(set(found["nodes"]) - pair.keys() for found in told)):
+    elif not wrong and (len(holders(pair, resource)) != 1 or any(set(found["nodes"]) - pair.keys() for found in told)):
         wrong.append(f"these are not the load balancers of one pair: {', '.join(sorted(pair))}")
     return wrong
 
 
-def holders(pair: Mapping[str, Any]) -> list[str]:
-    """Who has the floating IP, as those that answer see it."""
-    told = [found for found in pair.values() if isinstance(found, Mapping)]
-    return sorted({node for found in told for node in found["cluster"].get("active", ())})
+def holders(pair: Mapping[str, Any], resource: str | None = None) -> list[str]:
+    """Who has a floating IP, or the only one, as those that answer see it."""
+    clusters = [found["cluster"] for found in _told(pair)]
+    held = [one.get("addresses", {}).get(resource, ()) if resource else one.get("active", ()) for one in clusters]
+    return sorted({node for nodes in held for node in nodes})

@@ -66,3 +66,22 @@ def test_a_drill_is_for_a_pair_that_is_well(pair, text):
     wrong = trial.unfit(pair)
     assert len(wrong) == len(set(wrong))
     assert (wrong == []) if text is None else (text in "\n".join(wrong)), wrong
+
+
+def several(**held):
+    """Two load balancers with an address for each of some floating IPs, and who has it."""
+    addresses = {f"FloatIP-{name}": [f"10.0.0.{number}"] for number, name in enumerate(held)}
+    nodes = {f"FloatIP-{name}": list(where) for name, where in held.items()}
+    cluster = {"active": sorted({node for where in held.values() for node in where}), "addresses": nodes}
+    return {name: {**found(), "cluster": cluster, "addresses": addresses} for name in "ab"}
+
+
+def test_of_several_addresses_the_url_s_is_looked_at():
+    pair = several(web="a", mail="b")
+    assert trial.asked(pair, "10.0.0.1") == ("FloatIP-mail", "")
+    assert trial.holders(pair, "FloatIP-mail") == ["b"]
+    assert trial.unfit(pair, "FloatIP-mail") == []
+    resource, unknown = trial.asked(pair, "www.example.com")
+    assert resource is None and unknown.endswith("has to name one: 10.0.0.0, 10.0.0.1")
+    assert trial.asked(several(web="a"), "www.example.com") == (None, "")
+    assert trial.asked({"a": "does not answer"}, "10.0.0.1") == (None, "")
