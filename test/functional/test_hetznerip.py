@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from lab.simulator import control
 from support import cmap
 from support.floatip import AGENTS, CONFIGURED, DEGRADED, GENERIC, NOT_RUNNING, OK
 from support.place import in_container, requires_tools
@@ -166,3 +167,25 @@ def test_whoever_stands_by_does_not_answer_itself(floatip, cloud):
         run = floatip("start", port=here.server_address[1])
         here.shutdown()
     assert (run.code, cloud.owner()) == (OK, PRIMARY), run.output
+
+
+def test_of_several_addresses_of_a_server_one_looks_for_all(installed, provider, tmp_path):
+    """Each of ten would ask once a minute, and a project may ask 3600 times an hour."""
+    several = [f"203.0.113.{last}" for last in range(100, 110)]
+    here = [{"ip": one, "droplet_id": PRIMARY} for one in several]
+    with simulator(tmp_path, cloud=provider, reserved_ips=here) as cloud:
+        agent = AGENTS[provider](installed, cloud, tmp_path)
+        try:
+            resources = [{"address": one, "instance": f"FloatIP-{number}"} for number, one in enumerate(several)]
+            for one in resources:
+                assert agent("start", **one).code == OK
+            before = cloud.counts()["calls"]
+            for one in resources:
+                assert agent.monitor(api_check_interval="1s", **one).code == OK
+            assert cloud.counts()["calls"] - before <= 3
+            control.assign(cloud.socket, several[4], SECONDARY)
+            lost = [one["address"] for one in resources if agent.monitor(api_check_interval="0", **one).code != OK]
+            assert lost == [several[4]]
+        finally:
+            for one in several:
+                agent.take_off(one)

@@ -55,9 +55,9 @@ class FloatIP:
             "metadata_url": cloud.metadata_url, "port": "0",
         }  # fmt: skip
 
-    def start_process(self, action, timeout=20, interval=None, level=None, **parameters):
+    def start_process(self, action, timeout=20, interval=None, level=None, instance="FloatIP", **parameters):
         environment = {
-            "OCF_RESOURCE_INSTANCE": "FloatIP", "OCF_ROOT": "/usr/lib/ocf", "HA_RSCTMP": str(self.directory / "state"),
+            "OCF_RESOURCE_INSTANCE": instance, "OCF_ROOT": "/usr/lib/ocf", "HA_RSCTMP": str(self.directory / "state"),
             "OCF_RESKEY_CRM_meta_timeout": str(int(timeout * 1000)),
             **{f"OCF_RESKEY_{name}": str(value) for name, value in (self.parameters | parameters).items()},
         }  # fmt: skip

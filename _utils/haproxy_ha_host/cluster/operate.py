@@ -20,7 +20,7 @@ def status(minion: Minion) -> Tree:
     """Return who is who, what operators have set, and what is wrong; see ``standing.overview`` (dict)."""
     if not commands.program("crm_mon"):
         note = standing.without_cluster(minion.shown_settings()["roles"])
-        return {**dict.fromkeys(standing.OVERVIEW, []), "notes": [note]}
+        return {**dict.fromkeys(standing.OVERVIEW, []), "addresses": {}, "notes": [note]}
     seen = overview(minion, minion.salt["pacemaker.status"]())
     return {**seen, "notes": [*standing.announced(_announced()), *seen["notes"]]}
 

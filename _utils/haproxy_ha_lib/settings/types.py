@@ -164,6 +164,10 @@ class Stored:
             raise values.Invalid(text) from None
 
 
+_MOST_PINGED = 5
+"""Several times a second."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """
@@ -223,8 +227,7 @@ class Settings:
         by_token = [one for one in self.moving if provider.of(one).token]
         of_movers = {
             "needs_token": bool(by_token),
-            # Who takes such an address has to know whether it still answers at the other one.
-            "pinged": [address for one in by_token for address in one.addresses if ":" not in address],
+            "pinged": self._pinged(),
             "announces": next(filter(None, (provider.of(one).announces(one) for one in self.moving)), None),
         }
         return {
@@ -232,6 +235,11 @@ class Settings:
             "floating_ip": {**self.floating_ip.as_dict(), **of_movers},
             "floating_ips": {name: one.as_dict() for name, one in self.floating_ips.items()},
         }
+
+    def _pinged(self) -> list[str]:
+        """Who takes an address from one that is lost looks first whether it still answers; pings tell that sooner."""
+        first = [one.address for one in self.moving if provider.of(one).marks]
+        return [address for address in first if address and ":" not in address][:_MOST_PINGED]
 
     @property
     def moving(self) -> tuple[FloatingIP, ...]:

@@ -66,6 +66,17 @@ def test_the_token_is_needed_if_any_moves_by_it():
     assert type(settings).of(settings.as_dict()).moving == settings.moving
 
 
+def test_those_are_pinged_that_are_looked_at_before_they_are_taken():
+    lan = {"floating_ip:provider": "lan", "floating_ip:address": REMOVED, "floating_ip:api_token": REMOVED}
+    named = {f"a{one}": {"address": f"10.132.21.{one}", "addresses": [f"10.132.22.{one}"]} for one in range(1, 50)}
+    named = {"six": {"address": "fd00::100"}, **named}
+    pinged = valid({**lan, "floating_ips": named}).as_dict()["floating_ip"]["pinged"]
+    assert pinged == [f"10.132.21.{one}" for one in range(1, 6)]
+    assert valid({**lan, "floating_ip:provider": "ipaddr2", "floating_ips": {"a": WEB}}).as_dict()["floating_ip"][
+        "pinged"
+    ] == []
+
+
 def heard(changes, *binds):
     """Where HAProxy of the primary listens, by its binds in pillar."""
     frontend = valid({**changes, "haproxy:frontends:http:bind": list(binds)}).haproxy["frontends"]["http"]

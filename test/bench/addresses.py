@@ -1,0 +1,194 @@
+"""What several addresses of a LAN cost as they grow: a run that changes nothing, a loss of power, a pair that idles.
+
+``python3 -m bench.addresses --help``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import yaml
+
+from lab import formula, lab, preflight, salt
+from lab.machine import machine
+from lab.shell import LabError, say, wait_for
+from lab.topology import BALANCERS
+from support import REPOSITORY
+
+from .failover.idle import COUNT, UNITS
+from .failover.report import with_rows
+
+PAGE, TABLE = "addresses.md", "| addresses | resources |"
+LOST, LEFT = BALANCERS
+BOTH = ",".join(BALANCERS)
+INTERVAL = 0.2  # seconds between two requests to an address
+SERVED = 60.0  # seconds in which all are served again
+# Asks every address at a steady rate until standard input closes, then prints the longest time without a good answer.
+ASK = """
+import asyncio, json, sys, time
+async def good(address):
+    reader, writer = await asyncio.open_connection(address, 80)
+    try:
+        writer.write(b"HEAD / HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+        return b" 200 " in await reader.readline()
+    finally:
+        writer.close()
+async def keep_asking(address, gaps, interval, closed):
+    last = time.monotonic()
+    while not closed.done():
+        begun = time.monotonic()
+        try:
+            well = await asyncio.wait_for(good(address), 1.0)
+        except (OSError, ValueError, asyncio.TimeoutError):
+            well = False
+        now = time.monotonic()
+        if well:
+            gaps[address], last = max(gaps[address], now - last), now
+        await asyncio.sleep(max(0.0, begun + interval - now))
+    gaps[address] = max(gaps[address], time.monotonic() - last)
+async def main(interval, *addresses):
+    closed, gaps = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read), dict.fromkeys(addresses, 0.0)
+    await asyncio.gather(*(keep_asking(one, gaps, float(interval), closed) for one in addresses))
+    print(json.dumps(gaps))
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@dataclass
+class Row:
+    """What was measured of so many addresses; seconds, and percent of a core."""
+
+    addresses: int
+    resources: int
+    runs: list[float] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+    idle: float = 0.0
+
+    @property
+    def line(self) -> str:
+        """The row of the table."""
+        runs, gaps = (f"{statistics.median(some):.2f} s, {max(some):.2f} s" for some in (self.runs, self.gaps))
+        return f"| {self.addresses} | {self.resources} | {runs} | {gaps} | {self.idle:.1f} % |\n"
+
+
+def pillar(number: int, together: bool) -> tuple[dict, list[str]]:
+    """The tree of a pair with so many addresses, and they."""
+    addresses = [f"10.132.21.{last}" for last in range(1, number + 1)]
+    tree = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
+    if together:
+        named = {"all": {"address": addresses[0], "addresses": addresses[1:]}}
+    else:
+        named = {f"a{last}": {"address": address} for last, address in enumerate(addresses, 1)}
+    tree["haproxy_ha"] |= {"floating_ip": {"provider": "lan"}, "floating_ips": named}
+    return tree, addresses
+
+
+def measure(number: int, together: bool, trials: int, seconds: float) -> Row:
+    """Give the pair so many addresses, and measure."""
+    tree, addresses = pillar(number, together)
+    row = Row(number, len(tree["haproxy_ha"]["floating_ips"]))
+    salt.set_pillar(yaml.safe_dump(tree, sort_keys=False))
+    formula.apply(target=BOTH)
+    settle(addresses)
+    for _ in range(trials):
+        began = time.monotonic()
+        machine(LEFT).run("salt-call", "--retcode-passthrough", "state.apply", "haproxy_ha")
+        row.runs.append(round(time.monotonic() - began, 3))
+    row.idle = round(idle(seconds), 2)
+    for _ in range(trials):
+        row.gaps.append(round(lose_power(addresses), 3))
+        settle(addresses)
+        salt.call("haproxy_ha.spread" if row.resources > 1 else "test.ping", target=LEFT)
+    say(row.line.strip())
+    return row
+
+
+def idle(seconds: float) -> float:
+    """CPU of both load balancers for high availability, in percent of a core."""
+
+    def spent() -> float:
+        counts = [machine(host).run("python3", "-c", COUNT, *UNITS["haproxy_ha"]).stdout for host in BALANCERS]
+        return sum(json.loads(count)[0] for count in counts) / os.sysconf("SC_CLK_TCK")
+
+    before, began = spent(), time.monotonic()
+    wait_for("an idle pair to have cost something", lambda: time.monotonic() - began >= seconds, seconds + 10, 1)
+    return (spent() - before) / (time.monotonic() - began) * 100
+
+
+def lose_power(addresses: list[str]) -> float:
+    """The longest time that any address was without a good answer, as one load balancer loses its power."""
+    argv = machine("master").command("python3", "-c", ASK, str(INTERVAL), *addresses)
+    asking = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    wait_for("the first answers", _passed(2.0), 10, 0.1)
+    machine(LOST).power_off()
+    wait_for("all addresses to be served by the other one", lambda: held(LEFT) == {LEFT}, SERVED, 0.5)
+    wait_for("some more answers", _passed(3.0), 10, 0.1)
+    output, _ = asking.communicate("", timeout=30)
+    machine(LOST).power_on()
+    machine(LOST).wait_booted()
+    return max(json.loads(output).values())
+
+
+def _passed(seconds: float) -> Callable[[], bool]:
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() >= until
+
+
+def held(host: str) -> set[str]:
+    """The load balancers that have addresses, as one of them sees it; {""} for one that nobody has."""
+    status = salt.call("haproxy_ha.status", target=host).get(host) or {}
+    return {node for nodes in status.get("addresses", {"": []}).values() for node in nodes or [""]}
+
+
+def settle(addresses: list[str]) -> None:
+    """Wait until both load balancers are well and each address answers."""
+
+    def well() -> bool:
+        status = salt.call("haproxy_ha.status", target=LEFT).get(LEFT) or {}
+        return sorted(status.get("haproxy", ())) == sorted(BALANCERS) and "" not in held(LEFT)
+
+    wait_for(f"both to be well, with {len(addresses)} addresses", well, 180, 1)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench.addresses", description="What several addresses cost.")
+    parser.add_argument("--numbers", nargs="+", type=int, default=[1, 2, 10, 50], help="default: 1 2 10 50")
+    parser.add_argument("--trials", type=int, default=5, help="of each run and loss of power (default: 5)")
+    parser.add_argument("--seconds", type=float, default=60, help="idle, of each (default: 60)")
+    parser.add_argument("--documents", type=Path, help=f"write the rows of {PAGE} there, figures to ../measurements")
+    options = parser.parse_args()
+    rows = []
+    try:
+        preflight.require_root()
+        lab.up()
+        formula.set_pillar()
+        salt.sync()
+        formula.apply()
+        for number in options.numbers:
+            rows.append(measure(number, False, options.trials, options.seconds))
+        rows.append(measure(max(options.numbers), True, options.trials, options.seconds))
+    except LabError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    finally:
+        lab.down()
+    if options.documents:
+        page = options.documents / PAGE
+        lines = "".join(row.line for row in rows)
+        page.write_text(with_rows(page.read_text(encoding="utf-8"), TABLE, lines), encoding="utf-8")
+        figures = json.dumps([asdict(row) for row in rows], indent=1) + "\n"
+        (options.documents.parent / "measurements" / "addresses.json").write_text(figures, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
