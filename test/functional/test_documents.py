@@ -281,10 +281,10 @@ def test_what_is_replaced_goes_in_the_commit_that_brings_what_replaces_it(exampl
     by_hand = {"primitives": {"lb": {"agent": "systemd:haproxy"}}, "clones": {"lb-clone": {"resource": "lb"}}}
     modules.pacemaker.apply(by_hand, cib_file=cib, owner="somebody")
     wanted = built(pillar_of(example, secrets), "primary").cluster.configuration
-    usual = built(EXAMPLE, "primary").cluster.configuration
-    [text] = objects.twins(usual, modules.pacemaker.foreign(usual, cib_file=cib), "203.0.113.10")
+    usual, moving = (pair := built(EXAMPLE, "primary")).cluster.configuration, pair.moving
+    [text] = objects.twins(usual, modules.pacemaker.foreign(usual, cib_file=cib), moving)
     assert "primitive lb (systemd:haproxy) runs HAProxy" in text
-    assert list(objects.twins(wanted, modules.pacemaker.foreign(wanted, cib_file=cib), "203.0.113.10")) == []
+    assert list(objects.twins(wanted, modules.pacemaker.foreign(wanted, cib_file=cib), moving)) == []
     assert "belongs to the owner somebody" in modules.pacemaker.plan(wanted, cib_file=cib)["refused"][0]
     done = modules.pacemaker.apply(wanted, cib_file=cib, take_over=True)
     assert {"primitive lb", "clone lb-clone", "primitive haproxy"} <= set(done["changes"])

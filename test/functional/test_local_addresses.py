@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from support import two_nodes
 from support.pillars import FORMULA
 from support.place import in_container, requires_tools
 
@@ -161,9 +162,6 @@ def test_one_that_a_neighbour_has_already_is_not_here():
     ip(PEER, "address", "add", f"{V6}/128", "dev", "public", "nodad")
     subprocess.run(["ip", "netns", "exec", HOST, "sysctl", "-qw", "net.ipv6.conf.public.accept_dad=1"], check=True)
     ip(HOST, "address", "add", f"{V6}/128", "dev", "public")
-    for _ in range(200):
-        if "dadfailed" in ip(HOST, "-6", "address", "show", "dev", "public"):
-            break
-    else:
-        pytest.fail("the kernel has not looked")
+    looked = lambda: "dadfailed" in ip(HOST, "-6", "address", "show", "dev", "public")  # noqa: E731
+    two_nodes.wait_for("the kernel to look", looked, 10)
     assert local(f"local.is_here({V6!r})") is False

@@ -70,8 +70,9 @@ def configuration_with_canaries(directory):
     assert settings.errors == []
     desired = json.dumps(settings.cluster.configuration).replace('"primary"', '"n1"')
     desired = json.loads(re.sub(r'"agent": "[^"]+"', '"agent": "ocf:canary:any"', desired))
-    words = {*schema.CONFIGURATION_SECTIONS, "params"}  # `params` is of floating_ip
-    told = {text: key for text, key in made.planted.items() if key.split(":")[1] in words}
+    words = {f"cluster:{section}" for section in schema.CONFIGURATION_SECTIONS} | {"floating_ip:params"}
+    steps = {text: re.sub(r"^floating_ips:[^:]+", "floating_ip", key).split(":") for text, key in made.planted.items()}
+    told = {text: key for text, key in made.planted.items() if ":".join(steps[text][:2]) in words}
     return told, {text: key for text, key in made.planted.items() if text not in told}, desired
 
 

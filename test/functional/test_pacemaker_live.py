@@ -328,6 +328,7 @@ def test_operators_functions_do_what_they_say_and_the_second_time_nothing(live):
         assert done[2]["resources"]["a"]["nodes"] == where, function
     live["n1"].run("crm_resource", "--fail", "--resource", "b", "--node", "n1")
     two_nodes.wait_for("the failure to be known", lambda: live.call("status")["failures"])
+    live.call("settle")  # what is under way would fail once more
     assert live.calls(["cleanup", {"resource": "b"}], ["cleanup", {"resource": "b"}]) == [True, False]
     state = live.call("wait", timeout=5)
     assert (state["quorum"], state["failures"], state["dc"] in live) == (True, [], True)

@@ -181,7 +181,15 @@ def test_an_app_server_answers_balancers_only():
     ],
 )
 def test_the_address_is_where_haproxy_runs(active, running, results):
-    assert [probe["result"] for probe in probes.agreement(active, running)] == results
+    assert [probe["result"] for probe in probes.agreement({"FloatIP": active}, running)] == results
+
+
+def test_each_of_several_addresses_is_somewhere_and_haproxy_runs_there():
+    checks = probes.agreement({"FloatIP-mail": ["secondary"], "FloatIP-web": ["primary"]}, ["primary"])
+    assert [(check["check"], check["result"]) for check in checks] == [
+        ("nodes with the floating IP mail", True), ("nodes with the floating IP web", True),
+        ("HAProxy on the active nodes", False),
+    ]  # fmt: skip
 
 
 def test_probes_are_made_at_the_same_moment():

@@ -29,6 +29,7 @@ class FloatIP:
     machine = "droplet"  # what reasons call one
     calls = 3  # of a start: who owns it, assign it, who owns it now
     settled = 1  # of these come after an assign
+    look_calls = 1  # of each look while an assign takes its time
 
     @property
     def remembered(self):
@@ -114,6 +115,8 @@ class OnInterface(FloatIP):
 
 class ReservedIPv6(OnInterface):
     """The agent floatip with a reserved IPv6 address."""
+
+    look_calls = 2  # the address does not say whether it is locked, so the action is looked at
 
 
 class HetznerIP(OnInterface):

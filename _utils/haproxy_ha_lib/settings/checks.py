@@ -324,10 +324,12 @@ def binds(read: Tree, roles: Roles) -> Iterator[Problem]:
 
 
 def _meant(bind: Tree, read: Tree) -> list[str]:
-    """What a bind's address stands for: floating IPs, or itself."""
+    """What a bind's address stands for: floating IPs that are bound themselves, where others arrive, or itself."""
     word = bind["address"]
     those = places.meant(word, floating.moving(read)) or ()
-    return [str(address) for one in those for address in one.addresses] or [word]
+    found = [address if provider.of(one).binds_address(None, address) else "anchor"
+             for one in those for address in one.addresses]  # fmt: skip
+    return found or [word]
 
 
 def monitoring(read: Tree, roles: Roles) -> Iterator[Problem]:
