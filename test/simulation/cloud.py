@@ -59,7 +59,7 @@ class Cloud:
         return next((node for node in self._world.nodes if node.droplet == self.owner), None)
 
     def _moved(self, address: str, new: str, old: str) -> None:
-        target = next((droplet for droplet in self.estate.droplets.values() if droplet.target == new), None)
+        target = next((droplet for droplet in self.estate.droplets.values() if droplet.target(address) == new), None)
         self._world.address_moves(target.id if target else None)
 
     def _power(self, action: str, name: str) -> None:
