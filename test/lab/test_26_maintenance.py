@@ -74,6 +74,7 @@ def test_the_address_is_handed_over_before_a_live_migration(active):
     assert seen.longest_gap <= 0.3
 
 
+@pytest.mark.slow
 def test_where_both_are_announced_nothing_moves(active):
     with watch("a live migration of both announced") as seen:
         with announced(active, audit.passive_of(active)):
@@ -82,6 +83,7 @@ def test_where_both_are_announced_nothing_moves(active):
     assert (seen.failed, seen.moves) == ([], [])
 
 
+@pytest.mark.slow
 def test_there_is_nowhere_to_go_while_the_other_one_is_in_standby(active):
     other = audit.passive_of(active)
     with watch("a live migration of the active announced, the other one in standby") as seen:
@@ -121,6 +123,7 @@ def test_a_silent_metadata_service_says_nothing(active):
     assert (seen.failed, seen.moves) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_watcher_that_was_killed_leaves_no_mark(active):
     with announced(active):
         other = leaves(active)
@@ -142,6 +145,7 @@ def told(first_run) -> dict:
     return EXAMPLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [EXAMPLE["file"], SAID])
 def test_another_cloud_tells_by_a_file_or_a_command(told, active, place):
     machine(active).run("sh", "-c", f"echo reboot > {place}")

@@ -22,10 +22,10 @@ WEB, MAIL = "10.132.20.100", "10.132.20.101"
 NAMED = {"web": {"address": WEB}, "mail": {"address": MAIL}}
 HOLDERS = {"FloatIP-web": ["primary"], "FloatIP-mail": ["secondary"]}
 STRUCK = (
-    "haproxy-kill-active", "corosync-kill-active",
+    "corosync-kill-active",
     *(pytest.param(name, marks=pytest.mark.slow) for name in (
-        "haproxy-worker-hang-active", "standby", "reboot-active", "power-loss-active", "cluster-stop-active",
-        "cut-private-active",
+        "haproxy-kill-active", "haproxy-worker-hang-active", "standby", "reboot-active", "power-loss-active",
+        "cluster-stop-active", "cut-private-active",
     )),
 )  # fmt: skip
 CALM_MS = 20
@@ -131,6 +131,7 @@ def test_one_moves_and_comes_back_alone(both):
     assert "to: missing, since the floating IPs are on primary, secondary" in refused
 
 
+@pytest.mark.slow
 def test_a_rolling_run_moves_what_it_must(both):
     moved = salt.call("state.apply", "haproxy_ha.load_balancer.passive", target="primary")
     assert outcome.failed(moved) == []
