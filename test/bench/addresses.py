@@ -25,9 +25,7 @@ from lab.topology import BALANCERS
 from support import REPOSITORY
 
 from .failover.idle import COUNT, UNITS
-from .failover.report import with_rows
 
-PAGE, TABLE = "addresses.md", "| addresses | resources |"
 LOST, LEFT = BALANCERS
 BOTH = ",".join(BALANCERS)
 INTERVAL = 0.2  # seconds between two requests to an address
@@ -75,7 +73,7 @@ class Row:
 
     @property
     def line(self) -> str:
-        """The row of the table."""
+        """Addresses, resources, a run and a loss of power (median, longest), and what an idle pair costs."""
         runs, gaps = (f"{statistics.median(some):.2f} s, {max(some):.2f} s" for some in (self.runs, self.gaps))
         return f"| {self.addresses} | {self.resources} | {runs} | {gaps} | {self.idle:.1f} % |\n"
 
@@ -164,7 +162,7 @@ def main() -> int:
     parser.add_argument("--numbers", nargs="+", type=int, default=[1, 2, 10, 50], help="default: 1 2 10 50")
     parser.add_argument("--trials", type=int, default=5, help="of each run and loss of power (default: 5)")
     parser.add_argument("--seconds", type=float, default=60, help="idle, of each (default: 60)")
-    parser.add_argument("--documents", type=Path, help=f"write the rows of {PAGE} there, figures to ../measurements")
+    parser.add_argument("--output", type=Path, help="write every figure there, as JSON")
     options = parser.parse_args()
     rows = []
     try:
@@ -181,12 +179,8 @@ def main() -> int:
         return 1
     finally:
         lab.down()
-    if options.documents:
-        page = options.documents / PAGE
-        lines = "".join(row.line for row in rows)
-        page.write_text(with_rows(page.read_text(encoding="utf-8"), TABLE, lines), encoding="utf-8")
-        figures = json.dumps([asdict(row) for row in rows], indent=1) + "\n"
-        (options.documents.parent / "measurements" / "addresses.json").write_text(figures, encoding="utf-8")
+    if options.output:
+        options.output.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
     return 0
 
 
