@@ -172,7 +172,7 @@ def _of_resource(alert: Alert, memory: Memory, known: Known) -> tuple[str, Tree]
     if alert.task not in ("start", "monitor") or alert.interval in ("", "0") and alert.task == "monitor":
         return None
     was = memory.ill.pop(alert.resource, None)
-    former = _former(memory, known, alert.resource)
+    former = _former(memory, known, alert.resource, was_ill=bool(was))
     if is_address and alert.task == "start" and former:
         return "failover", {"from": former, "to": alert.node, "resource": alert.resource}
     return ("recovered", {"node": alert.node, "resource": alert.resource, "was": was}) if was else None
@@ -197,8 +197,14 @@ def _of_maintenance(alert: Alert, memory: Memory, known: Known) -> tuple[str, Tr
 _MADE = {"node": _of_node, "resource": _of_resource, "attribute": _of_maintenance}
 
 
-def _former(memory: Memory, known: Known, resource: str) -> str | None:
-    """The node that had a floating IP since this one last did; None if none had it meanwhile."""
+def _former(memory: Memory, known: Known, resource: str, was_ill: bool) -> str | None:
+    """
+    The node that had a floating IP since this one last did; None if none had it meanwhile. Times are in seconds: of two
+    that are the same, one is that of a restart here if it was ill.
+    """
     used = known.used.get(resource, {})
     node = max(used, key=lambda name: used[name], default=None)
-    return node if node is not None and used[node] >= memory.left.get(resource, 0) else None
+    if node is None:
+        return None
+    left = memory.left.get(resource, 0)
+    return node if used[node] > left or (used[node] == left and not was_ill) else None

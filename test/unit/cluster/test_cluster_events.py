@@ -94,6 +94,13 @@ def test_a_start_where_the_address_was_not_is_a_failover(left, used, expected):
     assert told(Memory(left={"FloatIP": 20}), known, of("start", resource="FloatIP")) == []
 
 
+@pytest.mark.parametrize(("ill", "name"), [({}, "failover"), ({"FloatIP": "failed"}, "recovered")])
+def test_within_one_second_a_restart_where_it_was_ill_is_no_failover(ill, name):
+    known = Known("a", ["a", "b"], used={"FloatIP": {"b": 100}})
+    [(told_as, _)] = told(Memory(ill=ill, left={"FloatIP": 100}), known, of("start", resource="FloatIP"))
+    assert told_as == name
+
+
 def test_a_stop_of_the_address_is_remembered():
     memory = Memory()
     assert told(memory, Known("a", ["a"]), of("stop", resource="FloatIP"), of("stop", time=200)) == []
