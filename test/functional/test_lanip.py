@@ -1,18 +1,19 @@
 """The agent of addresses of a LAN, as Pacemaker runs it, between two machines in network namespaces."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
 
-from support import two_nodes
+from support import cmap, two_nodes
 from support.place import in_container, requires_tools
 
 pytestmark = [
     requires_tools("ip", "ping", "ocf-tester"), pytest.mark.skipif(not in_container(), reason="needs the tools"),
 ]  # fmt: skip
 
-OK, FAILED, ARGS, NOT_RUNNING, CONFIGURED = 0, 1, 2, 7, 6
+OK, FAILED, NOT_RUNNING, CONFIGURED, DEGRADED = 0, 1, 7, 6, 190
 HOST, PEER = "lanip-host", "lanip-peer"
 WANTED = ["10.1.0.100", "10.1.0.101", "fd00:1::100"]
 NETWORKS = f"""
@@ -195,6 +196,47 @@ def test_who_hears_nobody_is_the_one_that_is_cut_off(installed):
     two_nodes.wait_for("the link", lambda: not alone(), 10)
     heard_of("10.1.0.2", hardware)
     assert not alone(doubted=True)
+
+
+@pytest.fixture
+def lost(installed):
+    """The other node of two is lost, as Corosync says."""
+    programs = installed.parent / "programs"
+    shutil.rmtree(programs, ignore_errors=True)
+    programs.mkdir()
+    for name, text in (("corosync-cmapctl", cmap.stand_in({"me": "member", "peer": "lost"})),
+                       ("attrd_updater", "#!/bin/sh\nexit 0\n")):  # fmt: skip
+        (programs / name).write_text(text, encoding="ascii")
+        (programs / name).chmod(0o755)
+    yield
+    shutil.rmtree(programs)
+
+
+def of_peer(*words):
+    subprocess.run(["ip", "-n", PEER, *words, "dev", "lan"], check=True)
+
+
+def test_of_two_that_have_it_the_one_keeps_it_that_took_it(call, lost):
+    """The other one had it, and does not serve: it answers no request."""
+    of_peer("address", "add", f"{WANTED[0]}/32")
+    assert call("start")[0] == OK
+    assert call("monitor")[0] == OK and there() == WANTED
+
+
+def test_one_that_another_machine_took_is_given_up(call, lost, installed):
+    (installed.parent / "programs" / "corosync-cmapctl").write_text(
+        cmap.stand_in({"me": "member", "peer": "member"}), encoding="ascii"
+    )
+    assert call("start")[0] == OK
+    (installed.parent / "programs" / "corosync-cmapctl").write_text(
+        cmap.stand_in({"me": "member", "peer": "lost"}), encoding="ascii"
+    )
+    assert call("monitor")[0] == OK
+    of_peer("address", "add", f"{WANTED[0]}/32")
+    code, said = call("monitor")
+    assert (code, there()) == (DEGRADED, []) and f"{WANTED[0]} is on another machine of the link, too" in said
+    code, said = call("monitor")
+    assert code == DEGRADED and "it is not taken back for" in said
 
 
 def test_ocf_tester_passes_it(installed, tmp_path):

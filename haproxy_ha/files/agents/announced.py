@@ -48,7 +48,6 @@ class Sources:
         found = [self._ask(ask) for ask in self._asked]
         return next(filter(None, found), "" if "" in found else None)
 
-
     def _ask(self, ask):
         """What one says; why it says nothing is told once."""
         try:

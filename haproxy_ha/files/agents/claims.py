@@ -114,6 +114,11 @@ class Takeover:
         self._env = env
         self._path = state_path(env, "-takeover")
 
+    @property
+    def is_ours(self):
+        """Whether this node is the one that took it."""
+        return os.path.exists(self._path)
+
     def begin(self):
         """Tells the cluster. Of three and more another node may have told so before, and counts no more."""
         self._end_on_all()

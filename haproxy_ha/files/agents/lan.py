@@ -10,7 +10,7 @@ import agent
 import floating
 import local
 from agent import Failure
-from claims import Claim
+from claims import Claim, Takeover
 from mover import Mover, is_address
 
 
@@ -83,13 +83,18 @@ class Lan(Mover):
         return all(map(local.is_here, self._addresses))
 
     def owner(self):
-        """Whether the first is here, and on no other machine of the link though a cluster node is lost."""
+        """Whether the first is here, and no other machine of the link has taken it while a cluster node is lost.
+
+        Of two that have it, the one that took it keeps it: the other one did not answer then.
+        """
         import partition
 
-        if not local.is_here(self._env["address"]):
+        address = self._env["address"]
+        if not local.is_here(address):
             return False, "on no interface of this machine"
-        if partition.a_node_is_lost(self._env) and (other := local.other_owner(self._env["address"])):
-            return False, f"on another machine of the link as well ({other})"
+        if partition.a_node_is_lost(self._env) and not Takeover(self._env).is_ours:
+            other = local.other_owner(address)
+            return not other, f"on another machine of the link, too ({other})"
         return True, "on this machine"
 
     def cut_off(self):

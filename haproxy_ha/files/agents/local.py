@@ -70,6 +70,14 @@ def places(address):
         raise _failure(f"whether {address} is on this machine is unknown", error) from None
 
 
+def own_address(index):
+    """The IPv4 address of this machine on a link, as bytes, by which neighbours know it; zeros for none."""
+    import socket
+
+    found = parse_addresses(_dumped(socket.AF_INET))
+    return next((packed for packed, place in found if place.index == index and place.length < 32), bytes(4))
+
+
 def interface_towards(address):
     """The index of the interface that leads to an address that is not here: of its own network, else the default route.
 
@@ -204,13 +212,14 @@ def nobody_answers(index, doubted=False):
         known = [one for one in parse_neighbours(_dumped_neighbours()) if one.index == index]
         fresh = [one for one in known if one.hardware and one.age <= FRESH]
         asked = {one.packed for one in (known if doubted else fresh)}
+        own = own_address(index)
         if not asked or (not doubted and len({one.hardware for one in fresh}) < 2):
             return False
         with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_ARP)) as link:
             link.bind((socket.if_indextoname(index), _ETH_ARP))
             name, _, _, kind, hardware = link.getsockname()
             for packed in asked if kind == _ETHERNET else ():
-                link.sendto(probe(socket.inet_ntoa(packed), hardware), (name, _ETH_ARP, 0, 0, _BROADCAST))
+                link.sendto(probe(socket.inet_ntoa(packed), hardware, own), (name, _ETH_ARP, 0, 0, _BROADCAST))
             return kind == _ETHERNET and not any(packed in asked for packed, _ in _answers(link))
     except OSError as error:
         if error.errno in (errno.ENETDOWN, errno.ENOBUFS):
@@ -361,10 +370,14 @@ def arp(address, hardware, operation):
     return struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + hardware + packed + target + packed
 
 
-def probe(address, hardware):
-    """An ARP packet that asks who has an address, and says of nobody that he has any."""
+def probe(address, hardware, own=bytes(4)):
+    """An ARP packet that asks who has an address.
+
+    Args:
+        own (bytes): The asker's address. Default: none, so that nobody learns any (RFC 5227).
+    """
     _, packed = packed_of(address)
-    return struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + hardware + bytes(4) + bytes(6) + packed
+    return struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + hardware + own + bytes(6) + packed
 
 
 def advertisement(address, hardware):
