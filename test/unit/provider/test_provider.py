@@ -10,7 +10,7 @@ import pytest
 
 from haproxy_ha_lib import agents, provider
 from haproxy_ha_lib.cluster import standing
-from haproxy_ha_lib.provider import FloatingIP, digitalocean, hetzner
+from haproxy_ha_lib.provider import FloatingIP, cloud, digitalocean, hetzner
 from saltext.pacemaker.live import process
 from support import REPOSITORY, agent_set
 from support.pillars import DEFAULTS, valid
@@ -236,7 +236,7 @@ def test_the_quorum_helper_s_command_knows_the_claim_of_the_agent(floatip, tmp_p
 
 
 def test_the_claim_is_where_the_agent_s_own_directory_is(floatip):
-    assert digitalocean.CLAIM.startswith(f"{environment(floatip).state_directory}/")
+    assert cloud.CLAIM.startswith(f"{environment(floatip).state_directory}/")
 
 
 def test_the_resource_has_one_name_and_the_provider_s_agent():
@@ -281,7 +281,7 @@ def test_each_default_stands_once_on_each_side(key):
     """Beside defaults.yaml, which is for people."""
     value = digitalocean.DEFAULTS[key]
     product = [path for path in (*PYTHON, *sorted(HOME.glob("*.py"))) if f'"{value}"' in path.read_text("utf-8")]
-    assert product == [HOME / "digitalocean.py"]
+    assert product == [HOME / ("digitalocean.py" if key == "api_url" else "cloud.py")]
     folder = REPOSITORY / agents.FOLDER
     files = sorted(path for path in folder.iterdir() if path.is_file())
     theirs = [path.name for path in files if f'"{value}"' in path.read_text("utf-8")]
