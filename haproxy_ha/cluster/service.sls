@@ -60,7 +60,7 @@ haproxy_ha-cluster-maintenance:
     - group: root
     - mode: "0600"
     - makedirs: true
-    - dir_mode: "0755"
+    - dir_mode: "0700"
     - require:
       - haproxy_ha: haproxy_ha-cluster-package
 
