@@ -67,7 +67,7 @@ def test_a_stopped_worker(each):
     with each.stopped():
         begin = time.monotonic()
         assert each.judge() == (GENERIC, f"HAProxy is stopped by a signal: process {each.worker}")
-        assert time.monotonic() - begin < 0.5
+        assert time.monotonic() - begin < 1  # the answer_timeout: it is not asked
     assert each.until(OK)[1] == ""
 
 

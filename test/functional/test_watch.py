@@ -71,7 +71,7 @@ def test_one_that_answers_does_not_hang(server, watched):
     there = watched()
     begin = time.monotonic()
     assert hangs(server, there) == ""
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < server.module.hanging.PATIENCE
 
 
 def test_a_stopped_one_hangs(server, watched):
@@ -102,7 +102,7 @@ def test_one_all_of_whose_threads_turn_in_a_circle_hangs(server, watched):
         taken = time.monotonic() - begin
     # HAProxy's own watchdog may have ended it before.
     assert found.startswith(f"HAProxy hangs: process {worker} does not answer on ") or not server.worker
-    assert taken < 2.0
+    assert taken < server.module.watch.HUNG  # or systemd ends the watcher; bench.failover has how soon it is found
 
 
 def test_a_worker_that_begins_is_not_the_one_that_serves(server, watched, monkeypatch):
