@@ -22,6 +22,15 @@ def listeners() -> list[Socket]:
     return found
 
 
+def has_ipv6_default_route() -> bool:
+    """Whether what is not near can be reached by IPv6."""
+    try:
+        with open("/proc/net/ipv6_route", encoding="ascii") as handle:
+            return net.has_default_route(handle.read())
+    except FileNotFoundError:  # a kernel without IPv6
+        return False
+
+
 def holders(binds: Collection[tuple[str, int]]) -> list[dict[str, Any]]:
     """
     Who listens where somebody wants to: [{"address", "port", "held", "program", "pid"}].

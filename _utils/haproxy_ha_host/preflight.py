@@ -57,6 +57,14 @@ def find_notes(minion: Minion, remember: bool = False) -> list[str]:
 
 
 def _notes(minion: Minion, settings: Settings) -> list[str]:
+    return _of_routes(settings) + _by_api(minion, settings)
+
+
+def _of_routes(settings: Settings) -> list[str]:
+    return [] if net.has_ipv6_default_route() else preflight.without_route(one.address for one in settings.moving)
+
+
+def _by_api(minion: Minion, settings: Settings) -> list[str]:
     try:
         addresses = {name: one.private_ip for name, one in settings.load_balancers.items()}
         notes = [text for api in minion.apis(settings) for text in api.notes(addresses, provider.own_machine(api))]

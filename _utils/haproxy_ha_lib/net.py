@@ -40,6 +40,17 @@ def _address(text: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
+_UNREACHABLE = 0x0200  # RTF_REJECT, as the kernel has it in each table without a route
+
+
+def has_default_route(text: str) -> bool:
+    """Whether the text of ``/proc/net/ipv6_route`` has a default route that leads somewhere."""
+    routes = [line.split() for line in text.splitlines()]
+    return any(
+        fields[:2] == ["0" * 32, "00"] and not int(fields[8], 16) & _UNREACHABLE for fields in routes if len(fields) > 8
+    )
+
+
 def overlap(one: str, other: str) -> bool:
     """
     Whether listeners on two addresses (and the same port) are in each other's way: equal, or one is a wildcard.

@@ -44,6 +44,15 @@ def stray_parts(parts: Sequence[str], minion_id: str) -> list[str]:
     return [f"this machine still has the formula's {names}, and is in no haproxy_ha:load_balancers: {calls}"]
 
 
+def without_route(addresses: Iterable[str | None]) -> list[str]:
+    """Return what is wrong with IPv6 addresses on a machine that has no default route of IPv6."""
+    found = [address for address in addresses if address and ":" in address]
+    if not found:
+        return []
+    remedy = "so it may answer nobody there: turn IPv6 on for it, or add the route"
+    return [f"floating IP {', '.join(found)}: this machine has no default route of IPv6, {remedy}"]
+
+
 def leaving_members(nodes: Mapping[str, Mapping[str, Any]], settings: Settings) -> list[str]:
     """
     Return who runs in this load balancer's cluster and is not in pillar: each of two clusters would take the address.

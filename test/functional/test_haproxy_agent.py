@@ -49,9 +49,27 @@ def test_the_gateway_is_that_of_the_default_route(haproxy):
     assert haproxy.reach.default_gateway("") == ""
 
 
+ROUTES_IPV6 = (
+    "20010db8020300000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100"
+    " 00000001 00000000 00000001     eth0\n"
+    "00000000000000000000000000000000 00 00000000000000000000000000000000 00 {} 00000400 00000001 00000000 {} eth0\n"
+)
+
+
+@pytest.mark.parametrize(("gateway", "flags", "found"), [
+    ("20010db8020300000000000000000001", "00000003", "2001:db8:203::1"),
+    ("fe800000000000000000000000000001", "00000003", "fe80::1%eth0"),
+    ("00000000000000000000000000000000", "00200200", ""),
+    ("here", "00000003", ""),
+])  # fmt: skip
+def test_where_there_is_ipv6_alone_the_gateway_is_that_of_its_default_route(haproxy, gateway, flags, found):
+    assert haproxy.reach.default_gateway_ipv6(ROUTES_IPV6.format(gateway, flags)) == found
+    assert haproxy.reach.default_gateway_ipv6("") == ""
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a raw socket")
 def test_an_address_that_answers_a_ping(haproxy):
-    assert haproxy.reach.answers_ping("127.0.0.1")
+    assert haproxy.reach.answers_ping("127.0.0.1") and haproxy.reach.answers_ping("0:0:0:0:0:0:0:1")
     begin = time.monotonic()
     assert not haproxy.reach.answers_ping("192.0.2.1")
     assert time.monotonic() - begin < 1.5
@@ -344,7 +362,7 @@ def test_a_start_that_meets_another_start_adopts_what_it_started(unit, states):
     ({"config": "/nonexistent/haproxy.cfg"}, INSTALLED, "/nonexistent/haproxy.cfg: is missing"),
     ({"config": "haproxy.cfg"}, CONFIGURED, "config: found 'haproxy.cfg', allowed: an absolute path"),
     ({"unit": "haproxy"}, CONFIGURED, "unit: found 'haproxy', allowed: the name of a .service unit"),
-    ({"gateway": "here"}, CONFIGURED, "gateway: found 'here', allowed: auto, none or an IPv4 address"),
+    ({"gateway": "here"}, CONFIGURED, "gateway: found 'here', allowed: auto, none, an IPv4 or IPv6 address"),
     ({"answer_timeout": "soon"}, CONFIGURED, "answer_timeout: found 'soon', allowed: seconds, such as 10 or 10s"),
 ])  # fmt: skip
 def test_what_a_start_lacks_is_told_in_one_line(unit, capfd, missing, code, reason):

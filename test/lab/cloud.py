@@ -17,12 +17,15 @@ from . import network
 from .image import Image
 from .machine import STATE
 from .shell import LabError, run, wait_for
+from .simulator import control
 from .topology import (
     API_ADDRESS,
     API_NAME,
     ARCHIVE_ADDRESS,
     FABRIC,
     FLOATING_IP,
+    FLOATING_IPV6,
+    HETZNER_NAME,
     HOSTS,
     METADATA_ADDRESS,
     SECOND_FLOATING_IP,
@@ -31,34 +34,60 @@ from .topology import (
 HERE = Path(__file__).resolve().parent
 CLOUD = STATE / "cloud"
 CONTROL = CLOUD / "control.sock"
+FLIP = str(HERE / "flip")
+CLOUDS = {
+    "digitalocean": {"cloud": "digitalocean", "assign_command": [FLIP, "rewritten"]},
+    "hetzner": {"cloud": "hetzner", "assign_command": [FLIP, "routed"]},
+}
+FLOATING = (FLOATING_IP, SECOND_FLOATING_IP, FLOATING_IPV6)
 
 
 def up(image: Image) -> None:
     """Start the simulator and the archive in the fabric."""
     CLOUD.mkdir(parents=True, exist_ok=True)
     _make_certificates()
-    config = CLOUD / "simulator.json"
-    namespaces = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("mnt", "net")]
-    config.write_text(json.dumps(_simulator_config(*namespaces), indent=2), encoding="utf-8")
-    config.chmod(0o600)
-    _start("simulator", [sys.executable, "-m", "lab.simulator", "--config", str(config)], pass_fds=namespaces)
-    for namespace in namespaces:
-        os.close(namespace)
+    _simulate("digitalocean")
     _start(
         "archive",
         [sys.executable, "-m", "http.server", "--bind", ARCHIVE_ADDRESS, "--directory", str(image.archive), "80"],
     )
+
+
+def become(name: str) -> None:
+    """Another cloud in the place of the one that is there: ``hetzner``, or ``digitalocean`` again.
+
+    Nobody has a floating IP then.
+    """
+    for address in FLOATING:
+        control.assign(str(CONTROL), address, None)
+    _end("simulator")
+    _simulate(name)
+
+
+def _simulate(name: str) -> None:
+    config = CLOUD / "simulator.json"
+    namespaces = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("mnt", "net")]
+    config.write_text(json.dumps({**_simulator_config(*namespaces), **CLOUDS[name]}, indent=2), encoding="utf-8")
+    config.chmod(0o600)
+    _start("simulator", [sys.executable, "-m", "lab.simulator", "--config", str(config)], pass_fds=namespaces)
+    for namespace in namespaces:
+        os.close(namespace)
     wait_for(f"the simulator (see {CLOUD}/simulator.log)", lambda: "ready" in _log("simulator"), 20)
 
 
 def down() -> None:
     """End what ``up`` started."""
     for pid_file in CLOUD.glob("*.pid"):
-        pid = int(pid_file.read_text(encoding="ascii"))
-        if _is_ours(pid):
-            os.kill(pid, signal.SIGKILL)
-            wait_for(f"process {pid} to end", lambda pid=pid: not _is_ours(pid), 10)
-        pid_file.unlink()
+        _end(pid_file.stem)
+
+
+def _end(name: str) -> None:
+    pid_file = CLOUD / f"{name}.pid"
+    pid = int(pid_file.read_text(encoding="ascii"))
+    if _is_ours(pid):
+        os.kill(pid, signal.SIGKILL)
+        wait_for(f"process {pid} to end", lambda: not _is_ours(pid), 10)
+    pid_file.unlink()
 
 
 def api_token() -> str:
@@ -81,6 +110,7 @@ def _simulator_config(mounts: int, net: int) -> dict:
             "public_ip": host.public,
             "private_ip": host.private,
             "anchor_ip": host.anchor,
+            "public_ipv6": host.public_ipv6,
             "tags": [],
         }
         for host in HOSTS.values()
@@ -98,8 +128,7 @@ def _simulator_config(mounts: int, net: int) -> dict:
         "tokens": [api_token()],
         "region": "nyc3",
         "droplets": droplets,
-        "reserved_ips": [{"ip": ip, "droplet_id": None} for ip in (FLOATING_IP, SECOND_FLOATING_IP)],
-        "assign_command": [str(HERE / "flip")],
+        "reserved_ips": [{"ip": ip, "droplet_id": None} for ip in FLOATING],
         # The fabric has mounts and a network of its own; hosts are powered from outside.
         "power_command": [
             "nsenter", f"--mount=/proc/self/fd/{mounts}", f"--net=/proc/self/fd/{net}",
@@ -115,8 +144,8 @@ def _make_certificates() -> None:
     """A certificate authority, as strictly as Python 3.13 wants it, and the API's certificate by it."""
     _make_certificate("ca", "The lab", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     _make_certificate(
-        "api", API_NAME, "-addext", f"subjectAltName=DNS:{API_NAME}", "-addext", "basicConstraints=CA:FALSE",
-        "-CA", str(CLOUD / "ca.crt"), "-CAkey", str(CLOUD / "ca.key"),
+        "api", API_NAME, "-addext", f"subjectAltName=DNS:{API_NAME},DNS:{HETZNER_NAME}",
+        "-addext", "basicConstraints=CA:FALSE", "-CA", str(CLOUD / "ca.crt"), "-CAkey", str(CLOUD / "ca.key"),
     )  # fmt: skip
 
 

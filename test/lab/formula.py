@@ -53,6 +53,28 @@ def _addresses(name: str) -> dict:
     return {"private_ip": HOSTS[name].private, "public_ip": HOSTS[name].public}
 
 
+@contextlib.contextmanager
+def another_tree(balancers: dict[str, dict] | None = None, **keys: object) -> Iterator[None]:
+    """The example's pillar with other ``keys`` of its tree, applied to both load balancers; afterwards as it was.
+
+    Args:
+        balancers (dict): What is laid over a load balancer's own keys; None takes a key out.
+    """
+    example = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
+    document = yaml.safe_load(example)
+    tree = document["haproxy_ha"]
+    tree |= keys
+    for name, own in (balancers or {}).items():
+        laid = {**tree["load_balancers"][name], **own}
+        tree["load_balancers"][name] = {key: value for key, value in laid.items() if value is not None}
+    both = ",".join(BALANCERS)
+    salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
+    apply(target=both)
+    yield
+    salt.set_pillar(example)
+    apply(target=both)
+
+
 def newer_haproxy(host: str = ARCHIVE_NAME) -> dict:
     """haproxy:repository with the lab's own, which is signed and has an HAProxy newer than the distribution's."""
     key = (machine("master").image.archive / "newer/key.asc").read_text(encoding="ascii")

@@ -3,6 +3,7 @@
 The fabric plays the cloud: it routes, it owns the gateways, and it rewrites the destination of what is sent to the
 floating IP to the anchor IP of the droplet that owns it. The ports of the public network are isolated from one
 another, so that all traffic passes the fabric's connection tracking, as it passes the hypervisor's in the cloud.
+An address that arrives as it is, IPv6 or another cloud's, is routed to its owner.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from .topology import (
     FABRIC,
     HOSTS,
     INTERNET_GATEWAY,
+    INTERNET_IPV6,
     METADATA_ADDRESS,
     PUBLIC_GATEWAY,
+    PUBLIC_IPV6,
     REALM,
     Host,
     link_name,
@@ -43,6 +46,9 @@ table ip cloud {{
 """
 
 
+NEW_LINKS = ("accept_dad", "accept_redirects", "accept_ra")
+
+
 def up() -> None:
     """Make the fabric and a namespace for each host, linked to its networks."""
     _namespace(FABRIC)
@@ -51,6 +57,8 @@ def up() -> None:
         "sysctl",
         "-qw",
         "net.ipv4.ip_forward=1",
+        "net.ipv6.conf.all.forwarding=1",
+        "net.ipv6.conf.default.accept_dad=0",
         "net.ipv4.conf.all.rp_filter=0",
         "net.ipv4.conf.all.send_redirects=0",
         "net.ipv4.conf.default.send_redirects=0",
@@ -65,9 +73,10 @@ def up() -> None:
         f"{ARCHIVE_ADDRESS}/32",
         f"{ANCHOR_GATEWAY}/16",
         f"{METADATA_ADDRESS}/32",
+        f"{PUBLIC_IPV6}1/64",
     )
     _bridge("private")
-    _bridge("internet", f"{INTERNET_GATEWAY}/24")
+    _bridge("internet", f"{INTERNET_GATEWAY}/24", f"{INTERNET_IPV6}1/64")
     # By default an answer for a neighbour is put off by up to 0.8 s.
     _fabric("sysctl", "-qw", "net.ipv4.conf.public.proxy_arp_pvlan=1", "net.ipv4.neigh.public.proxy_delay=0")
     run(["ip", "netns", "exec", FABRIC, "nft", "-f", "-"], input=RULES)
@@ -116,9 +125,10 @@ def set_anchor(host: str, verb: str) -> None:
 
 def set_path(one: str, other: str, state: str) -> None:
     """Cut (``state`` "down") or mend ("up") the path between the private addresses of two hosts, and nothing else."""
+    verb = "replace" if state == "down" else "delete"
     for host, peer in ((HOSTS[one], HOSTS[other]), (HOSTS[other], HOSTS[one])):
-        verb = "replace" if state == "down" else "delete"
-        run(["ip", "-n", host.namespace, "route", verb, "blackhole", f"{peer.private}/32"])
+        for address in (f"{peer.private}/32", f"{peer.private_ipv6}/128"):
+            run(["ip", "-n", host.namespace, "route", verb, "blackhole", address])
 
 
 def set_loss(host: str, network: str, percent: int) -> None:
@@ -138,7 +148,8 @@ def set_gateway_silent(host: str, silent: bool) -> None:
     table = "table inet silent"
     rules = f"{table} {{}}\ndelete {table}\n"
     if silent:
-        rules += f"{table} {{ chain input {{ type filter hook input priority raw; icmp type echo-reply drop; }}; }}\n"
+        replies = "icmp type echo-reply drop; icmpv6 type echo-reply drop;"
+        rules += f"{table} {{ chain input {{ type filter hook input priority raw; {replies} }}; }}\n"
     run(["ip", "netns", "exec", HOSTS[host].namespace, "nft", "-f", "-"], input=rules)
 
 
@@ -178,7 +189,9 @@ def _attach(host: Host) -> None:
     _namespace(host.namespace)
     # As systemd sets it on a machine, and in no container. With the kernel's 10, corosync's real-time thread waits for
     # the journal while it takes the processor that the journal needs: for a second nothing else runs.
-    run(["ip", "netns", "exec", host.namespace, "sysctl", "-qw", "net.unix.max_dgram_qlen=512"])
+    # An IPv6 address serves at once, and the fabric's redirects to ports that are isolated mislead nobody.
+    settings = ("net.unix.max_dgram_qlen=512", *(f"net.ipv6.conf.default.{name}=0" for name in NEW_LINKS))
+    run(["ip", "netns", "exec", host.namespace, "sysctl", "-qw", *settings])
     inside = ["ip", "-n", host.namespace]
     run([*inside, "link", "set", "lo", "up"])
     for network, interface in host.links.items():
@@ -195,13 +208,16 @@ def _attach(host: Host) -> None:
 
 
 def _route(host: Host) -> None:
-    gateway = INTERNET_GATEWAY if host.internet else PUBLIC_GATEWAY
-    run(["ip", "-n", host.namespace, "route", "replace", "default", "via", gateway])
+    inside = ["ip", "-n", host.namespace]
+    run([*inside, "route", "replace", "default", "via", INTERNET_GATEWAY if host.internet else PUBLIC_GATEWAY])
+    network = INTERNET_IPV6 if host.internet else PUBLIC_IPV6
+    # Everybody else is behind the gateway, as the ports of the public network are isolated.
+    run([*inside, "-6", "route", "replace", "default", "via", f"{network}1", "dev", "eth0", "onlink"])
 
 
 def _addresses(host: Host, network: str) -> list[str]:
     if network == "public":
-        return [f"{host.public}/24"] + ([f"{host.anchor}/16"] if host.anchor else [])
+        return [f"{host.public}/24", *([f"{host.anchor}/16"] if host.anchor else []), f"{host.public_ipv6}/128"]
     if network == "private":
-        return [f"{host.private}/16"]
-    return [f"{host.internet}/24"]
+        return [f"{host.private}/16", f"{host.private_ipv6}/64"]
+    return [f"{host.internet}/24", f"{host.internet_ipv6}/128"]

@@ -19,7 +19,8 @@ TIMEOUT = 1.0
 async def ask(address, port, path):
     reader, writer = await asyncio.open_connection(address, port)
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        host = f"[{address}]" if ":" in address else address
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         words = head.split(None, 2)
         status = int(words[1]) if len(words) > 1 else 0

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-
 import pytest
-import yaml
 
+from faults import several
 from faults.catalogue import FAULTS
 from faults.fault import Scene
 from lab import audit, formula, outcome, salt
 from lab.machine import machine
-from lab.shell import wait_for
 from lab.topology import BALANCERS
-from lab.traffic import ask, probe
-from support import REPOSITORY
 
 BOTH = ",".join(BALANCERS)
 WEB, MAIL = "10.132.20.100", "10.132.20.101"
@@ -28,39 +22,20 @@ STRUCK = (
         "cluster-stop-active", "cut-private-active",
     )),
 )  # fmt: skip
-CALM_MS = 20
+CLIENTS = several.Clients("master", (WEB, MAIL))
 
 
-def status() -> dict:
-    """How the pair stands, as the one sees it that is not struck."""
-    return salt.call("haproxy_ha.status", target="secondary")["secondary"]
-
-
-def settle(holders: dict[str, list[str]] = HOLDERS, timeout: float = 150) -> None:
-    """Wait until each address is where it is wanted, nothing is wrong, and both balancers could have all."""
-    seen: dict = {}
-
-    def well() -> bool:
-        seen.clear()
-        seen.update(status() if all(machine(name).leader() for name in BALANCERS) else {})
-        fine = seen.get("addresses") == holders and sorted(seen["haproxy"]) == sorted(BALANCERS)
-        return fine and all(ask(address, source="master")[0] == 200 for address in (WEB, MAIL))
-
-    wait_for(f"{holders}", well, timeout, 0.5)
+def settle(holders: dict[str, list[str]] = HOLDERS) -> None:
+    """Wait until each address is where it is wanted."""
+    several.settle("secondary", CLIENTS, holders.__eq__)
 
 
 @pytest.fixture(scope="module")
 def spread(first_run):
     """The pair with two addresses, which are where they prefer to be; afterwards it is the tutorial's again."""
-    example = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
-    document = yaml.safe_load(example)
-    document["haproxy_ha"] |= {"floating_ip": {"provider": "lan"}, "floating_ips": NAMED}
-    salt.set_pillar(yaml.safe_dump(document, sort_keys=False))
-    formula.apply(target=BOTH)
-    settle()
-    yield
-    salt.set_pillar(example)
-    formula.apply(target=BOTH)
+    with formula.another_tree(floating_ip={"provider": "lan"}, floating_ips=NAMED):
+        settle()
+        yield
     audit.settle()
 
 
@@ -78,36 +53,11 @@ def test_a_second_run_changes_nothing_and_each_is_proven(spread):
     assert f"{WEB}:80" in listening and f"{MAIL}:80" in listening
 
 
-@contextlib.contextmanager
-def asked(*addresses: str):
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(probe(CALM_MS, address, source="master")) for address in addresses]
-
-
-def serves(record, since: float) -> bool:
-    last = record.samples[-25:]
-    return all(sample["status"] == 200 and sample["start"] > since for sample in last)
-
-
-def runs_on_both() -> bool:
-    """HAProxy, and it reaches the same on both: an address would leave one that reaches less at once."""
-    if not all(machine(name).leader() for name in BALANCERS) or len(status().get("haproxy", ())) != 2:
-        return False
-    reached = audit.attribute("haproxy_ha-reach") or {}
-    return len(reached) == 2 and len(set(reached.values())) == 1
-
-
 @pytest.mark.parametrize("name", STRUCK)
 def test_what_strikes_one_is_nothing_to_the_clients_of_the_other(both, name):
     fault = FAULTS[name]
-    with asked(WEB, MAIL) as (web, mail):
-        try:
-            fault.inject(both)
-            began = time.time()
-            wait_for(f"{name} to be over for clients", lambda: serves(web, began + fault.hold), 60)
-        finally:
-            fault.mend(both)
-        wait_for("both balancers", runs_on_both, 150, 0.5)
+    with CLIENTS.asking() as (web, mail):
+        several.strike(fault, both, [web])
         done = salt.call("haproxy_ha.spread", target="secondary")["secondary"]
         settle()
     print(f"{name}: web {web.longest_gap:.3f} s, {len(web.failed)} failed; mail {mail.longest_gap:.3f} s of "
@@ -118,7 +68,7 @@ def test_what_strikes_one_is_nothing_to_the_clients_of_the_other(both, name):
 
 
 def test_one_moves_and_comes_back_alone(both):
-    with asked(WEB, MAIL) as (web, mail):
+    with CLIENTS.asking() as (web, mail):
         moved = salt.call("haproxy_ha.failover", "address=web", target="primary")["primary"]
         assert moved == {"old": "primary", "new": "secondary"}
         settle({"FloatIP-web": ["secondary"], "FloatIP-mail": ["secondary"]})
@@ -135,5 +85,5 @@ def test_one_moves_and_comes_back_alone(both):
 def test_a_rolling_run_moves_what_it_must(both):
     moved = salt.call("state.apply", "haproxy_ha.load_balancer.passive", target="primary")
     assert outcome.failed(moved) == []
-    assert status()["active"] == ["secondary"]
+    assert several.status("secondary")["active"] == ["secondary"]
     salt.call("haproxy_ha.spread", target="primary")

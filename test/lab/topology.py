@@ -13,10 +13,14 @@ API_ADDRESS = "203.0.113.2"
 ARCHIVE_ADDRESS = "203.0.113.3"
 FLOATING_IP = "203.0.113.10"
 SECOND_FLOATING_IP = "203.0.113.11"
+FLOATING_IPV6 = "2001:db8:10::10"
 ANCHOR_GATEWAY = "10.17.0.1"
 METADATA_ADDRESS = "169.254.169.254"
 INTERNET_GATEWAY = "198.51.100.1"
+# The networks of IPv6; a host's part of an address is the last number of its IPv4 one.
+PUBLIC_IPV6, PRIVATE_IPV6, INTERNET_IPV6 = "2001:db8:203::", "fd00:132:20::", "2001:db8:198::"
 API_NAME = "api.digitalocean.com"
+HETZNER_NAME = "api.hetzner.cloud"
 ARCHIVE_NAME = "archive.lab"
 
 
@@ -42,10 +46,26 @@ class Host:
         return self.private or self.internet or ""
 
     @property
+    def public_ipv6(self) -> str | None:
+        return _beside(PUBLIC_IPV6, self.public)
+
+    @property
+    def private_ipv6(self) -> str | None:
+        return _beside(PRIVATE_IPV6, self.private)
+
+    @property
+    def internet_ipv6(self) -> str | None:
+        return _beside(INTERNET_IPV6, self.internet)
+
+    @property
     def links(self) -> dict[str, str]:
         """Network name -> interface inside the host."""
         names = {"public": "eth0", "private": "eth1", "internet": "eth0"}
         return {network: names[network] for network in names if getattr(self, network)}
+
+
+def _beside(network: str, address: str | None) -> str | None:
+    return f"{network}{address.rpartition('.')[2]}" if address else None
 
 
 HOSTS: dict[str, Host] = {
@@ -71,7 +91,7 @@ def link_name(host: str, network: str) -> str:
 
 def etc_hosts() -> str:
     """The lab has no DNS: every host knows every name."""
-    lines = ["127.0.0.1 localhost", f"{API_ADDRESS} {API_NAME}", f"{ARCHIVE_ADDRESS} {ARCHIVE_NAME}"]
+    lines = ["127.0.0.1 localhost", f"{API_ADDRESS} {API_NAME} {HETZNER_NAME}", f"{ARCHIVE_ADDRESS} {ARCHIVE_NAME}"]
     lines += [f"{host.address} {host.name}" for host in HOSTS.values()]
     lines += [f"{HOSTS['master'].address} salt"]
     return "\n".join(lines) + "\n"

@@ -88,7 +88,8 @@ def load(once: int, kept: int, tls: int = 0, address: str = FLOATING_IP, source:
 
 def ask(address: str = FLOATING_IP, port: int = 80, source: str = "client", path: str = "/") -> tuple[int, str]:
     """One request with curl from a host: the status (0: refused, reset or no answer in 3 s) and the body."""
-    argv = machine(source).command("curl", "-sS", "-m", "3", "-w", "\n%{http_code}", f"http://{address}:{port}{path}")
+    host = f"[{address}]" if ":" in address else address
+    argv = machine(source).command("curl", "-gsS", "-m", "3", "-w", "\n%{http_code}", f"http://{host}:{port}{path}")
     done = run(argv, check=False)
     body, _, status = done.stdout.rpartition("\n")
     return int(status or 0), (body or done.stderr).strip()

@@ -36,13 +36,13 @@ HOLES = {
     MODEL: (
         "haproxy ", "listeners.py", "runtime.py", "starting.py", "stopping.py", "systemd_unit.py", "verdict.py",
         "announced.py", "droplet.py put", "droplet.py keep", "droplet.py drop",
-        "watching.py", "worker.py", "hanging.py", "echoes.py", "reach.py is_echo",
+        "watching.py", "worker.py", "hanging.py", "echoes.py", "icmp.py",
         "watch.py main", "watch.py keep", "watch.py watch_way", "watch.py tell:", "watch.py goes_on",
         "watch.py __init__: self._path", "watch.py __init__: self.kept", "watch.py _read: if", "watch.py _read: self._",
         "watch.py _read: return self", "watch.py gone: serving", "watch.py gone: theirs", "watch.py gone: return [list",
         "way.py _addresses: self._gone_since = now", "way.py _addresses: missing", "way.py _addresses: return f",
         "told.py tell: agent.log", "intent.py is_expected_to_run", "reach.py default_gateway", "reach.py answers_ping",
-        "reach.py echo_request", "reach.py _echoed",
+        "reach.py _echoed",
     ),
     NOT_ASKED: (
         "meta_data.py", "floating.py validate_all", "floating.py reload_agent", "mover.py check_access",

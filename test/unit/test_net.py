@@ -56,3 +56,19 @@ def test_listeners_in_each_others_way(one, other, expected):
 def test_missing_listeners():
     listening = [{"address": "0.0.0.0", "port": 80, "inode": 1}, {"address": "fd00::1", "port": 80, "inode": 2}]
     assert net.missing([("10.0.0.1", 80), ("fd00:0::1", 80)], listening) == [("10.0.0.1", 80)]
+
+
+NOWHERE = "0" * 32
+
+
+@pytest.mark.parametrize(("destination", "length", "flags", "found"), [
+    (NOWHERE, "00", "00000003", True),
+    (NOWHERE, "00", "00000001", True),
+    (NOWHERE, "00", "00200200", False),
+    (NOWHERE, "60", "00000003", False),
+    ("20010db8020300000000000000000000", "00", "00000003", False),
+])  # fmt: skip
+def test_a_default_route_is_one_that_leads_somewhere(destination, length, flags, found):
+    line = f"{destination} {length} {NOWHERE} 00 {NOWHERE} 00000400 00000001 00000000 {flags}     eth0\n"
+    assert net.has_default_route(line + "\n") == found
+    assert not net.has_default_route("")

@@ -239,7 +239,7 @@ class Settings:
     def _pinged(self) -> list[str]:
         """Who takes an address from one that is lost looks first whether it still answers; pings tell that sooner."""
         first = [one.address for one in self.moving if provider.of(one).marks]
-        return [address for address in first if address and ":" not in address][:_MOST_PINGED]
+        return [address for address in first if address][:_MOST_PINGED]
 
     @property
     def moving(self) -> tuple[FloatingIP, ...]:

@@ -8,7 +8,9 @@ import struct
 import time
 
 import agent
+import icmp
 
+_GATEWAY = 2  # RTF_GATEWAY
 # How often an unchanged value is written again: the cluster forgets it when Pacemaker restarts.
 REFRESH = 60.0
 # Nodes do not notice a common loss at the same moment: HAProxy's checks and two monitors lie between.
@@ -26,9 +28,24 @@ def default_gateway(table):
     for line in table.splitlines()[1:]:
         fields = line.split()
         try:
-            if fields[1] == fields[7] == "00000000" and int(fields[3], 16) & 2:
+            if fields[1] == fields[7] == "00000000" and int(fields[3], 16) & _GATEWAY:
                 return ".".join(str(byte) for byte in struct.pack("<I", int(fields[2], 16)))
         except (IndexError, ValueError, struct.error):
+            agent.log(f"the table of routes has a line that makes no sense: {line!r}")
+    return ""
+
+
+def default_gateway_ipv6(table):
+    """The IPv6 gateway of the default route in the text of /proc/net/ipv6_route; "" without one."""
+    import socket
+
+    for line in table.splitlines():
+        fields = line.split()
+        try:
+            if fields[0] == "0" * 32 and fields[1] == "00" and int(fields[8], 16) & _GATEWAY:
+                address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(fields[4]))
+                return f"{address}%{fields[9]}" if address.startswith("fe80:") else address
+        except (IndexError, ValueError, OSError):
             agent.log(f"the table of routes has a line that makes no sense: {line!r}")
     return ""
 
@@ -36,49 +53,37 @@ def default_gateway(table):
 def gateway_of(env):
     """The address that is pinged, by an action's parameters; "" for none."""
     given = env["gateway"]
-    return default_gateway(agent.read_file("/proc/net/route") or "") if given == "auto" else given.replace("none", "")
+    if given != "auto":
+        return given.replace("none", "")
+    found = default_gateway(agent.read_file("/proc/net/route") or "")
+    return found or default_gateway_ipv6(agent.read_file("/proc/net/ipv6_route") or "")
 
 
 def answers_ping(address):
-    """Whether an IPv4 address answers one of three echo requests (RFC 792)."""
-    import socket
-
-    identifier = os.getpid() & 0xFFFF
+    """Whether an address answers one of three echo requests."""
+    identifier, ipv6 = os.getpid() & 0xFFFF, ":" in address
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as connection:
+        name, destination = icmp.spelt(address), icmp.destination(address)
+        with icmp.opened(ipv6) as connection:
             for sequence in range(TRIES):
-                connection.sendto(echo_request(identifier, sequence), (address, 0))
-                if _echoed(connection, address, identifier, time.monotonic() + TRY_SECONDS):
+                connection.sendto(icmp.request(identifier, sequence, ipv6), destination)
+                if _echoed(connection, name, identifier, time.monotonic() + TRY_SECONDS):
                     return True
     except OSError as error:
         agent.log(f"ping {address}: {error.strerror}")
     return False
 
 
-def echo_request(identifier, sequence):
-    """An ICMP echo request without data."""
-    words = [0x0800, 0, identifier, sequence]
-    total = sum(words)
-    words[1] = ~(total + (total >> 16)) & 0xFFFF
-    return struct.pack("!4H", *words)
-
-
-def _echoed(connection, address, identifier, deadline):
+def _echoed(connection, name, identifier, deadline):
     while (left := deadline - time.monotonic()) > 0:
         connection.settimeout(left)
         try:
             packet, sender = connection.recvfrom(1024)
         except TimeoutError:
             return False
-        if sender[0] == address and is_echo(packet, identifier):
+        if sender[0] == name and icmp.is_reply(packet, identifier, ":" in name):
             return True
     return False
-
-
-def is_echo(packet, identifier):
-    """Whether an IPv4 packet is the answer to an echo request of ours."""
-    message = packet[(packet[0] & 15) * 4 :] if packet else b""
-    return message[:1] == b"\0" and message[4:6] == struct.pack("!H", identifier)
 
 
 class Published:

@@ -26,6 +26,8 @@ class Project(Estate):
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
+        for server in self.droplets.values():
+            server.anchor_ip = None  # an address comes as it is
         self.ids = {ip: FIRST_ID + number for number, ip in enumerate(self.reserved_ips)}
 
     def floating_ip(self, id: int) -> ReservedIP:

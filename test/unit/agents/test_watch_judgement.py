@@ -193,7 +193,7 @@ def test_what_was_told_in_vain_is_told_again(told):
 
 
 def test_time_in_which_nobody_could_hear_does_not_count(agents):
-    echoes = agents("echoes").Echoes(SimpleNamespace())
+    echoes = agents("echoes").Echoes()
     echoes.answered = {"192.0.2.1": 100.0}
     echoes.stand_still(7.5)
     assert echoes.answered == {"192.0.2.1": 107.5}
@@ -208,11 +208,33 @@ def test_answers_of_others_are_no_answers(agents):
             raise BlockingIOError
         return packets.pop(0)
 
-    echoes = module.Echoes(SimpleNamespace(recvfrom=receive))
-    own = agents("reach").echo_request(echoes.identifier, 1)
+    echoes = module.Echoes({False: SimpleNamespace(recvfrom=receive, sendto=lambda *_: None)})
+    echoes.ask([f"192.0.2.{number}" for number in range(1, 5)])
+    own = agents("icmp").request(echoes.identifier, 1)
     header = bytes([0x45]) + bytes(19)
     request, reply = header + own, header + b"\0" + own[1:]
     packets += [(request, ("192.0.2.1", 0)), (b"", ("192.0.2.2", 0)), (header + b"\0" + bytes(7), ("192.0.2.3", 0)),
-                (reply, ("192.0.2.4", 0))]  # fmt: skip
+                (reply, ("192.0.2.4", 0)), (reply, ("192.0.2.5", 0))]  # fmt: skip
     echoes.hear(5.0)
     assert echoes.answered == {"192.0.2.4": 5.0}
+
+
+def test_an_ipv6_address_is_known_however_it_is_written(agents):
+    module, sent, packets = agents("echoes"), [], []
+
+    def receive(size):
+        if not packets:
+            raise BlockingIOError
+        return packets.pop(0)
+
+    connection = SimpleNamespace(recvfrom=receive, sendto=lambda *packet: sent.append(packet))
+    echoes = module.Echoes({True: connection})
+    echoes.ask(["2001:DB8:0::10"])
+    assert [where for _, where in sent] == [("2001:DB8:0::10", 0, 0, 0)]
+    own = agents("icmp").request(echoes.identifier, 1, ipv6=True)
+    packets += [(own, ("2001:db8::10", 0, 0, 0)), (b"\x81" + own[1:], ("2001:db8::11", 0, 0, 0))]
+    echoes.hear(5.0)
+    assert echoes.answered == {}
+    packets += [(b"\x81" + own[1:], ("2001:db8::10", 0, 0, 0))]
+    echoes.hear(6.0)
+    assert echoes.answered == {"2001:DB8:0::10": 6.0}

@@ -77,5 +77,16 @@ def test_notes_are_told_until_it_has_worked_and_a_dry_run_remembers_nothing(tmp_
     assert EXAMPLE["floating_ip"]["api_token"] not in (tmp_path / "floating_ip_checked").read_text(encoding="ascii")
 
 
+@pytest.mark.parametrize("routed", [True, False])
+def test_a_load_balancer_without_a_way_for_its_ipv6_address_is_told_so(monkeypatch, routed):
+    monkeypatch.setattr(preflight.net, "has_ipv6_default_route", lambda: routed)
+    both = changed({"floating_ips": {"ipv6": {"address": "2001:db8::10", "stays_with": "floating_ip"}}})
+    told = preflight.find_notes(balancer(lambda *_, **__: [], both))
+    assert [text for text in told if "default route" in text] == ([] if routed else [
+        "floating IP 2001:db8::10: this machine has no default route of IPv6, so it may answer nobody there: turn IPv6 "
+        "on for it, or add the route"
+    ])  # fmt: skip
+
+
 def test_an_app_server_asks_neither_cluster_nor_api():
     assert preflight.find_problems(minion(EXAMPLE, id="app-1"), []) == []

@@ -1,0 +1,90 @@
+"""Several addresses of a pair: where they are, and what their clients see."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lab import audit, salt
+from lab.machine import machine
+from lab.shell import wait_for
+from lab.topology import BALANCERS
+from lab.traffic import Record, ask, probe
+
+from .fault import INTERVAL_MS, STEADY, Fault, Scene
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Those who ask some addresses, from one host."""
+
+    source: str
+    addresses: tuple[str, ...]
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[list[Record]]:
+        """A record for each address, while the block runs."""
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(probe(INTERVAL_MS, address, source=self.source)) for address in self.addresses]
+
+    def are_served(self) -> bool:
+        """Whether each address answers."""
+        return all(ask(address, source=self.source)[0] == 200 for address in self.addresses)
+
+
+def serves(record: Record, since: float) -> bool:
+    """Whether the last requests were answered well, all of them after a moment (seconds since the epoch)."""
+    last = record.samples[-STEADY:]
+    return all(sample["status"] == 200 and sample["start"] > since for sample in last)
+
+
+def status(host: str) -> dict:
+    """How the pair stands, as a load balancer sees it; empty where one is off."""
+    if not all(machine(name).leader() for name in BALANCERS):
+        return {}
+    found = salt.call("haproxy_ha.status", target=host).get(host)
+    return found if isinstance(found, dict) else {}
+
+
+def both_run(host: str) -> bool:
+    """HAProxy, and it reaches the same on both: an address would leave one that reaches less at once."""
+    if len(status(host).get("haproxy", ())) != 2:
+        return False
+    reached = audit.attribute("haproxy_ha-reach") or {}
+    return len(reached) == 2 and len(set(reached.values())) == 1
+
+
+def settle(host: str, clients: Clients, where: Callable[[dict], bool], timeout: float = 150) -> dict[str, list[str]]:
+    """Wait until the addresses are where they should be, HAProxy runs on both, and clients are served.
+
+    Args:
+        host (str): The load balancer that is asked.
+        where (callable): Whether {resource: nodes} is as it should be.
+
+    Returns:
+        dict: {resource: nodes}.
+    """
+    found: dict[str, list[str]] = {}
+
+    def well() -> bool:
+        seen = status(host)
+        found.clear()
+        found.update(seen.get("addresses", {}))
+        return bool(found) and where(found) and len(seen["haproxy"]) == 2 and clients.are_served()
+
+    wait_for("the addresses in their places", well, timeout, 0.5)
+    return found
+
+
+def strike(fault: Fault, scene: Scene, struck: list[Record]) -> None:
+    """Have a fault happen, wait until clients of what it strikes are served again, and mend it."""
+    try:
+        fault.inject(scene)
+        began = time.time()
+        over = began + fault.hold
+        wait_for(f"{fault.name} to be over for clients", lambda: all(serves(one, over) for one in struck), 60)
+    finally:
+        fault.mend(scene)
+    wait_for("both balancers", lambda: both_run(scene.passive), 150, 0.5)

@@ -1,0 +1,59 @@
+"""A pair at Hetzner Cloud, as the simulator has it: the address comes as it is, and only the API knows whose it is."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from faults import fault, inspection
+from faults.catalogue import FAULTS
+from lab import audit, cloud, formula, outcome, salt
+from lab.machine import machine
+from lab.topology import BALANCERS, FLOATING_IP
+from lab.watch import watch
+from support import REPOSITORY
+
+BOTH = ",".join(BALANCERS)
+EXAMPLE = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
+HETZNER = {"provider": "hetzner", "address": FLOATING_IP, "api_token": EXAMPLE["floating_ip"]["api_token"]}
+WITHOUT_ANCHORS = dict.fromkeys(BALANCERS, {"anchor_ip": None})
+STRUCK = (
+    "power-loss-active",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in (
+        "haproxy-kill-active", "haproxy-worker-hang-active", "standby", "reboot-active", "corosync-kill-active",
+        "cluster-stop-active", "cut-private-active", "cut-public-active", "cut-all-active", "api-reset",
+    )),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hetzner(first_run):
+    """The pair with Hetzner's address; afterwards it is the tutorial's again."""
+    cloud.become("hetzner")
+    with formula.another_tree(WITHOUT_ANCHORS, floating_ip=HETZNER):
+        audit.settle()
+        yield inspection.baseline()
+        cloud.become("digitalocean")
+    audit.settle()
+
+
+def test_a_second_run_changes_nothing_and_it_is_proven(hetzner):
+    assert outcome.changed(formula.apply(target=BOTH)) == []
+    verified = salt.call("haproxy_ha.verify", target=BOTH)
+    assert [check for one in verified.values() for check in one["failed"]] == []
+    active = audit.settle()
+    places = {name: machine(name).run("ip", "-o", "address", "show", "to", FLOATING_IP).stdout for name in BALANCERS}
+    assert [name for name, place in places.items() if f"inet {FLOATING_IP}/32 " in place] == [active]
+
+
+def test_it_is_handed_over_without_a_lost_request(hetzner):
+    active = audit.settle()
+    with watch("a planned failover at Hetzner") as seen:
+        moved = salt.call("haproxy_ha.failover", target=active)[active]
+        assert moved == {"old": active, "new": audit.passive_of(active)}
+    assert (seen.failed, len(seen.moves)) == ([], 1)
+
+
+@pytest.mark.parametrize("name", STRUCK)
+def test_the_pair_survives(hetzner, name):
+    assert fault.run(FAULTS[name], hetzner, apply=name == "power-loss-active").problems == []
