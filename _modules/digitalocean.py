@@ -2,7 +2,7 @@
 DigitalOcean's metadata service and reserved IPs (formerly floating IPs).
 
 The rules of the API (what is retried, what a 422 or 429 means, who owns an address) are in
-``haproxy_ha_lib.digitalocean``, the requests in ``haproxy_ha_host.digitalocean``; the agents have the same two. The API
+``haproxy_ha_lib.digitalocean``, the requests in ``haproxy_ha_host.connection``; the agents have the same two. The API
 token is that of the pillar ``haproxy_ha:floating_ip:api_token``, or of the store whose URL stands there, else that of
 the token file that the resource agent reads; it is shown nowhere.
 """
@@ -14,10 +14,12 @@ from typing import Any
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host.cloud import Cloud, Facts
-from haproxy_ha_host.digitalocean import Connection
+from haproxy_ha_host.connection import Connection
 from haproxy_ha_lib import values
-from haproxy_ha_lib.digitalocean import answers, calls, prefixes, reserved
+from haproxy_ha_lib.cloud import answers, calls
 from haproxy_ha_lib.digitalocean import droplets as droplet_rules
+from haproxy_ha_lib.digitalocean import metadata as metadata_rules
+from haproxy_ha_lib.digitalocean import prefixes, reserved
 from haproxy_ha_lib.provider.digitalocean import DEFAULTS
 from haproxy_ha_lib.settings import build, floating
 
@@ -288,7 +290,7 @@ def _read_metadata(url, timeout):
     if reply.failure or reply.status != 200:
         return f"no metadata service at {url}: {reply.failure or f'HTTP {reply.status}'}"
     try:
-        return answers.normalise_metadata(answers.decoded(reply.body))
+        return metadata_rules.normalised(answers.decoded(reply.body))
     except ValueError as error:
         return f"no metadata service at {url}: {error}"
 

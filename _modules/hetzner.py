@@ -20,7 +20,7 @@ from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import hetzner
 from haproxy_ha_host.cloud import Cloud, Facts
-from haproxy_ha_lib.digitalocean import answers
+from haproxy_ha_lib.cloud import answers
 from haproxy_ha_lib.hetzner import addresses
 from haproxy_ha_lib.hetzner import servers as server_rules
 from haproxy_ha_lib.provider.hetzner import DEFAULTS

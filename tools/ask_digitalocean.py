@@ -23,7 +23,7 @@ from urllib.parse import quote
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "_utils")]
 import digitalocean_facts as facts  # noqa: E402
 
-from haproxy_ha_lib.digitalocean import answers, calls  # noqa: E402
+from haproxy_ha_lib.cloud import answers, calls  # noqa: E402
 from haproxy_ha_lib.digitalocean.droplets import NO_DROPLET  # noqa: E402
 from haproxy_ha_lib.provider.digitalocean import DEFAULTS  # noqa: E402
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 from haproxy_ha_host import stores
-from haproxy_ha_host.digitalocean import Connection
+from haproxy_ha_host.connection import Connection
 from haproxy_ha_lib import values
-from haproxy_ha_lib.digitalocean import calls
-from haproxy_ha_lib.digitalocean.calls import Call, Reply
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.calls import Call, Reply
 
 if TYPE_CHECKING:
-    from haproxy_ha_lib.digitalocean.calls import Steps
+    from haproxy_ha_lib.cloud.calls import Steps
 
 _CONNECTIONS_KEY = "haproxy_ha.cloud.connections"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from haproxy_ha_host.digitalocean import Connection
-from haproxy_ha_lib.digitalocean.answers import leaf, number, text
-from haproxy_ha_lib.digitalocean.calls import Call
+from haproxy_ha_host.connection import Connection
+from haproxy_ha_lib.cloud.answers import leaf, number, text
+from haproxy_ha_lib.cloud.calls import Call
 
 _ROOT = "/hetzner/v1/metadata"
 

@@ -12,7 +12,7 @@ from salt.exceptions import CommandExecutionError
 from haproxy_ha_host import net, provider, stores, tokens
 from haproxy_ha_host.minion import Minion
 from haproxy_ha_lib import listeners, preflight
-from haproxy_ha_lib.digitalocean.calls import Unavailable
+from haproxy_ha_lib.cloud.calls import Unavailable
 from haproxy_ha_lib.settings.types import Settings
 
 log = logging.getLogger(__name__)

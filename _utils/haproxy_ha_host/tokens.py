@@ -11,7 +11,7 @@ import os
 import stat
 
 from haproxy_ha_host import files
-from haproxy_ha_lib.digitalocean import calls
+from haproxy_ha_lib.cloud import calls
 
 _OWN = "/etc/haproxy_ha"
 """The formula's own directory: what an earlier release has written there is in no memory."""

@@ -20,9 +20,10 @@ LIST = "haproxy_ha/agents.sha256"
 """The list of them there, as sha256sum(1) writes it."""
 SHARED = (
     "_utils/haproxy_ha_lib/__init__.py",
+    "_utils/haproxy_ha_lib/cloud/__init__.py",
+    "_utils/haproxy_ha_lib/cloud/answers.py",
+    "_utils/haproxy_ha_lib/cloud/calls.py",
     "_utils/haproxy_ha_lib/digitalocean/__init__.py",
-    "_utils/haproxy_ha_lib/digitalocean/answers.py",
-    "_utils/haproxy_ha_lib/digitalocean/calls.py",
     "_utils/haproxy_ha_lib/digitalocean/droplets.py",
     "_utils/haproxy_ha_lib/digitalocean/reserved.py",
     "_utils/haproxy_ha_lib/hetzner/__init__.py",
@@ -30,7 +31,7 @@ SHARED = (
     "_utils/haproxy_ha_lib/hetzner/listed.py",
     "_utils/haproxy_ha_lib/hetzner/servers.py",
     "_utils/haproxy_ha_host/__init__.py",
-    "_utils/haproxy_ha_host/digitalocean.py",
+    "_utils/haproxy_ha_host/connection.py",
 )
 """What stands once, for Salt's modules and for the agents, and is imported by the same names there."""
 

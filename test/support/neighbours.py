@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haproxy_ha_lib.digitalocean.calls import Reply
+from haproxy_ha_lib.cloud.calls import Reply
 
 ME, OTHER, ADDRESS = 1001, 1002, "203.0.113.10"
 NEXT = {"pages": {"next": "https://api.digitalocean.com/v2/x?page=2"}}

@@ -2,8 +2,8 @@
 
 import json
 
-from haproxy_ha_lib.digitalocean import calls
-from haproxy_ha_lib.digitalocean.calls import Reply
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.calls import Reply
 
 ADDRESS = "203.0.113.10"
 ME, OTHER = 1001, 1002

@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 
-from haproxy_ha_lib.digitalocean import calls
-from haproxy_ha_lib.digitalocean.answers import is_id, leaf, number, text
-from haproxy_ha_lib.digitalocean.calls import Call, Wait
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.answers import is_id, leaf, number, text
+from haproxy_ha_lib.cloud.calls import Call, Wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from haproxy_ha_lib.digitalocean.calls import Reply, Steps
+    from haproxy_ha_lib.cloud.calls import Reply, Steps
 
 # Seconds after which a power action is asked for anew.
 LONGEST_POWER_CHANGE = 30.0

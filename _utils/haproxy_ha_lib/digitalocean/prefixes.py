@@ -8,14 +8,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 
-from haproxy_ha_lib.digitalocean import calls
-from haproxy_ha_lib.digitalocean.answers import text
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.answers import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from haproxy_ha_lib.digitalocean.calls import Steps
+    from haproxy_ha_lib.cloud.calls import Steps
 
 
 def obstacles(address: str, region: str | None) -> Steps:
@@ -76,7 +76,7 @@ def misplaced(anchor_ip: str | None, here: Mapping[str, Any]) -> list[str]:
 
     Args:
         anchor_ip (str): What pillar says; None: nothing.
-        here (dict): The metadata service's answer (`answers.normalise_metadata`).
+        here (dict): The metadata service's answer (`metadata.normalised`).
     """
     anchor, public = here["anchor_ip"], here["public_ip"]
     if not anchor_ip or anchor_ip == (anchor or public) or not (anchor or public):

@@ -1,7 +1,6 @@
 """The rules of Hetzner Cloud's API, without I/O: whose a floating IP is, how it is assigned, what is retried.
 
-Procedures as in `haproxy_ha_lib.digitalocean`, which has what is common to both: how one is run (`calls`) and how an
-answer is read (`answers`).
+Procedures as in `haproxy_ha_lib.cloud`.
 
 Sources: Hetzner's API reference (https://docs.hetzner.cloud/: errors, pagination, rate limits, actions, floating IPs,
 servers, metadata). A token is of one project and sees all of that; a read-only one may make GET requests alone. An

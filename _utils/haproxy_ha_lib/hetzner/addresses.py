@@ -6,16 +6,16 @@ import random
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 
-from haproxy_ha_lib.digitalocean import calls
-from haproxy_ha_lib.digitalocean.answers import decoded_object, is_id, leaf, text
-from haproxy_ha_lib.digitalocean.calls import Call, Reply, Wait
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.answers import decoded_object, is_id, leaf, text
+from haproxy_ha_lib.cloud.calls import Call, Reply, Wait
 from haproxy_ha_lib.hetzner import listed, servers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from haproxy_ha_lib.digitalocean.calls import Steps
+    from haproxy_ha_lib.cloud.calls import Steps
 
 # Looks at an address whose action has succeeded before that is taken for an action without effect.
 SETTLE_POLLS = 8

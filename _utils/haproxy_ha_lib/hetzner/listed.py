@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from haproxy_ha_lib.digitalocean import calls
-from haproxy_ha_lib.digitalocean.answers import decoded_object, is_id, leaf, text
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.answers import decoded_object, is_id, leaf, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from haproxy_ha_lib.digitalocean.calls import Reply, Steps
+    from haproxy_ha_lib.cloud.calls import Reply, Steps
 
 PAGE = 50  # the most that the API gives at once
 

@@ -6,8 +6,8 @@ import time
 import agent
 from agent import Failure
 
-from haproxy_ha_host.digitalocean import Connection
-from haproxy_ha_lib.digitalocean import calls
+from haproxy_ha_host.connection import Connection
+from haproxy_ha_lib.cloud import calls
 
 
 def read_token(path):

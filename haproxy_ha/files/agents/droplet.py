@@ -98,7 +98,8 @@ class Droplet(Mover):
         Raises:
             Failure: Nothing is known; the reason says why.
         """
-        from haproxy_ha_lib.digitalocean import calls, reserved
+        from haproxy_ha_lib.cloud import calls
+        from haproxy_ha_lib.digitalocean import reserved
 
         deadline = time.monotonic() + min(5.0, self._env.left * 0.6)
         api, me = self._api(), self.identify()
@@ -120,7 +121,8 @@ class Droplet(Mover):
         Raises:
             Failure: It is not here.
         """
-        from haproxy_ha_lib.digitalocean import calls, reserved
+        from haproxy_ha_lib.cloud import calls
+        from haproxy_ha_lib.digitalocean import reserved
 
         me, address = self.identify(), self._env["address"]
         api = self._api()  # it reads certificates for about as long as the cluster is looked at

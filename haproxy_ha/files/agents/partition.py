@@ -30,7 +30,7 @@ class Partition:
     """Whether a start may take the address. Looks while the API is asked, and anew when that takes long."""
 
     def __init__(self, env):
-        from haproxy_ha_host.digitalocean import Background
+        from haproxy_ha_host.connection import Background
 
         self._env = env
         self._began = time.monotonic()

@@ -7,7 +7,8 @@ from agent import Failure
 from api import API
 from fencing import seconds
 
-from haproxy_ha_lib.digitalocean import calls, droplets
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.digitalocean import droplets
 
 OFF = 2  # what `status` returns for a plug without power
 

@@ -49,8 +49,8 @@ class Server(Mover):
 
     def identify(self):
         """This server's id; kept until the next boot, for it cannot change before."""
-        from haproxy_ha_host.digitalocean import Connection
-        from haproxy_ha_lib.digitalocean import answers, calls
+        from haproxy_ha_host.connection import Connection
+        from haproxy_ha_lib.cloud import answers, calls
 
         path = os.path.join(self._env.state_directory, "haproxy_ha-server")
         if known := answers.number((agent.read_file(path) or "").strip()):
@@ -71,7 +71,7 @@ class Server(Mover):
         Raises:
             Failure: Nothing is known; the reason says why.
         """
-        from haproxy_ha_lib.digitalocean import calls
+        from haproxy_ha_lib.cloud import calls
         from haproxy_ha_lib.hetzner import addresses
 
         if self._seen_by_another():
@@ -99,7 +99,7 @@ class Server(Mover):
         Raises:
             Failure: It is not here.
         """
-        from haproxy_ha_lib.digitalocean import calls
+        from haproxy_ha_lib.cloud import calls
         from haproxy_ha_lib.hetzner import addresses
 
         me, address = self.identify(), self._env["address"]
@@ -133,7 +133,7 @@ class Server(Mover):
 
     def _among_all(self, found, me):
         """This address among all, of which those that are here are written down. Raises APIError."""
-        from haproxy_ha_lib.digitalocean import calls
+        from haproxy_ha_lib.cloud import calls
         from haproxy_ha_lib.hetzner import addresses
 
         here = [one.address for one in found if one.server_id == me]

@@ -26,7 +26,8 @@ from pathlib import Path
 
 import pytest
 
-from haproxy_ha_lib.digitalocean import answers, reserved
+from haproxy_ha_lib.cloud import answers
+from haproxy_ha_lib.digitalocean import reserved
 from support import REPOSITORY
 
 ROUNDS, FROM = int(os.environ.get("DISORDER", 3000)), int(os.environ.get("DISORDER_FROM", 0))

@@ -2,8 +2,9 @@
 
 import pytest
 
-from haproxy_ha_lib.digitalocean import answers, calls, droplets, reserved
-from haproxy_ha_lib.digitalocean.calls import Reply
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.calls import Reply
+from haproxy_ha_lib.digitalocean import droplets, metadata, reserved
 from support.scripted_api import ADDRESS, HTML, ME, OTHER, RESET, Script, error, reply
 
 
@@ -30,7 +31,7 @@ METADATA = {
 
 
 def test_metadata():
-    assert answers.normalise_metadata(METADATA) == {
+    assert metadata.normalised(METADATA) == {
         "droplet_id": ME,
         "hostname": "primary",
         "region": "nyc3",
@@ -41,11 +42,11 @@ def test_metadata():
         "reserved_ip": {"active": True, "ip": ADDRESS},
         "reserved_ipv6": {"active": False, "ip": None},
     }
-    assert answers.normalise_metadata([METADATA]) == answers.normalise_metadata(METADATA)
+    assert metadata.normalised([METADATA]) == metadata.normalised(METADATA)
 
 
 def test_metadata_of_a_bare_droplet():
-    found = answers.normalise_metadata({"droplet_id": ME})
+    found = metadata.normalised({"droplet_id": ME})
     assert found["reserved_ip"] == {"active": False, "ip": None}
     assert {found[key] for key in ("public_ip", "private_ip", "anchor_ip")} == {None}
 
@@ -53,7 +54,7 @@ def test_metadata_of_a_bare_droplet():
 def test_metadata_of_a_droplet_with_ipv6():
     public = {"ipv6": {"ip_address": "2001:db8:21::21", "cidr": 64, "gateway": "2001:db8:21::1"}}
     reserved = {"ipv4": {"active": False}, "ipv6": {"active": True, "ip_address": "2001:db8:10::10"}}
-    found = answers.normalise_metadata({"droplet_id": ME, "interfaces": {"public": [public]}, "reserved_ip": reserved})
+    found = metadata.normalised({"droplet_id": ME, "interfaces": {"public": [public]}, "reserved_ip": reserved})
     assert found["public_ipv6"] == "2001:db8:21::21"
     assert not found["reserved_ip"]["active"]
     assert found["reserved_ipv6"] == {"active": True, "ip": "2001:db8:10::10"}
@@ -61,13 +62,13 @@ def test_metadata_of_a_droplet_with_ipv6():
 
 def test_metadata_in_the_old_spelling():
     old = {"droplet_id": ME, "floating_ip": {"ipv4": {"active": True, "ip_address": ADDRESS}}}
-    assert answers.normalise_metadata(old)["reserved_ip"] == {"active": True, "ip": ADDRESS}
+    assert metadata.normalised(old)["reserved_ip"] == {"active": True, "ip": ADDRESS}
 
 
 @pytest.mark.parametrize("document", [None, [], "x", {}, {"droplet_id": "1"}, [{"droplet_id": 1}, {"droplet_id": 2}]])
 def test_no_metadata(document):
     with pytest.raises(ValueError, match="droplet_id"):
-        answers.normalise_metadata(document)
+        metadata.normalised(document)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +197,7 @@ def test_an_answer_about_another_droplet_is_none():
     ],
 )  # fmt: skip
 def test_metadata_of_odd_shapes_is_read_as_far_as_it_goes(document):
-    found = answers.normalise_metadata({"droplet_id": ME, **document})
+    found = metadata.normalised({"droplet_id": ME, **document})
     assert found.pop("droplet_id") == ME
     assert [found.pop(name) for name in ("reserved_ip", "reserved_ipv6")] == [{"active": False, "ip": None}] * 2
     assert set(found.values()) == {None}
@@ -205,7 +206,7 @@ def test_metadata_of_odd_shapes_is_read_as_far_as_it_goes(document):
 @pytest.mark.parametrize("found", [True, 0, -1, 2**63, 1.5, "1", None, [1]])
 def test_metadata_without_a_droplet_s_id(found):
     with pytest.raises(ValueError, match="droplet_id"):
-        answers.normalise_metadata({"droplet_id": found})
+        metadata.normalised({"droplet_id": found})
 
 
 def test_a_name_is_escaped_on_its_way():

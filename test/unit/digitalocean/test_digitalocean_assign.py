@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from haproxy_ha_lib.digitalocean import calls, droplets, reserved
-from haproxy_ha_lib.digitalocean.calls import Call, Reply
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.calls import Call, Reply
+from haproxy_ha_lib.digitalocean import droplets, reserved
 from support.scripted_api import (
     ACCEPTED,
     ADDRESS,

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from haproxy_ha_host.digitalocean import Background, Connection
-from haproxy_ha_lib.digitalocean.calls import Call
+from haproxy_ha_host.connection import Background, Connection
+from haproxy_ha_lib.cloud.calls import Call
 
 WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Name: y\r\n\r\n{}"
 READ = Call("GET", "/v2/droplets")

@@ -2,8 +2,9 @@
 
 import pytest
 
-from haproxy_ha_lib.digitalocean import calls, reserved
-from haproxy_ha_lib.digitalocean.calls import Call
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.calls import Call
+from haproxy_ha_lib.digitalocean import reserved
 from support.scripted_api import ACCEPTED, ME, OTHER, PENDING, Script, action, error, reply
 
 ADDRESS = "2001:db8:10::10"

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from haproxy_ha_lib.agents import SHARED, shared_module
-from haproxy_ha_lib.digitalocean import calls, reserved
-from haproxy_ha_lib.digitalocean.calls import Call, Reply
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.calls import Call, Reply
+from haproxy_ha_lib.digitalocean import reserved
 from support import REPOSITORY
 from support.imports import imported
 from support.scripted_api import ADDRESS, HIDDEN, HTML, ME, OTHER, PENDING, READ, RESET, Script, error, reply, shows

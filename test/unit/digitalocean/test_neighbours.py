@@ -9,9 +9,10 @@ import threading
 import pytest
 from hypothesis import strategies as st
 
-from haproxy_ha_host import digitalocean
+from haproxy_ha_host import connection
 from haproxy_ha_lib import corosync
-from haproxy_ha_lib.digitalocean import answers, calls, droplets, reserved
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.digitalocean import droplets, metadata, reserved
 from haproxy_ha_lib.haproxy import queue
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.pillar.shape import shown
@@ -108,7 +109,7 @@ def test_the_whole_mine_may_be_anything(examples):
 def test_what_the_metadata_service_says_is_understood_or_refused(examples):
     def law(document):
         try:
-            known = answers.normalise_metadata(document)
+            known = metadata.normalised(document)
         except ValueError as error:
             def known(url, why=error):
                 raise why
@@ -175,7 +176,7 @@ def speaker():
 def test_whatever_comes_on_a_connection_is_a_reply_or_a_reason(examples, speaker):
     def law(said):
         speaker.said = said
-        reply = digitalocean.Connection(speaker.url).send(calls.Call("GET", "/v2/x"), 5.0, token="dop_v1_secret")
+        reply = connection.Connection(speaker.url).send(calls.Call("GET", "/v2/x"), 5.0, token="dop_v1_secret")
         assert reply.status or (reply.failure and reply.failure.isprintable() and len(reply.failure) < 300)
         described = calls.describe(reply)
         assert described.isprintable() and "dop_v1_secret" not in described

@@ -2,8 +2,8 @@
 
 import pytest
 
-from haproxy_ha_lib.digitalocean import calls
-from haproxy_ha_lib.digitalocean.calls import Call
+from haproxy_ha_lib.cloud import calls
+from haproxy_ha_lib.cloud.calls import Call
 from haproxy_ha_lib.hetzner import addresses, listed, servers
 from support.scripted_api import ADDRESS, HTML, ME, OTHER, Script, reply
 

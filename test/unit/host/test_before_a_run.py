@@ -4,7 +4,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from haproxy_ha_host import preflight, provider
-from haproxy_ha_lib.digitalocean.calls import Unavailable
+from haproxy_ha_lib.cloud.calls import Unavailable
 from support.pillars import EXAMPLE, changed
 from support.told import minion
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from haproxy_ha_host import commands, preflight, provider, verification
-from haproxy_ha_lib.digitalocean.calls import Reply
+from haproxy_ha_lib.cloud.calls import Reply
 from support import REPOSITORY
 from support.neighbours import ANYTHING, BODIES, DOCUMENTS, METADATA, REPLIES, holds, spoilt, spoken
 from support.pillars import changed

@@ -7,7 +7,7 @@ import time
 from collections import namedtuple
 from collections.abc import Callable, Generator, Mapping
 
-from haproxy_ha_lib.digitalocean.answers import decoded_object, leaf, text
+from haproxy_ha_lib.cloud.answers import decoded_object, leaf, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""DigitalOcean's services over HTTP, for the execution module and for the agents: a connection that is kept, and calls
-that end in time, whatever comes back.
+"""A service over HTTP, for the execution modules and for the agents: a connection that is kept, and calls that end in
+time, whatever comes back.
 
-What is asked, and what an answer means, is in `haproxy_ha_lib.digitalocean`. Nothing of the environment or of ~/.netrc
+What is asked of a cloud, and what an answer means, is in `haproxy_ha_lib`. Nothing of the environment or of ~/.netrc
 counts, neither a proxy nor credentials, and no redirect is followed: the token goes where it was told to. Standard
 library only.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from haproxy_ha_lib.digitalocean import answers, calls
+from haproxy_ha_lib.cloud import answers, calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the agents start without it
