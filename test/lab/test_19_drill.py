@@ -8,32 +8,18 @@ import re
 import pytest
 
 from lab import audit, formula, salt
+from lab.drill import prepare, run, said
 from lab.machine import machine
-from lab.topology import BALANCERS, FLOATING_IP
+from lab.topology import BALANCERS
 
 pytestmark = pytest.mark.slow
-URL = f"http://{FLOATING_IP}/"
 
 
 @pytest.fixture
 def drill(active):
-    """``salt-run state.orchestrate haproxy_ha.orchestrate.drill``: the state's return."""
-    master = machine("master")
-    master.run("salt-run", "saltutil.sync_all")
-    salt.call("saltutil.sync_all")
-
-    def run(**pillar):
-        argv = ["salt-run", "--out=json", "state.orchestrate", "haproxy_ha.orchestrate.drill"]
-        done = master.run(*argv, f"pillar={json.dumps({'source': 'app-1', 'url': URL, **pillar})}", check=False)
-        told = json.loads(done.stdout[done.stdout.index("{") :])["data"]
-        [state] = next(iter(told.values())).values()
-        return state
-
+    """Runs one; the value is the state's return."""
+    prepare()
     return run
-
-
-def said(state) -> str:
-    return str(state["changes"].get("return", "")) + state["comment"]
 
 
 def test_a_drill_shows_what_a_planned_move_and_a_kill_cost(drill):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from faults import several
 from faults.catalogue import FAULTS
 from faults.fault import Scene
-from lab import audit, formula, outcome, salt
+from lab import audit, drill, formula, outcome, salt
 from lab.machine import machine
 from lab.topology import BALANCERS
+from support import REPOSITORY
 
 BOTH = ",".join(BALANCERS)
+EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
 WEB, MAIL = "10.132.20.100", "10.132.20.101"
 NAMED = {"web": {"address": WEB}, "mail": {"address": MAIL}}
 HOLDERS = {"FloatIP-web": ["primary"], "FloatIP-mail": ["secondary"]}
@@ -87,3 +90,27 @@ def test_a_rolling_run_moves_what_it_must(both):
     assert outcome.failed(moved) == []
     assert several.status("secondary")["active"] == ["secondary"]
     salt.call("haproxy_ha.spread", target="primary")
+
+
+@pytest.mark.slow
+def test_a_drill_is_of_the_address_whose_clients_it_is_for(both):
+    drill.prepare()
+    with CLIENTS.asking() as (_, mail):
+        state = drill.run(url=f"http://{WEB}/", limit=2, seconds=15, kinds=["failover", "kill"])
+        settle()
+    assert state["result"] is True, state
+    assert "failover: primary to secondary" in drill.said(state) and "All is well." in drill.said(state)
+    assert mail.failed == []
+
+
+@pytest.mark.slow
+def test_where_pillar_says_so_each_comes_back_by_itself(both):
+    """After a loss of power, as soon as the load balancer can serve again, without a lost request to the other."""
+    always = {**yaml.safe_load(EXAMPLE)["haproxy_ha"]["cluster"], "spread": "always"}
+    fault = FAULTS["power-loss-active"]
+    with formula.another_tree(floating_ip={"provider": "lan"}, floating_ips=NAMED, cluster=always):
+        settle()
+        with CLIENTS.asking() as (web, mail):
+            several.strike(fault, both, [web])
+            settle()
+    assert (web.longest_gap <= fault.gap, mail.failed) == (True, [])
