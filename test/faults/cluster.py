@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lab import audit, formula, salt
+from lab import audit, formula, network, salt
 from lab.cloud import CONTROL
 from lab.machine import machine
 from lab.shell import LabError, wait_for
@@ -147,7 +147,8 @@ def _with_fencing(scene: Scene) -> None:
     formula.set_pillar({"fencing": {"enabled": True, "delay": DELAY}})
     formula.apply(target=",".join(BALANCERS))
     audit.settle()
-    _LEADERS[scene.active] = machine(scene.active).leader()
+    for name in BALANCERS:
+        _LEADERS[name] = machine(name).leader()
 
 
 def _hang_fenced(scene: Scene) -> None:
@@ -165,12 +166,42 @@ def _fence(action: str):
     return inject
 
 
+def _cut_peers_fenced(scene: Scene) -> None:
+    """The one with the address is spared for a while; the other one is not to fence it, once that has booted."""
+    _with_fencing(scene)
+    network.set_path(*BALANCERS, "down")
+
+
+def _mend_peers(scene: Scene) -> None:
+    network.set_path(*BALANCERS, "up")
+    if machine(scene.active).leader() != _LEADERS[scene.active]:
+        raise LabError(f"{scene.active}, which served, was powered off")
+    _without_fencing(scene, fenced=scene.passive)
+
+
+def _cut_private_fenced(scene: Scene) -> None:
+    """The one with the address, which is spared for a while, is the one that is cut off, from its servers too."""
+    _with_fencing(scene)
+    network.set_link(scene.active, "private", "down")
+
+
+def _mend_private(scene: Scene) -> None:
+    network.set_link(scene.active, "private", "up")
+    if machine(scene.passive).leader() != _LEADERS[scene.passive]:
+        raise LabError(f"{scene.passive}, which could serve, was powered off")
+    _without_fencing(scene)
+
+
 def _is_off(scene: Scene) -> bool:
     return owned_by_other(scene) and not machine(scene.active).leader()
 
 
-def _was_rebooted(scene: Scene) -> bool:
-    return owned_by_other(scene) and machine(scene.active).leader() not in (None, _LEADERS[scene.active])
+def _was_rebooted(role: str):
+    def rebooted(scene: Scene) -> bool:
+        host = getattr(scene, role)
+        return machine(host).leader() not in (None, _LEADERS[host])
+
+    return rebooted
 
 
 def _unfence(scene: Scene) -> None:
@@ -183,9 +214,10 @@ def _fenced(scene: Scene) -> bool:
     return owned_by_other(scene) and counts.get("power_off", 0) > scene.counts.get("power_off", 0)
 
 
-def _without_fencing(scene: Scene) -> None:
-    """The host, which fencing has started again, is back; then fencing is switched off."""
-    machine(scene.active).wait_rebooted(_LEADERS.pop(scene.active))
+def _without_fencing(scene: Scene, fenced: str = "") -> None:
+    """The host (the active one, unless it is named), which fencing has started again, is back; then fencing is off."""
+    host = fenced or scene.active
+    machine(host).wait_rebooted(_LEADERS.pop(host))
     salt.wait_minions()
     audit.settle()
     formula.set_pillar()
@@ -225,7 +257,16 @@ FAULTS = [
     ),
     Fault(
         "fence-reboot", DAEMONS, "`stonith_admin --reboot`, active balancer", _fence("reboot"), _without_fencing,
-        gap=FENCED, moves=1, calls=400, after=_was_rebooted, within=60.0,
+        gap=FENCED, moves=1, calls=400, after=lambda scene: owned_by_other(scene) and _was_rebooted("active")(scene),
+        within=60.0,
+    ),
+    Fault(
+        "cut-peers-fenced", DAEMONS, "path between the balancers for half a minute, with fencing", _cut_peers_fenced,
+        _mend_peers, gap=0.5, calls=400, after=_was_rebooted("passive"), within=60.0, hold=30.0,
+    ),
+    Fault(
+        "cut-private-fenced", DAEMONS, "private link of the active balancer, with fencing", _cut_private_fenced,
+        _mend_private, gap=FENCED + 2, moves=1, calls=400, after=_was_rebooted("active"), within=60.0, hold=20.0,
     ),
     Fault(
         "fence-off", DAEMONS, "`stonith_admin --fence`, active balancer, and `--unfence`", _fence("fence"), _unfence,

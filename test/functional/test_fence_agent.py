@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support import agent_set, cmap
+from support.place import in_container, requires_tools
 from support.simulated_cloud import SECONDARY, TOKEN
 
 pytestmark = pytest.mark.parametrize("provider", ["digitalocean", "hetzner"])
@@ -134,6 +135,31 @@ def members(fence, text):
     program = fence.agent.parent / "corosync-cmapctl"
     program.write_text(text)
     program.chmod(0o755)
+
+
+@pytest.fixture
+def link():
+    """The cluster's link of the first node, and a function that gives it a carrier."""
+    far = ["ip", "link", "set", "fence1"]
+    subprocess.run(["ip", "link", "add", "fence0", "type", "veth", "peer", "name", "fence1"], check=True)
+    subprocess.run(["ip", "address", "add", "192.0.2.1/24", "dev", "fence0"], check=True)
+    subprocess.run(["ip", "link", "set", "fence0", "up"], check=True)
+    yield lambda: subprocess.run([*far, "up"], check=True)
+    subprocess.run(["ip", "link", "delete", "fence0"], check=True)
+
+
+@requires_tools("ip")
+@pytest.mark.skipif(not in_container(), reason="needs the tools")
+def test_who_hears_nobody_on_the_clusters_link_lets_the_other_one_fence_first(fence, cloud, link):
+    members(fence, PAIR)
+    begin = time.monotonic()
+    code, _, said = fence("off", alone_delay="1.5")
+    assert (code, cloud.power()) == (0, "off")
+    assert "nobody answers on the cluster's link" in said and time.monotonic() - begin >= 1.5
+    assert fence("on")[0] == 0
+    link()
+    code, _, said = fence("reboot", alone_delay="600")
+    assert (code, said, cloud.counts()["power_off"]) == (0, "", 2)
 
 
 PAIR = cmap.stand_in({"primary": "member", "secondary": "lost"})

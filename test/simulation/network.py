@@ -44,6 +44,11 @@ class Network:
         reached = self.both_ways(node.name, "clients") and self.both_ways(node.name, "servers")
         return node.answers and in_time and reached
 
+    def hears_anybody(self, node: Node) -> bool:
+        """Whether servers or other nodes answer on the private link."""
+        near = [other.name for other in self._world.nodes if other is not node and other.power]
+        return any(self.both_ways(node.name, name) for name in ("servers", *near))
+
     # What processes connect to
 
     def connect(self, node: Node, host: str, timeout: float) -> Callable[[bytes, float], bytes]:

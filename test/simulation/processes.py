@@ -73,6 +73,10 @@ def handed_in(node: Node) -> tuple[dict[str, Any], dict[str, Any]]:
         "random": SimpleNamespace(random=node.world.random.random),
         "ssl": SimpleNamespace(create_default_context=lambda cafile: object()),
         "socket": SimpleNamespace(create_connection=lambda address, timeout: Connection(node, address, timeout)),
+        "local": SimpleNamespace(
+            places=lambda address: [SimpleNamespace(index=1)],
+            nobody_answers=lambda index: not node.world.network.hears_anybody(node),
+        ),
         "http": http,
         "http.client": client,
     }  # fmt: skip

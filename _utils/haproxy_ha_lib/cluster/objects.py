@@ -121,7 +121,7 @@ def _add_fencing(objects: Tree, moving: Sequence[FloatingIP], fencing: Tree) -> 
     fence, one = able
     objects["primitives"]["fencing"] = {
         "agent": fence.agent,
-        "params": fence.params(one, fencing["droplets"]),
+        "params": {**fence.params(one, fencing["droplets"]), **_waits_alone(fencing["delay"])},
         # A device whose monitor fails is started again every few seconds, and each look is some calls of the API, whose
         # limit it shares with the address. One that rests fences all the same: the fencer asks no resource's state.
         "meta": {"migration-threshold": 3, "failure-timeout": "120s"},
@@ -130,6 +130,16 @@ def _add_fencing(objects: Tree, moving: Sequence[FloatingIP], fencing: Tree) -> 
     for one in moving:
         objects["primitives"][one.resource]["meta"]["priority"] = 10
     objects["properties"] |= {"stonith-enabled": True, "priority-fencing-delay": f"{fencing['delay']}s"}
+
+
+_POWER_TAKEN, _ALONE_DELAY = 25, 40
+"""Seconds in which a cloud has taken the power, and what the fence agents wait by default (usual.py)."""
+
+
+def _waits_alone(delay: int) -> Tree:
+    """Who is cut off waits for longer than the other one, which spares the one with the address for ``delay``."""
+    wanted = delay + _POWER_TAKEN
+    return {"alone_delay": str(wanted)} if wanted > _ALONE_DELAY else {}
 
 
 def fenced_by_api(configured: Tree, nodes: Iterable[str]) -> dict[str, str]:

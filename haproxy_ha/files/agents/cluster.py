@@ -35,11 +35,28 @@ def members(seconds):
     Raises:
         Failure: The cluster does not answer.
     """
-    text = agent.run(["corosync-cmapctl", "nodelist.node.", "runtime.members."], seconds).stdout
-    lines = [line.partition(" = ") for line in text.splitlines()]
-    values = {key.partition(" ")[0]: value.strip() for key, _, value in lines}
+    values = _corosync(["nodelist.node.", "runtime.members."], seconds)
     nodes = [(key.removesuffix("nodeid"), value) for key, value in values.items() if key.endswith(".nodeid")]
     return [(values.get(f"{node}name", ""), _state(values, number)) for node, number in nodes]
+
+
+def own_address(seconds):
+    """By what Corosync's other nodes reach this one, on the first link; "" where its list does not say.
+
+    Args:
+        seconds (float): How long the answer may take.
+
+    Raises:
+        Failure: The cluster does not answer.
+    """
+    values = _corosync(["nodelist."], seconds)
+    return values.get(f"nodelist.node.{values.get('nodelist.local_node_pos')}.ring0_addr", "")
+
+
+def _corosync(keys, seconds):
+    text = agent.run(["corosync-cmapctl", *keys], seconds).stdout
+    lines = [line.partition(" = ") for line in text.splitlines()]
+    return {key.partition(" ")[0]: value.strip() for key, _, value in lines}
 
 
 def _state(values, number):

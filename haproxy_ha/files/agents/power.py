@@ -11,6 +11,7 @@ from haproxy_ha_lib.cloud import calls
 from haproxy_ha_lib.digitalocean import droplets
 
 OFF = 2  # what `status` returns for a plug without power
+LOOK = 1.0  # seconds between two looks at the cluster's link
 
 
 class Cloud:
@@ -71,11 +72,13 @@ def on(cloud, options):
 
 def off(cloud, options):
     """Powers the plug off."""
+    give_way(options)
     cloud.switch("off")
 
 
 def reboot(cloud, options):
     """What matters is the off; a machine that does not come on again is told, and is fenced all the same."""
+    give_way(options)
     cloud.switch("off")
     try:
         cloud.switch(cloud.has_power)
@@ -118,6 +121,30 @@ def monitor(cloud, options):
 
 def validate(cloud, options):
     """Whether the options make sense, and there is a token: without these there is no cloud."""
+
+
+def give_way(options):
+    """Waits while nobody answers on the cluster's link: this machine may be the one that is cut off, and the other one,
+    if it lives, is to be the first."""
+    deadline = time.monotonic() + seconds(options, "alone_delay")
+    told = False
+    while time.monotonic() < deadline and hears_nobody():
+        if not told:
+            agent.log(f"{options['agent']}: nobody answers on the cluster's link: the other one may fence first")
+        told = True
+        time.sleep(max(0.0, min(LOOK, deadline - time.monotonic())))
+
+
+def hears_nobody():
+    """Whether no neighbour on the cluster's link answers, of those that this machine has heard of just before."""
+    import cluster
+    import local
+
+    try:
+        places = local.places(cluster.own_address(3.0))
+        return bool(places) and local.nobody_answers(places[0].index)
+    except Failure:  # no cluster runs here, or its address is a name
+        return False
 
 
 def members():

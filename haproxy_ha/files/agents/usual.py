@@ -8,3 +8,5 @@ HETZNER_API_URL = "https://api.hetzner.cloud"
 METADATA_URL = "http://169.254.169.254"
 TOKEN_FILE = "/etc/haproxy_ha/token"
 CA_FILE = ""  # the system's
+# Seconds: the other one has waited for the cluster's delay by then, 15 by default, and has had the power taken.
+ALONE_DELAY = "40"
