@@ -17,9 +17,9 @@ from haproxy_ha_host.cloud import Cloud, Facts
 from haproxy_ha_host.connection import Connection
 from haproxy_ha_lib import values
 from haproxy_ha_lib.cloud import answers, calls
-from haproxy_ha_lib.digitalocean import droplets as droplet_rules
 from haproxy_ha_lib.digitalocean import metadata as metadata_rules
 from haproxy_ha_lib.digitalocean import prefixes, reserved
+from haproxy_ha_lib.digitalocean.droplets import DROPLETS
 from haproxy_ha_lib.provider.digitalocean import DEFAULTS
 from haproxy_ha_lib.settings import build, floating
 
@@ -160,7 +160,7 @@ def droplets(name=None, tag=None, api_url=None, ca_file=None, token_file=None, t
     """
     if name and tag:
         raise SaltInvocationError("name, tag: the API filters by one of them")
-    return _run(droplet_rules.read_all(name, tag), api_url, ca_file, token_file, timeout)
+    return _run(DROPLETS.read_all(name, tag), api_url, ca_file, token_file, timeout)
 
 
 def droplet(droplet, api_url=None, ca_file=None, token_file=None, timeout=20.0):
@@ -180,7 +180,7 @@ def droplet(droplet, api_url=None, ca_file=None, token_file=None, timeout=20.0):
 
         salt-call digitalocean.droplet primary
     """
-    return _run(droplet_rules.find(str(droplet)), api_url, ca_file, token_file, timeout)
+    return _run(DROPLETS.find(str(droplet)), api_url, ca_file, token_file, timeout)
 
 
 def reserved_ips(api_url=None, ca_file=None, token_file=None, spelling="reserved_ips", timeout=20.0):
@@ -280,7 +280,7 @@ def fencing(nodes, api_url=None, ca_file=None, token_file=None, timeout=20.0):
         salt-call digitalocean.fencing '[primary, secondary]'
     """
     plugs = {str(node): str(nodes[node]) if isinstance(nodes, dict) else str(node) for node in nodes}
-    found = _run(droplet_rules.fencing_problems(plugs), api_url, ca_file, token_file, timeout)
+    found = _run(DROPLETS.fencing_problems(plugs), api_url, ca_file, token_file, timeout)
     return dict(zip(("problems", "unknown", "droplets"), found, strict=True))
 
 
@@ -341,7 +341,7 @@ def _droplet_id(droplet, options):
         return metadata()["droplet_id"]
     if found := answers.number(str(droplet)):
         return found
-    return _run(droplet_rules.find(str(droplet)), **options)["id"]
+    return _run(DROPLETS.find(str(droplet)), **options)["id"]
 
 
 def _metadata_hint(address, target):

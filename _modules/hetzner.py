@@ -22,7 +22,7 @@ from haproxy_ha_host import hetzner
 from haproxy_ha_host.cloud import Cloud, Facts
 from haproxy_ha_lib.cloud import answers
 from haproxy_ha_lib.hetzner import addresses
-from haproxy_ha_lib.hetzner import servers as server_rules
+from haproxy_ha_lib.hetzner.servers import SERVERS
 from haproxy_ha_lib.provider.hetzner import DEFAULTS
 from haproxy_ha_lib.settings import build, floating
 
@@ -169,7 +169,7 @@ def servers(name=None, label=None, api_url=None, ca_file=None, token_file=None, 
 
         salt-call hetzner.servers label=role=lb
     """
-    return _run(server_rules.read_all(name, label), api_url, ca_file, token_file, timeout)
+    return _run(SERVERS.read_all(name, label), api_url, ca_file, token_file, timeout)
 
 
 def server(server, api_url=None, ca_file=None, token_file=None, timeout=20.0):
@@ -189,7 +189,7 @@ def server(server, api_url=None, ca_file=None, token_file=None, timeout=20.0):
 
         salt-call hetzner.server primary
     """
-    return _run(server_rules.find(str(server)), api_url, ca_file, token_file, timeout)
+    return _run(SERVERS.find(str(server)), api_url, ca_file, token_file, timeout)
 
 
 def obstacles(address=None, api_url=None, ca_file=None, token_file=None, timeout=20.0):
@@ -218,7 +218,7 @@ def obstacles(address=None, api_url=None, ca_file=None, token_file=None, timeout
         found = yield from addresses.read(_cloud().address(address))
         if me is None:
             return addresses.obstacles(found)
-        return addresses.obstacles(found) + (yield from server_rules.strangers([me]))
+        return addresses.obstacles(found) + (yield from SERVERS.strangers([me]))
 
     return _run(steps(), api_url, ca_file, token_file, timeout)
 
@@ -247,7 +247,7 @@ def fencing(nodes, api_url=None, ca_file=None, token_file=None, timeout=20.0):
         salt-call hetzner.fencing '[primary, secondary]'
     """
     plugs = {str(node): str(nodes[node]) if isinstance(nodes, dict) else str(node) for node in nodes}
-    found = _run(server_rules.fencing_problems(plugs), api_url, ca_file, token_file, timeout)
+    found = _run(SERVERS.fencing_problems(plugs), api_url, ca_file, token_file, timeout)
     return dict(zip(("problems", "unknown", "servers"), found, strict=True))
 
 
@@ -275,4 +275,4 @@ def _server_id(server, options):
         return metadata()["server_id"]
     if found := answers.number(str(server)):
         return found
-    return _run(server_rules.find(str(server)), **options)["id"]
+    return _run(SERVERS.find(str(server)), **options)["id"]

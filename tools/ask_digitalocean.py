@@ -24,7 +24,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 import digitalocean_facts as facts  # noqa: E402
 
 from haproxy_ha_lib.cloud import answers, calls  # noqa: E402
-from haproxy_ha_lib.digitalocean.droplets import NO_DROPLET  # noqa: E402
+from haproxy_ha_lib.cloud.machines import NOBODY  # noqa: E402
 from haproxy_ha_lib.provider.digitalocean import DEFAULTS  # noqa: E402
 
 
@@ -78,9 +78,9 @@ def ask_all(asker: Asker, address: str, droplets: list[str], power: bool) -> Non
         found += ids
     for number in sorted({number for number in found if answers.is_id(number)}):
         asker.ask("GET", f"/v2/droplets/{number}")
-    asker.ask("GET", f"/v2/droplets/{NO_DROPLET}")
+    asker.ask("GET", f"/v2/droplets/{NOBODY}")
     if power:
-        status, _ = asker.ask("POST", f"/v2/droplets/{NO_DROPLET}/actions", {"type": "power_on"})
+        status, _ = asker.ask("POST", f"/v2/droplets/{NOBODY}/actions", {"type": "power_on"})
         words = {403: "the token may not switch droplets", 404: "the token may switch droplets", 422: "it may"}
         print(f"  the formula takes it thus: {words.get(status, 'unknown')}")
 

@@ -23,6 +23,7 @@ SHARED = (
     "_utils/haproxy_ha_lib/cloud/__init__.py",
     "_utils/haproxy_ha_lib/cloud/answers.py",
     "_utils/haproxy_ha_lib/cloud/calls.py",
+    "_utils/haproxy_ha_lib/cloud/machines.py",
     "_utils/haproxy_ha_lib/digitalocean/__init__.py",
     "_utils/haproxy_ha_lib/digitalocean/droplets.py",
     "_utils/haproxy_ha_lib/digitalocean/reserved.py",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from haproxy_ha_lib.cloud import calls
 from haproxy_ha_lib.cloud.answers import decoded_object, is_id, leaf, text
 from haproxy_ha_lib.cloud.calls import Call, Reply, Wait
-from haproxy_ha_lib.digitalocean import droplets
+from haproxy_ha_lib.digitalocean.droplets import DROPLETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def read(
         raise calls.Unavailable(f"the API's answer about {address} is about another address")
     reserved = _reserved_ip(entry, address)
     if reserved.droplet_id is None and reserved.visible and droplet_id is not None:
-        return reserved._replace(visible=(yield from droplets.may_see(droplet_id, tries)))
+        return reserved._replace(visible=(yield from DROPLETS.may_see(droplet_id, tries)))
     return reserved
 
 
@@ -191,7 +191,7 @@ def _raise_lasting(address: str, droplet_id: int, spelling: str) -> Steps:
     """Raises for an assign that no retry will get through: another region, or a droplet with another reserved IP."""
     try:
         reserved = yield from read(address, tries=1, spelling=spelling)
-        there = yield from droplets.read(droplet_id, tries=1)
+        there = yield from DROPLETS.read(droplet_id, tries=1)
         found = yield from obstacles(reserved, droplet_id, there["region"], tries=1, spelling=spelling)
     except calls.APIError:
         return  # Unknown: the retries go on.

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from haproxy_ha_lib.cloud import calls
 from haproxy_ha_lib.cloud.answers import decoded_object, is_id, leaf, text
 from haproxy_ha_lib.cloud.calls import Call, Reply, Wait
-from haproxy_ha_lib.hetzner import listed, servers
+from haproxy_ha_lib.hetzner import listed
+from haproxy_ha_lib.hetzner.servers import SERVERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def assign(
             yield Wait(calls.backoff(failures, jitter()), why)
             continue
         if reply.status == 404:
-            yield from servers.read(server_id)  # which of the two is unknown
+            yield from SERVERS.read(server_id)  # which of the two is unknown
             known = None
         else:
             calls.raise_final(reply)
@@ -139,7 +140,7 @@ def assign(
         if refusals and listed.error_code(reply) == "floating_ip_assigned":
             yield from _unassign(address, known, server_id)
         elif refusals == REFUSALS_TO_EXPLAIN:
-            yield from servers.read(server_id)
+            yield from SERVERS.read(server_id)
         yield Wait(calls.retry_delay(reply, failures, jitter()), f"assign of {address}: {calls.describe(reply)}")
 
 

@@ -17,6 +17,8 @@ INTERFACE = "lo"  # as DigitalOcean's documents have it for a reserved IPv6 addr
 class Droplet(Mover):
     """This droplet, and the reserved IP of an action's parameters."""
 
+    called = "droplet"
+
     def check_parameters(self):
         """Raises for what is wrong with its own parameters."""
         super().check_parameters()
@@ -111,33 +113,13 @@ class Droplet(Mover):
         is_here = found.droplet_id == me or (False if found.visible else None)
         return is_here, f"held by {holder}, not by this one ({me})"
 
-    def take(self, is_awaited, before_write):
-        """Brings the address here.
-
-        Args:
-            is_awaited (callable): Whether clients wait for it.
-            before_write (callable): Asked before each change; may raise to keep it from being made.
-
-        Raises:
-            Failure: It is not here.
-        """
-        from haproxy_ha_lib.cloud import calls
+    def steps(self, me, is_awaited):
+        """What brings the address here, by the rules of the API."""
         from haproxy_ha_lib.digitalocean import reserved
 
-        me, address = self.identify(), self._env["address"]
-        api = self._api()  # it reads certificates for about as long as the cluster is looked at
-        api.connect(min(5.0, self._env.left))
         # While all nodes are there, clients are served, and an API that cannot be read is not written to.
         elsewhere = is_awaited() and self.hint() is False
-        steps = reserved.assign(address, me, self.hint, elsewhere, replaces=self._env["replaces"])
-        try:
-            api.run(steps, self._env.deadline, before_write)
-        except calls.NotFound as error:
-            raise Failure(agent.ERR_GENERIC, f"{address}, droplet {me}: {error}") from None
-        except calls.APIError as error:
-            # Also for a refused token, and above: a hard code would ban this node for what may have been the API's
-            # slip.
-            raise Failure(agent.ERR_GENERIC, str(error)) from None
+        return reserved.assign(self._env["address"], me, self.hint, elsewhere, replaces=self._env["replaces"])
 
 
 def metadata(env, path):

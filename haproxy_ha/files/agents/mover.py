@@ -10,6 +10,7 @@ class Mover:
     """This machine, and the address of an action's parameters. What is not said here of it, its kinds say.
 
     The address is on no interface of its own: those whose address is say :meth:`put`, :meth:`keep` and :meth:`drop`.
+    What a machine is called, `called`, its id, `identify`, and what brings the address here, `steps`, each cloud says.
     """
 
     def __init__(self, env):
@@ -58,6 +59,33 @@ class Mover:
 
     def drop(self, address):
         """Takes an address off this machine's interfaces, where it would be."""
+
+    def take(self, is_awaited, before_write):
+        """Brings the address here.
+
+        Args:
+            is_awaited (callable): Whether clients wait for it.
+            before_write (callable): Asked before each change; may raise to keep it from being made.
+
+        Raises:
+            Failure: It is not here.
+        """
+        from haproxy_ha_lib.cloud import calls
+
+        me = self.identify()
+        api = self._api()  # it reads certificates for about as long as the cluster is looked at
+        api.connect(min(5.0, self._env.left))
+        try:
+            self.taken(api.run(self.steps(me, is_awaited), self._env.deadline, before_write))
+        except calls.NotFound as error:
+            raise Failure(agent.ERR_GENERIC, f"{self._env['address']}, {self.called} {me}: {error}") from None
+        except calls.APIError as error:
+            # Also for a refused token, and above: a hard code would ban this node for what may have been the API's
+            # slip.
+            raise Failure(agent.ERR_GENERIC, str(error)) from None
+
+    def taken(self, found):
+        """What is remembered of the address, once it is here."""
 
     def _api(self):
         from api import API

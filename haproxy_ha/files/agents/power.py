@@ -8,7 +8,7 @@ from api import API
 from fencing import seconds
 
 from haproxy_ha_lib.cloud import calls
-from haproxy_ha_lib.digitalocean import droplets
+from haproxy_ha_lib.digitalocean.droplets import DROPLETS
 
 OFF = 2  # what `status` returns for a plug without power
 LOOK = 1.0  # seconds between two looks at the cluster's link
@@ -17,7 +17,7 @@ LOOK = 1.0  # seconds between two looks at the cluster's link
 class Cloud:
     """The machines that the options' token sees, by what the cluster calls them."""
 
-    rules = droplets  # read_all, find, set_power and fencing_problems of its API
+    rules = DROPLETS  # of its API
     called = "droplets"  # the option with nodes whose machines have other names
     has_power = "active"  # the status of one
 

@@ -19,6 +19,8 @@ REMEMBERED = "haproxy_ha-hetzner-"  # how the names of files begin that have the
 class Server(Mover):
     """This server, and the floating IP of an action's parameters."""
 
+    called = "server"
+
     def check_address(self, name):
         """Raises for a parameter that is no address."""
         if not (is_address(self._env[name], "AF_INET") or is_address(self._env[name], "AF_INET6")):
@@ -89,32 +91,16 @@ class Server(Mover):
         holder = f"server {found.server_id}" if found.server_id else "no server"
         return found.server_id == me, f"held by {holder}, not by this one ({me})"
 
-    def take(self, is_awaited, before_write):
-        """Brings the address here.
-
-        Args:
-            is_awaited (callable): Whether clients wait for it.
-            before_write (callable): Asked before each change; may raise to keep it from being made.
-
-        Raises:
-            Failure: It is not here.
-        """
-        from haproxy_ha_lib.cloud import calls
+    def steps(self, me, is_awaited):
+        """What brings the address here, by the rules of the API."""
         from haproxy_ha_lib.hetzner import addresses
 
-        me, address = self.identify(), self._env["address"]
-        api = self._api()  # it reads certificates for about as long as the cluster is looked at
-        api.connect(min(5.0, self._env.left))
         # While all nodes are there, clients are served, and an API that cannot be read is not written to.
-        steps = addresses.assign(address, me, self._known(), elsewhere=is_awaited())
-        try:
-            self._remember(api.run(steps, self._env.deadline, before_write))
-        except calls.NotFound as error:
-            raise Failure(agent.ERR_GENERIC, f"{address}, server {me}: {error}") from None
-        except calls.APIError as error:
-            # Also for a refused token, and above: a hard code would ban this node for what may have been the API's
-            # slip.
-            raise Failure(agent.ERR_GENERIC, str(error)) from None
+        return addresses.assign(self._env["address"], me, self._known(), elsewhere=is_awaited())
+
+    def taken(self, found):
+        """Remembers the floating IP's id."""
+        self._remember(found)
 
     # --- One look for all addresses of this server: a project may ask 3600 times an hour
 

@@ -2,12 +2,12 @@
 
 import power
 
-from haproxy_ha_lib.hetzner import servers
+from haproxy_ha_lib.hetzner.servers import SERVERS
 
 
 class Servers(power.Cloud):
     """The servers that the options' token sees, by what the cluster calls them."""
 
-    rules = servers
+    rules = SERVERS
     called = "servers"
     has_power = "running"

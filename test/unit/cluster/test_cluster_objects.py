@@ -178,7 +178,7 @@ def test_another_fence_agent_is_not_looked_into():
 
 
 def test_fencing_is_one_pillar_line():
-    changed = configuration({"cluster:fencing": {"enabled": True, "delay": 20}})
+    changed = configuration({"cluster:fencing": {"enabled": True, "delay": 10}})
     assert changed["primitives"]["fencing"] == {
         "agent": "stonith:fence_haproxy_ha_digitalocean",
         "params": {"ca_file": "/etc/ssl/certs/ca-certificates.crt"},
@@ -186,9 +186,15 @@ def test_fencing_is_one_pillar_line():
         "operations": [{"name": "monitor", "interval": "60s", "timeout": "20s"}],
     }
     assert changed["properties"]["stonith-enabled"] is True
-    assert changed["properties"]["priority-fencing-delay"] == "20s"
+    assert changed["properties"]["priority-fencing-delay"] == "10s"
     assert changed["primitives"]["FloatIP"]["meta"]["priority"] == 10
     assert changed["primitives"]["FloatIP"]["meta"]["migration-threshold"] == 3
+
+
+@pytest.mark.parametrize(("delay", "told"), [(0, None), (15, None), (16, "41"), (600, "625")])
+def test_who_is_cut_off_waits_for_longer_than_who_is_not(delay, told):
+    params = configuration({"cluster:fencing": {"enabled": True, "delay": delay}})["primitives"]["fencing"]["params"]
+    assert params.get("alone_delay") == told
 
 
 def test_a_constraint_may_name_a_tag():

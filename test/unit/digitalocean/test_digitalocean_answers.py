@@ -4,7 +4,8 @@ import pytest
 
 from haproxy_ha_lib.cloud import calls
 from haproxy_ha_lib.cloud.calls import Reply
-from haproxy_ha_lib.digitalocean import droplets, metadata, reserved
+from haproxy_ha_lib.digitalocean import metadata, reserved
+from haproxy_ha_lib.digitalocean.droplets import DROPLETS
 from support.scripted_api import ADDRESS, HTML, ME, OTHER, RESET, Script, error, reply
 
 
@@ -12,7 +13,7 @@ def test_droplets_come_from_all_pages_and_by_their_whole_name():
     first = {"droplets": [{"id": 1, "name": "lb"}], "links": {"pages": {"next": "https://x"}}}
     second = {"droplets": [{"id": 2, "name": "lb-2"}], "links": {}}
     script = Script(reply(first), reply(second))
-    assert [entry["id"] for entry in script.run(droplets.read_all("lb"))] == [1]
+    assert [entry["id"] for entry in script.run(DROPLETS.read_all("lb"))] == [1]
     assert [call.path for call in script.calls] == [
         f"/v2/droplets?page={number}&per_page=200&name=lb" for number in (1, 2)
     ]
@@ -165,13 +166,13 @@ def test_what_is_beside_the_point_may_be_anything(field, value):
 )  # fmt: skip
 def test_a_list_of_another_shape_is_no_answer(document):
     with pytest.raises(calls.Unavailable):
-        Script(reply(document)).run(droplets.read_all(tries=1))
+        Script(reply(document)).run(DROPLETS.read_all(tries=1))
 
 
 def test_a_droplet_of_odd_fields_is_read_as_far_as_it_goes():
     odd = {"id": 7, "name": "a\n\ud800b", "networks": {"v4": [None, {"type": [], "ip_address": 3}]}, "tags": 5,
            "region": "nyc3", "status": None}  # fmt: skip
-    assert droplets.summary(odd) == {
+    assert DROPLETS.summary(odd) == {
         "id": 7, "name": "a??b", "status": None, "region": None, "tags": [], "public_ip": None, "private_ip": None,
     }  # fmt: skip
 
@@ -179,13 +180,13 @@ def test_a_droplet_of_odd_fields_is_read_as_far_as_it_goes():
 def test_a_list_without_an_end_ends():
     script = Script(reply({"droplets": [], "links": {"pages": {"next": "https://x"}}}))
     with pytest.raises(calls.Unavailable, match="more than 50 pages"):
-        script.run(droplets.read_all())
+        script.run(DROPLETS.read_all())
     assert len(script.calls) == calls.MOST_PAGES
 
 
 def test_an_answer_about_another_droplet_is_none():
     with pytest.raises(calls.Unavailable, match="is not about it"):
-        Script(reply({"droplet": {"id": OTHER, "status": "off"}})).run(droplets.set_power(ME, "off"))
+        Script(reply({"droplet": {"id": OTHER, "status": "off"}})).run(DROPLETS.set_power(ME, "off"))
 
 
 @pytest.mark.parametrize(
@@ -211,5 +212,5 @@ def test_metadata_without_a_droplet_s_id(found):
 
 def test_a_name_is_escaped_on_its_way():
     script = Script(reply({"droplets": []}))
-    script.run(droplets.read_all("a b#&c\n"))
+    script.run(DROPLETS.read_all("a b#&c\n"))
     assert script.calls[0].path == "/v2/droplets?page=1&per_page=200&name=a%20b%23%26c%0A"

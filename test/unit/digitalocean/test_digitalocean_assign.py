@@ -6,7 +6,9 @@ import pytest
 
 from haproxy_ha_lib.cloud import calls
 from haproxy_ha_lib.cloud.calls import Call, Reply
-from haproxy_ha_lib.digitalocean import droplets, reserved
+from haproxy_ha_lib.cloud.machines import NOBODY
+from haproxy_ha_lib.digitalocean import reserved
+from haproxy_ha_lib.digitalocean.droplets import DROPLETS
 from support.scripted_api import (
     ACCEPTED,
     ADDRESS,
@@ -127,7 +129,7 @@ class Account:
     def send(self, call, timeout):
         self.calls.append(call)
         path, _, query = call.path.partition("?")
-        if path == f"/v2/droplets/{droplets.NO_DROPLET}/actions":
+        if path == f"/v2/droplets/{NOBODY}/actions":
             return error(self.switch, "x", "y")
         if call.body and call.body["type"] == "unassign":
             self.addresses = [{**one, "droplet": None} if one["ip"] in path else one for one in self.addresses]
@@ -204,7 +206,7 @@ def test_what_is_to_be_replaced_and_is_elsewhere_is_left_there():
 def test_what_fencing_would_meet(nodes, there, switch, said):
     account = Account(droplets=there, switch=switch)
     plugs = nodes if isinstance(nodes, dict) else {node: node for node in nodes}
-    problems, unknown, _ = account.run(droplets.fencing_problems(plugs))
+    problems, unknown, _ = account.run(DROPLETS.fencing_problems(plugs))
     assert unknown == ""
     if said:
         assert len(problems) == 1
@@ -217,5 +219,5 @@ def test_what_fencing_would_meet(nodes, there, switch, said):
 
 @pytest.mark.parametrize("switch", [200, 201, 429, 500, 503])
 def test_a_power_that_is_not_known_is_told_in_words(switch):
-    problems, unknown, _ = Account(switch=switch).run(droplets.fencing_problems({"lb1": "lb1"}))
+    problems, unknown, _ = Account(switch=switch).run(DROPLETS.fencing_problems({"lb1": "lb1"}))
     assert (problems, f"is unknown: HTTP {switch}" in unknown) == ([], True)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from haproxy_ha_host import connection
 from haproxy_ha_lib import corosync
 from haproxy_ha_lib.cloud import calls
-from haproxy_ha_lib.digitalocean import droplets, metadata, reserved
+from haproxy_ha_lib.digitalocean import metadata, reserved
+from haproxy_ha_lib.digitalocean.droplets import DROPLETS
 from haproxy_ha_lib.haproxy import queue
 from haproxy_ha_lib.pillar import schema
 from haproxy_ha_lib.pillar.shape import shown
@@ -128,12 +129,12 @@ PROCEDURES = {
     "reserved.assign": lambda: reserved.assign(ADDRESS, ME, replaces="203.0.113.11"),
     "reserved.assign elsewhere": lambda: reserved.assign(ADDRESS, ME, elsewhere=True),
     "reserved.obstacles": lambda: reserved.obstacles(AT_OTHER, ME, "nyc3"),
-    "droplets.read": lambda: droplets.read(ME),
-    "droplets.read_all": lambda: droplets.read_all(tries=2),
-    "droplets.find": lambda: droplets.find("primary"),
-    "droplets.may_see": lambda: droplets.may_see(ME, 2),
-    "droplets.fencing_problems": lambda: droplets.fencing_problems({"primary": "primary", "secondary": "1002"}, 2),
-    "droplets.set_power": lambda: droplets.set_power(ME, "off"),
+    "droplets.read": lambda: DROPLETS.read(ME),
+    "droplets.read_all": lambda: DROPLETS.read_all(tries=2),
+    "droplets.find": lambda: DROPLETS.find("primary"),
+    "droplets.may_see": lambda: DROPLETS.may_see(ME, 2),
+    "droplets.fencing_problems": lambda: DROPLETS.fencing_problems({"primary": "primary", "secondary": "1002"}, 2),
+    "droplets.set_power": lambda: DROPLETS.set_power(ME, "off"),
 }
 
 

@@ -4,7 +4,9 @@ import pytest
 
 from haproxy_ha_lib.cloud import calls
 from haproxy_ha_lib.cloud.calls import Call
-from haproxy_ha_lib.hetzner import addresses, listed, servers
+from haproxy_ha_lib.cloud.machines import NOBODY
+from haproxy_ha_lib.hetzner import addresses, listed
+from haproxy_ha_lib.hetzner.servers import SERVERS
 from support.scripted_api import ADDRESS, HTML, ME, OTHER, Script, reply
 
 ID = 4712
@@ -194,8 +196,8 @@ def test_what_is_in_the_way():
     found = addresses.floating_ip(entry(OTHER, blocked=True))
     assert addresses.obstacles(found) == [f"{ADDRESS} is blocked by Hetzner: its support says why"]
     assert addresses.obstacles(addresses.floating_ip(entry(OTHER))) == []
-    assert Script(reply({"server": {"id": ME}})).run(servers.strangers([ME])) == []
-    assert Script(error(404, "not_found")).run(servers.strangers([ME])) == [
+    assert Script(reply({"server": {"id": ME}})).run(SERVERS.strangers([ME])) == []
+    assert Script(error(404, "not_found")).run(SERVERS.strangers([ME])) == [
         "server 1001 is not of the project of the token, whose floating IPs it cannot have",
     ]  # fmt: skip
 
@@ -210,28 +212,28 @@ SERVER = {
 
 
 def test_what_matters_of_a_server():
-    assert servers.summary(SERVER) == {
+    assert SERVERS.summary(SERVER) == {
         "id": ME, "name": "primary", "status": "running", "location": "nbg1", "labels": {"role": "lb", "x": ""},
         "public_ip": "198.51.100.1", "private_ips": ["10.0.0.2"],
     }  # fmt: skip
-    assert servers.summary({"id": ME, "location": {"name": "hel1"}})["location"] == "hel1"
+    assert SERVERS.summary({"id": ME, "location": {"name": "hel1"}})["location"] == "hel1"
     with pytest.raises(calls.Unavailable):
-        servers.summary({"name": "primary"})
+        SERVERS.summary({"name": "primary"})
 
 
 def test_servers_are_asked_for_by_name_and_by_label():
     script = Script(page(SERVER, key="servers"))
-    assert [one["id"] for one in script.run(servers.read_all("primary", "role=lb"))] == [ME]
+    assert [one["id"] for one in script.run(SERVERS.read_all("primary", "role=lb"))] == [ME]
     assert script.calls[0].path == "/v1/servers?page=1&per_page=50&name=primary&label_selector=role%3Dlb"
 
 
 def test_one_server_by_its_name_or_its_id():
-    assert Script(page(SERVER, key="servers")).run(servers.find("primary"))["id"] == ME
-    assert Script(reply({"server": SERVER})).run(servers.find(str(ME)))["name"] == "primary"
+    assert Script(page(SERVER, key="servers")).run(SERVERS.find("primary"))["id"] == ME
+    assert Script(reply({"server": SERVER})).run(SERVERS.find(str(ME)))["name"] == "primary"
     with pytest.raises(calls.NotFound, match="the token's project has no server 'x'"):
-        Script(page(key="servers")).run(servers.find("x"))
+        Script(page(key="servers")).run(SERVERS.find("x"))
     with pytest.raises(calls.Unavailable, match="not about it"):
-        Script(reply({"server": SERVER})).run(servers.find("7"))
+        Script(reply({"server": SERVER})).run(SERVERS.find("7"))
 
 
 @pytest.mark.parametrize(("answer", "problem", "unknown"), [
@@ -240,15 +242,15 @@ def test_one_server_by_its_name_or_its_id():
 ])  # fmt: skip
 def test_whether_the_token_may_switch_servers(answer, problem, unknown):
     script = Script(reply({"server": SERVER}), answer)
-    problems, why, found = script.run(servers.fencing_problems({"primary": str(ME)}))
+    problems, why, found = script.run(SERVERS.fencing_problems({"primary": str(ME)}))
     assert (bool(problems), bool(why), list(found)) == (problem, unknown, ["primary"])
-    assert script.posts == [Call("POST", f"/v1/servers/{servers.NO_SERVER}/actions/poweron", {})]
+    assert script.posts == [Call("POST", f"/v1/servers/{NOBODY}/actions/poweron", {})]
 
 
 def test_nodes_that_cannot_be_fenced():
     found = page(SERVER, key="servers")
     script = Script(found, found, page(key="servers"), error(404, "not_found"))
-    problems = script.run(servers.fencing_problems({"a": "primary", "b": "primary", "c": "x"}))[0]
+    problems = script.run(SERVERS.fencing_problems({"a": "primary", "b": "primary", "c": "x"}))[0]
     assert problems == [
         "node c cannot be fenced: the token's project has no server 'x'",
         "the nodes a, b are said to be one and the same server",
@@ -258,22 +260,22 @@ def test_nodes_that_cannot_be_fenced():
 def test_power_is_what_the_api_shows():
     on, off = (reply({"server": {**SERVER, "status": status}}) for status in ("running", "off"))
     script = Script(on, ACCEPTED, on, on, off)
-    assert script.run(servers.set_power(ME, "off"))["status"] == "off"
+    assert script.run(SERVERS.set_power(ME, "off"))["status"] == "off"
     assert script.posts == [Call("POST", f"/v1/servers/{ME}/actions/poweroff", {})]
     script = Script(off, error(423, "locked"), off, ACCEPTED, on)
-    assert script.run(servers.set_power(ME, "running"))["status"] == "running"
+    assert script.run(SERVERS.set_power(ME, "running"))["status"] == "running"
     script = Script(on, ACCEPTED, on)
     with pytest.raises(calls.Unavailable, match="is running, and is to be off; no time is left"):
-        script.run(servers.set_power(ME, "off"), timeout=20)
+        script.run(SERVERS.set_power(ME, "off"), timeout=20)
     with pytest.raises(calls.TokenRefused):
-        Script(on, error(403, "token_readonly")).run(servers.set_power(ME, "off"))
+        Script(on, error(403, "token_readonly")).run(SERVERS.set_power(ME, "off"))
 
 
 def test_a_lost_power_action_is_asked_for_anew():
     on = reply({"server": SERVER})
     script = Script(*[on, ACCEPTED, *[on] * 60])
     with pytest.raises(calls.APIError):
-        script.run(servers.set_power(ME, "off"), timeout=70)
+        script.run(SERVERS.set_power(ME, "off"), timeout=70)
     assert len(script.posts) >= 1
 
 
