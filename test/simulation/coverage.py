@@ -64,14 +64,14 @@ HOLES = {
         "mover.py is_address: return False", "droplet.py check_parameters", "agent.py seconds: raise",
         "agent.py seconds: value = -1.0", "agent.py require: raise", "api.py __init__: raise",
         "calls.py file_problem", "calls.py token_problem",
-        "api.py read_token: raise", "digitalocean.py _new: return HTTPConnection",
+        "api.py read_token: raise", "connection.py _new: return HTTPConnection",
     ),
     ANSWERS: (
         "reserved.py is_same", "droplet.py is_same", "reserved.py obstacles", "reserved.py _raise_lasting",
         "reserved.py read: raise", "reserved.py _reserved_ip: raise",
         "answers.py decoded: raise", "answers.py leaf: document",
         "answers.py text: return None",
-        "digitalocean.py _whole: raise OSError(f\"the answer is longer", "droplet.py fetch: return 0",
+        "connection.py _whole: raise OSError(f\"the answer is longer", "droplet.py fetch: return 0",
         "calls.py with_clock",
     ),
     MACHINE: (
@@ -79,13 +79,13 @@ HOLES = {
         "agent.py _line: text = text.replace", "agent.py read_file: return None", "claims.py remove: import shutil",
         "claims.py remove: shutil", "claims.py remove: return not os", "claims.py probe_writable: remove",
         "claims.py release: agent.log", "cluster.py ask: raise", "undone.py left: return []",
-        "digitalocean.py _is_over", "digitalocean.py _connection: kept",
+        "connection.py _is_over", "connection.py _connection: kept",
         "watched.py _read: self._until = 0.0",
-        "digitalocean.py _connection: return kept", "digitalocean.py _reason: words",
+        "connection.py _connection: return kept", "connection.py _reason: words",
     ),
     SLIP: (
         "agent.py _unexpected", "agent.py main: return _unexpected", "floating.py stop: agent.log",
-        "digitalocean.py _run: self._errors", "digitalocean.py result: raise",
+        "connection.py _run: self._errors", "connection.py result: raise",
     ),
     RARE: (
         "claims.py read: return 0, 0.0", "claims.py remember_standing: agent.log",

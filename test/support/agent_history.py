@@ -19,8 +19,10 @@ PLACE = Path("/srv/agents.json")
 """Where the container has them."""
 RULES = "_utils/haproxy_ha_lib/digitalocean.py"
 """What the agents shared as long as that was one file, which lay beside them."""
+FORMER = ("_utils/haproxy_ha_lib/digitalocean", "_utils/haproxy_ha_host/digitalocean.py")
+"""Where was what they share, before another cloud had it, too."""
 OWN_WORD = "_utils/haproxy_ha_lib/agents.py"
-PATHS = (agents.FOLDER, RULES, *agents.SHARED)
+PATHS = (agents.FOLDER, RULES, *FORMER, *agents.SHARED)
 
 
 def sets() -> list[dict[str, str]]:

@@ -10,9 +10,10 @@ action under way is locked (423); a read-only token may make GET requests alone.
 
 from __future__ import annotations
 
+from lab.simulator import metadata
 from lab.simulator.api import API
 from lab.simulator.model import Action, Droplet, Estate, Refused, ReservedIP
-from lab.simulator.wire import Answer, Request, error_answer, json_answer
+from lab.simulator.wire import Answer, Request, json_answer
 
 FIRST_ID = 4711
 STATUSES = {"in-progress": "running", "errored": "error"}
@@ -205,28 +206,8 @@ def listed(key: str, entries: list, request: Request) -> dict:
     return {key: entries[(number - 1) * size : number * size], "meta": {"pagination": pagination}}
 
 
-class Metadata:
-    """Answers each server about itself: facts of it, and not its floating IPs.
-
-    Args:
-        estate (Project): The servers.
-    """
-
-    def __init__(self, estate: Project):
-        self._estate = estate
-
-    def __call__(self, request: Request) -> Answer:
-        estate = self._estate
-        server = estate.droplet_at(request.client)
-        estate.count("metadata")
-        fault = estate.faults.take("wire", "metadata", request.method, request.path, server.id if server else None)
-        if fault and fault.kind in ("hang", "slow"):
-            estate.faults.wait(fault.seconds if fault.seconds or fault.kind == "hang" else 1)
-        if fault and fault.kind == "status":
-            return error_answer(fault.status, fault.id, fault.message, fault.headers)
-        answer = self._answer(request, server)
-        answer.fault = fault
-        return answer
+class Metadata(metadata.Metadata):
+    """Answers each server about itself: facts of it, and not its floating IPs."""
 
     def _answer(self, request: Request, server: Droplet | None) -> Answer:
         root, path = "/hetzner/v1/metadata", request.path.rstrip("/")
