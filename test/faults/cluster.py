@@ -18,6 +18,7 @@ DAEMONS, HOSTS_DOWN = "Corosync and Pacemaker", "whole hosts"
 PACEMAKER = ("based", "controld", "execd", "attrd", "schedulerd", "fenced")
 TAKEOVER = 2.5  # a loss of power: detection, Pacemaker, the agent
 DELAY = 2  # seconds by which the one with the address is spared
+BOTH_SHOOT = 5  # the same where each shoots: what the API takes is to be over by then
 # If it was the DC, a new one may be there before the operator's fencing has succeeded, and fences once more, delayed.
 FENCED = TAKEOVER + DELAY
 
@@ -142,9 +143,9 @@ def _has_cib_manager(role: str):
     return lambda scene: machine(getattr(scene, role)).run(*running, check=False).returncode == 0
 
 
-def _with_fencing(scene: Scene) -> None:
+def _with_fencing(scene: Scene, delay: int = DELAY) -> None:
     """It is off by default."""
-    formula.set_pillar({"fencing": {"enabled": True, "delay": DELAY}})
+    formula.set_pillar({"fencing": {"enabled": True, "delay": delay}})
     formula.apply(target=",".join(BALANCERS))
     audit.settle()
     for name in BALANCERS:
@@ -168,7 +169,7 @@ def _fence(action: str):
 
 def _cut_peers_fenced(scene: Scene) -> None:
     """The one with the address is spared for a while; the other one is not to fence it, once that has booted."""
-    _with_fencing(scene)
+    _with_fencing(scene, BOTH_SHOOT)
     network.set_path(*BALANCERS, "down")
 
 
@@ -181,7 +182,7 @@ def _mend_peers(scene: Scene) -> None:
 
 def _cut_private_fenced(scene: Scene) -> None:
     """The one with the address, which is spared for a while, is the one that is cut off, from its servers too."""
-    _with_fencing(scene)
+    _with_fencing(scene, BOTH_SHOOT)
     network.set_link(scene.active, "private", "down")
 
 
@@ -266,7 +267,8 @@ FAULTS = [
     ),
     Fault(
         "cut-private-fenced", DAEMONS, "private link of the active balancer, with fencing", _cut_private_fenced,
-        _mend_private, gap=FENCED + 2, moves=1, calls=400, after=_was_rebooted("active"), within=60.0, hold=20.0,
+        _mend_private, gap=TAKEOVER + BOTH_SHOOT + 2, moves=1, calls=400, after=_was_rebooted("active"), within=60.0,
+        hold=20.0,
     ),
     Fault(
         "fence-off", DAEMONS, "`stonith_admin --fence`, active balancer, and `--unfence`", _fence("fence"), _unfence,

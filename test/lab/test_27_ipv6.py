@@ -58,6 +58,9 @@ def clients(request, first_run) -> Iterator[several.Clients]:
     with formula.another_tree(**TREES[request.param]):
         for name in BALANCERS if firewall else ():
             machine(name).run("ufw", "--force", "enable")
+            # From here on connections are tracked; what the master says on an older one would be dropped.
+            machine(name).run("systemctl", "restart", "salt-minion")
+        salt.wait_minions()
         yield CLIENTS[request.param]
         for name in BALANCERS if firewall else ():
             machine(name).run("ufw", "disable")
