@@ -83,12 +83,16 @@ def test_a_second_run_changes_nothing_and_both_are_proven(clients, scene):
     assert [status for status, _ in seen] == [200, 200] and all(text.startswith("Droplet: ") for _, text in seen)
 
 
-def test_both_are_handed_over_without_a_lost_request(clients, scene):
+def test_both_are_handed_over(clients, scene):
+    """At a cloud without a lost request; on a LAN the one is to have lost it before the other one may have it."""
     with clients.asking() as records:
         moved = salt.call("haproxy_ha.failover", target=scene.active)[scene.active]
         assert moved == {"old": scene.active, "new": scene.passive}
         several.settle(scene.passive, clients, together)
-    assert [record.failed for record in records] == [[], []]
+    if clients is CLIENTS["lan"]:
+        assert max(record.longest_gap for record in records) <= 0.5
+    else:
+        assert [record.failed for record in records] == [[], []]
 
 
 @pytest.mark.parametrize("name", STRUCK)

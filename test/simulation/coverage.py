@@ -35,7 +35,8 @@ RARE = "some of 10,000 histories come here, and few of 500"
 HOLES = {
     MODEL: (
         "haproxy ", "listeners.py", "runtime.py", "starting.py", "stopping.py", "systemd_unit.py", "verdict.py",
-        "announced.py", "droplet.py put", "droplet.py keep", "droplet.py drop",
+        "announced.py", "droplet.py put", "droplet.py keep", "droplet.py drop", "droplet.py leave",
+        "undone.py take_off: import leaving", "undone.py take_off: leaving.take_off",
         "watching.py", "worker.py", "hanging.py", "echoes.py", "icmp.py",
         "watch.py main", "watch.py keep", "watch.py watch_way", "watch.py tell:", "watch.py goes_on",
         "watch.py __init__: self._path", "watch.py __init__: self.kept", "watch.py _read: if", "watch.py _read: self._",
@@ -55,7 +56,7 @@ HOLES = {
     ELSEWHERE: (
         "fence_haproxy_ha_digitalocean", "fencing.py", "power.py", "upgrades.py", "droplets.py", "machines.py",
         # Another cloud: test_floatip.py and test_fence_agent.py have both, test_hetzner_rules.py and test_hetznerip.py.
-        "server.py", "local.py", "fence_haproxy_ha_hetzner", "addresses.py", "listed.py", "servers.py",
+        "server.py", "local.py", "leaving.py", "fence_haproxy_ha_hetzner", "addresses.py", "listed.py", "servers.py",
         "answers.py number",
         "calls.py pages",
     ),

@@ -50,11 +50,20 @@ class Droplet(Mover):
             agent.log(f"{self._env['address']} is on no interface any more, and is put there again")
             self.put()
 
+    def leave(self, address):
+        """Has an IPv6 address stay for a while, as DigitalOcean sends clients here until it has moved."""
+        if is_address(address, "AF_INET6"):
+            import leaving
+
+            leaving.let_stay(self._env, address)
+
     def drop(self, address):
         """Takes an IPv6 address off every interface."""
         if is_address(address, "AF_INET6"):
+            import leaving
             import local
 
+            leaving.forget(self._env, address)
             local.remove(address)
 
     # --- DigitalOcean

@@ -11,6 +11,7 @@ Who moves it is a class of an environment, as `droplet.Droplet`:
     look_again()                    seconds after which the word that counts is asked again
     cut_off()                       why nobody may come to this machine; "" for no reason
     put(), keep(), drop(address)    its part on this machine: an address on an interface, while it is here
+    leave(address)                  the same as drop, in its own time: clients may still be sent here
 
 `mover.Mover` has what these have in common. A mover that has nothing near to ask says by `hint` whether its part on
 this machine is there.
@@ -87,8 +88,8 @@ def stop(env, mover):
     """
     claim = Claim(env)
     addresses = sorted({(claim.read() or {}).get("address", env["address"]), env["address"]})
-    drops = [lambda one=one: mover.drop(one) for one in addresses]
-    for step in (*drops, claim.release, lambda: forget_losses(env)):
+    leaves = [lambda one=one: mover.leave(one) for one in addresses]
+    for step in (*leaves, claim.release, lambda: forget_losses(env)):
         try:
             step()
         except Exception as error:  # what is left behind is less bad than a stop that fails

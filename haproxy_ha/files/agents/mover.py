@@ -9,7 +9,8 @@ SERVICES = (("api_url", "https://"), ("metadata_url", "http://"))
 class Mover:
     """This machine, and the address of an action's parameters. What is not said here of it, its kinds say.
 
-    The address is on no interface of its own: those whose address is say :meth:`put`, :meth:`keep` and :meth:`drop`.
+    The address is on no interface of its own: those whose address is say :meth:`put`, :meth:`keep`, :meth:`leave` and
+    :meth:`drop`.
     What a machine is called, `called`, its id, `identify`, and what brings the address here, `steps`, each cloud says.
     """
 
@@ -56,6 +57,10 @@ class Mover:
 
     def keep(self):
         """Puts it there again, should somebody else have taken it away."""
+
+    def leave(self, address):
+        """Gives an address up: it goes off this machine's interfaces, at once or when nobody is sent here any more."""
+        self.drop(address)
 
     def drop(self, address):
         """Takes an address off this machine's interfaces, where it would be."""

@@ -7,6 +7,7 @@ import os
 import time
 
 import agent
+import leaving
 import local
 from agent import Failure
 from claims import seconds_since
@@ -39,8 +40,13 @@ class Server(Mover):
             agent.log(f"{self._env['address']} is on no interface any more, and is put there again")
             self.put()
 
+    def leave(self, address):
+        """Has an address stay for a while, as Hetzner sends clients here until it has moved."""
+        leaving.let_stay(self._env, address)
+
     def drop(self, address):
         """Takes an address off every interface."""
+        leaving.forget(self._env, address)
         local.remove(address)
 
     def hint(self):

@@ -6,6 +6,7 @@ import agent
 import cluster
 import intent
 import reach
+import undone
 import verdict
 import watched
 import worker
@@ -27,6 +28,7 @@ def stop(env):
         agent.log(f"{error or type(error).__name__}: ending {env['unit']} without systemd")
         unit.kill_processes()
     worker.Known(env, primitive(env)).forget()
+    undone.take_off(env, at_once=True)
     return agent.SUCCESS
 
 

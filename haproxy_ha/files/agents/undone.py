@@ -1,13 +1,14 @@
-"""Marks that this node has still, though it gave up what they stand for: each is a file, until it could be taken away.
+"""What this node has still, though it gave up what that stands for: each is a file, until it could be taken away.
 
-Whoever gave its claim up has no monitor any more; HAProxy's runs on every node that does anything.
+Marks, as the cluster did not answer, and addresses that stay for a while. Whoever gave its claim up has no monitor any
+more; HAProxy's runs on every node that does anything.
 """
 
 import os
 
 import agent
 
-PREFIX = "haproxy_ha-undone-"
+PREFIX, LEAVING = "haproxy_ha-undone-", "haproxy_ha-leaving-"
 LONGEST = 1.0  # seconds: a monitor has more to do
 
 
@@ -37,13 +38,22 @@ def retry(env):
             forget(env, attribute)
 
 
-def left(env):
-    """The attributes that are to be taken away."""
+def take_off(env, at_once=False):
+    """Takes off the addresses whose time is over, or all of them."""
+    addresses = left(env, LEAVING)
+    if addresses:
+        import leaving
+
+        leaving.take_off(env, addresses, at_once)
+
+
+def left(env, prefix=PREFIX):
+    """The attributes that are to be taken away, or the addresses that stay."""
     try:
         names = os.listdir(env.state_directory)
     except OSError:
         return []
-    return [name.removeprefix(PREFIX) for name in sorted(names) if name.startswith(PREFIX)]
+    return [name.removeprefix(prefix) for name in sorted(names) if name.startswith(prefix)]
 
 
 def _path(env, attribute):

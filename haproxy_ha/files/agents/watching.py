@@ -21,6 +21,7 @@ def monitor(env):
             agent.log(failure.reason)  # tried again at the next monitor; what serves goes on
         publish_reach(env, found.rows)
         undone.retry(env)
+        undone.take_off(env)
         watched.hand_over(env)
     if found.reason:
         agent.reason(found.reason)
