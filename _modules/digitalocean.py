@@ -150,7 +150,8 @@ def droplets(name=None, tag=None, api_url=None, ca_file=None, token_file=None, t
     api_url, ca_file, token_file, timeout
         As in :func:`reserved_ip`.
 
-    Returns a list of dicts: ``id``, ``name``, ``status``, ``region``, ``tags``, ``public_ip``, ``private_ip``.
+    Returns a list of dicts: ``id``, ``name``, ``status``, ``locked`` (whether something is done to it), ``region``,
+    ``tags``, ``public_ip``, ``private_ip``.
 
     CLI Example:
 

@@ -159,7 +159,8 @@ def servers(name=None, label=None, api_url=None, ca_file=None, token_file=None, 
     api_url, ca_file, token_file, timeout
         As in :func:`floating_ip`.
 
-    Returns a list of dicts: ``id``, ``name``, ``status``, ``location``, ``labels``, ``public_ip``, ``private_ips``.
+    Returns a list of dicts: ``id``, ``name``, ``status``, ``locked`` (whether something is done to it), ``location``,
+    ``labels``, ``public_ip``, ``private_ips``.
 
     Source: https://docs.hetzner.cloud/
 

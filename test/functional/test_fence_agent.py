@@ -162,6 +162,22 @@ def test_who_hears_nobody_on_the_clusters_link_lets_the_other_one_fence_first(fe
     assert (code, said, cloud.counts()["power_off"]) == (0, "", 2)
 
 
+def test_who_is_being_powered_off_itself_powers_nobody_off_meanwhile(fence, cloud):
+    """Of two that shoot at each other one is left, however long a cloud takes for it."""
+    members(fence, PAIR)
+    cloud.delay(power_seconds=2.0)
+    shot = subprocess.Popen([fence.agent], stdin=subprocess.PIPE, text=True, env={})
+    shot.stdin.write("".join(f"{name}={value}\n" for name, value in {
+        "action": "off", "plug": "primary", "alone_delay": "0", **fence.options,
+    }.items()))  # fmt: skip
+    shot.stdin.close()
+    while not cloud.counts()["writes"]:
+        assert shot.poll() is None
+    code, _, said = fence("off", alone_delay="600")
+    assert (code, shot.wait(10), cloud.power()) == (0, 0, "off")
+    assert "primary is being switched itself: the other one may fence first" in said
+
+
 PAIR = cmap.stand_in({"primary": "member", "secondary": "lost"})
 NAMED = cmap.stand_in({"primary": "member", "lb2.example.com": "member"})
 

@@ -50,7 +50,7 @@ class Machines:
         raise NotImplementedError
 
     def summary(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """The part of one, as the API shows it, that matters here: `id`, `name`, `status`, `public_ip`, and more."""
+        """The part of one, as the API shows it, that matters here: `id`, `name`, `status`, `locked` and more."""
         raise NotImplementedError
 
     def none_of(self, plug: str, count: int) -> str:

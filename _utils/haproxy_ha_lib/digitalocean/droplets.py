@@ -47,6 +47,7 @@ class Droplets(Machines):
             "id": entry["id"],
             "name": text(entry.get("name")),
             "status": text(entry.get("status")),
+            "locked": entry.get("locked") is True,
             "region": text(leaf(entry, "region", "slug")),
             "tags": [text(tag) for tag in tags if text(tag)] if isinstance(tags, list) else [],
             "public_ip": addresses.get("public"),

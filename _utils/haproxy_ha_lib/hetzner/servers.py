@@ -45,6 +45,7 @@ class Servers(Machines):
             "id": entry["id"],
             "name": text(entry.get("name")),
             "status": text(entry.get("status")),
+            "locked": entry.get("locked") is True,
             "location": text(leaf(entry, "location", "name") or leaf(entry, "datacenter", "location", "name")),
             "labels": {text(name): text(value) or "" for name, value in pairs},
             "public_ip": text(leaf(entry, "public_net", "ipv4", "ip")),

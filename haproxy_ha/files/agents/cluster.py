@@ -40,17 +40,18 @@ def members(seconds):
     return [(values.get(f"{node}name", ""), _state(values, number)) for node, number in nodes]
 
 
-def own_address(seconds):
-    """By what Corosync's other nodes reach this one, on the first link; "" where its list does not say.
+def own(key, seconds):
+    """What Corosync's list says of this node; "" for nothing.
 
     Args:
+        key (str): `name`, or `ring0_addr`, by which the others reach it on the first link.
         seconds (float): How long the answer may take.
 
     Raises:
         Failure: The cluster does not answer.
     """
     values = _corosync(["nodelist."], seconds)
-    return values.get(f"nodelist.node.{values.get('nodelist.local_node_pos')}.ring0_addr", "")
+    return values.get(f"nodelist.node.{values.get('nodelist.local_node_pos')}.{key}", "")
 
 
 def _corosync(keys, seconds):

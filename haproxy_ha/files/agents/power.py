@@ -46,6 +46,13 @@ class Cloud:
             raise Failure(1, "plug: is required, and is not given")
         return self._run(self.rules.find(self._plugs.get(plug, plug)), "shell_timeout")
 
+    def is_under_way(self, node):
+        """Whether a power action of a node's machine is under way, as far as the API says."""
+        try:
+            return self._run(self.rules.find(self._plugs.get(node, node), tries=1), "shell_timeout", 0.5)["locked"]
+        except Failure:
+            return False
+
     def names(self, machine):
         """What a machine is called by the cluster."""
         known = [node for node, plug in self._plugs.items() if plug in (machine["name"], str(machine["id"]))]
@@ -72,13 +79,13 @@ def on(cloud, options):
 
 def off(cloud, options):
     """Powers the plug off."""
-    give_way(options)
+    give_way(cloud, options)
     cloud.switch("off")
 
 
 def reboot(cloud, options):
     """What matters is the off; a machine that does not come on again is told, and is fenced all the same."""
-    give_way(options)
+    give_way(cloud, options)
     cloud.switch("off")
     try:
         cloud.switch(cloud.has_power)
@@ -123,28 +130,34 @@ def validate(cloud, options):
     """Whether the options make sense, and there is a token: without these there is no cloud."""
 
 
-def give_way(options):
-    """Waits while nobody answers on the cluster's link: this machine may be the one that is cut off, and the other one,
-    if it lives, is to be the first."""
+def give_way(cloud, options):
+    """Waits where the other one, if it lives, is to be the first: of two that power each other off, nobody is left.
+
+    This machine is then the one that is cut off, as nobody answers on the cluster's link, or the one that is being
+    powered off already, which takes a cloud its time.
+    """
     deadline = time.monotonic() + seconds(options, "alone_delay")
-    told = False
-    while time.monotonic() < deadline and hears_nobody():
-        if not told:
-            agent.log(f"{options['agent']}: nobody answers on the cluster's link: the other one may fence first")
-        told = True
+    told = ""
+    while time.monotonic() < deadline and (why := reason_to_give_way(cloud)):
+        if why != told:
+            agent.log(f"{options['agent']}: {why}: the other one may fence first")
+        told = why
         time.sleep(max(0.0, min(LOOK, deadline - time.monotonic())))
 
 
-def hears_nobody():
-    """Whether no neighbour on the cluster's link answers, of those that this machine has heard of just before."""
+def reason_to_give_way(cloud):
+    """Why the other one is to be the first; "" for no reason, or where no cluster runs."""
     import cluster
     import local
 
     try:
-        places = local.places(cluster.own_address(3.0))
-        return bool(places) and local.nobody_answers(places[0].index)
+        name, address = cluster.own("name", 3.0), cluster.own("ring0_addr", 3.0)
+        places = local.places(address) if address else []
+        if places and local.nobody_answers(places[0].index):
+            return "nobody answers on the cluster's link"
     except Failure:  # no cluster runs here, or its address is a name
-        return False
+        return ""
+    return f"{name} is being switched itself" if name and cloud.is_under_way(name) else ""
 
 
 def members():

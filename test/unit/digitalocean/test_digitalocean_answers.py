@@ -173,7 +173,8 @@ def test_a_droplet_of_odd_fields_is_read_as_far_as_it_goes():
     odd = {"id": 7, "name": "a\n\ud800b", "networks": {"v4": [None, {"type": [], "ip_address": 3}]}, "tags": 5,
            "region": "nyc3", "status": None}  # fmt: skip
     assert DROPLETS.summary(odd) == {
-        "id": 7, "name": "a??b", "status": None, "region": None, "tags": [], "public_ip": None, "private_ip": None,
+        "id": 7, "name": "a??b", "status": None, "locked": False, "region": None, "tags": [],
+        "public_ip": None, "private_ip": None,
     }  # fmt: skip
 
 

@@ -214,7 +214,7 @@ SERVER = {
 def test_what_matters_of_a_server():
     assert SERVERS.summary(SERVER) == {
         "id": ME, "name": "primary", "status": "running", "location": "nbg1", "labels": {"role": "lb", "x": ""},
-        "public_ip": "198.51.100.1", "private_ips": ["10.0.0.2"],
+        "locked": False, "public_ip": "198.51.100.1", "private_ips": ["10.0.0.2"],
     }  # fmt: skip
     assert SERVERS.summary({"id": ME, "location": {"name": "hel1"}})["location"] == "hel1"
     with pytest.raises(calls.Unavailable):
