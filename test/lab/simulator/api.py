@@ -64,7 +64,8 @@ class API:
 
     def __call__(self, request: Request) -> Answer:
         estate = self._estate
-        estate.count("calls", request.method, *(["writes"] if request.method != "GET" else []))
+        kind = "writes" if request.method != "GET" else "reads" if estate.counts["writes"] else "reads before a write"
+        estate.count("calls", request.method, kind)
         if estate.api_seconds:
             time.sleep(estate.api_seconds)
         fault = estate.faults.take("wire", "api", request.method, request.path)
