@@ -22,7 +22,7 @@ of_hetzner = pytest.mark.parametrize("provider", ["hetzner"], indirect=True)
 
 def stopped(agent):
     """What is left after a stop. Here no cluster says that no takeover is left: each monitor would ask again."""
-    return sorted([*agent.remembered, "haproxy_ha-floatip-FloatIP-takeover"])
+    return sorted([*agent.remembered, *agent.staying, "haproxy_ha-floatip-FloatIP-takeover"])
 
 
 # The life of a resource

@@ -75,7 +75,7 @@ def test_a_second_stop_changes_nothing(left):
 
 
 def test_where_it_cannot_be_remembered_it_goes_at_once(holding):
-    (holding.directory / "state" / "haproxy_ha-leaving").mkdir()
+    Left(holding).mark.mkdir()
     run = holding("stop")
     assert (run.code, holding.is_on_interface()) == (OK, False)
     assert "goes at once" in run.output

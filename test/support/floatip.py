@@ -28,7 +28,6 @@ class FloatIP:
     name = "floatip"
     machine = "droplet"  # what reasons call one
     calls = 3  # of a start: who owns it, assign it, who owns it now
-    settled = 1  # of these come after an assign
     look_calls = 1  # of each look while an assign takes its time
 
     @property
@@ -85,12 +84,21 @@ class FloatIP:
         return self.monitor(**options)
 
     @property
+    def staying(self):
+        """The file with which a stop lets the address stay for a while, where that is on an interface."""
+        return []
+
+    @property
     def state(self):
         return sorted(path.name for path in (self.directory / "state").iterdir())
 
 
 class OnInterface(FloatIP):
     """An agent that puts the address on the loopback interface."""
+
+    @property
+    def staying(self):
+        return [f"haproxy_ha-leaving-{self.parameters['address']}"]
 
     def is_on_interface(self, address=None):
         """Whether the address is on the interface, as ip(8) says."""
@@ -125,7 +133,6 @@ class HetznerIP(OnInterface):
     name = "hetznerip"
     machine = "server"
     calls = 4  # the list, the assign, its action, the address
-    settled = 2
 
     def __init__(self, installed, cloud, directory):
         super().__init__(installed, cloud, directory)

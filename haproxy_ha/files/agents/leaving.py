@@ -59,13 +59,16 @@ def _take_off(path, address, at_once):
 def _alone(env):
     """A start and a monitor may be at it at the same moment; who holds the lock for long has died or stands still."""
     deadline = time.monotonic() + PATIENCE
-    with open(os.path.join(env.state_directory, "haproxy_ha-leaving"), "a", encoding="ascii") as lock:
+    lock = os.open(env.state_directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         while time.monotonic() < deadline:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             time.sleep(STEP)
         yield
+    finally:
+        os.close(lock)
 
 
 def _path(env, address):

@@ -148,16 +148,25 @@ def give_way(cloud, options):
 def reason_to_give_way(cloud):
     """Why the other one is to be the first; "" for no reason, or where no cluster runs."""
     import cluster
-    import local
 
     try:
         name, address = cluster.own("name", 3.0), cluster.own("ring0_addr", 3.0)
-        places = local.places(address) if address else []
-        if places and local.nobody_answers(places[0].index):
-            return "nobody answers on the cluster's link"
-    except Failure:  # no cluster runs here, or its address is a name
+    except Failure:
         return ""
+    if hears_nobody(address):
+        return "nobody answers on the cluster's link"
     return f"{name} is being switched itself" if name and cloud.is_under_way(name) else ""
+
+
+def hears_nobody(address):
+    """Whether no neighbour answers on the link of an address, of those that this machine has heard of just before."""
+    import local
+
+    try:
+        places = local.places(address)
+        return bool(places) and local.nobody_answers(places[0].index)
+    except Failure:  # it is a name
+        return False
 
 
 def members():
