@@ -12,6 +12,7 @@ from haproxy_ha_lib.digitalocean.droplets import DROPLETS
 
 OFF = 2  # what `status` returns for a plug without power
 LOOK = 1.0  # seconds between two looks at the cluster's link
+SWITCHED = 15.0  # seconds: who still lives then is locked for something else, such as a backup
 
 
 class Cloud:
@@ -136,17 +137,17 @@ def give_way(cloud, options):
     This machine is then the one that is cut off, as nobody answers on the cluster's link, or the one that is being
     powered off already, which takes a cloud its time.
     """
-    deadline = time.monotonic() + seconds(options, "alone_delay")
-    told = ""
-    while time.monotonic() < deadline and (why := reason_to_give_way(cloud)):
+    began, told = time.monotonic(), ""
+    deadline = began + seconds(options, "alone_delay")
+    while time.monotonic() < deadline and (why := reason_to_give_way(cloud, time.monotonic() - began)):
         if why != told:
             agent.log(f"{options['agent']}: {why}: the other one may fence first")
         told = why
         time.sleep(max(0.0, min(LOOK, deadline - time.monotonic())))
 
 
-def reason_to_give_way(cloud):
-    """Why the other one is to be the first; "" for no reason, or where no cluster runs."""
+def reason_to_give_way(cloud, waited):
+    """Why the other one is to be the first, after so many seconds; "" for no reason, or where no cluster runs."""
     import cluster
 
     try:
@@ -155,7 +156,8 @@ def reason_to_give_way(cloud):
         return ""
     if hears_nobody(address):
         return "nobody answers on the cluster's link"
-    return f"{name} is being switched itself" if name and cloud.is_under_way(name) else ""
+    switched = name and waited < SWITCHED and cloud.is_under_way(name)
+    return f"{name} is being switched itself" if switched else ""
 
 
 def hears_nobody(address):
