@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LOST, FOUND = (0.25, 0.5), (0.6, 1.2)
 """Seconds until a node is taken for lost, and until those that see each other again are one cluster."""
-DELAY = 0.03
+DELAY = 0.06
 """transition-delay."""
 DEADTIME = 20.0
 """dc-deadtime, with fencing."""

@@ -87,7 +87,7 @@ def _built_in(moving: Sequence[FloatingIP], nodes: int, spread: str) -> Tree:
         # after a loss of power they often are. The delay lets them end.
         # dc-deadtime: balancers that boot together wait no longer for one that decides already.
         "properties": {"no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
-                       "load-threshold": "100000%", "transition-delay": "30ms", "dc-deadtime": "2s"},
+                       "load-threshold": "100000%", "transition-delay": "60ms", "dc-deadtime": "2s"},
         "resource_defaults": {"resource-stickiness": addresses.STICKINESS},
         "primitives": {
             "haproxy": {

@@ -22,7 +22,7 @@ def test_the_built_in_objects():
     }
     assert built_in["properties"] == {
         "no-quorum-policy": "stop", "start-failure-is-fatal": False, "stonith-enabled": False,
-        "load-threshold": "100000%", "transition-delay": "30ms", "dc-deadtime": "2s",
+        "load-threshold": "100000%", "transition-delay": "60ms", "dc-deadtime": "2s",
     }
     assert built_in["resource_defaults"] == {"resource-stickiness": 100}
     assert built_in["clones"] == {"haproxy-clone": {"resource": "haproxy", "meta": {"interleave": True}}}
@@ -122,7 +122,7 @@ def test_pillar_s_objects_are_merged_over_the_built_in_ones():
     })
     assert changed["properties"] == {
         "no-quorum-policy": "freeze", "stonith-enabled": False, "load-threshold": "100000%", "cluster-delay": "30s",
-        "transition-delay": "30ms", "dc-deadtime": "2s",
+        "transition-delay": "60ms", "dc-deadtime": "2s",
     }
     assert changed["primitives"]["haproxy"] == {
         "agent": "ocf:haproxy_ha:haproxy",

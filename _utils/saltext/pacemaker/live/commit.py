@@ -24,7 +24,7 @@ ATTEMPTS = 20
 _JITTER_SECONDS = 0.05
 # How long to look for a change that the cluster has not confirmed.
 UNCONFIRMED_SECONDS = 30
-# 30 ms is usual, 0 the default; the sense of waiting ends somewhere.
+# 60 ms is usual, 0 the default; the sense of waiting ends somewhere.
 _LONGEST_DELAY = 2.0
 _UPGRADE = ("cibadmin", "--upgrade", "--force")
 
