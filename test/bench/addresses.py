@@ -18,16 +18,19 @@ from pathlib import Path
 
 import yaml
 
-from lab import formula, lab, preflight, salt
+from lab import formula, salt
 from lab.machine import machine
-from lab.shell import LabError, say, wait_for
+from lab.shell import say, wait_for
 from lab.topology import BALANCERS
 from support import REPOSITORY
 
 from .failover.idle import COUNT, UNITS
+from .failover.report import with_rows
+from .failover.systems import SYSTEMS, installed
 
 LOST, LEFT = BALANCERS
 BOTH = ",".join(BALANCERS)
+PAGE, TABLE = "addresses.md", "| addresses | resources |"
 INTERVAL = 0.2  # seconds between two requests to an address
 SERVED = 60.0  # seconds in which all are served again
 # Asks every address at a steady rate until standard input closes, then prints the longest time without a good answer.
@@ -163,24 +166,17 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=5, help="of each run and loss of power (default: 5)")
     parser.add_argument("--seconds", type=float, default=60, help="idle, of each (default: 60)")
     parser.add_argument("--output", type=Path, help="write every figure there, as JSON")
+    parser.add_argument("--documents", type=Path, help=f"write the rows of {PAGE} there")
     options = parser.parse_args()
-    rows = []
-    try:
-        preflight.require_root()
-        lab.up()
-        formula.set_pillar()
-        salt.sync()
-        formula.apply()
-        for number in options.numbers:
-            rows.append(measure(number, False, options.trials, options.seconds))
+    with installed(SYSTEMS["haproxy_ha"]):
+        rows = [measure(number, False, options.trials, options.seconds) for number in options.numbers]
         rows.append(measure(max(options.numbers), True, options.trials, options.seconds))
-    except LabError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    finally:
-        lab.down()
     if options.output:
         options.output.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    if options.documents:
+        page = options.documents / PAGE
+        text = with_rows(page.read_text(encoding="utf-8"), TABLE, "".join(row.line for row in rows))
+        page.write_text(text, encoding="utf-8")
     return 0
 
 

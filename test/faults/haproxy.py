@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lab import audit
+from lab import audit, stuck
 from lab.machine import HAPROXY, machine
 from lab.shell import LabError, wait_for
 from lab.topology import HOSTS
@@ -165,6 +165,14 @@ def _hang_again(scene: Scene) -> None:
         wait_for("HAProxy, or the address elsewhere", lambda: _pids(scene.active) or owned_by_other(scene), 15)
 
 
+def _stuck(how: str) -> dict:
+    """What has threads come to no end, and what mends it."""
+    return {
+        "inject": lambda scene: stuck.strike(scene.active, how, stuck.by_systemd),
+        "mend": lambda scene: stuck.mend(scene.active, stuck.by_systemd),
+    }
+
+
 def _pids(host: str) -> set[str]:
     return set(machine(host).run("pgrep", *HAPROXY, check=False).stdout.split())
 
@@ -174,6 +182,14 @@ FAULTS = [
     Fault(
         "haproxy-crash-loop", PROCESS, "crashes until systemd gives up", _give_up_unit, gap=MONITOR + 5,
         hold=MONITOR + 2,
+    ),
+    Fault(
+        "haproxy-threads-blocked", PROCESS, "all threads are blocked in a call, active balancer",
+        **_stuck(stuck.BLOCK), gap=HUNG, hold=MONITOR,
+    ),
+    Fault(
+        "haproxy-thread-spins", PROCESS, "a thread comes to no end, active balancer; HAProxy's own watchdog ends it",
+        **_stuck(stuck.SPIN), gap=HUNG, hold=MONITOR,
     ),
     Fault(
         "haproxy-hang-again", PROCESS, "SIGSTOP six times within a minute, active balancer", _hang_again,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from . import network
@@ -151,6 +153,26 @@ class Machine:
         if leader:
             os.kill(leader, signal.SIGKILL)
         wait_for(f"the container of {self.host.name} to end", lambda: not container_processes(self.host.namespace), 20)
+
+    def stand_still(self, seconds: float) -> None:
+        """Run nothing for so long, as a machine that its host pauses; what is sent to it meanwhile is lost."""
+        for name in self.host.links:
+            network.set_port(self.host.name, name, "disabled")
+        self._signal_all(signal.SIGSTOP)
+        time.sleep(seconds)  # the pause itself
+        for name in self.host.links:
+            network.set_port(self.host.name, name, "forwarding")
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, which: signal.Signals) -> None:
+        """Send a signal to each process of the host, its PID 1 first."""
+        leader = self.leader()
+        mine = os.stat(f"/proc/{leader}/ns/pid").st_ino
+        others = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        for process in [leader, *(one for one in others if one != leader)]:
+            with contextlib.suppress(OSError):
+                if os.stat(f"/proc/{process}/ns/pid").st_ino == mine:
+                    os.kill(process, which)
 
     def reboot(self) -> int | None:
         """A reboot as an operator does it; returns when the shutdown has begun, with what ``wait_rebooted`` needs."""

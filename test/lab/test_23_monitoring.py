@@ -11,7 +11,7 @@ import yaml
 
 from lab import audit, cloud, formula, network, salt
 from lab.machine import machine
-from lab.shell import wait_for
+from lab.shell import LabError, wait_for
 from lab.simulator import control
 from lab.topology import APP_SERVERS, BALANCERS, HOSTS, MINIONS
 from lab.traffic import ask
@@ -100,7 +100,16 @@ def fires(*names: str, timeout: float = 60) -> None:
 def quiet() -> None:
     """The pair is well again, and no alert fires."""
     audit.settle(180)
-    wait_for("all alerts to end", lambda: all(one["value"][1] == "1" for one in answer("up")) and not firing(), 150)
+    found: list[str] = []
+
+    def ended() -> bool:
+        found[:] = [f"{one['metric']} is {one['value'][1]}" for one in answer('ALERTS{alertstate="firing"} or up == 0')]
+        return not found
+
+    try:
+        wait_for("all alerts to end", ended, 150)
+    except LabError as error:
+        raise LabError(f"{error}: {'; '.join(found)}") from error
 
 
 def test_a_pair_that_is_well_has_no_alert(prometheus):

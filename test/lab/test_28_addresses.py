@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from faults import several
 from faults.catalogue import FAULTS
 from faults.fault import Scene
-from lab import audit, drill, formula, outcome, salt
+from faults.kinds import EXAMPLE, KINDS, MAIL, SPREAD, WEB
+from lab import drill, formula, outcome, salt
 from lab.machine import machine
 from lab.topology import BALANCERS
-from support import REPOSITORY
 
 BOTH = ",".join(BALANCERS)
-EXAMPLE = (REPOSITORY / "pillar.example").read_text(encoding="utf-8")
-WEB, MAIL = "10.132.20.100", "10.132.20.101"
-NAMED = {"web": {"address": WEB}, "mail": {"address": MAIL}}
-HOLDERS = {"FloatIP-web": ["primary"], "FloatIP-mail": ["secondary"]}
+KIND = KINDS["lan-spread"]
 STRUCK = (
     "corosync-kill-active",
     *(pytest.param(name, marks=pytest.mark.slow) for name in (
@@ -25,10 +21,10 @@ STRUCK = (
         "cluster-stop-active", "cut-private-active",
     )),
 )  # fmt: skip
-CLIENTS = several.Clients("master", (WEB, MAIL))
+CLIENTS = KIND.clients
 
 
-def settle(holders: dict[str, list[str]] = HOLDERS) -> None:
+def settle(holders: dict[str, list[str]] = SPREAD) -> None:
     """Wait until each address is where it is wanted."""
     several.settle("secondary", CLIENTS, holders.__eq__)
 
@@ -36,10 +32,9 @@ def settle(holders: dict[str, list[str]] = HOLDERS) -> None:
 @pytest.fixture(scope="module")
 def spread(first_run):
     """The pair with two addresses, which are where they prefer to be; afterwards it is the tutorial's again."""
-    with formula.another_tree(floating_ip={"provider": "lan"}, floating_ips=NAMED):
+    with KIND.built():
         settle()
         yield
-    audit.settle()
 
 
 @pytest.fixture
@@ -106,9 +101,9 @@ def test_a_drill_is_of_the_address_whose_clients_it_is_for(both):
 @pytest.mark.slow
 def test_where_pillar_says_so_each_comes_back_by_itself(both):
     """After a loss of power, as soon as the load balancer can serve again, without a lost request to the other."""
-    always = {**yaml.safe_load(EXAMPLE)["haproxy_ha"]["cluster"], "spread": "always"}
+    always = {**EXAMPLE["cluster"], "spread": "always"}
     fault = FAULTS["power-loss-active"]
-    with formula.another_tree(floating_ip={"provider": "lan"}, floating_ips=NAMED, cluster=always):
+    with formula.another_tree(**KIND.tree, cluster=always):
         settle()
         with CLIENTS.asking() as (web, mail):
             several.strike(fault, both, [web])

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from faults import fault, inspection
 from faults.catalogue import FAULTS
-from lab import audit, cloud, formula, outcome, salt
+from faults.kinds import KINDS
+from lab import audit, formula, outcome, salt
 from lab.machine import machine
 from lab.topology import BALANCERS, FLOATING_IP
 from lab.watch import watch
-from support import REPOSITORY
 
 BOTH = ",".join(BALANCERS)
-EXAMPLE = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
-HETZNER = {"provider": "hetzner", "address": FLOATING_IP, "api_token": EXAMPLE["floating_ip"]["api_token"]}
-WITHOUT_ANCHORS = dict.fromkeys(BALANCERS, {"anchor_ip": None})
 STRUCK = (
     "power-loss-active", "haproxy-kill-active", "haproxy-worker-hang-active", "standby", "reboot-active",
     "corosync-kill-active", "cluster-stop-active", "cut-private-active", "cut-public-active", "cut-all-active",
@@ -27,12 +23,9 @@ STRUCK = (
 @pytest.fixture(scope="module")
 def hetzner(first_run):
     """The pair with Hetzner's address; afterwards it is the tutorial's again."""
-    cloud.become("hetzner")
-    with formula.another_tree(WITHOUT_ANCHORS, floating_ip=HETZNER):
+    with KINDS["hetzner"].built():
         audit.settle()
         yield inspection.baseline()
-        cloud.become("digitalocean")
-    audit.settle()
 
 
 def test_a_second_run_changes_nothing_and_it_is_proven(hetzner):

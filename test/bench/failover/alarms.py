@@ -15,16 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import lab, network, preflight
+from lab import network
 from lab.cloud import CONTROL
 from lab.machine import machine
-from lab.shell import LabError, say, wait_for
+from lab.shell import say, wait_for
 from lab.simulator import control
 from lab.topology import BALANCERS
 from lab.traffic import probe
 
 from .report import with_rows
-from .systems import SYSTEMS, Formula, System
+from .systems import SYSTEMS, Formula, System, installed
 
 SETTINGS: dict[str, System] = {
     **{name: Formula(name, "", {"failure_detection": name}) for name in ("fast", "balanced", "conservative")},
@@ -126,19 +126,11 @@ def main() -> int:
     parser.add_argument("--documents", type=Path, help=f"write the rows of {PAGE} there")
     options = parser.parse_args()
     lines = []
-    try:
-        preflight.require_root()
-        for setting in options.settings:
-            lab.up()
-            SETTINGS[setting].install()
+    for setting in options.settings:
+        with installed(SETTINGS[setting]):
             quiet = measure(setting, options.minutes, options.processes, options.loss)
-            lines.append(quiet.line)
-            say(quiet.line.strip())
-    except LabError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    finally:
-        lab.down()
+        lines.append(quiet.line)
+        say(quiet.line.strip())
     if options.documents:
         page = options.documents / PAGE
         page.write_text(with_rows(page.read_text(encoding="utf-8"), TABLE, "".join(lines)), encoding="utf-8")

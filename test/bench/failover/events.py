@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab import network
+from lab import network, stuck
 from lab.machine import machine
 from lab.topology import BALANCERS
 
@@ -73,6 +73,16 @@ def _signal_haproxy(name: str, *which: str) -> Callable[[System, str], None]:
         machine(host).run("pkill", f"-{name}", *which, *HAPROXY, check=name != "CONT")
 
     return strike
+
+
+def _stuck(name: str, title: str, how: str) -> Event:
+    return Event(
+        name,
+        title,
+        lambda system, host: stuck.strike(host, how, system.reload_haproxy),
+        lambda system, host: stuck.mend(host, system.reload_haproxy),
+        watch=5.0,
+    )
 
 
 def _anchor(verb: str) -> Callable[[System, str], None]:
@@ -157,6 +167,8 @@ _EVENTS = (
         mend_watched=True,
     ),
     Event("worker-hang", "SIGSTOP of HAProxy's worker", _signal_haproxy("STOP", "-n"), _signal_haproxy("CONT", "-n")),
+    _stuck("threads-blocked", "all threads of HAProxy blocked in a call", stuck.BLOCK),
+    _stuck("thread-spins", "a thread of HAProxy that comes to no end", stuck.SPIN),
     Event("anchor-away", "the anchor IP goes from the interface", _anchor("delete"), _anchor("replace"), moves=True),
     Event("anchor-blink", "the anchor IP goes, and is back within a second", _anchor_blinks, _nothing, watch=12.0),
     _link_cut("cut-all", "all links of the active balancer cut", "private", "public", moves=True),

@@ -13,13 +13,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import audit, lab, preflight
+from lab import audit
 from lab.machine import machine
 from lab.shell import LabError, say, wait_for
 from lab.topology import BALANCERS
 
 from .report import with_rows
-from .systems import SYSTEMS
+from .systems import SYSTEMS, installed
 
 UNITS = {
     "haproxy_ha": ("corosync", "pacemaker", "haproxy_ha-watch", "haproxy_ha-pacemaker-watch"),
@@ -105,18 +105,10 @@ def main() -> int:
     parser.add_argument("--documents", type=Path, help=f"write the rows of {PAGE} there")
     options = parser.parse_args()
     lines = []
-    try:
-        preflight.require_root()
-        for name in options.systems:
-            lab.up()
-            SYSTEMS[name].install()
+    for name in options.systems:
+        with installed(SYSTEMS[name]):
             lines += [cost.line for cost in measure(name, options.seconds)]
-            say("".join(lines[-2:]).strip())
-    except LabError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    finally:
-        lab.down()
+        say("".join(lines[-2:]).strip())
     if options.documents:
         page = options.documents / PAGE
         page.write_text(with_rows(page.read_text(encoding="utf-8"), TABLE, "".join(lines)), encoding="utf-8")

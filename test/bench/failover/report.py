@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import statistics
@@ -13,6 +14,7 @@ from .timeline import median_trial, picture, visible
 from .trials import INTERVAL_MS, PATIENCE, Trial
 
 TEXT = Path(__file__).with_name("documents") / "failover.md"
+KINDS, KINDS_TABLE = "kinds.json", "| event | address |"
 
 
 def percentile(values: list[float], percent: float) -> float:
@@ -65,14 +67,15 @@ def merged(old: list[dict], new: list[dict]) -> list[dict]:
     return sorted(found, key=lambda row: (list(EVENTS).index(row["event"]), list(SYSTEMS).index(row["system"])))
 
 
-def document(measured: list[dict]) -> str:
-    """The tables with what they mean, in Markdown."""
+def document(measured: list[dict], kinds: dict[str, list[dict]] | None = None) -> str:
+    """The tables with what they mean, in Markdown; ``kinds`` are the figures of bench.failover.kinds."""
     words = {
         "INTERVAL": str(INTERVAL_MS),
         "PATIENCE": f"{PATIENCE:g}",
         "ROWS": "".join(map(_line, measured)),
         "MISSING": _missing(measured),
         "PARTS": "".join(_parts_line(row) for row in measured if row["parts"]),
+        "KINDS": kinds_rows(kinds or {}),
     }
     return filled_in(TEXT, words)
 
@@ -90,9 +93,9 @@ def with_rows(text: str, table: str, rows: str) -> str:
     before, head, rest = text.partition(table)
     if not head:
         raise ValueError(f"no table has the head {table!r}")
-    names, line, old = rest.split("\n", 2)
-    after = old[old.index("\n\n") + 1 :] if "\n\n" in old else ""
-    return f"{before}{head}{names}\n{line}\n{rows}{after}"
+    names, line, *after = rest.splitlines(keepends=True)
+    after = itertools.dropwhile(lambda old: old.startswith("|"), after)
+    return f"{before}{head}{names}{line}{rows}{''.join(after)}"
 
 
 def _line(row: dict) -> str:
@@ -108,6 +111,24 @@ def _line(row: dict) -> str:
         f"{row['recovered']} of {count}",
         str(row["repaired"]),
     ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def kinds_rows(kinds: dict[str, list[dict]]) -> str:
+    """The rows of other addresses, by event, kind and address."""
+    trials = [trial for some in kinds.values() for trial in some]
+    seen: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    for trial in trials:
+        for address, gap, failed in zip(trial["addresses"], trial["gaps"], trial["failed"], strict=True):
+            seen.setdefault((trial["event"], address), []).append((gap, failed))
+    events = list(dict.fromkeys(event for event, _ in seen))
+    return "".join(_kinds_line(*at, seen[at]) for event in events for at in seen if at[0] == event)
+
+
+def _kinds_line(event: str, address: str, seen: list[tuple[float, int]]) -> str:
+    gaps, failed = [gap for gap, _ in seen], sum(failed for _, failed in seen)
+    figures = (statistics.median(gaps), percentile(gaps, 95), max(gaps))
+    cells = [event, address, str(len(seen)), *(f"{one:.2f} s" for one in figures), str(failed)]
     return f"| {' | '.join(cells)} |\n"
 
 
@@ -137,10 +158,11 @@ def write(trials: list[Trial], directory: Path, documents: Path | None) -> None:
 
 
 def _write(trials: list[Trial], pages: Path, data: Path) -> None:
-    path = data / "failover.json"
+    path, kinds = data / "failover.json", data / KINDS
     old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    others = json.loads(kinds.read_text(encoding="utf-8")) if kinds.exists() else {}
     measured = merged(old, rows(trials))
     data.mkdir(exist_ok=True)
-    (pages / "failover.md").write_text(document(measured), encoding="utf-8")
+    (pages / "failover.md").write_text(document(measured, others), encoding="utf-8")
     (pages / "failover.svg").write_text(picture(measured), encoding="utf-8")
     path.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")

@@ -6,9 +6,11 @@ differ in what makes them highly available.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from lab import audit, salt
+from lab import audit, lab, preflight, salt
 from lab.cloud import api_token
 from lab.formula import apply, set_pillar
 from lab.machine import machine
@@ -39,6 +41,10 @@ class System:
 
     def start_haproxy(self, host: str) -> None:
         """What a person does after that, where the system does not."""
+
+    def reload_haproxy(self, host: str) -> None:
+        """Have HAProxy take another configuration."""
+        machine(host).run("systemctl", "reload", "haproxy")
 
     def hand_over(self, host: str) -> None:
         """Move the address away from a host, as this system's documents say."""
@@ -161,6 +167,11 @@ class Tutorial(System):
         """As the init script of the tutorial's time does it, by the agent's own pid file."""
         machine(host).run("sh", "-c", "kill $(cat /var/run/haproxy.pid)")
 
+    def reload_haproxy(self, host: str) -> None:
+        """As the agent starts it, in the place of the one that runs."""
+        start = "haproxy -D -f /etc/haproxy/haproxy.cfg -p /var/run/haproxy.pid"
+        machine(host).run("sh", "-c", f"{start} -sf $(cat /var/run/haproxy.pid)")
+
     def hand_over(self, host: str) -> None:
         machine(host).run("crm", "node", "standby", host)
 
@@ -184,6 +195,20 @@ SYSTEMS: dict[str, System] = {
     )
 }
 DEFAULT = [name for name in SYSTEMS if name != "tutorial-2015"]
+
+
+@contextlib.contextmanager
+def installed(system: System) -> Iterator[None]:
+    """A fresh lab that has a system; a LabError in the block ends the program with its text."""
+    try:
+        preflight.require_root()
+        lab.up()
+        system.install()
+        yield
+    except LabError as error:
+        raise SystemExit(f"bench: {error}") from error
+    finally:
+        lab.down()
 
 
 def install_haproxy() -> None:

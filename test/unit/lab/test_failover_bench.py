@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from bench.failover import alarms, report, samples, timeline
+from bench import addresses as costs
+from bench.failover import alarms, idle, pauses, report, samples, timeline
 from bench.failover.__main__ import Runner
 from bench.failover.events import EVENTS
 from bench.failover.systems import SYSTEMS
@@ -97,6 +98,24 @@ def test_the_page_names_the_events_that_it_lacks():
     assert "Not measured yet" not in report.document(report.rows(complete))
 
 
+def test_other_addresses_have_rows_of_their_own(tmp_path):
+    trials = [
+        {"event": "failover", "addresses": ["IPv4", "IPv6"], "gaps": [0.1, 0.3], "failed": [0, 1]},
+        {"event": "power loss", "addresses": ["IPv4", "IPv6"], "gaps": [1.0, 2.0], "failed": [7, 8]},
+        {"event": "failover", "addresses": ["IPv4", "IPv6"], "gaps": [0.2, 0.1], "failed": [0, 2]},
+    ]
+    lines = report.kinds_rows({"pair": trials}).splitlines()
+    assert lines == [
+        "| failover | IPv4 | 2 | 0.15 s | 0.20 s | 0.20 s | 0 |",
+        "| failover | IPv6 | 2 | 0.20 s | 0.30 s | 0.30 s | 3 |",
+        "| power loss | IPv4 | 1 | 1.00 s | 1.00 s | 1.00 s | 7 |",
+        "| power loss | IPv6 | 1 | 2.00 s | 2.00 s | 2.00 s | 8 |",
+    ]
+    (tmp_path / report.KINDS).write_text(json.dumps({"pair": trials}), encoding="utf-8")
+    report.write([ONE_SECOND], tmp_path, None)
+    assert lines[0] in (tmp_path / "failover.md").read_text(encoding="utf-8")
+
+
 def test_a_run_replaces_all_rows_of_its_events_and_no_others(tmp_path):
     peer = trial(sample(0), sample(2.0), system="tutorial")
     stays = trial(sample(0), sample(1.0), event="kill")
@@ -143,11 +162,18 @@ def test_a_page_gets_other_rows_and_keeps_its_words():
     assert report.with_rows(text, "| setting |", "| new | 3 |\n") == (
         "Before.\n\n| setting | minutes |\n|---|---|\n| new | 3 |\n\nAfter.\n"
     )
+    empty = "| setting | minutes |\n|---|---|\n\n## After\n\nMore.\n"
+    filled = "| setting | minutes |\n|---|---|\n| new | 3 |\n\n## After\n\nMore.\n"
+    assert report.with_rows(empty, "| setting |", "| new | 3 |\n") == filled
     with pytest.raises(ValueError, match="no table"):
         report.with_rows(text, "| row |", "")
 
 
-def test_the_page_on_detection_has_the_table_that_its_measurement_writes():
-    text = (REPOSITORY / "docs" / alarms.PAGE).read_text(encoding="utf-8")
-    rows = re.search(rf"{re.escape(alarms.TABLE)}[^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)", text)[1]
-    assert report.with_rows(text, alarms.TABLE, rows) == text
+@pytest.mark.parametrize(("page", "table"), [
+    (alarms.PAGE, alarms.TABLE), (idle.PAGE, idle.TABLE), (pauses.PAGE, pauses.TABLE), (costs.PAGE, costs.TABLE),
+    ("failover.md", report.KINDS_TABLE),
+])
+def test_a_page_has_the_table_that_its_measurement_writes(page, table):
+    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+    rows = re.search(rf"{re.escape(table)}[^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)", text)[1]
+    assert report.with_rows(text, table, rows) == text

@@ -1,0 +1,58 @@
+"""A HAProxy of which threads come to no end, by Lua that its configuration has for a while.
+
+Blocked, they use no CPU, and HAProxy's own watchdog does not see them; busy, it ends the worker after three seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .machine import machine
+
+BLOCK, SPIN = "block", "spin"
+MANY = {BLOCK: 16, SPIN: 1}
+"""Requests: each thread gets one, and one thread is enough."""
+CONFIG, CHROOT = "/etc/haproxy/haproxy.cfg", "/var/lib/haproxy"
+MARK = "\n# of the lab, for a while\n"
+LUA = """\
+core.register_action("block", {"http-req"}, function() io.open("/stuck") end)
+core.register_action("spin", {"http-req"}, function() string.find(string.rep("a", 5000), ".-.-.-.-b") end)
+"""
+SECTIONS = """\
+global
+    lua-load-per-thread /etc/haproxy/stuck.lua
+listen stuck
+    mode http
+    bind 127.0.0.1:8099
+    http-request lua.block if { path /block }
+    http-request lua.spin if { path /spin }
+"""
+ASK = """\
+import socket, sys
+asked = [socket.create_connection(("127.0.0.1", 8099), timeout=2) for _ in range(int(sys.argv[2]))]
+for connection in asked:
+    connection.sendall(f"GET /{sys.argv[1]} HTTP/1.0\\r\\n\\r\\n".encode())
+"""
+
+
+def strike(host: str, how: str, reload: Callable[[str], None]) -> None:
+    """Have threads of a host's HAProxy come to no end: ``block`` all of them, or have one ``spin``."""
+    target = machine(host)
+    target.write("/etc/haproxy/stuck.lua", LUA)
+    target.run("sh", "-c", f"test -p {CHROOT}/stuck || mkfifo -m 666 {CHROOT}/stuck")
+    target.write(CONFIG, target.read(CONFIG) + MARK + SECTIONS, 0o640)
+    reload(host)
+    target.run("python3", "-c", ASK, how, str(MANY[how]))
+
+
+def mend(host: str, reload: Callable[[str], None]) -> None:
+    """Give it its configuration back."""
+    target = machine(host)
+    target.write(CONFIG, target.read(CONFIG).partition(MARK)[0], 0o640)
+    target.run("rm", "-f", "/etc/haproxy/stuck.lua", f"{CHROOT}/stuck")
+    reload(host)
+
+
+def by_systemd(host: str) -> None:
+    """The reload of a HAProxy that is a unit."""
+    machine(host).run("systemctl", "reload", "haproxy")
