@@ -38,6 +38,7 @@ class Kind:
         balancers (dict): What is laid over each load balancer's own keys; None takes a key out.
         where (callable): Whether {resource: nodes} is as it should be.
         provider (str): Whose cloud the simulator is.
+        struck (str): The resource of the first address.
         apart (bool): The last address is on the other load balancer, and is not struck.
     """
 
@@ -47,6 +48,7 @@ class Kind:
     balancers: dict[str, dict] = field(default_factory=dict)
     where: Callable[[dict[str, list[str]]], bool] = together
     provider: str = "digitalocean"
+    struck: str = "FloatIP"
     apart: bool = False
 
     @contextlib.contextmanager
@@ -90,6 +92,7 @@ KINDS = {
         ("one of two at work, LAN", "the other one, not struck"),
         {"floating_ip": LAN, "floating_ips": {"web": {"address": WEB}, "mail": {"address": MAIL}}},
         where=SPREAD.__eq__,
+        struck="FloatIP-web",
         apart=True,
     ),
 }

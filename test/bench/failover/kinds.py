@@ -75,7 +75,7 @@ def settle(kind: Kind) -> Scene:
         wait_for("both balancers", lambda: several.both_run(asked), 150, 0.5)
         salt.call("haproxy_ha.spread", target=asked)
     found = several.settle(asked, kind.clients, kind.where)
-    [active] = next(iter(found.values()))
+    [active] = found[kind.struck]
     wait_for("both balancers", lambda: several.both_run(asked), 150, 0.5)
     return Scene(active, audit.passive_of(active), {})
 
