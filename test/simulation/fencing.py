@@ -40,7 +40,7 @@ def fence(node: Node, plug: str, delay: float, report: Callable[[bool], None]) -
     """Has the power taken from a node and given back, in some seconds; tells whether that was done."""
     executor = node.executor
     executor.fences.append(plug)
-    node.world.kernel.after(delay, lambda: node.executor is executor and begin(node, plug, report))
+    node.world.kernel.after(delay, lambda: node.power and node.executor is executor and begin(node, plug, report))
 
 
 def begin(node: Node, plug: str, report: Callable[[bool], None]) -> None:
