@@ -203,12 +203,13 @@ def installed(system: System) -> Iterator[None]:
     try:
         preflight.require_root()
         lab.up()
-        system.install()
-        yield
+        try:
+            system.install()
+            yield
+        finally:
+            lab.down()
     except LabError as error:
         raise SystemExit(f"bench: {error}") from error
-    finally:
-        lab.down()
 
 
 def install_haproxy() -> None:
