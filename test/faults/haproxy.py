@@ -167,8 +167,13 @@ def _hang_again(scene: Scene) -> None:
 
 def _stuck(how: str) -> dict:
     """What has threads come to no end, and what mends it."""
+
+    def inject(scene: Scene) -> None:
+        stuck.prepare(scene.active, stuck.by_systemd)
+        stuck.strike(scene.active, how)
+
     return {
-        "inject": lambda scene: stuck.strike(scene.active, how, stuck.by_systemd),
+        "inject": inject,
         "mend": lambda scene: stuck.mend(scene.active, stuck.by_systemd),
     }
 

@@ -5,14 +5,17 @@ Blocked, they use no CPU, and HAProxy's own watchdog does not see them; busy, it
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from .machine import machine
+from .shell import wait_for
 
 BLOCK, SPIN = "block", "spin"
 MANY = {BLOCK: 16, SPIN: 1}
 """Requests: each thread gets one, and one thread is enough."""
 CONFIG, CHROOT = "/etc/haproxy/haproxy.cfg", "/var/lib/haproxy"
+LOOKED = 12.0  # seconds: the longest interval of a monitor here is ten
 MARK = "\n# of the lab, for a while\n"
 LUA = """\
 core.register_action("block", {"http-req"}, function() io.open("/stuck") end)
@@ -35,14 +38,20 @@ for connection in asked:
 """
 
 
-def strike(host: str, how: str, reload: Callable[[str], None]) -> None:
-    """Have threads of a host's HAProxy come to no end: ``block`` all of them, or have one ``spin``."""
+def prepare(host: str, reload: Callable[[str], None]) -> None:
+    """Give a host's HAProxy what it takes, and let everybody look at the new process who looks now and then."""
     target = machine(host)
     target.write("/etc/haproxy/stuck.lua", LUA)
     target.run("sh", "-c", f"test -p {CHROOT}/stuck || mkfifo -m 666 {CHROOT}/stuck")
     target.write(CONFIG, target.read(CONFIG) + MARK + SECTIONS, 0o640)
     reload(host)
-    target.run("python3", "-c", ASK, how, str(MANY[how]))
+    seen = time.monotonic() + LOOKED
+    wait_for("the looks of all who look at HAProxy", lambda: time.monotonic() > seen, LOOKED + 5, 0.1)
+
+
+def strike(host: str, how: str) -> None:
+    """Have threads of it come to no end: ``block`` all of them, or have one ``spin``."""
+    machine(host).run("python3", "-c", ASK, how, str(MANY[how]))
 
 
 def mend(host: str, reload: Callable[[str], None]) -> None:

@@ -17,6 +17,10 @@ SLOW_API = 2.0
 HAPROXY = ("-f", "^(/usr/sbin/)?haproxy -")
 
 
+def _nothing(system: System, host: str) -> None:
+    """Nothing is to be done."""
+
+
 @dataclass(frozen=True)
 class Event:
     """One event.
@@ -26,6 +30,7 @@ class Event:
         title (str): Its row in the table.
         strike (callable): Makes it happen: (system, host) -> None.
         mend (callable): Makes it good: (system, host) -> None.
+        prepare (callable): What it takes, done before clients are watched: (system, host) -> None.
         moves (bool): Clients are served again by the other balancer; False: by whichever serves.
         watch (float): Seconds to watch at least, for an event whose effect comes late.
         mend_watched (bool): Clients are watched until it is mended and the system is healthy.
@@ -36,14 +41,11 @@ class Event:
     title: str
     strike: Callable[[System, str], None]
     mend: Callable[[System, str], None]
+    prepare: Callable[[System, str], None] = _nothing
     moves: bool = False
     watch: float = 2.0
     mend_watched: bool = False
     api_seconds: float = 0.0
-
-
-def _nothing(system: System, host: str) -> None:
-    """Nothing is left to mend."""
 
 
 def _power_off(system: System, host: str) -> None:
@@ -79,8 +81,9 @@ def _stuck(name: str, title: str, how: str) -> Event:
     return Event(
         name,
         title,
-        lambda system, host: stuck.strike(host, how, system.reload_haproxy),
+        lambda system, host: stuck.strike(host, how),
         lambda system, host: stuck.mend(host, system.reload_haproxy),
+        prepare=lambda system, host: stuck.prepare(host, system.reload_haproxy),
         watch=5.0,
     )
 

@@ -93,6 +93,7 @@ def run(system: System, event: Event, measured: Callable[[], None]) -> Trial:
     ``measured`` is called when the client has stopped and the hosts are up: what follows is only waited for.
     """
     victim = system.settle()
+    event.prepare(system, victim)
     # A strike that follows on the last recovery finds a monitor that recovered it always as far from its next turn.
     time.sleep(random.uniform(0, PHASE))
     _wait_quiet()
