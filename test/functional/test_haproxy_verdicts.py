@@ -1,5 +1,7 @@
 """What the agent haproxy says of a real HAProxy, well and ill, in each of the ways that people run and configure it."""
 
+import contextlib
+import os
 import socket
 import subprocess
 import time
@@ -236,6 +238,22 @@ def test_a_worker_all_of_whose_threads_turn_in_a_circle(each):
         code, reason = each.judge(timeout="200ms")
     assert code == GENERIC
     assert reason.startswith((f"HAProxy hangs: process {worker} does not answer on ", "HAProxy has no process"))
+
+
+def test_a_worker_all_of_whose_threads_are_blocked_in_a_call(each):
+    """They use no CPU: HAProxy's own watchdog does not see it."""
+    script, fifo = each.directory / "block.lua", each.directory / "block"
+    os.mkfifo(fifo)
+    script.write_text(f'core.register_action("block", {{"http-req"}}, function() io.open("{fifo}") end)')
+    each.start(more=f"lua-load-per-thread {script}", limit="http-request lua.block if { path /block }")
+    assert each.judge() == (OK, "")
+    worker = each.worker
+    with contextlib.ExitStack() as stack:
+        for _ in range(16 * os.cpu_count()):
+            asked = stack.enter_context(socket.create_connection(("127.0.0.1", each.ports[0])))
+            asked.sendall(b"GET /block HTTP/1.0\r\n\r\n")
+        code, reason = each.until(GENERIC)
+    assert reason.startswith(f"HAProxy hangs: process {worker} does not answer on ")
 
 
 def test_a_worker_at_work_under_load_is_asked_in_time(server):
