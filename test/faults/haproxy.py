@@ -168,14 +168,23 @@ def _hang_again(scene: Scene) -> None:
 def _stuck(how: str) -> dict:
     """What has threads come to no end, and what mends it."""
 
+    workers: dict[str, str] = {}
+
     def inject(scene: Scene) -> None:
         stuck.prepare(scene.active, stuck.by_systemd)
+        workers[scene.active] = _worker(scene.active)
         stuck.strike(scene.active, how)
 
     return {
         "inject": inject,
+        "after": lambda scene: _worker(scene.active) not in ("", workers[scene.active]),
         "mend": lambda scene: stuck.mend(scene.active, stuck.by_systemd),
     }
+
+
+def _worker(host: str) -> str:
+    """The id of its newest process; "" without one."""
+    return machine(host).run("pgrep", "-n", *HAPROXY, check=False).stdout.strip()
 
 
 def _pids(host: str) -> set[str]:

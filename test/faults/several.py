@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lab import audit, salt
+from lab import audit
 from lab.machine import machine
 from lab.shell import wait_for
 from lab.topology import BALANCERS
@@ -40,17 +40,28 @@ def serves(record: Record, since: float) -> bool:
     return all(sample["status"] == 200 and sample["start"] > since for sample in last)
 
 
-def status(host: str) -> dict:
-    """How the pair stands, as a load balancer sees it; empty where one is off."""
-    if not all(machine(name).leader() for name in BALANCERS):
-        return {}
-    found = salt.call("haproxy_ha.status", target=host).get(host)
-    return found if isinstance(found, dict) else {}
+@dataclass(frozen=True)
+class Places:
+    """Where the address of each resource is, and where HAProxy runs."""
+
+    addresses: dict[str, list[str]] = field(default_factory=dict)
+    haproxy: list[str] = field(default_factory=list)
+
+
+def places(host: str) -> Places:
+    """The same as a load balancer's crm_mon sees it; nowhere while one is off, or its cluster does not answer."""
+    view = audit.status(host) if all(machine(name).leader() for name in BALANCERS) else None
+    found: dict[str, list[str]] = {}
+    for resource in view.iter("resource") if view is not None else ():
+        on = [node.get("name", "") for node in resource.findall("node")]
+        found.setdefault(resource.get("id", ""), []).extend(on)
+    addresses = {name: nodes for name, nodes in found.items() if name.partition("-")[0] == "FloatIP"}
+    return Places(addresses, found.get("haproxy", []))
 
 
 def both_run(host: str) -> bool:
     """HAProxy, and it reaches the same on both: an address would leave one that reaches less at once."""
-    if len(status(host).get("haproxy", ())) != 2:
+    if len(places(host).haproxy) != 2:
         return False
     reached = audit.attribute("haproxy_ha-reach") or {}
     return len(reached) == 2 and len(set(reached.values())) == 1
@@ -69,10 +80,10 @@ def settle(host: str, clients: Clients, where: Callable[[dict], bool], timeout: 
     found: dict[str, list[str]] = {}
 
     def well() -> bool:
-        seen = status(host)
+        seen = places(host)
         found.clear()
-        found.update(seen.get("addresses", {}))
-        return bool(found) and where(found) and len(seen["haproxy"]) == 2 and clients.are_served()
+        found.update(seen.addresses)
+        return bool(found) and where(found) and len(seen.haproxy) == 2 and clients.are_served()
 
     wait_for("the addresses in their places", well, timeout, 0.5)
     return found

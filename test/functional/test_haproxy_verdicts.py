@@ -280,6 +280,18 @@ def test_an_address_that_has_left_this_machine(each):
         assert each.judge() == (OK, "")
 
 
+def test_a_failure_that_a_slow_look_has_found_is_looked_at_again(server):
+    """As of a worker that answers late, and has given its listeners to the next one meanwhile."""
+    verdict, env = server.module.verdict, server.environment()
+    slowly = [verdict.Verdict(GENERIC, "nothing listens any more", verdict.MOMENT), verdict.Verdict(OK, "")]
+
+    def look(env):
+        time.sleep(2 * verdict.MOMENT)
+        return slowly.pop(0)
+
+    assert verdict.lasting(env, look).code == OK
+
+
 def test_an_address_that_is_back_soon_as_when_a_network_service_reloads(server):
     looks = []
     with addresses("192.0.2.8"):

@@ -12,8 +12,6 @@ from .machine import machine
 from .shell import wait_for
 
 BLOCK, SPIN = "block", "spin"
-MANY = {BLOCK: 16, SPIN: 1}
-"""Requests: each thread gets one, and one thread is enough."""
 CONFIG, CHROOT = "/etc/haproxy/haproxy.cfg", "/var/lib/haproxy"
 LOOKED = 12.0  # seconds: the longest interval of a monitor here is ten
 MARK = "\n# of the lab, for a while\n"
@@ -29,13 +27,27 @@ listen stuck
     bind 127.0.0.1:8099
     http-request lua.block if { path /block }
     http-request lua.spin if { path /spin }
+    http-request return status 200
 """
 ASK = """\
-import socket, sys
-asked = [socket.create_connection(("127.0.0.1", 8099), timeout=2) for _ in range(int(sys.argv[2]))]
-for connection in asked:
-    connection.sendall(f"GET /{sys.argv[1]} HTTP/1.0\\r\\n\\r\\n".encode())
+import socket, sys, time
+def ask(path):
+    connection = socket.create_connection(("127.0.0.1", 8099), timeout=2)
+    connection.sendall(f"GET /{path} HTTP/1.0\\r\\n\\r\\n".encode())
+    connection.settimeout(0.3)
+    return connection
+def answers():
+    try:
+        return bool(ask("well").recv(9))
+    except TimeoutError:
+        return False
+deadline, kept = time.monotonic() + 10, [ask(sys.argv[1])]
+while sys.argv[1] == "block" and any(answers() for _ in range(3)):
+    if time.monotonic() > deadline:
+        sys.exit("some thread still answers")
+    kept.append(ask(sys.argv[1]))
 """
+"""Asks until each thread has got such a request; of those that spin, one is enough."""
 
 
 def prepare(host: str, reload: Callable[[str], None]) -> None:
@@ -51,7 +63,7 @@ def prepare(host: str, reload: Callable[[str], None]) -> None:
 
 def strike(host: str, how: str) -> None:
     """Have threads of it come to no end: ``block`` all of them, or have one ``spin``."""
-    machine(host).run("python3", "-c", ASK, how, str(MANY[how]))
+    machine(host).run("python3", "-c", ASK, how)
 
 
 def mend(host: str, reload: Callable[[str], None]) -> None:

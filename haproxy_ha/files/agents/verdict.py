@@ -175,12 +175,14 @@ def limit_reached(word):
 def lasting(env, look):
     """A verdict; a failure counts only when it is still there after the time that its kind may last.
 
+    That time begins with the end of the first look: HAProxy may answer slowly, and be reloaded meanwhile.
+
     Args:
         env (Environment): The action's.
         look (function): Of the environment; returns a Verdict.
     """
-    begin = time.monotonic()
     verdict = look(env)
+    begin = time.monotonic()
     while verdict.code == agent.ERR_GENERIC and (left := verdict.lasts - (time.monotonic() - begin)) > 0:
         if env.left <= LOOK:
             break
