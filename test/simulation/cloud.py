@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
@@ -21,6 +22,8 @@ ADDRESS = "203.0.113.10"
 TOKEN = "dop_v1_simulated"
 FIRST_DROPLET = 1001
 BOOT = 10.0
+CREATED, OPERATOR = 201, 30.0
+"""The status of an action that was taken, and seconds until somebody comes who switches a machine on."""
 
 
 class Cloud:
@@ -96,7 +99,8 @@ class Cloud:
         if self.silent or not network.passes(node.name, "clients"):
             self._time_out(node, patience)
         if there > patience:
-            self._world.kernel.after(there, lambda: self._answer(node, request))
+            losses = node.losses
+            self._world.kernel.after(there, lambda: self._answer_late(node, request, node.losses == losses))
             self._time_out(node, patience)
         node.sleep(there)
         answer = self._answer(node, request)
@@ -117,6 +121,14 @@ class Cloud:
         path = request.path.removeprefix("/v2/")
         self._world.tell(f"{node.name} asks the API: {request.method} {path}: {answer.status}")
         return answer
+
+    def _answer_late(self, node: Node, request: Request, lives: bool) -> None:
+        """Two that power each other off within one request are both off: who comes back first switches nobody on."""
+        answer = self._answer(node, request)
+        if answer.status == CREATED and b"power_off" in request.body and not lives:
+            switch_on = replace(request, body=request.body.replace(b"power_off", b"power_on"))
+            self._world.tell("an operator will switch it on")
+            self._world.kernel.after(OPERATOR, lambda: self._answer(node, switch_on))
 
     def misbehave(self, **fault: Any) -> None:
         self.estate.faults.add(Fault(**fault))

@@ -30,6 +30,7 @@ class Node:
         self.world, self.number, self.name = world, number, f"node-{number}"
         self.droplet = FIRST_DROPLET + number - 1
         self.power = self.corosync = self.pacemaker = True
+        self.losses = 0  # of its power
         self.paused = self.listens = self.deaf = False
         self.leaving = self.left_clean = self.gone = False
         self.rate, self.wrong_by = 1.0, 0.0
@@ -127,6 +128,7 @@ class Node:
     # Power, daemons
 
     def lose_power(self) -> None:
+        self.losses += 1
         self.power = self.corosync = self.pacemaker = self.listens = self.paused = False
         self.left_clean = False
         self._watch_no_more()
