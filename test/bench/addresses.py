@@ -18,7 +18,8 @@ from pathlib import Path
 
 import yaml
 
-from lab import formula, salt
+from faults import several
+from lab import audit, formula, salt
 from lab.machine import machine
 from lab.shell import say, wait_for
 from lab.topology import BALANCERS
@@ -28,7 +29,7 @@ from .failover.idle import COUNT, UNITS
 from .failover.report import with_rows
 from .failover.systems import SYSTEMS, installed
 
-LOST, LEFT = BALANCERS
+ASKED = BALANCERS[-1]
 BOTH = ",".join(BALANCERS)
 PAGE, TABLE = "addresses.md", "| addresses | resources |"
 INTERVAL = 0.2  # seconds between two requests to an address
@@ -99,16 +100,15 @@ def measure(number: int, together: bool, trials: int, seconds: float) -> Row:
     row = Row(number, len(tree["haproxy_ha"]["floating_ips"]))
     salt.set_pillar(yaml.safe_dump(tree, sort_keys=False))
     formula.apply(target=BOTH)
-    settle(addresses)
+    settle(row)
     for _ in range(trials):
         began = time.monotonic()
-        machine(LEFT).run("salt-call", "--retcode-passthrough", "state.apply", "haproxy_ha")
+        machine(ASKED).run("salt-call", "--retcode-passthrough", "state.apply", "haproxy_ha")
         row.runs.append(round(time.monotonic() - began, 3))
     row.idle = round(idle(seconds), 2)
     for _ in range(trials):
         row.gaps.append(round(lose_power(addresses), 3))
-        settle(addresses)
-        salt.call("haproxy_ha.spread" if row.resources > 1 else "test.ping", target=LEFT)
+        settle(row)
     say(row.line.strip())
     return row
 
@@ -126,16 +126,18 @@ def idle(seconds: float) -> float:
 
 
 def lose_power(addresses: list[str]) -> float:
-    """The longest time that any address was without a good answer, as one load balancer loses its power."""
+    """The longest time that any address was without a good answer, as one that has some loses its power."""
+    lost = min(holders(ASKED))
+    left = audit.passive_of(lost)
     argv = machine("master").command("python3", "-c", ASK, str(INTERVAL), *addresses)
     asking = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     wait_for("the first answers", _passed(2.0), 10, 0.1)
-    machine(LOST).power_off()
-    wait_for("all addresses to be served by the other one", lambda: held(LEFT) == {LEFT}, SERVED, 0.5)
+    machine(lost).power_off()
+    wait_for("all addresses to be served by the other one", lambda: holders(left) == {left}, SERVED, 0.5)
     wait_for("some more answers", _passed(3.0), 10, 0.1)
     output, _ = asking.communicate("", timeout=30)
-    machine(LOST).power_on()
-    machine(LOST).wait_booted()
+    machine(lost).power_on()
+    machine(lost).wait_booted()
     return max(json.loads(output).values())
 
 
@@ -144,20 +146,19 @@ def _passed(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() >= until
 
 
-def held(host: str) -> set[str]:
+def holders(host: str) -> set[str]:
     """The load balancers that have addresses, as one of them sees it; {""} for one that nobody has."""
-    status = salt.call("haproxy_ha.status", target=host).get(host) or {}
-    return {node for nodes in status.get("addresses", {"": []}).values() for node in nodes or [""]}
+    view = audit.status(host)
+    places = several.places_of(view).addresses if view is not None else {"": []}
+    return {node for nodes in places.values() for node in nodes or [""]}
 
 
-def settle(addresses: list[str]) -> None:
-    """Wait until both load balancers are well and each address answers."""
-
-    def well() -> bool:
-        status = salt.call("haproxy_ha.status", target=LEFT).get(LEFT) or {}
-        return sorted(status.get("haproxy", ())) == sorted(BALANCERS) and "" not in held(LEFT)
-
-    wait_for(f"both to be well, with {len(addresses)} addresses", well, 180, 1)
+def settle(row: Row) -> None:
+    """Wait until both load balancers are well and each address is somewhere; several of them on both."""
+    wait_for("both to be well", lambda: several.both_run(ASKED) and "" not in holders(ASKED), 180, 1)
+    if row.resources > 1:
+        salt.call("haproxy_ha.spread", target=ASKED)
+        wait_for("addresses on both", lambda: holders(ASKED) == set(BALANCERS), 120, 1)
 
 
 def main() -> int:

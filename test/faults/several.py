@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -51,8 +52,13 @@ class Places:
 def places(host: str) -> Places:
     """The same as a load balancer's crm_mon sees it; nowhere while one is off, or its cluster does not answer."""
     view = audit.status(host) if all(machine(name).leader() for name in BALANCERS) else None
+    return Places() if view is None else places_of(view)
+
+
+def places_of(view: ET.Element) -> Places:
+    """The same by crm_mon's XML."""
     found: dict[str, list[str]] = {}
-    for resource in view.iter("resource") if view is not None else ():
+    for resource in view.iter("resource"):
         on = [node.get("name", "") for node in resource.findall("node")]
         found.setdefault(resource.get("id", ""), []).extend(on)
     addresses = {name: nodes for name, nodes in found.items() if name.partition("-")[0] == "FloatIP"}
