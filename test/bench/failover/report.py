@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 from .events import EVENTS
@@ -17,7 +18,7 @@ TEXT = Path(__file__).with_name("documents") / "failover.md"
 KINDS, KINDS_TABLE = "kinds.json", "| event | address |"
 
 
-def percentile(values: list[float], percent: float) -> float:
+def percentile(values: Sequence[float], percent: float) -> float:
     """The nearest-rank percentile."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
@@ -117,18 +118,19 @@ def _line(row: dict) -> str:
 def kinds_rows(kinds: dict[str, list[dict]]) -> str:
     """The rows of other addresses, by event, kind and address."""
     trials = [trial for some in kinds.values() for trial in some]
-    seen: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    seen: dict[tuple[str, str], list[tuple[float, int, float]]] = {}
     for trial in trials:
         for address, gap, failed in zip(trial["addresses"], trial["gaps"], trial["failed"], strict=True):
-            seen.setdefault((trial["event"], address), []).append((gap, failed))
+            seen.setdefault((trial["event"], address), []).append((gap, failed, trial["load"]))
     events = list(dict.fromkeys(event for event, _ in seen))
     return "".join(_kinds_line(*at, seen[at]) for event in events for at in seen if at[0] == event)
 
 
-def _kinds_line(event: str, address: str, seen: list[tuple[float, int]]) -> str:
-    gaps, failed = [gap for gap, _ in seen], sum(failed for _, failed in seen)
+def _kinds_line(event: str, address: str, seen: list[tuple[float, int, float]]) -> str:
+    gaps, failed, loads = zip(*seen, strict=True)
     figures = (statistics.median(gaps), percentile(gaps, 95), max(gaps))
-    cells = [event, address, str(len(seen)), *(f"{one:.2f} s" for one in figures), str(failed)]
+    cells = [event, address, str(len(seen)), *(f"{one:.2f} s" for one in figures), str(sum(failed))]
+    cells.append(f"{min(loads):.0f} to {max(loads):.0f}")
     return f"| {' | '.join(cells)} |\n"
 
 
