@@ -39,13 +39,16 @@ def ask(path):
 def answers():
     try:
         return bool(ask("well").recv(9))
-    except TimeoutError:
+    except OSError:  # it does not answer, or has been ended already
         return False
 deadline, kept = time.monotonic() + 20, [ask(sys.argv[1])]
 while sys.argv[1] == "block" and any(answers() for _ in range(3)):
     if time.monotonic() > deadline:
         sys.exit("some thread still answers")
-    kept.append(ask(sys.argv[1]))
+    try:
+        kept.append(ask(sys.argv[1]))
+    except OSError:
+        break
 """
 """Asks until each thread has got such a request; of those that spin, one is enough."""
 
