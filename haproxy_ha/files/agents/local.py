@@ -42,6 +42,7 @@ _ALL_NODES = "ff02::1"
 _NEIGHBOUR_ADVERTISEMENT, _OVERRIDE, _TARGET_LINK_LAYER = 136, 0x20000000, 2
 FRESH = 30.0  # seconds since a neighbour was heard of
 ARP_SECONDS = 0.3  # a machine on the link answers in a millisecond
+_MOST_ANSWERS = 1000
 TIMEOUT = 1.0  # seconds; the kernel answers in microseconds
 
 
@@ -234,15 +235,15 @@ def _answer(link, address, hardware):
 
 
 def _answers(link):
-    """(address, hardware address) of each ARP answer that comes soon."""
+    """(address, hardware address) of each ARP answer that comes soon; also of those that this process reads late."""
     import time
 
     deadline = time.monotonic() + ARP_SECONDS
-    while (left := deadline - time.monotonic()) > 0:
-        link.settimeout(left)
+    for _ in range(_MOST_ANSWERS):
+        link.settimeout(max(0.0, deadline - time.monotonic()))
         try:
             packet = link.recv(64)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return
         if packet[6:8] == b"\x00\x02":
             yield packet[14:18], packet[8:14]
