@@ -165,3 +165,14 @@ def test_one_that_a_neighbour_has_already_is_not_here():
     looked = lambda: "dadfailed" in ip(HOST, "-6", "address", "show", "dev", "public")  # noqa: E731
     two_nodes.wait_for("the kernel to look", looked, 10)
     assert local(f"local.is_here({V6!r})") is False
+
+
+def test_answers_that_are_there_are_read_though_the_time_is_over():
+    """As by a process that has asked, and got no time of a processor since."""
+    answer = "b'\\0' * 6 + b'\\0\\2' + b'\\2\\0\\0\\0\\0\\1' + b'\\n\\1\\0\\2'"
+    late = (
+        "(lambda pair: (pair[1].send(" + answer + "), setattr(local, 'ARP_SECONDS', -1.0), "
+        "[packed.hex() for packed, _ in local._answers(pair[0])])[-1])"
+        "(__import__('socket').socketpair(type=__import__('socket').SOCK_DGRAM))"
+    )
+    assert local(late) == ["0a010002"]
