@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from lab import audit
 from lab.cloud import CONTROL
 from lab.machine import machine
 from lab.shell import say, wait_for
@@ -33,12 +34,14 @@ LENGTHS = {
 # The resident watcher's dampening, and the time after which a takeover is over.
 WATCHED = 13.0
 INTERVAL_MS = 20
+MARKS = ("haproxy_ha-takeover", "haproxy_ha-handover")
 PAGE, TABLE = "failure-detection.md", "| setting | the active one stands still for |"
 
 
 def trial(setting: str, seconds: float) -> dict:
     """Have the active load balancer of a healthy pair stand still for so long; what came of it."""
     active = SETTINGS[setting].settle(120)
+    wait_for("the end of what was told of the last one", lambda: not any(map(audit.attribute, MARKS)), 90, 1)
     wait_for("any moment", _passed(random.uniform(0, 3)), 5, 0.01)
     before = len(_moves())
     with probe(INTERVAL_MS) as record:
