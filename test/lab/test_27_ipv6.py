@@ -9,7 +9,7 @@ import pytest
 from faults import several
 from faults.catalogue import FAULTS
 from faults.fault import Scene
-from faults.kinds import KINDS
+from faults.kinds import KINDS, Kind
 from lab import audit, formula, outcome, salt
 from lab.machine import machine
 from lab.topology import BALANCERS
@@ -27,7 +27,7 @@ STRUCK = (
 
 
 @pytest.fixture(scope="module", params=["digitalocean", pytest.param("lan", marks=pytest.mark.slow)])
-def pair(request, first_run) -> Iterator[several.Clients]:
+def pair(request, first_run) -> Iterator[Kind]:
     """A pair with both addresses, at DigitalOcean behind ufw; afterwards it is the tutorial's again."""
     walled = BALANCERS if request.param == "digitalocean" else ()
     for name in walled:
