@@ -38,13 +38,11 @@ def test_a_second_run_changes_nothing_and_it_is_proven(hetzner):
 
 
 def test_it_is_handed_over_without_a_lost_request(hetzner):
-    """But for one that is under way as it moves: the rest of its packets come to another machine, which resets it."""
     active = audit.settle()
     with watch("a planned failover at Hetzner") as seen:
         moved = salt.call("haproxy_ha.failover", target=active)[active]
         assert moved == {"old": active, "new": audit.passive_of(active)}
-    assert (seen.lost, len(seen.moves)) == ([], 1)
-    assert len(seen.failed) <= 1
+    assert (seen.failed, len(seen.moves)) == ([], 1)
 
 
 @pytest.mark.slow

@@ -21,12 +21,7 @@ class Watch(Record):
     @property
     def lost(self) -> list[dict]:
         """The failed requests that were not under way at a move."""
-        return lost(self, self.moves)
-
-
-def lost(record: Record, moves: list[dict]) -> list[dict]:
-    """The failed requests of a record that were not under way at one of some moves."""
-    return [sample for sample in record.failed if not any(_meet(sample, move) for move in moves)]
+        return [sample for sample in self.failed if not any(_meet(sample, move) for move in self.moves)]
 
 
 def _meet(sample: dict, move: dict) -> bool:
@@ -36,17 +31,16 @@ def _meet(sample: dict, move: dict) -> bool:
 @contextlib.contextmanager
 def watch(what: str, interval_ms: int = 20) -> Iterator[Watch]:
     """Ask the floating IP while the block runs, which does ``what``; complete after the block."""
-    old, before = audit.cloud_owner(), len(moves_so_far())
+    old, before = audit.cloud_owner(), len(_moves())
     watched = Watch()
     with probe(interval_ms) as record:
         yield watched
-    watched.samples, watched.moves = record.samples, moves_so_far()[before:]
+    watched.samples, watched.moves = record.samples, _moves()[before:]
     print(
         f"{what}: {old} to {audit.cloud_owner()}, {len(watched.moves)} moves, {len(watched.samples)} requests,"
         f" {len(watched.failed)} failed, {len(watched.lost)} lost, longest gap {watched.longest_gap:.2f} s"
     )
 
 
-def moves_so_far() -> list[dict]:
-    """All moves of addresses since the cloud began."""
+def _moves() -> list[dict]:
     return control.state(str(CONTROL))["moves"]
