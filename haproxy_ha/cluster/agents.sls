@@ -7,7 +7,7 @@ include:
 {% if "load_balancer" in settings.roles %}
 haproxy_ha-cluster-agents-package:
   haproxy_ha.packages_installed:
-    - pkgs: {{ settings.packages.agents | json }}
+    - pkgs: {{ (settings.packages.agents + (settings.packages.nftables if settings.floating_ip.is_routed else [])) | json }}
     - require:
       - haproxy_ha: haproxy_ha-preflight
 

@@ -1,12 +1,10 @@
 """An address of a cloud that is given up: it stays on the interface until clients are sent elsewhere, and no longer."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from support.floatip import OK
+from support.floatip import OK, haproxy_takes_off
 from support.place import in_container, requires_tools
 from support.simulated_cloud import SECONDARY
 
@@ -15,14 +13,6 @@ pytestmark = [
     requires_tools("ip"),
     pytest.mark.skipif(not in_container(), reason="its agent changes an interface"),
 ]
-
-PROGRAM = """
-import sys, types
-sys.path.insert(0, {agents!r})
-import undone
-undone.take_off(types.SimpleNamespace(state_directory={state!r}), at_once={at_once})
-"""
-
 
 class Left:
     """What a stop has left on the interface, and HAProxy's agent there."""
@@ -33,9 +23,7 @@ class Left:
 
     def take_off(self, at_once=False):
         """As a monitor of HAProxy, or its stop; tells whether the address is still there."""
-        program = PROGRAM.format(agents=str(self.floatip.agent.parent), state=str(self.state), at_once=at_once)
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        assert done.stderr == ""
+        haproxy_takes_off(self.floatip, at_once)
         return self.floatip.is_on_interface()
 
 

@@ -3,8 +3,10 @@
 import re
 import shutil
 import subprocess
+import sys
 import time
 
+from support import cmap
 from support.simulated_cloud import TOKEN
 
 OK, GENERIC, ARGS, UNIMPLEMENTED, PERM, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 0, 1, 2, 3, 4, 5, 6, 7, 190
@@ -85,7 +87,7 @@ class FloatIP:
 
     @property
     def staying(self):
-        """The file with which a stop lets the address stay for a while, where that is on an interface."""
+        """The files of what stays for a while after a move and a stop, where the address is on an interface."""
         return []
 
     @property
@@ -98,7 +100,7 @@ class OnInterface(FloatIP):
 
     @property
     def staying(self):
-        return [f"haproxy_ha-leaving-{self.parameters['address']}"]
+        return [f"haproxy_ha-leaving-{self.parameters['address']}", "haproxy_ha-resets"]
 
     def is_on_interface(self, address=None):
         """Whether the address is on the interface, as ip(8) says."""
@@ -155,3 +157,32 @@ class HetznerIP(OnInterface):
 
 
 AGENTS = {"digitalocean": FloatIP, "digitalocean-ipv6": ReservedIPv6, "hetzner": HetznerIP}
+
+
+def cluster_state(floatip, *states):
+    """A corosync-cmapctl that says what the cluster's would."""
+    program = floatip.programs / "corosync-cmapctl"
+    program.write_text(cmap.stand_in({f"x{number}": state for number, state in enumerate(states)}))
+    program.chmod(0o755)
+    attributes = floatip.programs / "attrd_updater"
+    attributes.write_text(
+        f"#!/bin/sh\ncase $2 in --query) cat {floatip.directory}/takeovers 2>/dev/null; exit $?; esac\n"
+        f'echo "$*" >> {floatip.directory}/attributes\n'
+    )
+    attributes.chmod(0o755)
+
+
+_TAKE_OFF = """
+import sys, types
+sys.path.insert(0, {agents!r})
+import undone
+undone.take_off(types.SimpleNamespace(state_directory={state!r}, left=10.0), at_once={at_once})
+"""
+
+
+def haproxy_takes_off(floatip, at_once=False):
+    """What a monitor of HAProxy does, or its stop, with what other agents have left behind."""
+    state = str(floatip.directory / "state")
+    program = _TAKE_OFF.format(agents=str(floatip.agent.parent), state=state, at_once=at_once)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

@@ -47,6 +47,9 @@ class DigitalOcean(Provider):
     def binds_address(self, anchor_ip: str | None, address: str) -> bool:
         return ":" in address
 
+    def is_routed(self, floating_ip: FloatingIP) -> bool:
+        return any(":" in address for address in floating_ip.addresses)
+
     def announces(self, floating_ip: FloatingIP) -> str | None:
         return f"{floating_ip.metadata_url.rstrip('/')}/v1/maintenance_event"
 

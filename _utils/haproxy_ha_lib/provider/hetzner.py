@@ -49,6 +49,9 @@ class Hetzner(Provider):
     def binds_address(self, anchor_ip: str | None, address: str) -> bool:
         return True
 
+    def is_routed(self, floating_ip: FloatingIP) -> bool:
+        return True
+
     def holds_address(self, floating_ip: FloatingIP) -> str | None:
         return cloud.claimed(floating_ip)
 

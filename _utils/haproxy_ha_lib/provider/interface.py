@@ -175,6 +175,10 @@ class Provider(ABC):
         """Which address would do instead of this one; empty for one that does."""
         return ""
 
+    def is_routed(self, floating_ip: FloatingIP) -> bool:
+        """Whether all packets to it come to another machine from one moment on, those of open connections too."""
+        return False
+
     def announces(self, floating_ip: FloatingIP) -> str | None:
         """The URL at which a machine is told, in one word, which maintenance of it is announced; None: at none."""
         return None

@@ -228,6 +228,7 @@ class Settings:
         of_movers = {
             "needs_token": bool(by_token),
             "pinged": self._pinged(),
+            "is_routed": any(provider.of(one).is_routed(one) for one in self.moving),
             "announces": next(filter(None, (provider.of(one).announces(one) for one in self.moving)), None),
         }
         return {

@@ -33,6 +33,11 @@ class Droplet(Mover):
 
     # --- Its part on this machine: IPv6 alone, which DigitalOcean brings here as it is
 
+    @property
+    def is_routed(self):
+        """Whether the address comes as it is."""
+        return ":" in self._env["address"]
+
     def put(self):
         """Puts an IPv6 address on an interface."""
         if ":" in self._env["address"]:

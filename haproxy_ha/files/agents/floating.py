@@ -12,6 +12,7 @@ Who moves it is a class of an environment, as `droplet.Droplet`:
     cut_off()                       why nobody may come to this machine; "" for no reason
     put(), keep(), drop(address)    its part on this machine: an address on an interface, while it is here
     leave(address)                  the same as drop, in its own time: clients may still be sent here
+    hold_resets(), let_resets_go()  around a move from a machine that serves: its clients end what is under way
 
 `mover.Mover` has what these have in common. A mover that has nothing near to ask says by `hint` whether its part on
 this machine is there.
@@ -60,6 +61,8 @@ def start(env, mover):
         mover.drop(env["address"])
         partition.stay_out(mover.cut_off)
         mover.put()  # what comes the moment it is moved is served
+        if not partition.is_takeover():
+            mover.hold_resets()
 
     try:
         mover.take(partition.a_node_was_lost, may_write)
@@ -68,6 +71,8 @@ def start(env, mover):
         agent.log(f"stands by: {text}")
         claim.stand_by(env["address"])
         return agent.SUCCESS
+    finally:
+        mover.let_resets_go()
     mover.put()
     claim.write(env["address"], time.monotonic())
     if former != env["address"]:

@@ -10,12 +10,14 @@ class Mover:
     """This machine, and the address of an action's parameters. What is not said here of it, its kinds say.
 
     The address is on no interface of its own: those whose address is say :meth:`put`, :meth:`keep`, :meth:`leave` and
-    :meth:`drop`.
+    :meth:`drop`, and by `is_routed` that all packets to it come here from one moment on.
     What a machine is called, `called`, its id, `identify`, and what brings the address here, `steps`, each cloud says.
     """
 
+    is_routed = False
+
     def __init__(self, env):
-        self._env = env
+        self._env, self._holds_resets = env, False
 
     def check_parameters(self):
         """Raises for an address, URLs and a token file that can be none."""
@@ -64,6 +66,21 @@ class Mover:
 
     def drop(self, address):
         """Takes an address off this machine's interfaces, where it would be."""
+
+    def hold_resets(self):
+        """An address that comes as it is, from a machine that serves: nothing that is under way is reset meanwhile."""
+        if self.is_routed and not self._holds_resets:
+            import resets
+
+            self._holds_resets = resets.hold_back(self._env, self._env["address"])
+
+    def let_resets_go(self):
+        """It is here, or does not come."""
+        if self._holds_resets:
+            import resets
+
+            self._holds_resets = False
+            resets.let_go(self._env, self._env["address"])
 
     def take(self, is_awaited, before_write):
         """Brings the address here.

@@ -21,6 +21,7 @@ class Server(Mover):
     """This server, and the floating IP of an action's parameters."""
 
     called = "server"
+    is_routed = True
 
     def check_address(self, name):
         """Raises for a parameter that is no address."""

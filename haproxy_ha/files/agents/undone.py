@@ -1,14 +1,14 @@
 """What this node has still, though it gave up what that stands for: each is a file, until it could be taken away.
 
-Marks, as the cluster did not answer, and addresses that stay for a while. Whoever gave its claim up has no monitor any
-more; HAProxy's runs on every node that does anything.
+Marks, as the cluster did not answer, addresses that stay for a while, and what is told to the kernel as one comes.
+Whoever gave its claim up has no monitor any more; HAProxy's runs on every node that does anything.
 """
 
 import os
 
 import agent
 
-PREFIX, LEAVING = "haproxy_ha-undone-", "haproxy_ha-leaving-"
+PREFIX, LEAVING, RESETS = "haproxy_ha-undone-", "haproxy_ha-leaving-", "haproxy_ha-resets"
 LONGEST = 1.0  # seconds: a monitor has more to do
 
 
@@ -19,14 +19,14 @@ def take_away(env, attribute, seconds):
     if cluster.change_attribute(attribute, "--delete", seconds):
         return
     try:
-        agent.replace_file(_path(env, attribute), "")
+        agent.replace_file(path_of(env.state_directory, attribute), "")
     except agent.Failure as failure:
         agent.log(failure.reason)
 
 
 def forget(env, attribute):
     """The attribute is meant again."""
-    agent.remove_file(_path(env, attribute))
+    agent.remove_file(path_of(env.state_directory, attribute))
 
 
 def retry(env):
@@ -39,12 +39,16 @@ def retry(env):
 
 
 def take_off(env, at_once=False):
-    """Takes off the addresses whose time is over, or all of them."""
+    """Takes off the addresses, and the rules, whose time is over, or all of them."""
     addresses = left(env, LEAVING)
     if addresses:
         import leaving
 
         leaving.take_off(env, addresses, at_once)
+    if left(env, RESETS):
+        import resets
+
+        resets.take_off(env, at_once)
 
 
 def left(env, prefix=PREFIX):
@@ -56,5 +60,6 @@ def left(env, prefix=PREFIX):
     return [name.removeprefix(prefix) for name in sorted(names) if name.startswith(prefix)]
 
 
-def _path(env, attribute):
-    return os.path.join(env.state_directory, f"{PREFIX}{attribute}")
+def path_of(directory, attribute):
+    """The file that stands for an attribute, in the directory where agents remember things."""
+    return os.path.join(directory, f"{PREFIX}{attribute}")
