@@ -7,6 +7,7 @@ import agent
 from agent import Failure
 
 LONGEST_HOLD_OFF = 600.0
+TAKEOVER = "-takeover"  # how the names of files end that stand for one
 # Doublings of the pause beyond which it is the longest one anyway.
 MOST_LOSSES = 20
 
@@ -112,7 +113,7 @@ class Takeover:
 
     def __init__(self, env):
         self._env = env
-        self._path = state_path(env, "-takeover")
+        self._path = state_path(env, TAKEOVER)
 
     @property
     def is_ours(self):
@@ -121,8 +122,11 @@ class Takeover:
 
     def begin(self):
         """Tells the cluster. Of three and more another node may have told so before, and counts no more."""
+        import undone
+
         self._end_on_all()
         self._remember("")
+        undone.forget(self._env, self._env["takeover_attribute"])
         mark(self._env, "takeover_attribute", "--update=1")
 
     def end_everywhere(self):
@@ -144,11 +148,12 @@ class Takeover:
 
     def end_when_settled(self):
         """To be called again and again: the cluster must have been whole for a while."""
-        since = agent.read_file(self._path)
-        if since is None:
+        text = agent.read_file(self._path)
+        if text is None:
             return
         import partition
 
+        since = text.partition(" ")[2]
         if partition.is_incomplete(partition.states(self._env)):
             if since:
                 self._remember("")
@@ -159,8 +164,9 @@ class Takeover:
             self.end_everywhere()
 
     def _remember(self, since):
+        """The attribute, for the resident watcher (disowned), and since when the cluster is whole."""
         try:
-            agent.replace_file(self._path, since)
+            agent.replace_file(self._path, f"{self._env['takeover_attribute']} {since}")
         except Failure:
             return  # the attribute is what counts
 

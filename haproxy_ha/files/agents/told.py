@@ -28,15 +28,8 @@ class Told:
         """
         if self._is_busy(now) or now < self._moment and value == self._value:
             return
-        change = [f"--name={self._name}", f"--update-both={value}", f"--delay={delay}"]
         self._telling, self._began, self._moment = value, now, now + AGAIN
-        try:
-            self._program = subprocess.Popen(
-                ["attrd_updater", *change], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, env={"PATH": agent.PATH, "LC_ALL": "C"},
-            )  # fmt: skip
-        except OSError as error:
-            agent.log(f"attrd_updater: {error.strerror}")
+        self._program = begin(f"--name={self._name}", f"--update-both={value}", f"--delay={delay}")
 
     def _is_busy(self, now):
         """Whether the program still runs; takes note of how it ended."""
@@ -51,3 +44,15 @@ class Told:
             self._value, self._moment = self._telling, now + REFRESH
         self._program = None
         return False
+
+
+def begin(*change):
+    """Starts attrd_updater, without waiting for it; None where it cannot be started."""
+    try:
+        return subprocess.Popen(
+            ["attrd_updater", *change], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={"PATH": agent.PATH, "LC_ALL": "C"},
+        )  # fmt: skip
+    except OSError as error:
+        agent.log(f"attrd_updater: {error.strerror}")
+        return None

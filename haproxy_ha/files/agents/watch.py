@@ -1,8 +1,9 @@
 """The resident watcher: looks several times a second at what a monitor sees every few seconds.
 
 Runs as haproxy_ha-watch.service. It ends a HAProxy that hangs, so that systemd starts it anew in place, and tells the
-cluster by a transient node attribute that clients do not come to this node, or that maintenance of it is announced. It
-does nothing else, and everything works without it, slower.
+cluster by transient node attributes that clients do not come to this node, that maintenance of it is announced, or that
+it stood still, so that what it took from others before counts no more. It does nothing else, and everything works
+without it, slower.
 
 Usage: watch.py RESOURCE [FLOATING_IP]
 """
@@ -15,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import agent  # noqa: E402
+import disowned  # noqa: E402
 import listeners  # noqa: E402
 import reach  # noqa: E402
 import worker  # noqa: E402
@@ -118,6 +120,7 @@ class Look:
         """Looks once; `passed`: seconds since the last time."""
         if passed > STOOD_STILL:
             self._echoes.stand_still(passed)
+            disowned.takeovers(self._watched.directory)
         env = self._watched.environment()
         if not env:
             self._way = Way()

@@ -208,7 +208,7 @@ class World:
         state.mkdir()
         now = self.time.now
         files = {"droplet": f"{ME}\n", "floatip-FloatIP": f"address {ADDRESS}\nchecked {now - self.pick(1, 99):.3f}\n",
-                 "floatip-FloatIP-lost": f"2 {now - 5}\n", "floatip-FloatIP-takeover": f"{now - 20}"}  # fmt: skip
+                 "floatip-FloatIP-lost": f"2 {now - 5}\n", "floatip-FloatIP-takeover": f"x {now - 20}"}  # fmt: skip
         for name, text in files.items():
             if name.endswith(("lost", "takeover")) and self.random.random() < 0.7:
                 continue

@@ -238,3 +238,43 @@ def test_an_ipv6_address_is_known_however_it_is_written(agents):
     packets += [(b"\x81" + own[1:], ("2001:db8::10", 0, 0, 0))]
     echoes.hear(6.0)
     assert echoes.answered == {"2001:DB8:0::10": 6.0}
+
+
+@pytest.fixture
+def look(agents, told, tmp_path):
+    """The watcher's look while no monitor has handed anything over; what it remembers, and what it tells."""
+    _, programs = told()
+    watch = agents("watch")
+    echoes = SimpleNamespace(stand_still=lambda seconds: None)
+    watched = SimpleNamespace(directory=str(tmp_path), environment=lambda: None)
+    return watch.Look(watched, [], echoes), tmp_path, programs
+
+
+@pytest.mark.parametrize("resource", ["FloatIP", "FloatIP-web"])
+def test_a_takeover_from_before_it_stood_still_counts_no_more(look, resource):
+    look, directory, programs = look
+    mark = directory / f"haproxy_ha-floatip-{resource}-takeover"
+    mark.write_text(f"haproxy_ha-takeover-{resource} 12.5")
+    look.at(100.0, 0.5)
+    assert (programs.told, mark.exists()) == ([], True)
+    look.at(103.0, 3.0)
+    look.at(106.0, 3.0)
+    assert programs.told == [[f"--name=haproxy_ha-takeover-{resource}", "--delete"]]
+    # HAProxy's monitor tells it again (undone.retry).
+    assert [one.name for one in directory.iterdir()] == [f"haproxy_ha-undone-haproxy_ha-takeover-{resource}"]
+
+
+@pytest.mark.parametrize("text", ["", "12.5", "../x 1", "\0", "²"])
+def test_what_is_no_takeover_is_let_alone(look, text):
+    look, directory, programs = look
+    mark = directory / "haproxy_ha-floatip-FloatIP-takeover"
+    mark.write_text(text)
+    look.at(103.0, 3.0)
+    assert (programs.told, mark.exists()) == ([], True)
+
+
+def test_without_a_directory_it_goes_on(look):
+    look, directory, programs = look
+    directory.rmdir()
+    look.at(103.0, 3.0)
+    assert programs.told == []
