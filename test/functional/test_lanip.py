@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from support import cmap, two_nodes
+from support.floatip import haproxy_takes_off
 from support.place import in_container, requires_tools
 
 pytestmark = [
@@ -57,6 +58,12 @@ def call(installed, tmp_path):
     return run
 
 
+@pytest.fixture
+def take_off(installed, tmp_path):
+    """HAProxy's monitor, or its stop, takes off what stays."""
+    return lambda at_once=True: haproxy_takes_off(installed, tmp_path, at_once, ["ip", "netns", "exec", HOST])
+
+
 def ip(*words):
     return subprocess.run(["ip", "-n", HOST, *words], capture_output=True, text=True, check=True).stdout
 
@@ -71,7 +78,7 @@ def reaches(address):
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def test_they_come_and_go_together_and_twice_is_once(call):
+def test_they_come_and_go_together_and_twice_is_once(call, take_off):
     assert call("monitor", interval=0)[0] == NOT_RUNNING
     for _ in range(2):
         assert call("start")[0] == OK
@@ -79,8 +86,11 @@ def test_they_come_and_go_together_and_twice_is_once(call):
         assert call("monitor")[0] == call("monitor", interval=0)[0] == OK
     for _ in range(2):
         assert call("stop")[0] == OK
-        assert there() == []
-        assert call("monitor")[0] == NOT_RUNNING
+        assert call("monitor")[0] == call("monitor", interval=0)[0] == NOT_RUNNING
+    take_off()
+    assert there() == []
+    assert call("stop")[0] == OK
+    assert call("monitor")[0] == call("monitor", interval=0)[0] == NOT_RUNNING
 
 
 def test_what_somebody_has_taken_away_comes_back(call):
@@ -92,11 +102,13 @@ def test_what_somebody_has_taken_away_comes_back(call):
     assert (code, there()) == (OK, WANTED) and "on no interface" not in said
 
 
-def test_an_address_without_a_claim_is_to_be_stopped(call):
+def test_an_address_without_a_claim_is_to_be_stopped(call, take_off):
     ip("address", "add", f"{WANTED[0]}/16", "dev", "lan")
     assert call("monitor", interval=0)[0] == OK
-    assert call("stop")[0] == OK and there() == []
+    assert call("stop")[0] == OK
     assert call("monitor", interval=0)[0] == NOT_RUNNING
+    take_off()
+    assert there() == []
 
 
 def test_another_machine_that_answers_for_it_is_seen(installed):
@@ -112,21 +124,109 @@ def test_another_machine_that_answers_for_it_is_seen(installed):
     assert seen == f" {hardware} \n"
 
 
-def test_a_reload_touches_only_what_changes(call):
+def test_a_reload_touches_only_what_changes(call, take_off):
     call("start")
     other = [*WANTED[1:], "10.1.0.102"]
     assert call("reload-agent", other)[0] == OK
     assert there([*WANTED, "10.1.0.102"]) == other
     assert call("monitor", other)[0] == OK
     assert call("reload-agent", other[:1])[0] == OK and there([*WANTED, other[-1]]) == other[:1]
-    assert call("stop", other)[0] == OK and there([*WANTED, *other]) == []
+    assert call("stop", other)[0] == OK
+    take_off()
+    assert there([*WANTED, *other]) == []
     assert call("reload-agent", other)[0] == OK and there(other) == []  # where it does not run
 
 
-def test_a_stop_takes_away_what_an_older_list_had(call):
+def test_a_stop_takes_away_what_an_older_list_had(call, take_off):
     call("start")
     assert call("stop", WANTED[:1])[0] == OK
+    take_off()
     assert there() == []
+
+
+# Until a neighbour has heard of the next one, it is served
+
+
+def forget(address):
+    """A neighbour that must ask again who has it."""
+    subprocess.run(["ip", "-n", PEER, "neighbour", "flush", "to", address], check=True)
+
+
+@pytest.mark.parametrize("address", WANTED)
+def test_who_knows_where_it_was_is_served_and_who_asks_hears_nothing(call, address):
+    call("start")
+    assert reaches(address)
+    assert call("stop")[0] == OK
+    assert reaches(address) and there() == WANTED
+    forget(address)
+    assert not reaches(address)
+    own = "fd00:1::1" if ":" in address else "10.1.0.1"
+    forget(own)
+    assert reaches(own)
+
+
+@pytest.mark.parametrize("address", WANTED)
+def test_it_asks_nobody_in_its_name(call, address):
+    """A neighbour would learn from that where it is."""
+    call("start")
+    assert call("stop")[0] == OK
+    subprocess.run(["ip", "-n", HOST, "neighbour", "flush", "dev", "lan"], check=True)
+    forget(address)
+    other = "fd00:1::2" if ":" in address else "10.1.0.2"
+    command = ["ip", "netns", "exec", HOST, "ping", "-nq", "-c1", "-W1", "-I", address, other]
+    subprocess.run(command, capture_output=True, check=False)
+    shown = subprocess.run(["ip", "-n", PEER, "neighbour", "show", address], capture_output=True, text=True, check=True)
+    assert "lladdr" not in shown.stdout
+
+
+def test_one_that_is_meant_again_is_heard_of_again(call, take_off):
+    call("start")
+    for _ in range(2):
+        assert call("stop")[0] == OK
+        assert call("start")[0] == OK
+        take_off()  # is for what stays alone
+        for address in WANTED:
+            forget(address)
+            assert reaches(address)
+
+
+def rules(table=""):
+    """The packet filter's, of one table in all families or of all."""
+    command = ["ip", "netns", "exec", HOST, "nft", "list", "ruleset"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return "".join(part for part in text.split("table ") if table in part)
+
+
+def test_it_stays_for_as_long_as_it_takes_to_move(call, take_off, tmp_path):
+    call("start")
+    assert call("stop")[0] == OK
+    take_off(at_once=False)
+    assert there() == WANTED
+    for address in WANTED:
+        (tmp_path / f"haproxy_ha-leaving-{address}").write_text("0.000 silent\n", encoding="ascii")
+    take_off(at_once=False)
+    assert there() == []
+    assert not [address for address in WANTED if address in rules("haproxy_ha_silence")]
+    take_off()
+    assert rules() == ""
+
+
+@pytest.fixture
+def without_nft(installed):
+    programs = installed.parent / "programs"
+    shutil.rmtree(programs, ignore_errors=True)
+    programs.mkdir()
+    (programs / "nft").write_text("#!/bin/sh\necho not permitted >&2\nexit 1\n", encoding="ascii")
+    (programs / "nft").chmod(0o755)
+    yield
+    shutil.rmtree(programs)
+
+
+def test_where_it_cannot_be_silent_it_goes_at_once(call, without_nft):
+    call("start")
+    code, said = call("stop")
+    assert (code, there()) == (OK, []) and "off the interface at once: nft: not permitted" in said
+    assert call("monitor", interval=0)[0] == NOT_RUNNING
 
 
 def test_neighbours_hear_of_a_move(call):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.floatip import OK, haproxy_takes_off
+from support.floatip import OK
 from support.place import in_container, requires_tools
 from support.simulated_cloud import SECONDARY
 
@@ -23,7 +23,7 @@ class Left:
 
     def take_off(self, at_once=False):
         """As a monitor of HAProxy, or its stop; tells whether the address is still there."""
-        haproxy_takes_off(self.floatip, at_once)
+        self.floatip.haproxy_takes_off(at_once)
         return self.floatip.is_on_interface()
 
 
@@ -66,4 +66,4 @@ def test_where_it_cannot_be_remembered_it_goes_at_once(holding):
     Left(holding).mark.mkdir()
     run = holding("stop")
     assert (run.code, holding.is_on_interface()) == (OK, False)
-    assert "goes at once" in run.output
+    assert "off the interface at once" in run.output

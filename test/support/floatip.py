@@ -98,9 +98,13 @@ class FloatIP:
 class OnInterface(FloatIP):
     """An agent that puts the address on the loopback interface."""
 
+    def haproxy_takes_off(self, at_once=False):
+        """What HAProxy's monitor does, or its stop, with what this one has left behind."""
+        haproxy_takes_off(self.agent.parent, self.directory / "state", at_once)
+
     @property
     def staying(self):
-        return [f"haproxy_ha-leaving-{self.parameters['address']}", "haproxy_ha-resets"]
+        return [f"haproxy_ha-leaving-{self.parameters['address']}", "haproxy_ha-rules"]
 
     def is_on_interface(self, address=None):
         """Whether the address is on the interface, as ip(8) says."""
@@ -180,9 +184,15 @@ undone.take_off(types.SimpleNamespace(state_directory={state!r}, left=10.0), at_
 """
 
 
-def haproxy_takes_off(floatip, at_once=False):
-    """What a monitor of HAProxy does, or its stop, with what other agents have left behind."""
-    state = str(floatip.directory / "state")
-    program = _TAKE_OFF.format(agents=str(floatip.agent.parent), state=state, at_once=at_once)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+def haproxy_takes_off(agents, state, at_once=False, within=()):
+    """
+    What a monitor of HAProxy does, or its stop, with what other agents have left behind.
+
+    agents, state
+        The directories of the agents, and of what they remember.
+    within
+        A command that runs others elsewhere.
+    """
+    program = _TAKE_OFF.format(agents=str(agents), state=str(state), at_once=at_once)
+    done = subprocess.run([*within, sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr == ""

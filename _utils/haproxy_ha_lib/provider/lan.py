@@ -16,6 +16,9 @@ class Lan(Provider):
     def binds_address(self, anchor_ip: str | None, address: str) -> bool:
         return True
 
+    def is_routed(self, floating_ip: FloatingIP) -> bool:
+        return True
+
     def holds_address(self, floating_ip: FloatingIP) -> str | None:
         return on_interface(floating_ip.addresses[0])
 

@@ -60,7 +60,7 @@ class Droplet(Mover):
         if is_address(address, "AF_INET6"):
             import leaving
 
-            leaving.let_stay(self._env, address)
+            leaving.let_stay(self._env, [address])
 
     def drop(self, address):
         """Takes an IPv6 address off every interface."""

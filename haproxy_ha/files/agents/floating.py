@@ -60,9 +60,9 @@ def start(env, mover):
         env.refuse_orphan()
         mover.drop(env["address"])
         partition.stay_out(mover.cut_off)
-        mover.put()  # what comes the moment it is moved is served
         if not partition.is_takeover():
             mover.hold_resets()
+        mover.put()  # what comes the moment it is moved is served
 
     try:
         mover.take(partition.a_node_was_lost, may_write)

@@ -8,6 +8,7 @@ import os
 
 import agent
 import floating
+import leaving
 import local
 from agent import Failure
 from claims import Claim, Takeover
@@ -17,8 +18,11 @@ from mover import Mover, is_address
 class Lan(Mover):
     """This machine, and addresses that move together. The first stands for all where others are asked for it."""
 
+    is_routed = True
+
     @property
-    def _addresses(self):
+    def addresses(self):
+        """Those of the parameters, each once."""
         return list(dict.fromkeys([self._env["address"], *self._env["addresses"].split()]))
 
     def check_parameters(self):
@@ -44,28 +48,43 @@ class Lan(Mover):
 
     def put(self):
         """Puts them on the interface, tells the neighbours, and takes away what a former list had."""
-        for address in self._addresses:
+        for address in self.addresses:
             local.add(address, self._env["interface"])
         for address in self._remembered():
-            if address not in self._addresses:
+            if address not in self.addresses:
                 local.remove(address)
         try:
-            agent.replace_file(self._path, " ".join(self._addresses))
+            agent.replace_file(self._path, " ".join(self.addresses))
         except Failure as failure:
             agent.log(failure.reason)  # a later reload then takes none away
 
     def keep(self):
         """Puts there again what somebody has taken away; a neighbour may have missed what it was told before."""
-        missing = [address for address in self._addresses if not local.is_here(address)]
+        missing = [address for address in self.addresses if not local.is_here(address)]
         if missing:
             agent.log(f"{', '.join(missing)}: on no interface any more, and put there again")
         self.put()
 
+    def leave(self, address):
+        """Has all that came together stay for a while: neighbours send clients here until they hear of another."""
+        leaving.let_stay(self._env, self._all_with(address), silent=True)
+        agent.remove_file(self._path)
+
     def drop(self, address):
         """Takes them off every interface, all that came together."""
-        for one in dict.fromkeys([address, *self._addresses, *self._remembered()]):
+        for one in self._all_with(address):
             local.remove(one)
+            leaving.forget(self._env, one)
         agent.remove_file(self._path)
+
+    def drop_what_stays(self):
+        """Takes off what is here for longer than a while."""
+        for one in self.addresses:
+            if not leaving.stays(self._env, one):
+                local.remove(one)
+
+    def _all_with(self, address):
+        return list(dict.fromkeys([address, *self.addresses, *self._remembered()]))
 
     def _remembered(self):
         """Those that were put there last; the file may be spoilt."""
@@ -80,7 +99,7 @@ class Lan(Mover):
 
     def hint(self):
         """Whether all are on an interface here."""
-        return all(map(local.is_here, self._addresses))
+        return all(map(local.is_here, self.addresses))
 
     def owner(self):
         """Whether the first is here, and no other machine of the link has taken it while a cluster node is lost.
@@ -113,17 +132,17 @@ class Lan(Mover):
 def monitor(env):
     """As for every address. One that is here without a claim is to be stopped, so that it is nowhere twice."""
     code = floating.monitor(env, Lan(env))
-    if code == agent.NOT_RUNNING and env.is_probe and local.is_here(env["address"]):
-        return agent.SUCCESS
-    return code
+    if code != agent.NOT_RUNNING or not env.is_probe or leaving.stays(env, env["address"]):
+        return code
+    return agent.SUCCESS if local.is_here(env["address"]) else code
 
 
 def stop(env):
-    """As for every address, but that it must be gone: another machine has it next."""
+    """As for every address, but that it must be gone, or go in silence: another machine has it next."""
     code, mover = floating.stop(env, Lan(env)), Lan(env)
     try:
         mover.check_parameters()
-        mover.drop(env["address"])
+        mover.drop_what_stays()
     except Failure as failure:
         if failure.code != agent.ERR_CONFIGURED:
             raise

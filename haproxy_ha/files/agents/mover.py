@@ -19,6 +19,11 @@ class Mover:
     def __init__(self, env):
         self._env, self._holds_resets = env, False
 
+    @property
+    def addresses(self):
+        """Those that move: the action's, and what comes along."""
+        return [self._env["address"]]
+
     def check_parameters(self):
         """Raises for an address, URLs and a token file that can be none."""
         self.check_address("address")
@@ -70,17 +75,24 @@ class Mover:
     def hold_resets(self):
         """An address that comes as it is, from a machine that serves: nothing that is under way is reset meanwhile."""
         if self.is_routed and not self._holds_resets:
-            import resets
+            import rules
 
-            self._holds_resets = resets.hold_back(self._env, self._env["address"])
+            try:
+                rules.begin(self._env, rules.RESETS, self.addresses, rules.RESETS_AT_MOST)
+                self._holds_resets = True
+            except Failure as failure:
+                agent.log(f"a request that is under way as the address comes may be reset: {failure.reason}")
 
     def let_resets_go(self):
         """It is here, or does not come."""
         if self._holds_resets:
-            import resets
+            import rules
 
             self._holds_resets = False
-            resets.let_go(self._env, self._env["address"])
+            try:
+                rules.begin(self._env, rules.RESETS, self.addresses, rules.RESETS_AFTER)
+            except Failure as failure:
+                agent.log(f"for a minute nothing of the address is reset: {failure.reason}")
 
     def take(self, is_awaited, before_write):
         """Brings the address here.

@@ -43,7 +43,7 @@ class Server(Mover):
 
     def leave(self, address):
         """Has an address stay for a while, as Hetzner sends clients here until it has moved."""
-        leaving.let_stay(self._env, address)
+        leaving.let_stay(self._env, [address])
 
     def drop(self, address):
         """Takes an address off every interface."""

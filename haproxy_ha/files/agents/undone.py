@@ -8,7 +8,7 @@ import os
 
 import agent
 
-PREFIX, LEAVING, RESETS = "haproxy_ha-undone-", "haproxy_ha-leaving-", "haproxy_ha-resets"
+PREFIX, LEAVING, RULES = "haproxy_ha-undone-", "haproxy_ha-leaving-", "haproxy_ha-rules"
 LONGEST = 1.0  # seconds: a monitor has more to do
 
 
@@ -45,10 +45,10 @@ def take_off(env, at_once=False):
         import leaving
 
         leaving.take_off(env, addresses, at_once)
-    if left(env, RESETS):
-        import resets
+    if left(env, RULES):
+        import rules
 
-        resets.take_off(env, at_once)
+        rules.take_off(env, at_once)
 
 
 def left(env, prefix=PREFIX):

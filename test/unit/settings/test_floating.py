@@ -84,7 +84,8 @@ def test_those_are_pinged_that_are_looked_at_before_they_are_taken():
         ({"floating_ips": {"six": {"address": "2001:db8::10"}}}, True),
         ({"floating_ip:provider": "hetzner", "load_balancers:primary:anchor_ip": REMOVED,
           "load_balancers:secondary:anchor_ip": REMOVED}, True),
-        ({"floating_ip:provider": "lan", "floating_ip:address": "fd00::100", "floating_ip:api_token": REMOVED}, False),
+        ({"floating_ip:provider": "lan", "floating_ip:address": "fd00::100", "floating_ip:api_token": REMOVED}, True),
+        ({"floating_ip:provider": "ipaddr2", "floating_ip:api_token": REMOVED}, False),
     ],
 )  # fmt: skip
 def test_what_comes_as_it_is_comes_with_what_is_under_way(changes, routed):
