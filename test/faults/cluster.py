@@ -107,6 +107,22 @@ def _end_move(scene: Scene) -> None:
     wait_for("the end of the takeover", lambda: not takeovers(), 2, 0.1)
 
 
+STILL = 2.0  # seconds: more than token and consensus
+
+
+def _stand_still(scene: Scene) -> None:
+    machine(scene.active).stand_still(STILL)
+
+
+def _stand_still_in_turn(scene: Scene) -> None:
+    """Then the one that has taken over, while that counts; it comes back with what it had been told before."""
+    _stand_still(scene)
+    wait_for("the takeover", lambda: owned_by_other(scene), 10, 0.05)
+    if audit.settle() != scene.passive or list(takeovers()) != [scene.passive]:
+        raise LabError(f"found a takeover by {takeovers()}, expected one by {scene.passive}")
+    _stand_still(back(scene))
+
+
 def back(scene: Scene) -> Scene:
     """The scene after a move."""
     return replace(scene, active=scene.passive, passive=scene.active)
@@ -302,6 +318,16 @@ FAULTS = [
         "loss of power, active balancer; it returns, and at once the other one is on standby (the assign takes 11 s)",
         _move_after_return, _end_move, gap=TAKEOVER, moves=1, strikes=2,
         after=lambda scene: owned_by_other(back(scene)), within=25.0,
+    ),
+    Fault(
+        "stands-still-active", HOSTS_DOWN, f"the machine stands still for {STILL:g} s, active balancer", _stand_still,
+        gap=TAKEOVER, moves=1, after=owned_by_other,
+    ),
+    Fault(
+        "stands-still-in-turn", HOSTS_DOWN,
+        f"the machine stands still for {STILL:g} s, active balancer, and soon after it the one that took over",
+        _stand_still_in_turn, gap=TAKEOVER, moves=1, strikes=2, after=lambda scene: owned_by_other(back(scene)),
+        hold=12.0,
     ),
     Fault(
         "power-loss-passive", HOSTS_DOWN, "loss of power, passive balancer", _power_off("passive"),
