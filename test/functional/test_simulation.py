@@ -4,7 +4,7 @@ import multiprocessing
 
 import pytest
 
-from simulation import coverage, directed, history, scheduler
+from simulation import coverage, directed, found, history, scheduler
 from simulation.disturbances import KINDS, Disturbance
 from simulation.history import History
 from simulation.known import KNOWN
@@ -13,17 +13,14 @@ from support.pillars import valid
 HISTORIES = 500
 CHUNK = 10
 
-# What finds each fix of the past that is taken out: shrunk, as `make simulation DO=known` tells them.
-FOUND = {
-    "the partition's end": History(19, 2, (Disturbance(79.0, "pause", 1, 9.0),)),
-    "the history's ban": History(61, 2, (
-        Disturbance(44.0, "cut", 2, 17.0, "peers"), Disturbance(70.0, "power", 1, 90.0),
-    )),
-    "the fence loop": History(22, 2, (Disturbance(28.0, "cut private", 1, 90.0, "peers+servers"),), True),
-    "the forgotten node": History(239, 3, (
-        Disturbance(82.0, "leaves", 1, 2.0), Disturbance(102.0, "cut private", 3, 53.0, "peers+servers"),
-    )),
-}  # fmt: skip
+
+def of(story):
+    return History(story.seed, story.nodes, tuple(Disturbance(*event) for event in story.events), story.fencing)
+
+
+FOUND, MENDED, BORNE = (
+    {name: of(story) for name, story in ones.items()} for ones in (found.FOUND, found.MENDED, found.BORNE)
+)
 
 
 def happened(named):
@@ -80,57 +77,14 @@ def test_a_fix_of_the_past_that_is_taken_out_is_found(fix):
     assert history.run(FOUND[fix], KNOWN[fix]).wrong
 
 
-# Found by the simulation, and mended.
-MENDED = {
-    "of three, one that stood still comes back with its claim":
-        History(107, 3, (Disturbance(88.0, "pause", 1, 1.0),)),
-    "of three, one that stood still has seen that it lost the address":
-        History(49, 3, (Disturbance(7.0, "pause", 1, 56.0),)),
-    "a takeover of before that the next one has not ended":
-        History(198, 3, (Disturbance(72.0, "cut all", 1, 72.0, "peers+servers+clients"),
-                         Disturbance(141.0, "pause", 2, 23.0))),
-    "whoever stands by fails between the end of a partition and the cluster's decision":
-        History(312, 2, (Disturbance(41.28, "reboot", 1, 2.4),
-                         Disturbance(146.0, "cut private", 1, 30.4, "peers+servers"))),
-    "whoever stands by waits for an answer that comes late":
-        History(1664, 2, (Disturbance(60.0, "cut", 2, 78.0, "peers"), Disturbance(80.0, "late", 1, 26.0, 0.3))),
-    "a mark that could not be taken away when its claim was given up":
-        History(787, 2, (Disturbance(1.0, "standby", 1, 1.0), Disturbance(39.0, "cut one way", 2, 13.0, "peers >"),
-                         Disturbance(45.0, "deaf", 1, 9.0))),
-    "a mark of a start that stood by, as the address was nobody's":
-        History(3556, 2, (Disturbance(4.0, "power", 2, 2.0), Disturbance(6.0, "somebody assigns", 2, 24.0, "nobody"),
-                          Disturbance(16.0, "deaf", 1, 44.0))),
-    "a start goes on whose executor has died, and stands by where nobody knows of it":
-        History(2752, 2, (Disturbance(82.0, "cut all", 2, 3.0, "peers+servers+clients"),
-                          Disturbance(91.0, "daemon dies", 2, 0.1, "execd"))),
-    "what stands by is not found by a probe, and ended by nobody":
-        History(4936, 2, (Disturbance(107.0, "cut private", 2, 16.0, "peers+servers"),
-                          Disturbance(109.0, "maintenance", 2, 83.0),
-                          Disturbance(120.0, "clean-up", 1, 5.0, "FloatIP"))),
-}  # fmt: skip
+@pytest.mark.parametrize("name", BORNE)
+def test_what_a_history_has_found_and_is_left_has_its_reason(name):
+    assert history.run(BORNE[name]).wrong == ""
 
 
-# Found by the simulation, and left as they are: docs/simulation.md has the reasons.
-BORNE = {
-    "of three, a start that the cluster of now knows nothing of":
-        History(6511, 3, (Disturbance(92.0, "daemon dies", 1, 0.2, "controld"),)),
-    "two seconds without an answer of the gateway":
-        History(1062, 3, (
-            Disturbance(69.0, "cut one way", 1, 23.0, "peers >"), Disturbance(76.0, "late", 2, 1.3, 2.0),
-        )),
-    "a link that comes and goes, where answers come late":
-        History(6342, 2, (Disturbance(7.0, "late", 2, 86.0, 0.3), Disturbance(36.0, "flapping", 1, 34.0, "peers"))),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("found", BORNE)
-def test_what_a_history_has_found_and_is_left_has_its_reason(found):
-    assert history.run(BORNE[found]).wrong == ""
-
-
-@pytest.mark.parametrize("found", MENDED)
-def test_what_a_history_has_found_stays_mended(found):
-    assert history.run(MENDED[found]).wrong == ""
+@pytest.mark.parametrize("name", MENDED)
+def test_what_a_history_has_found_stays_mended(name):
+    assert history.run(MENDED[name]).wrong == ""
 
 
 def test_a_history_is_repeatable_to_its_last_step():

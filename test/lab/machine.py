@@ -156,10 +156,18 @@ class Machine:
 
     def stand_still(self, seconds: float) -> None:
         """Run nothing for so long, as a machine that its host pauses; what is sent to it meanwhile is lost."""
+        self.pause()
+        time.sleep(seconds)  # the pause itself
+        self.go_on()
+
+    def pause(self) -> None:
+        """Run nothing, until ``go_on``."""
         for name in self.host.links:
             network.set_port(self.host.name, name, "disabled")
         self._signal_all(signal.SIGSTOP)
-        time.sleep(seconds)  # the pause itself
+
+    def go_on(self) -> None:
+        """Run again."""
         for name in self.host.links:
             network.set_port(self.host.name, name, "forwarding")
         self._signal_all(signal.SIGCONT)

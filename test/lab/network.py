@@ -143,6 +143,16 @@ def set_loss(host: str, network: str, percent: int) -> None:
     run(["ip", "netns", "exec", target.namespace, "nft", "-f", "-"], input=rules)
 
 
+def set_unheard(host: str, other: str, unheard: bool) -> None:
+    """Have nothing of a host reach another one on the private network; what that one sends arrives."""
+    table = "table inet unheard"
+    rules = f"{table} {{}}\ndelete {table}\n"
+    if unheard:
+        source = f"ip saddr {HOSTS[host].private} drop; ip6 saddr {HOSTS[host].private_ipv6} drop;"
+        rules += f"{table} {{ chain input {{ type filter hook input priority raw; {source} }}; }}\n"
+    run(["ip", "netns", "exec", HOSTS[other].namespace, "nft", "-f", "-"], input=rules)
+
+
 def set_gateway_silent(host: str, silent: bool) -> None:
     """Have a host hear no answer to its pings; all else passes."""
     table = "table inet silent"
