@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from lab import audit, formula, network, salt
@@ -121,6 +122,31 @@ def _stand_still_in_turn(scene: Scene) -> None:
     if audit.settle() != scene.passive or list(takeovers()) != [scene.passive]:
         raise LabError(f"found a takeover by {takeovers()}, expected one by {scene.passive}")
     _stand_still(back(scene))
+
+
+NOTED = "/run/resource-agents/haproxy_ha-degraded-FloatIP"
+
+
+def _maintain_after_degraded(scene: Scene) -> None:
+    """Pacemaker takes what it remembers for the monitor itself, and would run none any more."""
+    active = machine(scene.active)
+    for fault in ({"service": "metadata", "status": 500}, {"status": 503}):
+        control.fault(str(CONTROL), kind="status", **fault)
+    wait_for("a degraded address", lambda: any("503" in reason for reason in audit.reasons(scene.active)), 150, 0.5)
+    control.clear(str(CONTROL))
+    noted = active.run("stat", "--format=%Y", NOTED).stdout
+    wait_for("a monitor", lambda: active.run("stat", "--format=%Y", NOTED).stdout != noted, 30, 0.5)
+    active.run("crm_attribute", "--name=maintenance-mode", "--update=true")
+    wait_for("the maintenance", lambda: "unmanaged" in active.run("crm_mon", "--one-shot").stdout, 30, 0.5)
+    active.run("crm_attribute", "--name=maintenance-mode", "--delete")
+    ended = time.time()
+    wait_for("a monitor after the maintenance", lambda: _noted_at(scene.active) > ended, 90, 0.5)
+
+
+def _noted_at(host: str) -> float:
+    """When a monitor of the address came last; it notes that once it was degraded."""
+    found = machine(host).run("stat", "--format=%.9Y", NOTED, check=False).stdout.strip()
+    return float(found or 0)
 
 
 def back(scene: Scene) -> Scene:
@@ -318,6 +344,11 @@ FAULTS = [
         "loss of power, active balancer; it returns, and at once the other one is on standby (the assign takes 11 s)",
         _move_after_return, _end_move, gap=TAKEOVER, moves=1, strikes=2,
         after=lambda scene: owned_by_other(back(scene)), within=25.0,
+    ),
+    Fault(
+        "maintenance-after-degraded", DAEMONS,
+        "the cluster in maintenance and back, after the address was degraded once",
+        _maintain_after_degraded, gap=0.3, calls=200,
     ),
     Fault(
         "stands-still-active", HOSTS_DOWN, f"the machine stands still for {STILL:g} s, active balancer", _stand_still,

@@ -136,6 +136,6 @@ def _take(scene: Scene, moment: float, step: Step, event: Event, failed: list[st
 
 FAULTS = [
     Fault(f"story-{story.seed}", STORIES, f"{name} (seed {story.seed})", _play(story),
-          gap=20.0, moves=2 * len(story.events), calls=200, long=True)
+          gap=20.0, moves=2, strikes=len(story.events), calls=200, long=True)
     for name, story in playable().items()
 ]  # fmt: skip

@@ -17,6 +17,7 @@ ERR_INSTALLED = 5  # hard
 ERR_CONFIGURED = 6  # fatal: nowhere. Only for what is wrong on every node alike, which is the CIB's parameters
 NOT_RUNNING = 7
 DEGRADED = 190  # runs, and Pacemaker shows the reason without acting on it
+DEGRADED_ONCE = "haproxy_ha-degraded-"  # how the names of files begin that tell of it (note_degraded)
 
 
 class Parameter:
@@ -262,13 +263,30 @@ def main(description, handlers, argv, environ):
     if action not in handlers:
         reason(f"the agent has no action {action}")
         return ERR_UNIMPLEMENTED
+    env = Environment(description, environ, action)
     try:
-        return handlers[action](Environment(description, environ, action))
+        code = handlers[action](env)
     except Failure as failure:
         reason(failure.reason)
-        return failure.code
+        code = failure.code
     except Exception as error:  # noqa: BLE001 - a slip of ours must not be what takes a service away
-        return _unexpected(error, action, environ)
+        code = _unexpected(error, action, environ)
+    note_degraded(env, code)
+    return code
+
+
+def note_degraded(env, code):
+    """Of a resource that was degraded once: when its monitor came last, and how often it comes (unwatched.py)."""
+    if env.is_probe or env.action not in ("monitor", "stop"):
+        return
+    path = os.path.join(env.state_directory, f"{DEGRADED_ONCE}{env.instance.partition(':')[0]}")
+    if env.action == "stop":
+        remove_file(path)
+    elif code == DEGRADED or os.path.exists(path):
+        try:
+            replace_file(path, f"{time.monotonic():.3f} {env.interval:g}\n")
+        except Failure as failure:
+            log(failure.reason)
 
 
 def _unexpected(error, action, environ):
