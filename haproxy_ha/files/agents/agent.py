@@ -277,12 +277,10 @@ def main(description, handlers, argv, environ):
 
 def note_degraded(env, code):
     """Of a resource that was degraded once: when its monitor came last, and how often it comes (unwatched.py)."""
-    if env.is_probe or env.action not in ("monitor", "stop"):
-        return
     path = os.path.join(env.state_directory, f"{DEGRADED_ONCE}{env.instance.partition(':')[0]}")
-    if env.action == "stop":
+    if env.action == "stop" or env.is_probe and code == NOT_RUNNING:
         remove_file(path)
-    elif code == DEGRADED or os.path.exists(path):
+    elif env.action == "monitor" and not env.is_probe and (code == DEGRADED or os.path.exists(path)):
         try:
             replace_file(path, f"{time.monotonic():.3f} {env.interval:g}\n")
         except Failure as failure:

@@ -91,6 +91,9 @@ def test_what_was_degraded_once_is_noted_by_each_monitor_until_it_stops(agents, 
     assert noted(agents, tmp_path, 0) == there
     assert (tmp_path / there[0][0]).stat().st_mtime_ns > before
     assert noted(agents, tmp_path, 0, action="start") == there
+    assert noted(agents, tmp_path, 0, probe=True) == there
+    assert noted(agents, tmp_path, 7, probe=True) == []
+    assert noted(agents, tmp_path, 190) == there
     assert noted(agents, tmp_path, 0, action="stop") == []
 
 
