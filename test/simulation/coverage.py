@@ -34,8 +34,8 @@ RARE = "some of 10,000 histories come here, and few of 500"
 
 HOLES = {
     MODEL: (
-        "haproxy ", "listeners.py", "runtime.py", "starting.py", "stopping.py", "systemd_unit.py", "verdict.py",
-        "announced.py", "droplet.py put", "droplet.py keep", "droplet.py drop", "droplet.py leave",
+        "haproxy ", "unwatched.py", "listeners.py", "runtime.py", "starting.py", "stopping.py", "systemd_unit.py",
+        "verdict.py", "announced.py", "droplet.py put", "droplet.py keep", "droplet.py drop", "droplet.py leave",
         "undone.py take_off", "watch.py _tell: self.told.tell(now, ANNOUNCED",
         "watching.py", "worker.py", "hanging.py", "echoes.py", "icmp.py",
         "watch.py main", "watch.py keep", "watch.py watch_way", "watch.py tell:", "watch.py goes_on",
@@ -81,6 +81,7 @@ HOLES = {
         "calls.py with_clock",
     ),
     MACHINE: (
+        "agent.py note_degraded: log",
         "agent.py run: raise Failure(ERR_INSTALLED", "agent.py run: raise Failure(ERR_GENERIC, f\"{said}: {error}\")",
         "agent.py _line: text = text.replace", "agent.py read_file: return None", "claims.py remove: import shutil",
         "claims.py remove: shutil", "claims.py remove: return not os", "claims.py probe_writable: remove",
@@ -91,7 +92,7 @@ HOLES = {
         "connection.py _connection: return kept", "connection.py _reason: words",
     ),
     SLIP: (
-        "agent.py _unexpected", "agent.py main: return _unexpected", "floating.py stop: agent.log",
+        "agent.py _unexpected", "agent.py main: code = _unexpected", "floating.py stop: agent.log",
         "connection.py _run: self._errors", "connection.py result: raise",
     ),
     RARE: (
