@@ -13,6 +13,7 @@ from lab.topology import BALANCERS, FLOATING_IP
 from lab.watch import watch
 
 BOTH = ",".join(BALANCERS)
+HELD_BACK = 0.25  # seconds for which the new owner resets nothing, once it has the address
 STRUCK = (
     "power-loss-active", "haproxy-kill-active", "haproxy-worker-hang-active", "standby", "reboot-active",
     "corosync-kill-active", "cluster-stop-active", "cut-private-active", "cut-public-active", "cut-all-active",
@@ -42,7 +43,11 @@ def test_it_is_handed_over_without_a_lost_request(hetzner):
     with watch("a planned failover at Hetzner") as seen:
         moved = salt.call("haproxy_ha.failover", target=active)[active]
         assert moved == {"old": active, "new": audit.passive_of(active)}
-    assert (seen.failed, len(seen.moves)) == ([], 1)
+    assert (seen.lost, len(seen.moves)) == ([], 1)
+    # A request that comes here on a connection of the former owner's nobody can answer: there may be one of 50 a second.
+    # It is held back while the address moves. One that fails sooner had its answer, which a reset overtook.
+    assert [sample for sample in seen.failed if sample["taken"] < HELD_BACK] == []
+    assert len(seen.failed) <= 1
 
 
 @pytest.mark.slow

@@ -201,7 +201,8 @@ class Estate:
         raise Refused(404, "not_found", "The resource you were accessing could not be found.")
 
     def act(self, ip: str, type: str, droplet_id: int | None = None) -> Action:
-        """Starts an action as the API does: the answer says `in-progress`, the owner changes `assign_seconds` later.
+        """Starts an action as the API does: the answer says `in-progress`, the owner changes `assign_seconds` later, or at
+        once for none.
 
         Args:
             ip (str): The reserved IP.
@@ -225,8 +226,11 @@ class Estate:
             fate = self.faults.take("assign")
             action.hidden = bool(fate and fate.kind == "action_404")
             action.stuck = bool(fate and fate.kind == "stuck")
-            if not action.stuck:
-                self._later(self.assign_seconds, self._finish, action, fate.kind if fate else "")
+            how = fate.kind if fate else ""
+            if self.assign_seconds and not action.stuck:
+                self._later(self.assign_seconds, self._finish, action, how)
+            elif not action.stuck:
+                self._finish(action, how)  # before the answer, which a look must not overtake
             return action
 
     def power(self, droplet_id: int, type: str) -> Action:
