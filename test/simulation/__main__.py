@@ -18,6 +18,8 @@ from simulation.disturbances import KINDS
 from simulation.known import KNOWN
 from simulation.world import Setting
 
+SAID_EVERY = 60.0  # seconds between two words on how far a run is
+
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
@@ -40,7 +42,11 @@ def main(argv: list[str]) -> int:
 def run_many(given: argparse.Namespace) -> int:
     begin, seen, failed = time.monotonic(), Counter[tuple[str, str]](), []
     reached: set[tuple[str, int]] = set()
-    for seed, outcome, asked in outcomes(given.seed, given.histories, given.processes):
+    said = begin
+    for number, (seed, outcome, asked) in enumerate(outcomes(given.seed, given.histories, given.processes)):
+        if time.monotonic() - said >= SAID_EVERY:
+            said = time.monotonic()
+            print(f"{number} of {given.histories} in {said - begin:.0f} s, {len(failed)} failed", flush=True)
         seen.update(outcome.seen)
         reached |= outcome.reached
         if outcome.wrong:
