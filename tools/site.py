@@ -26,6 +26,7 @@ MENU: Mapping[str, Sequence[tuple[str, str]]] = {
         ("Hetzner Cloud", "docs/hetzner"),
         ("Other clouds", "docs/clouds"),
         ("A quorum helper", "docs/quorum-helper"),
+        ("Several addresses", "docs/addresses"),
         ("Other platforms", "docs/platforms"),
         ("Hosts without a minion", "docs/salt-ssh"),
     ),

@@ -34,13 +34,6 @@ def links(built):
     return {page: Links(page) for page in built.rglob("*.html")}
 
 
-def test_every_page_is_in_the_menu():
-    files = [path for folder in (".", "docs", "docs/reference") for path in (site.REPOSITORY / folder).glob("*.md")]
-    assert sorted(path.relative_to(site.REPOSITORY) for path in files) == sorted(
-        page for page in site.pages() if page.parts[0] != "extension"
-    )
-
-
 def test_every_link_leads_to_a_file_and_a_heading_of_the_site(built, links):
     assert len(links) > len(site.pages())
     lost = []
