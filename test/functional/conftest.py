@@ -10,7 +10,7 @@ import pytest
 
 from haproxy_ha_host import daemons, files, units
 from saltext.pacemaker.live import process
-from support import REPOSITORY, agent_set, module_list, wheels_installed
+from support import REPOSITORY, agent_set, file_roots, wheels_installed
 from support.floatip import AGENTS, OK
 from support.minion import Minion
 from support.pillars import EXAMPLE
@@ -80,18 +80,19 @@ def minions(salt_factories, api, tmp_path_factory):
     from saltfactories.utils import random_string
     from saltfactories.utils.functional import Loaders
 
-    made, listed = {}, module_list.write(tmp_path_factory.mktemp("listed"))
+    made, (listed, linked) = {}, file_roots.formula(tmp_path_factory.mktemp("formula"))
 
     def listing(roots):
-        return [*([listed] if REPOSITORY in roots else []), *map(str, roots)]
+        own = [linked if root == REPOSITORY else str(root) for root in roots]
+        return [listed, *own] if linked in own else own
 
-    def minion(name, file_roots=(REPOSITORY,), staging=()):
-        key = (name, *file_roots, "staging", *staging)
+    def minion(name, roots=(REPOSITORY,), staging=()):
+        key = (name, *roots, "staging", *staging)
         if key not in made:
             overrides = {
                 "id": name,
                 "file_client": "local",
-                "file_roots": {"base": listing(file_roots), **({"staging": listing(staging)} if staging else {})},
+                "file_roots": {"base": listing(roots), **({"staging": listing(staging)} if staging else {})},
                 "pillar_roots": {"base": []},
             }
             factory = salt_factories.salt_minion_daemon(random_string("functional-"), overrides=overrides)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from haproxy_ha_host import lock
-from support import REPOSITORY
+from support import REPOSITORY, file_roots
 from support.certificates import self_signed
 from support.pillars import changed
 from support.place import in_container, requires_tools
@@ -42,7 +42,7 @@ def call(tmp_path_factory):
         (root / name).mkdir()
     (root / "etc" / "minion").write_text(json.dumps({
         "id": "primary", "file_client": "local", "root_dir": str(root), "pki_dir": str(root / "pki"),
-        "file_roots": {"base": [str(REPOSITORY), str(root / "states")]},
+        "file_roots": {"base": [*file_roots.formula(root / "formula"), str(root / "states")]},
         "pillar_roots": {"base": [str(root / "pillar")]}, "log_level": "quiet",
     }), encoding="utf-8")
     waits = f"until [ -e {root}/over ]; do sleep 0.1; done"

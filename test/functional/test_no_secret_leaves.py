@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support import REPOSITORY, canaries, module_list
+from support import canaries, file_roots
 from support.certificates import self_signed
 from support.place import in_container, requires_tools
 
@@ -55,7 +55,7 @@ class Site:
         root.chmod(0o755)
         (root / "etc" / "minion").write_text(json.dumps({
             "id": name, "file_client": "local", "root_dir": str(root), "pki_dir": str(root / "pki"),
-            "file_roots": {"base": [module_list.write(root / "listed"), str(REPOSITORY), str(root / "states")]},
+            "file_roots": {"base": [*file_roots.formula(root / "formula"), str(root / "states")]},
             "pillar_roots": {"base": [str(root / "pillar")]}, "log_level": "quiet", "log_level_logfile": "debug",
         }), encoding="utf-8")
         (root / "pillar" / "top.sls").write_text("base: {'*': [haproxy_ha]}\n", encoding="utf-8")

@@ -7,12 +7,10 @@ import pytest
 import yaml
 from saltfactories.utils import random_string
 
-from support import REPOSITORY, module_list
+from support import REPOSITORY, file_roots
 from support.place import addresses, in_container
 
 logging.raiseExceptions = False  # Salt's handlers write to streams that pytest has closed
-
-PARTS = ("_modules", "_runners", "_states", "_utils", "haproxy_ha")
 
 
 @pytest.fixture(scope="session")
@@ -30,13 +28,11 @@ def _own_address():
 @pytest.fixture(scope="package")
 def master(salt_factories, tmp_path_factory):
     """A master whose file server has the formula, and whose pillar is :func:`pillar`'s file."""
-    states, pillars = tmp_path_factory.mktemp("states"), tmp_path_factory.mktemp("pillar")
-    for part in PARTS:
-        (states / part).symlink_to(REPOSITORY / part)
+    pillars = tmp_path_factory.mktemp("pillar")
     (pillars / "top.sls").write_text("base:\n  '*': [haproxy_ha]\n", encoding="utf-8")
     (pillars / "haproxy_ha.sls").write_text("{}\n", encoding="utf-8")
     overrides = {
-        "file_roots": {"base": [module_list.write(tmp_path_factory.mktemp("listed")), str(states)]},
+        "file_roots": {"base": file_roots.formula(tmp_path_factory.mktemp("formula"))},
         "pillar_roots": {"base": [str(pillars)]},
         "fileserver_followsymlinks": True,
     }

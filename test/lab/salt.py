@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support import REPOSITORY, module_list
+from support import REPOSITORY, file_roots, module_list
 
 from .machine import Machine, machine
 from .shell import LabError, wait_for
 from .topology import HOSTS, MINIONS
 
-FORMULA_PARTS = ("_modules", "_runners", "_states", "_utils", "haproxy_ha")
 FORMULA_ROOT = "/srv/formula"
 
 MASTER_CONFIG = f"""\
@@ -63,7 +62,7 @@ def prepare(target: Machine) -> list[str]:
     target.write("/etc/salt/master.d/lab.conf", MASTER_CONFIG)
     module_list.write(target.root / "srv/salt")
     set_pillar((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
-    return [f"{REPOSITORY / part}:{FORMULA_ROOT}/{part}" for part in FORMULA_PARTS]
+    return [f"{REPOSITORY / part}:{FORMULA_ROOT}/{part}" for part in file_roots.PARTS]
 
 
 def set_pillar(text: str) -> None:

@@ -15,7 +15,7 @@ from lab.machine import Machine, machine
 from lab.shell import run, wait_for
 from lab.topology import BALANCERS, HOSTS, MINIONS, SECOND_FLOATING_IP
 from lab.traffic import ask
-from support import REPOSITORY
+from support import REPOSITORY, file_roots
 
 EXAMPLE = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))["haproxy_ha"]
 
@@ -157,7 +157,7 @@ MASTERLESS = {
 
 def install_formula(target: Machine) -> None:
     """The formula and its pillar on a host's own disk, for salt-call --local."""
-    for name in salt.FORMULA_PARTS:
+    for name in file_roots.PARTS:
         shutil.copytree(REPOSITORY / name, target.root / "srv/salt" / name, dirs_exist_ok=True)
     target.write("/srv/pillar/top.sls", "base:\n  '*':\n    - haproxy_ha\n")
     target.write("/srv/pillar/haproxy_ha.sls", dump(MASTERLESS), 0o600)

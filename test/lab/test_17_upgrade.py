@@ -16,7 +16,7 @@ from lab import audit, formula, lab, outcome, salt
 from lab.machine import machine
 from lab.topology import MINIONS
 from lab.traffic import probe
-from support import REPOSITORY
+from support import REPOSITORY, file_roots
 
 OLD = "/srv/before"
 CONFIG = "/etc/salt/master.d/lab.conf"
@@ -29,7 +29,7 @@ def former() -> str:
 
 
 def archive(commit: str) -> bytes:
-    command = ["git", "-C", str(REPOSITORY), "archive", commit, *salt.FORMULA_PARTS, "pillar.example"]
+    command = ["git", "-C", str(REPOSITORY), "archive", commit, *file_roots.PARTS, "pillar.example"]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 

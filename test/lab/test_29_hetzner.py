@@ -44,8 +44,8 @@ def test_it_is_handed_over_without_a_lost_request(hetzner):
         moved = salt.call("haproxy_ha.failover", target=active)[active]
         assert moved == {"old": active, "new": audit.passive_of(active)}
     assert (seen.lost, len(seen.moves)) == ([], 1)
-    # A request that comes here on a connection of the former owner's nobody can answer: there may be one of 50 a second.
-    # It is held back while the address moves. One that fails sooner had its answer, which a reset overtook.
+    # A request that comes here on a connection of the former owner's can be answered by nobody, and one of 50 a second
+    # may be. It is held back while the address moves; one that fails sooner had its answer, which a reset overtook.
     assert [sample for sample in seen.failed if sample["taken"] < HELD_BACK] == []
     assert len(seen.failed) <= 1
 

@@ -201,8 +201,8 @@ class Estate:
         raise Refused(404, "not_found", "The resource you were accessing could not be found.")
 
     def act(self, ip: str, type: str, droplet_id: int | None = None) -> Action:
-        """Starts an action as the API does: the answer says `in-progress`, the owner changes `assign_seconds` later, or at
-        once for none.
+        """Starts an action as the API does: the answer says `in-progress`, the owner changes `assign_seconds` later,
+        for none before the answer.
 
         Args:
             ip (str): The reserved IP.
@@ -230,7 +230,7 @@ class Estate:
             if self.assign_seconds and not action.stuck:
                 self._later(self.assign_seconds, self._finish, action, how)
             elif not action.stuck:
-                self._finish(action, how)  # before the answer, which a look must not overtake
+                self._finish(action, how)
             return action
 
     def power(self, droplet_id: int, type: str) -> Action:
