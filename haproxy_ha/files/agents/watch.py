@@ -39,6 +39,7 @@ ANNOUNCED = "-300"  # less than one backend of three, more than stickiness
 # Other nodes may lose it at the same moment, which moves nothing. What comes back does so less regularly: neighbours
 # are asked for once a second (arp(7)).
 TOGETHER, BACK_TOGETHER, AT_ONCE = "700ms", "5s", "0"
+BEAT = 2.0  # seconds between two words to systemd, which waits for ten
 HUNG = 30.0  # seconds for one look at HAProxy, after which systemd is to start the watcher anew
 
 
@@ -60,7 +61,7 @@ class Beat:
 
     def __init__(self):
         self._path = os.environ.get("NOTIFY_SOCKET", "")
-        self.kept = time.monotonic()
+        self.kept, self._told = time.monotonic(), 0.0
 
     def tell(self, text):
         if self._path:
@@ -68,7 +69,8 @@ class Beat:
                 connection.sendto(text.encode(), self._path.replace("@", "\0", 1))
 
     def goes_on(self, now):
-        if now - self.kept < HUNG:
+        if now - self.kept < HUNG and now - self._told >= BEAT:
+            self._told = now
             self.tell("WATCHDOG=1")
 
 

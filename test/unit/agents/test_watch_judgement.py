@@ -1,5 +1,7 @@
 """The resident watcher's judgement and what it tells: in made-up time, without a network."""
 
+import contextlib
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -278,3 +280,25 @@ def test_without_a_directory_it_goes_on(look):
     directory.rmdir()
     look.at(103.0, 3.0)
     assert programs.told == []
+
+
+def test_systemd_hears_every_two_seconds_that_both_halves_go_on(agents, tmp_path, monkeypatch):
+    watch = agents("watch")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        beat = watch.Beat()
+
+        def told(begin, end):
+            for step in range(round((end - begin) / STEP)):
+                beat.goes_on(begin + step * STEP)
+            found = 0
+            with contextlib.suppress(BlockingIOError):
+                while heard.recv(100) == b"WATCHDOG=1":
+                    found += 1
+            return found
+
+        beat.kept = 100.0
+        assert told(100.0, 110.1) in (5, 6)
+        assert told(140.0, 150.0) == 0  # HAProxy is not looked at any more
