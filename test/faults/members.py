@@ -47,18 +47,18 @@ print(*(name for name, _ in cluster.members(5)))
 """
 
 
-def _add(scene: Scene) -> None:
+def add(scene: Scene) -> None:
     """
     A fresh machine becomes the third balancer. The app server in whose place it is leaves the pool before; a run on it
     would say that it has lost its place in pillar.
     """
-    _apply(BALANCERS, target=(*BALANCERS, APP))
+    apply(BALANCERS, target=(*BALANCERS, APP))
     lab.replace(THIRD)
     _accept(THIRD)
-    _apply(THREE)
+    apply(THREE)
 
 
-def _apply(balancers: tuple[str, ...], apps: tuple[str, ...] = (APP,), target: tuple[str, ...] = ("*",)) -> None:
+def apply(balancers: tuple[str, ...], apps: tuple[str, ...] = (APP,), target: tuple[str, ...] = ("*",)) -> None:
     formula.set_pillar(balancers=balancers, apps=apps)
     formula.apply(target=",".join(target))
 
@@ -70,7 +70,7 @@ def _three(scene: Scene) -> bool:
 def _remove_third(scene: Scene) -> None:
     """What is left is a pair that remembers no third one: the address moves in it as before."""
     formula.apply("haproxy_ha.clean", target=THIRD)
-    _apply(BALANCERS)
+    apply(BALANCERS)
     known = {host: {*salt.call("pacemaker.status", target=host)[host]["nodes"],
                     *machine(host).run("crm_node", "--list").stdout.split()[1::3]} for host in BALANCERS}  # fmt: skip
     counted = {host: set(machine(host).run("/usr/bin/python3", "-c", COUNTED).stdout.split()) for host in BALANCERS}
@@ -79,12 +79,12 @@ def _remove_third(scene: Scene) -> None:
     standby(scene)
     wait_for("the address to move", lambda: owned_by_other(scene), 30)
     online(scene)
-    _apply(BALANCERS, APP_SERVERS)
+    apply(BALANCERS, APP_SERVERS)
 
 
 def _remove_active(scene: Scene) -> None:
     formula.apply("haproxy_ha.clean", target=scene.active)
-    _apply((scene.passive,), APP_SERVERS)
+    apply((scene.passive,), APP_SERVERS)
 
 
 def _other_alone(scene: Scene) -> bool:
@@ -92,7 +92,7 @@ def _other_alone(scene: Scene) -> bool:
 
 
 def _return(scene: Scene) -> None:
-    _apply(BALANCERS, APP_SERVERS)
+    apply(BALANCERS, APP_SERVERS)
 
 
 FAULTS = [
@@ -102,7 +102,7 @@ FAULTS = [
               operator="delete the old machine's minion key, start the minion again, apply on all")
         for role in ROLES
     ),
-    Fault("added", MEMBERS, "a balancer is added to the running pair, and removed again", _add, _remove_third, gap=0.3,
+    Fault("added", MEMBERS, "a balancer is added to the running pair, and removed again", add, _remove_third, gap=0.3,
           moves=1, calls=200, after=_three, operator="pillar, apply on all; `haproxy_ha.clean` on the one that goes"),
     Fault("removed", MEMBERS, "the active balancer is removed from the running pair, and added again", _remove_active,
           _return, gap=0.3, moves=1, calls=200, after=_other_alone,

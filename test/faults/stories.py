@@ -1,35 +1,40 @@
 """Class 13: what the simulation has found (simulation.found), played on real hosts: does it tell the truth?
 
-Those of two nodes whose events the lab can make, at the times that they have in the history, whose node 1 has the
-address.
+At the times that the events have in the history, whose node 1 has the address. Where the history has three nodes, the
+host of an app server is the third load balancer meanwhile.
 """
 
 from __future__ import annotations
 
+import random
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+from unittest import mock
 
-from lab import network
+from lab import audit, formula, network
 from lab.cloud import CONTROL
 from lab.machine import machine
 from lab.shell import LabError, wait_for
 from lab.simulator import control
-from lab.topology import FLOATING_IP
+from lab.topology import APP_SERVERS, BALANCERS, FLOATING_IP, PUBLIC_GATEWAY
 from simulation import found
 from simulation.found import Event, Story
 
+from . import members
 from .cluster import takeovers
-from .fault import Fault, Scene
+from .fault import SETTLE, Fault, Scene
 
 STORIES = "stories of the simulation"
-Step = Callable[[str, str, Any], object]
+Others = Sequence[str]
+Step = Callable[[str, Others, Any], object]
 LINKS = {"peers+servers": ("private",), "peers+servers+clients": ("private", "public"), "clients": ("public",)}
 
 
 def _links(state: str) -> Step:
-    def change(host: str, other: str, value: Any) -> None:
+    def change(host: str, others: Others, value: Any) -> None:
         for link in LINKS[value]:
             network.set_port(host, link, state)
 
@@ -37,87 +42,166 @@ def _links(state: str) -> Step:
 
 
 def _path(state: str) -> Step:
-    return lambda host, other, value: network.set_path(host, other, state)
+    def change(host: str, others: Others, value: Any) -> None:
+        for other in others:
+            network.set_path(host, other, state)
+
+    return change
 
 
 def _one_way(unheard: bool) -> Step:
-    def change(host: str, other: str, value: Any) -> None:
-        ends = (host, other) if value == "peers >" else (other, host)
-        network.set_unheard(*ends, unheard)
+    def change(host: str, others: Others, value: Any) -> None:
+        for other in others:
+            network.set_unheard(*((host, other) if value == "peers >" else (other, host)), unheard)
 
     return change
 
 
 def _run(*command: str) -> Step:
-    return lambda host, other, value: machine(host).run(*command)
+    return lambda host, others, value: machine(host).run(*command)
 
 
-def _nothing(host: str, other: str, value: Any) -> None:
+def _nothing(host: str, others: Others, value: Any) -> None:
     """It ends by itself."""
 
 
-def _switch_on(host: str, other: str, value: Any) -> None:
+def _switch_on(host: str, others: Others, value: Any) -> None:
     machine(host).power_on()
 
 
-def _kill(host: str, other: str, value: Any) -> None:
+def _kill(host: str, others: Others, value: Any) -> None:
     machine(host).run("pkill", "-KILL", "-x", f"pacemaker-{value}")
+
+
+class _Flapping:
+    """A link that comes and goes, every 0.1 to 2 s, as in the simulation."""
+
+    def __init__(self) -> None:
+        self._over, self._random = threading.Event(), random.Random(0)
+
+    def begin(self, host: str, others: Others, value: Any) -> None:
+        self._over.clear()
+        state = "up"
+        while not self._over.is_set():
+            state = "down" if state == "up" else "up"
+            _path(state)(host, others, value)
+            self._over.wait(self._random.uniform(0.1, 2.0))
+        _path("up")(host, others, value)
+
+    def end(self, host: str, others: Others, value: Any) -> None:
+        self._over.set()
+
+
+def _late(host: str, others: Others, value: Any) -> None:
+    """Every answer on the public link takes so long, which is seen."""
+    network.set_late(host, "public", value)
+    said = machine(host).run("ping", "-c", "1", "-W", "5", PUBLIC_GATEWAY, check=False).stdout
+    taken = re.search(r"time=([\d.]+) ms", said)
+    if not taken or float(taken[1]) < value * 1000:
+        raise LabError(f"an answer to {host} should take {value} s: {said}")
+
+
+def _leave(host: str, others: Others, value: Any) -> None:
+    """For good, by a run on it and one on the rest."""
+    formula.apply("haproxy_ha.clean", target=host)
+    members.apply(tuple(others), target=tuple(others))
 
 
 def _maintain(state: str) -> Step:
     return _run("crm_attribute", "--name=maintenance-mode", f"--update={state}")
 
 
+FLAPPING = _Flapping()
 KINDS: dict[str, tuple[Step, Step]] = {
     "cut": (_path("down"), _path("up")),
     "cut private": (_links("disabled"), _links("forwarding")),
     "cut all": (_links("disabled"), _links("forwarding")),
     "cut one way": (_one_way(True), _one_way(False)),
-    "power": (lambda host, other, value: machine(host).power_off(), _switch_on),
-    "reboot": (lambda host, other, value: machine(host).reboot(), _nothing),
-    "pause": (lambda host, other, value: machine(host).pause(), lambda host, other, value: machine(host).go_on()),
+    "flapping": (FLAPPING.begin, FLAPPING.end),
+    "late": (_late, lambda host, others, value: network.set_late(host, "public", 0)),
+    "leaves": (_leave, _nothing),
+    "power": (lambda host, others, value: machine(host).power_off(), _switch_on),
+    "reboot": (lambda host, others, value: machine(host).reboot(), _nothing),
+    "pause": (lambda host, others, value: machine(host).pause(), lambda host, others, value: machine(host).go_on()),
     "deaf": (_run("pkill", "-STOP", "-x", "pacemaker-attrd"), _run("pkill", "-CONT", "-x", "pacemaker-attrd")),
     "daemon dies": (_kill, _nothing),
     "standby": (_run("crm_standby", "-v", "on"), _run("crm_standby", "--delete")),
     "maintenance": (_maintain("true"), _maintain("false")),
-    "clean-up": (lambda host, other, value: machine(host).run("crm_resource", "--cleanup", "-r", value), _nothing),
-    "somebody assigns": (lambda host, other, value: control.assign(str(CONTROL), FLOATING_IP, None), _nothing),
+    "clean-up": (lambda host, others, value: machine(host).run("crm_resource", "--cleanup", "-r", value), _nothing),
+    "somebody assigns": (lambda host, others, value: control.assign(str(CONTROL), FLOATING_IP, None), _nothing),
 }
-"""How each kind begins and ends: of a host, the other one, and what the kind makes of its value.
-
-Not here: answers that come late and links that flap, for which the lab has no means.
-"""
+"""How each kind begins and ends: of a host, the other ones, and what the kind makes of its value."""
+FIRST = "leaves"
+"""A kind whose end is waited for, and from which the times of what follows count."""
+FENCED = {"the fence loop"}
+"""What `cut-private-fenced` plays."""
 
 
 def playable() -> dict[str, Story]:
-    """The stories that can be played, by name."""
+    """The stories that are played here, by name."""
     ones = found.FOUND | found.MENDED | found.BORNE
-    return {name: one for name, one in ones.items() if one.nodes == 2 and not one.fencing and _can_be(one.events)}
+    return {name: one for name, one in ones.items() if name not in FENCED}
 
 
-def _can_be(events: tuple[Event, ...]) -> bool:
-    return all(event.kind in KINDS for event in events)
-
-
-def _play(story: Story) -> Callable[[Scene], None]:
-    """All of it, from the first event to the end of the last."""
-
+def _play_of_two(story: Story) -> Callable[[Scene], None]:
     def inject(scene: Scene) -> None:
-        failed: list[str] = []
-        first = min(event.at for event in story.events)
-        begin = time.monotonic() + 1
-        steps = [(begin + moment - first, step, event) for event in story.events for moment, step in _moments(event)]
-        # One step may take a while, as an operator's command does that waits for its answer.
-        threads = [threading.Thread(target=_take, args=(scene, *one, failed)) for one in steps]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise LabError("; ".join(failed))
-        wait_for("the end of what was told of takeovers", lambda: not takeovers(), 120, 1)
+        _play(story, (scene.active, scene.passive))
 
     return inject
+
+
+def _play_of_three(story: Story) -> Callable[[Scene], None]:
+    def inject(scene: Scene) -> None:
+        members.add(scene)
+        with mock.patch.object(audit, "BALANCERS", members.THREE):
+            active = audit.settle(SETTLE)
+            _play(story, (active, *(name for name in members.THREE if name != active)))
+
+    return inject
+
+
+def _back_to_two(story: Story) -> Callable[[Scene], None]:
+    """Once those that are left are well."""
+    left = [event.node for event in story.events if event.kind == FIRST]
+
+    def mend(scene: Scene) -> None:
+        there = tuple(name for name in members.THREE if not (left and name == scene.active))
+        with mock.patch.object(audit, "BALANCERS", there):
+            audit.settle(SETTLE)
+        formula.apply("haproxy_ha.clean", target=members.THIRD)
+        members.apply(BALANCERS, APP_SERVERS)
+
+    return mend
+
+
+def _play(story: Story, nodes: tuple[str, ...]) -> None:
+    """All of it, from the first event to the end of the last."""
+    for event in story.events:
+        if event.kind == FIRST:
+            _begin(event, nodes)
+            nodes = tuple(name if number != event.node else "" for number, name in enumerate(nodes, 1))
+    events = [event for event in story.events if event.kind != FIRST]
+    failed: list[str] = []
+    first, begin = min(event.at for event in events), time.monotonic() + 1
+    steps = [(begin + moment - first, step, event) for event in events for moment, step in _moments(event)]
+    # One step may take a while, as an operator's command does that waits for its answer.
+    threads = [threading.Thread(target=_take, args=(nodes, *one, failed)) for one in steps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise LabError("; ".join(failed))
+    wait_for("the end of what was told of takeovers", lambda: not takeovers(), 120, 1)
+
+
+def _begin(event: Event, nodes: tuple[str, ...]) -> None:
+    KINDS[event.kind][0](*_ends(event, nodes), event.value)
+
+
+def _ends(event: Event, nodes: tuple[str, ...]) -> tuple[str, Others]:
+    host = nodes[event.node - 1]
+    return host, [name for name in nodes if name and name != host]
 
 
 def _moments(event: Event) -> list[tuple[float, Step]]:
@@ -125,17 +209,22 @@ def _moments(event: Event) -> list[tuple[float, Step]]:
     return [(event.at, begin), (event.at + event.seconds, end)]
 
 
-def _take(scene: Scene, moment: float, step: Step, event: Event, failed: list[str]) -> None:
+def _take(nodes: tuple[str, ...], moment: float, step: Step, event: Event, failed: list[str]) -> None:
     time.sleep(max(0.0, moment - time.monotonic()))  # the history's own time
-    host, other = (scene.active, scene.passive) if event.node == 1 else (scene.passive, scene.active)
     try:
-        step(host, other, event.value)
+        step(*_ends(event, nodes), event.value)
     except LabError as error:
         failed.append(str(error))
 
 
-FAULTS = [
-    Fault(f"story-{story.seed}", STORIES, f"{name} (seed {story.seed})", _play(story),
-          gap=20.0, moves=2, strikes=len(story.events), calls=200, long=True)
-    for name, story in playable().items()
-]  # fmt: skip
+def _fault(name: str, story: Story) -> Fault:
+    title, strikes = f"{name} (seed {story.seed})", len(story.events)
+    if story.nodes == 2:
+        return Fault(f"story-{story.seed}", STORIES, title, _play_of_two(story),
+                     gap=20.0, moves=2, strikes=strikes, calls=200, long=True)
+    return Fault(f"story-{story.seed}", STORIES, title, _play_of_three(story), _back_to_two(story),
+                 gap=20.0, moves=3, strikes=strikes, calls=400, long=True,
+                 operator="pillar and runs, by which a third one comes and goes")
+
+
+FAULTS = [_fault(name, story) for name, story in playable().items()]

@@ -9,9 +9,10 @@ An address that arrives as it is, IPv6 or another cloud's, is routed to its owne
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
-from .shell import run
+from .shell import LabError, run
 from .topology import (
     ANCHOR_GATEWAY,
     API_ADDRESS,
@@ -46,6 +47,8 @@ table ip cloud {{
 """
 
 
+LATE = Path(__file__).with_name("late.py").read_text(encoding="utf-8")
+_LATE: dict[tuple[str, str], subprocess.Popen[str]] = {}
 NEW_LINKS = ("accept_dad", "accept_redirects", "accept_ra")
 
 
@@ -86,6 +89,8 @@ def up() -> None:
 
 def down() -> None:
     """Delete every namespace of the lab; their interfaces go with them."""
+    for host, network in list(_LATE):
+        set_late(host, network, 0)
     for namespace in _namespaces():
         run(["ip", "netns", "delete", namespace])
 
@@ -141,6 +146,26 @@ def set_loss(host: str, network: str, percent: int) -> None:
     if percent:
         rules += f"table inet {table} {{ chain input {{ type filter hook input priority raw; {rule}; }}; }}\n"
     run(["ip", "netns", "exec", target.namespace, "nft", "-f", "-"], input=rules)
+
+
+def set_late(host: str, network: str, seconds: float) -> None:
+    """Have all that passes a host's link take so much longer there and back, by half each way; 0 for no longer."""
+    port, ends = link_name(host, network), (f"{host[:8]}-late0", f"{host[:8]}-late1")
+    if process := _LATE.pop((host, network), None):
+        process.communicate()
+        _fabric("ip", "link", "delete", ends[0])
+        _join(port, network)
+    if seconds:
+        _fabric("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        argv = fabric_command("python3", "-c", LATE, port, ends[0], str(seconds / 2))
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        _LATE[host, network] = process
+        if not process.stdout or process.stdout.readline() != "open\n":
+            raise LabError(f"what delays the {network} link of {host} does not run")
+        _fabric("ip", "link", "set", port, "nomaster")
+        _join(ends[1], network)
+        for name in ends:
+            _fabric("ip", "link", "set", name, "up")
 
 
 def set_unheard(host: str, other: str, unheard: bool) -> None:
@@ -207,14 +232,18 @@ def _attach(host: Host) -> None:
     for network, interface in host.links.items():
         port = link_name(host.name, network)
         _fabric("ip", "link", "add", port, "type", "veth", "peer", "name", interface, "netns", host.namespace)
-        _fabric("ip", "link", "set", port, "master", network)
-        if network == "public":
-            _fabric("bridge", "link", "set", "dev", port, "isolated", "on")
+        _join(port, network)
         _fabric("ip", "link", "set", port, "up")
         for address in _addresses(host, network):
             run([*inside, "address", "add", address, "dev", interface])
         run([*inside, "link", "set", interface, "up"])
     _route(host)
+
+
+def _join(port: str, network: str) -> None:
+    _fabric("ip", "link", "set", port, "master", network)
+    if network == "public":
+        _fabric("bridge", "link", "set", "dev", port, "isolated", "on")
 
 
 def _route(host: Host) -> None:
