@@ -157,6 +157,8 @@ def set_late(host: str, network: str, seconds: float) -> None:
         _join(port, network)
     if seconds:
         _fabric("ip", "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        for name in ends:
+            _fabric("ip", "link", "set", name, "up")
         argv = fabric_command("python3", "-c", LATE, port, ends[0], str(seconds / 2))
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         _LATE[host, network] = process
@@ -164,8 +166,6 @@ def set_late(host: str, network: str, seconds: float) -> None:
             raise LabError(f"what delays the {network} link of {host} does not run")
         _fabric("ip", "link", "set", port, "nomaster")
         _join(ends[1], network)
-        for name in ends:
-            _fabric("ip", "link", "set", name, "up")
 
 
 def set_unheard(host: str, other: str, unheard: bool) -> None:
