@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from unittest import mock
 
-from lab import audit, formula, network
+from lab import audit, formula, network, salt
 from lab.cloud import CONTROL
 from lab.machine import machine
 from lab.shell import LabError, wait_for
@@ -86,7 +86,8 @@ class _Flapping:
             state = "down" if state == "up" else "up"
             _path(state)(host, others, value)
             self._over.wait(self._random.uniform(0.1, 2.0))
-        _path("up")(host, others, value)
+        if state == "down":
+            _path("up")(host, others, value)
 
     def end(self, host: str, others: Others, value: Any) -> None:
         self._over.set()
@@ -168,6 +169,7 @@ def _back_to_two(story: Story) -> Callable[[Scene], None]:
         there = tuple(name for name in members.THREE if not (left and name == scene.active))
         with mock.patch.object(audit, "BALANCERS", there):
             audit.settle(SETTLE)
+        salt.wait_minions()  # one that was cut off for a while has lost its master
         formula.apply("haproxy_ha.clean", target=members.THIRD)
         members.apply(BALANCERS, APP_SERVERS)
 
