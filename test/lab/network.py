@@ -49,6 +49,7 @@ table ip cloud {{
 
 LATE = Path(__file__).with_name("late.py").read_text(encoding="utf-8")
 _LATE: dict[tuple[str, str], subprocess.Popen[str]] = {}
+BRIDGES = ("public", "private", "internet")
 NEW_LINKS = ("accept_dad", "accept_redirects", "accept_ra")
 
 
@@ -214,7 +215,9 @@ def _namespace(name: str) -> None:
 
 
 def _bridge(name: str, *addresses: str) -> None:
-    _fabric("ip", "link", "add", name, "type", "bridge", "forward_delay", "0")
+    # One that is not told its MAC address takes a port's: as ports come and go, hosts would lose their gateway.
+    mac = f"02:00:00:00:00:{BRIDGES.index(name):02x}"
+    _fabric("ip", "link", "add", name, "address", mac, "type", "bridge", "forward_delay", "0")
     for address in addresses:
         _fabric("ip", "address", "add", address, "dev", name)
     _fabric("ip", "link", "set", name, "up")
