@@ -33,16 +33,18 @@ def opened(name):
 
 
 def forward(one, other, seconds):
-    ways, queue = {one: other, other: one}, collections.deque()
+    """Returns how many there were."""
+    ways, queue, number = {one: other, other: one}, collections.deque(), 0
     while True:
         left = max(0.0, queue[0][0] - time.monotonic()) if queue else None
         for ready in select.select([one, other, sys.stdin], [], [], left)[0]:
             if ready is sys.stdin:
-                return
+                return number
             with contextlib.suppress(BlockingIOError):
                 frame, (_, _, kind, *_) = ready.recvfrom(LARGEST)
                 if kind != socket.PACKET_OUTGOING:
                     queue.append((time.monotonic() + seconds, ways[ready], frame))
+                    number += 1
         while queue and queue[0][0] <= time.monotonic():
             _, target, frame = queue.popleft()
             with contextlib.suppress(BlockingIOError):
@@ -52,4 +54,4 @@ def forward(one, other, seconds):
 if __name__ == "__main__":
     ends = [opened(name) for name in sys.argv[1:3]]
     print("open", flush=True)
-    forward(*ends, float(sys.argv[3]))
+    print(forward(*ends, float(sys.argv[3])))

@@ -149,11 +149,13 @@ def set_loss(host: str, network: str, percent: int) -> None:
     run(["ip", "netns", "exec", target.namespace, "nft", "-f", "-"], input=rules)
 
 
-def set_late(host: str, network: str, seconds: float) -> None:
-    """Have all that passes a host's link take so much longer there and back, by half each way; 0 for no longer."""
+def set_late(host: str, network: str, seconds: float) -> int:
+    """Have all that passes a host's link take so much longer there and back, by half each way; 0 for no longer. Returns
+    how many frames were late until now."""
     port, ends = link_name(host, network), (f"{host[:8]}-late0", f"{host[:8]}-late1")
+    late = 0
     if process := _LATE.pop((host, network), None):
-        process.communicate()
+        late = int(process.communicate()[0] or 0)
         _fabric("ip", "link", "delete", ends[0])
         _join(port, network)
     if seconds:
@@ -167,6 +169,7 @@ def set_late(host: str, network: str, seconds: float) -> None:
             raise LabError(f"what delays the {network} link of {host} does not run")
         _fabric("ip", "link", "set", port, "nomaster")
         _join(ends[1], network)
+    return late
 
 
 def set_unheard(host: str, other: str, unheard: bool) -> None:
