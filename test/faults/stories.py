@@ -69,7 +69,7 @@ def _switch_on(host: str, others: Others, value: Any) -> None:
 
 
 def _kill(host: str, others: Others, value: Any) -> None:
-    machine(host).run("pkill", "-KILL", "-x", f"pacemaker-{value}")
+    machine(host).run("pkill", "-KILL", "-x", f"pacemaker-{value}"[:15])  # a process has no longer name
 
 
 class _Flapping:
