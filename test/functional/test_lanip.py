@@ -241,6 +241,50 @@ def test_neighbours_hear_of_a_move(call):
     assert reaches(WANTED[0])
 
 
+# Prints each hardware address from which an address is announced, until nothing comes for a second.
+HEAR = """
+import socket
+with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0806)) as link:
+    link.bind(("lan", 0x0806))
+    link.settimeout(1)
+    print("ready", flush=True)
+    try:
+        while packet := link.recv(64):
+            if packet[14:18] == packet[24:28] == socket.inet_aton("{}"):
+                print(packet[8:14].hex(":"))
+    except TimeoutError:
+        pass
+"""
+
+
+def announced_by_a_monitor(call):
+    command = ["ip", "netns", "exec", PEER, "python3", "-c", HEAR.format(WANTED[0])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hears:
+        assert hears.stdout.readline() == "ready\n"
+        assert call("monitor")[0] == OK
+        return hears.stdout.read().split()
+
+
+def test_who_is_back_from_a_partition_draws_no_clients(call, lost, installed):
+    """The other one has taken it meanwhile, and the cluster has not decided yet."""
+    (installed.parent / "programs" / "corosync-cmapctl").write_text(
+        cmap.stand_in({"me": "member", "peer": "member"}), encoding="ascii"
+    )
+    call("start")
+    assert len(announced_by_a_monitor(call)) == 2
+    of_peer("address", "add", f"{WANTED[0]}/32")
+    assert announced_by_a_monitor(call) == []
+    of_peer("address", "delete", f"{WANTED[0]}/32")
+    assert len(announced_by_a_monitor(call)) == 2
+
+
+def test_who_took_it_tells_so_again(call, lost):
+    """The one that had it is back, and answers for it."""
+    call("start")
+    of_peer("address", "add", f"{WANTED[0]}/32")
+    assert len(announced_by_a_monitor(call)) == 2
+
+
 @pytest.mark.parametrize(("addresses", "code", "said"), [
     (["10.1.0.300"], CONFIGURED, "address: found '10.1.0.300', allowed: an IPv4 or IPv6 address"),
     (["10.1.0.100", "x;reboot"], CONFIGURED, "addresses: found 'x;reboot', allowed: an IPv4 or IPv6 address"),

@@ -59,11 +59,22 @@ class Lan(Mover):
             agent.log(failure.reason)  # a later reload then takes none away
 
     def keep(self):
-        """Puts there again what somebody has taken away; a neighbour may have missed what it was told before."""
+        """Puts there again what somebody has taken away; a neighbour may have missed what it was told before.
+
+        Back from a partition it tells none while whoever took the address answers for it: clients would come here,
+        where the checks have not found the app servers yet.
+        """
         missing = [address for address in self.addresses if not local.is_here(address)]
         if missing:
             agent.log(f"{', '.join(missing)}: on no interface any more, and put there again")
+        elif other := self._other_owner():
+            agent.log(f"{self._env['address']} is on another machine of the link, too ({other}): it is not announced")
+            return
         self.put()
+
+    def _other_owner(self):
+        """The hardware address of who has the first address beside this machine; "" where this one has taken it."""
+        return "" if Takeover(self._env).is_ours else local.other_owner(self._env["address"])
 
     def leave(self, address):
         """Has all that came together stay for a while: neighbours send clients here until they hear of another."""
@@ -111,8 +122,8 @@ class Lan(Mover):
         address = self._env["address"]
         if not local.is_here(address):
             return False, "on no interface of this machine"
-        if partition.a_node_is_lost(self._env) and not Takeover(self._env).is_ours:
-            other = local.other_owner(address)
+        if partition.a_node_is_lost(self._env):
+            other = self._other_owner()
             return not other, f"on another machine of the link, too ({other})"
         return True, "on this machine"
 
