@@ -267,15 +267,17 @@ def announced_by_a_monitor(call):
 
 def test_who_is_back_from_a_partition_draws_no_clients(call, lost, installed):
     """The other one has taken it meanwhile, and the cluster has not decided yet."""
-    (installed.parent / "programs" / "corosync-cmapctl").write_text(
-        cmap.stand_in({"me": "member", "peer": "member"}), encoding="ascii"
-    )
+    corosync = installed.parent / "programs" / "corosync-cmapctl"
+    alone = corosync.read_text(encoding="ascii")
+    corosync.write_text(cmap.stand_in({"me": "member", "peer": "member"}), encoding="ascii")
     call("start")
     assert len(announced_by_a_monitor(call)) == 2
     of_peer("address", "add", f"{WANTED[0]}/32")
     assert announced_by_a_monitor(call) == []
     of_peer("address", "delete", f"{WANTED[0]}/32")
     assert len(announced_by_a_monitor(call)) == 2
+    corosync.write_text(alone, encoding="ascii")  # nobody is heard
+    assert announced_by_a_monitor(call) == []
 
 
 def test_who_took_it_tells_so_again(call, lost):

@@ -61,16 +61,27 @@ class Lan(Mover):
     def keep(self):
         """Puts there again what somebody has taken away; a neighbour may have missed what it was told before.
 
-        Back from a partition it tells none while whoever took the address answers for it: clients would come here,
-        where the checks have not found the app servers yet.
+        In a partition and back from it it tells none of what another machine may have taken, or answers for: clients
+        would come here, where the checks have not found the app servers yet.
         """
         missing = [address for address in self.addresses if not local.is_here(address)]
         if missing:
             agent.log(f"{', '.join(missing)}: on no interface any more, and put there again")
-        elif other := self._other_owner():
-            agent.log(f"{self._env['address']} is on another machine of the link, too ({other}): it is not announced")
+        elif self._may_be_elsewhere():
             return
         self.put()
+
+    def _may_be_elsewhere(self):
+        import partition
+
+        if Takeover(self._env).is_ours:
+            return False
+        # The link may be back a moment after nobody has answered.
+        if partition.is_incomplete(partition.states(self._env)):
+            return True
+        if other := self._other_owner():
+            agent.log(f"{self._env['address']} is on another machine of the link, too ({other}): it is not announced")
+        return bool(other)
 
     def _other_owner(self):
         """The hardware address of who has the first address beside this machine; "" where this one has taken it."""
