@@ -21,10 +21,10 @@ pytestmark = [
 CONF = Path("/etc/corosync/corosync.conf")
 
 
-def conf(**changes):
-    """Our corosync.conf, for two nodes whose addresses this machine has."""
+def conf(more=None, **changes):
+    """Our corosync.conf, for two nodes whose addresses this machine has; of ``more`` of pillar."""
     path = str(CONF)
-    return text_of(valid({f"cluster:{key}": value for key, value in changes.items()}), "corosync", path)
+    return text_of(valid({f"cluster:{key}": value for key, value in changes.items()} | (more or {})), "corosync", path)
 
 
 # What the Debian package installs, without its comments.
@@ -97,6 +97,17 @@ def test_a_reload_is_confirmed(ours, changes):
     CONF.write_text(conf(**changes), encoding="utf-8")
     assert corosync.take(conf(**changes)) == "corosync was reloaded"
     assert loaded()["totem.token"] == str(changes.get("token", 300))
+
+
+def test_a_third_one_makes_nobody_slower_to_be_missed(ours):
+    """What a pair becomes by a reload; corosync's own coefficient would make it 950."""
+    assert loaded()["runtime.config.totem.token"] == "300"
+    text = conf({"load_balancers:third": {"private_ip": "10.132.20.12", "node_id": 3}})
+    CONF.write_text(text, encoding="utf-8")
+    assert corosync.take(text) == "corosync was reloaded"
+    assert loaded()["runtime.config.totem.token"] == "300"
+    CONF.write_text(conf(), encoding="utf-8")
+    assert corosync.take(conf()) == "corosync was reloaded"
 
 
 def test_a_reload_that_corosync_refuses_is_told(ours, monkeypatch):

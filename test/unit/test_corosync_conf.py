@@ -178,6 +178,12 @@ def test_timeouts_follow_failure_detection_and_consensus_is_below_token_with_two
     assert (lines["token"], lines.get("consensus")) == (token, consensus)
 
 
+def test_of_three_each_is_lost_as_soon_as_of_two():
+    """Corosync's own would add 650 ms for each from the third on; a pair's file stays as it is."""
+    assert section(valid(THIRD), "totem")[0]["token_coefficient"] == "0"
+    assert "token_coefficient" not in section(valid(), "totem")[0]
+
+
 def test_the_system_section_is_there_only_when_pillar_says_so():
     assert "system" not in [one["name"] for one in corosync.model(valid())]
     built = valid({"cluster:system": {"sched_rr": False, "move_to_root_cgroup": "auto", "priority": 5}})
