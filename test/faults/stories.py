@@ -16,7 +16,7 @@ from unittest import mock
 from lab import audit, formula, network, salt
 from lab.cloud import CONTROL
 from lab.machine import machine
-from lab.shell import LabError, wait_for
+from lab.shell import LabError, say, wait_for
 from lab.simulator import control
 from lab.topology import APP_SERVERS, BALANCERS, FLOATING_IP
 from simulation import found
@@ -69,6 +69,7 @@ def _switch_on(host: str, others: Others, value: Any) -> None:
 
 
 def _kill(host: str, others: Others, value: Any) -> None:
+    machine(host).run("pkill", "-STOP", "-x", "pacemakerd")  # which starts it again, at the end
     machine(host).run("pkill", "-KILL", "-x", f"pacemaker-{value}"[:15])  # a process has no longer name
 
 
@@ -124,7 +125,7 @@ KINDS: dict[str, tuple[Step, Step]] = {
     "reboot": (lambda host, others, value: machine(host).reboot(), _nothing),
     "pause": (lambda host, others, value: machine(host).pause(), lambda host, others, value: machine(host).go_on()),
     "deaf": (_run("pkill", "-STOP", "-x", "pacemaker-attrd"), _run("pkill", "-CONT", "-x", "pacemaker-attrd")),
-    "daemon dies": (_kill, _nothing),
+    "daemon dies": (_kill, _run("pkill", "-CONT", "-x", "pacemakerd")),
     "standby": (_run("crm_standby", "-v", "on"), _run("crm_standby", "--delete")),
     "maintenance": (_maintain("true"), _maintain("false")),
     "clean-up": (lambda host, others, value: machine(host).run("crm_resource", "--cleanup", "-r", value), _nothing),
@@ -183,6 +184,7 @@ def _play(story: Story, nodes: tuple[str, ...]) -> None:
             nodes = tuple(name if number != event.node else "" for number, name in enumerate(nodes, 1))
     events = [event for event in story.events if event.kind != FIRST]
     failed: list[str] = []
+    before = _moves()
     first, begin = min(event.at for event in events), time.monotonic() + 1
     steps = [(begin + moment - first, step, event) for event in events for moment, step in _moments(event)]
     # One step may take a while, as an operator's command does that waits for its answer.
@@ -194,6 +196,16 @@ def _play(story: Story, nodes: tuple[str, ...]) -> None:
     if failed:
         raise LabError("; ".join(failed))
     wait_for("the end of what was told of takeovers", lambda: not takeovers(), 120, 1)
+    with mock.patch.object(audit, "BALANCERS", tuple(filter(None, nodes))):
+        audit.settle(SETTLE)
+    moved = _moves() - before
+    say(f"the address moved {moved} times, in the history {story.moves}")
+    if moved > story.moves:
+        raise LabError(f"the address moved {moved} times, in the history {story.moves}")
+
+
+def _moves() -> int:
+    return len(control.state(str(CONTROL))["moves"])
 
 
 def _begin(event: Event, nodes: tuple[str, ...]) -> None:

@@ -1,13 +1,16 @@
 """No tug-of-war: what whoever moves the address does while a node is lost, and when the cluster is whole again."""
 
 import contextlib
+import os
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from support.floatip import AGENTS, DEGRADED, GENERIC, NOT_RUNNING, OK, cluster_state
+from support.place import in_container
 from support.simulated_cloud import PRIMARY, SECONDARY, simulator
 
 # An address of this machine, whoever owns it: all of 127/8 is. No IPv6 one stays there while the agent takes it off.
@@ -187,6 +190,62 @@ def test_a_partition_that_ends_while_the_address_is_being_taken(beyond):
     assert (process.returncode, beyond.owner()) == (OK, SECONDARY)
     assert "stands by: the cluster is whole again, and decides anew" in output
     assert beyond.monitor(port=1).code == NOT_RUNNING
+
+
+@pytest.fixture
+def whole_for(tmp_path):
+    """Says since how many seconds the cluster has been whole: by when Corosync has written the ring's number."""
+    rings = Path("/var/lib/corosync")
+    if not in_container():
+        pytest.skip("Corosync's directory is another one's here")
+    rings.mkdir(exist_ok=True)
+    ring = rings / "ringid_7"
+
+    def write(seconds):
+        ring.write_bytes(b"")
+        os.utime(ring, (time.time() - seconds,) * 2)
+
+    yield write
+    ring.unlink(missing_ok=True)
+
+
+def test_what_a_partition_asked_for_that_is_over_is_left_to_the_cluster(beyond, whole_for):
+    """The start is late: the other one is back, and serves."""
+    cluster_state(beyond, "member", "member")
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    whole_for(0)
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, SECONDARY)
+    assert marked(beyond) == ["--name=haproxy_ha-handover --update=1"]
+    assert beyond.monitor(port=owner.port).code == DEGRADED
+    owner.close()
+
+
+def test_such_a_start_takes_what_nobody_serves_and_says_so(beyond, whole_for):
+    cluster_state(beyond, "member", "member")
+    whole_for(0)
+    assert (beyond("start", port=1).code, beyond.owner()) == (OK, PRIMARY)
+    assert marked(beyond) == [TAKEN_OVER]
+
+
+def test_of_three_such_a_start_is_a_takeover(beyond, whole_for):
+    """Else Pacemaker, which finds two claims, stops the later one."""
+    cluster_state(beyond, "member", "member", "member")
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    whole_for(0)
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    assert marked(beyond) == [TAKEN_OVER]
+    owner.close()
+
+
+@pytest.mark.parametrize("seconds", [1.0, -3600.0])
+def test_a_start_of_a_cluster_that_was_whole_takes_the_address(beyond, whole_for, seconds):
+    """As it does where the clock was set back since: of that nothing can be told."""
+    cluster_state(beyond, "member", "member")
+    owner = Owner(b"HTTP/1.1 200 OK\r\n\r\n")
+    whole_for(seconds)
+    assert (beyond("start", port=owner.port).code, beyond.owner()) == (OK, PRIMARY)
+    assert marked(beyond) == []
+    owner.close()
 
 
 def test_a_loss_is_forgotten_with_the_partition(holding, cloud):

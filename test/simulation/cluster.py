@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from simulation.node import Node
     from simulation.world import World
 
-LOST, FOUND = (0.25, 0.5), (0.6, 1.2)
-"""Seconds until a node is taken for lost, and until those that see each other again are one cluster."""
+LOST, LOST_OF_MORE, FOUND = (0.25, 0.5), (0.45, 0.75), (0.6, 1.2)
+"""Seconds until a node is taken for lost, of two and of more, and until who sees each other again is one cluster."""
 DELAY = 0.06
 """transition-delay."""
 DEADTIME = 20.0
 """dc-deadtime, with fencing."""
 ELECTION, JOIN = (0.05, 0.3), (0.3, 1.2)
 MESSAGE = 0.002
+RINGS = "/var/lib/corosync"
 
 
 class Cluster:
@@ -33,7 +34,7 @@ class Cluster:
 
     def look(self) -> None:
         """Something may have changed: it is noticed later."""
-        for least, most in (LOST, FOUND):
+        for least, most in (LOST if self.world.expected == 2 else LOST_OF_MORE, FOUND):
             self.world.kernel.after(drawn(self.world.random, least, most), self.form)
 
     def form(self) -> None:
@@ -74,6 +75,7 @@ class Partition:
     def __init__(self, cluster: Cluster, members: tuple[Node, ...]) -> None:
         self.cluster, self.members, self.world = cluster, members, cluster.world
         self.alive, self.since = True, cluster.world.kernel.now
+        self.decided_alone = False
         self._armed: Event | None = None
         self._transition: Transition | None = None
         self._recheck: Event | None = None
@@ -84,6 +86,7 @@ class Partition:
                 node.executor.join()
         for node in members:
             node.partition = self
+            node.files.write(f"{RINGS}/ringid_{node.number}", "", node.wall())
         if len(members) == self.world.expected or not all(node.waits for node in members):
             for node in members:
                 node.waits = False
@@ -241,6 +244,7 @@ class Partition:
     def fence(self, name: str, delay: float, report: Callable[[bool], None]) -> None:
         """Has a lost node powered off; a fencer goes on with that, whatever becomes of the cluster."""
         by = self.members[0]
+        self.world.fencings[name] = self
         self.world.tell(f"the cluster of {self.names}: fence {name}" + (f", in {delay:g} s" if delay else ""))
 
         def done(fenced: bool) -> None:
@@ -277,6 +281,7 @@ class Partition:
         if not self.members[0].works:
             self._arm(0.5)
             return
+        self.decided_alone = not self.quorum
         actions, start_offset = scheduler.transition(self.cib())
         del start_offset  # 1: start-failure-is-fatal is false
         self._transition = Transition(self, actions)

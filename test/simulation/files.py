@@ -26,15 +26,17 @@ class Files:
         self.full = False
         self._changes = 0
         self._numbers: dict[str, int] = {}
+        self._moments: dict[str, float] = {}
         self._opened: dict[int, str] = {}
 
     def text(self, path: str) -> str | None:
         found = self.entries.get(path)
         return None if found in (None, DIRECTORY) else found
 
-    def write(self, path: str, text: str) -> None:
+    def write(self, path: str, text: str, moment: float = 0.0) -> None:
         self.make_directories(posixpath.dirname(path))
         self.entries[path] = text
+        self._moments[path] = moment
 
     def make_directories(self, path: str) -> None:
         while path not in self.entries:
@@ -90,7 +92,8 @@ class Files:
         """A file is another one each time that one is put in its place."""
         if path not in self.entries:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        return SimpleNamespace(st_ino=self._numbers.get(path, 0), st_mtime_ns=0)
+        return SimpleNamespace(st_ino=self._numbers.get(path, 0), st_mtime_ns=0,
+                               st_mtime=self._moments.get(path, 0.0))
 
     def open_number(self, path: str, flags: int, mode: int = 0o777) -> int:
         self.entries.setdefault(path, "")

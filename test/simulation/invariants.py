@@ -97,7 +97,7 @@ class Watch:
         stopped, self._stopped = self._stopped, None
         held = before and self._world.network.serves(before) and (before is stopped or self._claims(before))
         blindly = self._saw_nothing(before, after)
-        undone = self._took_blindly(before) or self._nobody_knew(before)
+        undone = self._took_blindly(before) or self._nobody_knew(before, after)
         if before and held and not (blindly or undone or self._excuses(before)):
             self._violated(f"{before.name} serves, and the address is taken away without a reason")
         if blindly:
@@ -106,7 +106,8 @@ class Watch:
     def fenced(self, node: Node) -> None:
         """Nobody loses its power who serves, and to whom nothing has happened."""
         serves = self._world.cloud.owner_node() is node and self._world.network.serves(node) and self._claims(node)
-        if serves and not (self._excuses(node) or self._took_blindly(node)):
+        late = not self._world.fencings[node.name].alive  # a fencer goes on for a cluster that is over
+        if serves and not (late or self._excuses(node) or self._took_blindly(node)):
             self._violated(f"{node.name} serves, and is powered off without a reason")
 
     def begins(self, node: Node, operation: Operation) -> None:
@@ -126,14 +127,14 @@ class Watch:
     def _claims(node: Node) -> bool:
         return "checked" in (node.claims() or "")
 
-    def _nobody_knew(self, node: Node | None) -> bool:
+    def _nobody_knew(self, node: Node | None, after: Node | None) -> bool:
         """Whether its start was asked for by a cluster that was over when it ended: the next one hears nothing of it
-        until then (build_active_RAs in Pacemaker's controld_execd.c)."""
-        if not (node and node.partition):
+        until then (build_active_RAs in Pacemaker's controld_execd.c), and may have asked another node meanwhile."""
+        if not (node and node.partition and after):
             return False
         now, (asked, _) = self._world.kernel.now, self._starts.get(node.name, (0.0, 0.0))
-        ended = self._ended.get(node.name, now)
-        return asked < node.partition.since <= ended and now - ended < BLIND
+        ended, (asked_again, _) = self._ended.get(node.name, now), self._starts.get(after.name, (now, now))
+        return asked < node.partition.since <= ended and asked_again < ended and now - ended < BLIND
 
     def ended(self, node: Node, process: Process, done: Operation) -> None:
         if (done.resource, done.task) == ("FloatIP", "start"):
@@ -159,7 +160,8 @@ class Watch:
         """What happened to a node, or to the whole pair, that is a reason to take the address from it."""
         now = self._world.kernel.now
         recent = [one for moment, one in self.past if now - moment < EXCUSED]
-        alone = ["no quorum"] if owner.partition and not owner.partition.quorum else []
+        partition = owner.partition
+        alone = ["no quorum"] if partition and (partition.decided_alone or not partition.quorum) else []
         here = (HERE, MAJORITY) if self._world.expected > 2 or owner.config.fencing else (HERE,)
         return alone + [
             one.kind for one in (*self.active, *recent)

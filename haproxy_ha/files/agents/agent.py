@@ -124,8 +124,9 @@ class Environment:
         self.state_directory = environ.get("HA_RSCTMP") or "/run/resource-agents"
         advised = next((entry.timeout for entry in description.actions if entry.name == action), 20)
         timeout = (number(environ.get("OCF_RESKEY_CRM_meta_timeout"), 0) or advised * 1000) / 1000
+        self.began = time.monotonic()
         # The cluster kills at its timeout; a reason must be told before.
-        self.deadline = time.monotonic() + max(timeout * 0.9 - 0.5, timeout / 2)
+        self.deadline = self.began + max(timeout * 0.9 - 0.5, timeout / 2)
 
     def __getitem__(self, name):
         return self._values[name]

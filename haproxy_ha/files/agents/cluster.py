@@ -1,8 +1,12 @@
 """The cluster's own commands: Corosync's members, Pacemaker's status, the attributes of this node."""
 
+import os
+import time
+
 import agent
 from agent import Failure
 
+RINGS = "/var/lib/corosync"
 LONGEST = 5.0  # seconds for one answer
 DISCONNECTED = 102  # CRM_EX_DISCONNECT: who is asked does not run
 
@@ -38,6 +42,22 @@ def members(seconds):
     values = _corosync(["nodelist.node.", "runtime.members."], seconds)
     nodes = [(key.removesuffix("nodeid"), value) for key, value in values.items() if key.endswith(".nodeid")]
     return [(values.get(f"{node}name", ""), _state(values, number)) for node, number in nodes]
+
+
+def age(directory=RINGS):
+    """Seconds since Corosync formed the membership of now; None where that cannot be told.
+
+    It keeps the number of each in a file, from which it goes on after a boot (totemsrp.c, corosync_ring_id_store).
+
+    Args:
+        directory (str): Where it keeps it. Default: `state_dir` of corosync.conf's default.
+    """
+    try:
+        files = [os.path.join(directory, name) for name in os.listdir(directory) if name.startswith("ringid_")]
+        since = time.time() - max(os.stat(path).st_mtime for path in files)
+    except (OSError, ValueError):
+        return None
+    return since if since >= 0 else None  # else the clock was set back
 
 
 def own(key, seconds):

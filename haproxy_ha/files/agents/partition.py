@@ -13,6 +13,9 @@ from claims import LONGEST_HOLD_OFF, Losses
 
 # The cluster has decided by then where the resource is to be.
 WHOLE_FOR = 10.0
+# An election, a join and `transition-delay` come before the first decision of nodes that have just found each other:
+# what is asked for sooner was decided before, and by those that were there then.
+UNDECIDED_FOR = 0.3
 # An owner that lives answers a neighbour in milliseconds; after a loss of power each one here is waited for.
 ANSWER_TIMEOUT = 0.2
 # One that is silent already is asked all the same.
@@ -20,6 +23,7 @@ SILENT_TIMEOUT = 0.05
 # Whoever stands by already has time: a lost packet is sent again after a second (RFC 6298).
 PATIENT_TIMEOUT = 1.5
 REMEDY = "bring back that node, or the link to it"
+ANEW = "the cluster is whole again, and decides anew"
 
 
 class StandBy(Exception):
@@ -38,15 +42,23 @@ class Partition:
 
     def _look(self):
         found = states(self._env)
-        lost = is_half(found)
-        return lost, reason_to_stand_by(self._env) if lost else "", is_incomplete(found)
+        lost, late = is_half(found), self._is_late()
+        text = reason_to_stand_by(self._env) if lost else ""
+        if late and not lost and len(found) == 2 and answers(self._env):
+            text = f"{self._env['address']} answers, {ANEW}"
+        return lost, text, is_incomplete(found) or late
+
+    def _is_late(self):
+        """Whether the partition in which this start was asked for is over."""
+        age = cluster.age()
+        return age is not None and age < UNDECIDED_FOR + time.monotonic() - self._env.began
 
     def a_node_was_lost(self):
         """Whether the other one of two was lost when the start began."""
         return self._first.result()[0]
 
     def is_takeover(self):
-        """Whether any node was lost then, which may come back with its claim."""
+        """Whether any node was lost then, or as the cluster decided: it may be back with its claim."""
         return self._first.result()[2]
 
     def stay_out(self, cut_off):
@@ -60,7 +72,7 @@ class Partition:
             was_lost = lost
             lost, text, _ = self._look()
             if was_lost and not lost:
-                text = "the cluster is whole again, and decides anew"
+                text = ANEW
         text = text or (cut_off() if lost else "")
         if text:
             raise StandBy(text)
