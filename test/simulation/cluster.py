@@ -22,6 +22,9 @@ DEADTIME = 20.0
 """dc-deadtime, with fencing."""
 ELECTION, JOIN = (0.05, 0.3), (0.3, 1.2)
 MESSAGE = 0.002
+UNNOTICED, FORGOTTEN = 1.5, (0.1, 0.2)
+"""Seconds for which others may go on without a node that then learns of their loss and return at once, as knet gives a
+link up after 2 s; those until it has taken their attributes out of the CIB."""
 RINGS = "/var/lib/corosync"
 
 
@@ -80,6 +83,7 @@ class Partition:
         self._transition: Transition | None = None
         self._recheck: Event | None = None
         before = {node.partition for node in members}
+        missed = [other for node in members for other in members if self._misses(node.partition, other)]
         grows = len(before) > 1
         if grows or members[0] not in [partition.members[0] for partition in before if partition]:
             for node in members:
@@ -92,6 +96,8 @@ class Partition:
                 node.waits = False
         self._remember(before)
         self._agree()
+        if missed:
+            self.world.kernel.after(drawn(self.world.random, *FORGOTTEN), lambda: self._forget(missed))
         self.world.tell(f"the cluster of {self.names} begins" + ("" if self.quorum else ", without a quorum"))
         self._arm(self._first_decision(grows))
 
@@ -141,6 +147,21 @@ class Partition:
                 node.attrd[name] = dict(own.get(name, {}))
                 node.attributes[name] = {} if name in erased else dict(own.get(name, {}))
             node.known |= {member.name for member in self.members}
+
+    def _misses(self, former: Partition | None, other: Node) -> bool:
+        """Whether a node, of a membership of before, went on without who was in that, for so short a time that it has
+        not noticed."""
+        if not (former and other.partition) or other.partition is former or other not in former.members:
+            return False
+        return self.since - other.partition.since < UNNOTICED
+
+    def _forget(self, missed: list[Node]) -> None:
+        """Who stood still learns of the others' loss and return at once; its controller takes their attributes away."""
+        if self.alive and any(self.members[0].attributes[node.name] for node in missed):
+            for member in self.members:
+                for node in missed:
+                    member.attributes[node.name].clear()
+            self.changed()
 
     def lose(self, node: Node) -> None:
         """A member has gone: what was asked of it is not waited for."""

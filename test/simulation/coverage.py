@@ -87,7 +87,7 @@ HOLES = {
         "claims.py remove: shutil", "claims.py remove: return not os", "claims.py probe_writable: remove",
         "claims.py release: agent.log", "cluster.py ask: raise", "undone.py left: return []",
         "connection.py _is_over", "connection.py _connection: kept",
-        "watched.py _read: self._until = 0.0", "agent.py open_at_once", "disowned.py _remembered: return []",
+        "watched.py _read: self._until = 0.0", "agent.py open_at_once", "disowned.py remembered: return []",
         "disowned.py takeovers: agent.log(failure", "disowned.py takeovers: continue",
         "connection.py _connection: return kept", "connection.py _reason: words",
     ),

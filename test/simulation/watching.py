@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from simulation.node import Node
 
 RESOURCE = "haproxy"
+STEP = 0.2
+"""Seconds between two looks of former agents."""
 
 
 class Watcher:
@@ -29,16 +31,15 @@ class Watcher:
         self._node = node
         self.process = Process(node, "the watcher")
         program = node.programs.program
-        self._watch = program("watch")
         watched = program("watched").Watched(RESOURCE, directory)
-        self._look = self._watch.Look(watched, [ADDRESS], Echoes(node))
+        self._look = program("watch").Look(watched, [ADDRESS], Echoes(node))
         self._last = node.monotonic()
         self._ended = False
         self._again()
 
     def _again(self) -> None:
         if not self._ended:
-            self._node.world.kernel.after(self._node.true_seconds(self._watch.STEP), self._once)
+            self._node.world.kernel.after(self._node.true_seconds(getattr(self._look, "pause", STEP)), self._once)
 
     def _once(self) -> None:
         if not self._ended and not self._node.paused:

@@ -13,7 +13,7 @@ import undone
 
 def takeovers(directory):
     """Takes them away, without waiting for the cluster; what is in vain now is done by HAProxy's monitor."""
-    for name, path in _remembered(directory):
+    for name, path in remembered(directory):
         try:
             agent.replace_file(undone.path_of(directory, name), "")
         except agent.Failure as failure:
@@ -24,7 +24,7 @@ def takeovers(directory):
         agent.remove_file(path)
 
 
-def _remembered(directory):
+def remembered(directory):
     """(the attribute, the file) of each takeover."""
     try:
         paths = [os.path.join(directory, one) for one in sorted(os.listdir(directory)) if one.endswith(claims.TAKEOVER)]

@@ -2,7 +2,8 @@
 
 Runs as haproxy_ha-watch.service. It ends a HAProxy that hangs, so that systemd starts it anew in place, and tells the
 cluster by transient node attributes that clients do not come to this node, that maintenance of it is announced, or that
-it stood still, so that what it took from others before counts no more. It does nothing else, and everything works
+it stood still, so that what it took from others before counts no more; what it took itself it tells again when others
+are back. It does nothing else, and everything works
 without it, slower.
 
 Usage: watch.py RESOURCE [FLOATING_IP]
@@ -23,6 +24,7 @@ import worker  # noqa: E402
 from announced import Announced, Sources, attend  # noqa: E402
 from echoes import Echoes  # noqa: E402
 from hanging import Keeper  # noqa: E402
+from retold import Retold  # noqa: E402
 from seen import Seen  # noqa: E402
 from systemd_unit import primitive  # noqa: E402
 from told import Told  # noqa: E402
@@ -30,7 +32,7 @@ from watched import Watched  # noqa: E402
 from way import Way  # noqa: E402
 
 ATTRIBUTE = "haproxy_ha-cut-off"  # as _utils/haproxy_ha_lib/cluster/objects.py has it
-STEP = 0.2  # seconds between two looks at the way
+STEP, SHORT_STEP = 0.2, 0.1  # seconds between two looks at the way; while the cluster is coming together
 LOOK = 0.5  # seconds between two looks at HAProxy
 STOOD_STILL = 0.6  # seconds without a look: what was to be heard meanwhile says nothing
 ROUTES = 1.0  # seconds for which the gateway is remembered
@@ -98,7 +100,7 @@ def watch_way(look, beat):
         look.at(now, now - last)
         beat.goes_on(now)
         last = now
-        time.sleep(STEP)
+        time.sleep(look.pause)
 
 
 class Look:
@@ -116,6 +118,7 @@ class Look:
         self._echoes, self._announced = echoes or Echoes(), announced
         self._way, self.told, self._known = Way(), Told(ATTRIBUTE), Remembered()
         self._gateway, self._routes_read = "", 0.0
+        self._retold = Retold(watched.directory)
         self._seen = {address: Seen(address, watched.directory) for address in addresses}
 
     def at(self, now, passed):
@@ -123,6 +126,7 @@ class Look:
         if passed > STOOD_STILL:
             self._echoes.stand_still(passed)
             disowned.takeovers(self._watched.directory)
+        self._retold.look()
         env = self._watched.environment()
         if not env:
             self._way = Way()
@@ -139,6 +143,11 @@ class Look:
         if self._way.reason != before:
             agent.log(self._way.reason or "the way to clients is there again")
         self._tell(now)
+
+    @property
+    def pause(self):
+        """Seconds until the next look."""
+        return SHORT_STEP if self._retold.is_soon else STEP
 
     def _tell(self, now):
         if self._way.reason:

@@ -282,6 +282,52 @@ def test_without_a_directory_it_goes_on(look):
     assert programs.told == []
 
 
+@pytest.fixture
+def aged(look, agents, monkeypatch):
+    """Looks at memberships of so many seconds; what was told of a takeover meanwhile. The address is claimed here."""
+    look, directory, programs = look
+    takeover = directory / "haproxy_ha-floatip-FloatIP-takeover"
+    takeover.write_text("haproxy_ha-takeover ")
+    takeover.with_name("haproxy_ha-floatip-FloatIP").write_text("address 203.0.113.10\nchecked 12.500\n")
+
+    def at(*ages):
+        del programs.told[:]
+        for age in ages:
+            monkeypatch.setattr(agents("cluster"), "age", lambda age=age: age)
+            look.at(100.0, 0.2)
+        return [change for name, change in programs.told if name == "--name=haproxy_ha-takeover"]
+
+    return at, takeover, look
+
+
+def test_a_takeover_is_told_again_while_the_cluster_comes_together(aged):
+    """Each time with another value, as one that is the same is not written."""
+    at, _, look = aged
+    assert at(500.0, 500.2) == []
+    assert (at(0.02, 0.12, 0.22), look.pause) == (["--update=2", "--update=1"], 0.1)
+    assert (at(0.42, 0.62, 0.82, 1.02, 1.22), look.pause) == (["--update=2", "--update=1"], 0.2)
+    assert at(0.12) == ["--update=2"]  # another membership
+    assert at(None, 1.02) == []
+
+
+@pytest.mark.parametrize("claim", [None, "address 203.0.113.10\nstands by\n"])
+def test_a_takeover_of_an_address_that_is_claimed_no_more_is_not(aged, claim):
+    """Whoever got it since has ended it, and it would draw the address back for ever."""
+    at, takeover, _ = aged
+    held = takeover.with_name("haproxy_ha-floatip-FloatIP")
+    held.unlink()
+    if claim:
+        held.write_text(claim)
+    assert at(0.12, 0.32, 1.02) == []
+
+
+def test_one_that_ends_at_that_moment_is_taken_back(aged):
+    at, takeover, _ = aged
+    assert at(0.12) == ["--update=2"]
+    takeover.unlink()
+    assert at(0.22, 0.32) == ["--delete"]
+
+
 def test_systemd_hears_every_two_seconds_that_both_halves_go_on(agents, tmp_path, monkeypatch):
     watch = agents("watch")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
