@@ -85,12 +85,12 @@ def _passed(seconds: float):
     return lambda: time.monotonic() >= until
 
 
-def measure(name: str, trials: int, output: Path) -> None:
-    """All events of one kind, in turn."""
+def measure(name: str, events: list[str], trials: int, output: Path) -> None:
+    """Events of one kind, in turn."""
     kind = KINDS[name]
     with output.open("a", encoding="utf-8") as file, kind.built():
         for _ in range(trials):
-            for event in EVENTS:
+            for event in events:
                 found = trial(kind, event)
                 file.write(json.dumps(found) + "\n")
                 file.flush()
@@ -115,6 +115,7 @@ def merge(directory: Path, documents: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.failover.kinds", description="What clients of other addresses see.")
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=KINDS, help="default: all")
+    parser.add_argument("--events", nargs="*", default=list(EVENTS), choices=EVENTS, help="default: all")
     parser.add_argument("--trials", type=int, default=20, help="of each event (default: 20)")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "build/kinds", help="default: build/kinds")
     parser.add_argument("--documents", type=Path, help="measure nothing: write what is in the output there")
@@ -125,7 +126,7 @@ def main() -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     with installed(SYSTEMS["haproxy_ha"]):
         for name in options.kinds:
-            measure(name, options.trials, options.output / f"{name}.jsonl")
+            measure(name, options.events, options.trials, options.output / f"{name}.jsonl")
     return 0
 
 
