@@ -33,10 +33,11 @@ def set_pillar(
     firewall: dict | None = None,
     beside: dict | None = None,
     frontends: dict | None = None,
+    floating_ips: dict | None = None,
 ) -> None:
     """The example's pillar for these hosts, with a response header that names the balancer, further lines of the
     frontend, other ``frontends``, ``cluster``, ``nginx``, ``monitoring`` and ``firewall`` laid over its sections of
-    those names, ``own`` keys of each balancer, and what is ``beside`` the formula's tree."""
+    those names, ``own`` keys of each balancer, further ``floating_ips``, and what is ``beside`` the formula's tree."""
     document = yaml.safe_load((REPOSITORY / "pillar.example").read_text(encoding="utf-8"))
     tree = document["haproxy_ha"]
     tree["load_balancers"] = {
@@ -46,6 +47,7 @@ def set_pillar(
     tree["haproxy"] = {"frontends": {"http": {"options": [NAME_THE_BALANCER, *options]}, **(frontends or {})}}
     tree["cluster"].update(cluster or {})
     tree |= {"nginx": nginx or {}, "monitoring": monitoring or {}, "firewall": firewall or {}}
+    tree["floating_ips"] = floating_ips or {}
     salt.set_pillar(yaml.safe_dump({**document, **(beside or {})}, sort_keys=False))
 
 

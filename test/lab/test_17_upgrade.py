@@ -14,7 +14,7 @@ import pytest
 
 from lab import audit, formula, lab, outcome, salt
 from lab.machine import machine
-from lab.topology import MINIONS
+from lab.topology import BALANCERS, MINIONS
 from lab.traffic import probe
 from support import REPOSITORY, file_roots
 
@@ -81,3 +81,29 @@ def test_an_upgrade_under_traffic_loses_nothing_and_a_second_run_changes_nothing
     assert record.failed == []
     assert audit.settle() == active
     assert {name: started(name) for name in MINIONS} == minions
+
+
+@pytest.mark.slow
+def test_an_address_beside_it_restarts_and_moves_nothing_of_what_runs(before):
+    """The short form stays what it is: the same resource, with the same operations."""
+    active, ran = audit.active(), what_runs()
+    with probe(20) as record:
+        formula.set_pillar(floating_ips={"web": {"provider": "lan", "address": "10.132.20.100"}})
+        formula.apply()
+        audit.settle()
+        second = salt.call("state.apply", "haproxy_ha")
+    assert outcome.changed(second) == []
+    assert (record.failed, audit.active(), what_runs()) == ([], active, ran)
+
+
+def what_runs() -> dict[str, list[str]]:
+    """The starts and stops that the cluster remembers of the address and HAProxy, by load balancer."""
+    found = {}
+    for host in BALANCERS:
+        xpath = f"//node_state[@uname='{host}']//lrm_rsc_op[@operation='start' or @operation='stop']"
+        shown = machine(BALANCERS[0]).run("cibadmin", "--query", "--xpath", xpath).stdout
+        lines = [line for line in shown.splitlines() if "<lrm_rsc_op " in line]
+        entries = [dict(re.findall(r'([\w-]+)="([^"]*)"', line)) for line in lines]
+        keys = [(one["operation_key"], one["call-id"]) for one in entries]
+        found[host] = [f"{key} {number}" for key, number in keys if "-web_" not in key]
+    return found
