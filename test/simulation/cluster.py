@@ -158,8 +158,9 @@ class Partition:
     def _forget(self, missed: list[Node]) -> None:
         """Who stood still learns of the others' loss and return at once; its controller takes their attributes away."""
         if self.alive and any(self.members[0].attributes[node.name] for node in missed):
-            for member in self.members:
-                for node in missed:
+            for node in missed:
+                node.forgotten = True
+                for member in self.members:
                     member.attributes[node.name].clear()
             self.changed()
 

@@ -243,8 +243,8 @@ class Watch:
         failed = [one for entries in history.values() for one in entries.values() if one.failed and self._counts(one)]
         if failed:
             self._violated(f"{name}: {failed[0].task} of {failed[0].resource} has failed ({failed[0].rc})")
-        # Of failures before a crash only the attribute manager knows: they end, and are cleared by nobody.
-        marks = [mark for mark in MARKS if not (node.crashed and "fail" in mark)]
+        # Of failures before a crash, or before others forgot it, only the attribute manager knows: nobody clears them.
+        marks = [mark for mark in MARKS if not ((node.crashed or node.forgotten) and "fail" in mark)]
         left = [mark for mark, value in node.attrd[name].items() if mark.startswith(tuple(marks)) or value == LOST]
         if left:
             self._violated(f"{name} has the mark {left[0]}")

@@ -35,7 +35,7 @@ class Node:
         self.leaving = self.left_clean = self.gone = False
         self.rate, self.wrong_by = 1.0, 0.0
         self._read = (world.kernel.now, 1000.0)
-        self.attrd_down = self.erased = self.crashed = False
+        self.attrd_down = self.erased = self.crashed = self.forgotten = False
         self.config = config
         self.known = set(config.nodes)
         self.attrd: dict[str, dict[str, str]] = {name: {} for name in config.nodes}
