@@ -46,8 +46,8 @@ def set_pillar(
     tree["app_servers"] = {name: _addresses(name) for name in apps}
     tree["haproxy"] = {"frontends": {"http": {"options": [NAME_THE_BALANCER, *options]}, **(frontends or {})}}
     tree["cluster"].update(cluster or {})
-    tree |= {"nginx": nginx or {}, "monitoring": monitoring or {}, "firewall": firewall or {}}
-    tree["floating_ips"] = floating_ips or {}
+    given = {"nginx": nginx, "monitoring": monitoring, "firewall": firewall, "floating_ips": floating_ips}
+    tree |= {key: value for key, value in given.items() if value}  # an old formula does not know them all
     salt.set_pillar(yaml.safe_dump({**document, **(beside or {})}, sort_keys=False))
 
 
