@@ -266,7 +266,6 @@ class Partition:
     def fence(self, name: str, delay: float, report: Callable[[bool], None]) -> None:
         """Has a lost node powered off; a fencer goes on with that, whatever becomes of the cluster."""
         by = self.members[0]
-        self.world.fencings[name] = self
         self.world.tell(f"the cluster of {self.names}: fence {name}" + (f", in {delay:g} s" if delay else ""))
 
         def done(fenced: bool) -> None:

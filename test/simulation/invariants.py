@@ -106,8 +106,7 @@ class Watch:
     def fenced(self, node: Node) -> None:
         """Nobody loses its power who serves, and to whom nothing has happened."""
         serves = self._world.cloud.owner_node() is node and self._world.network.serves(node) and self._claims(node)
-        late = not self._world.fencings[node.name].alive  # a fencer goes on for a cluster that is over
-        if serves and not (late or self._excuses(node) or self._took_blindly(node)):
+        if serves and not (self._excuses(node) or self._took_blindly(node)):
             self._violated(f"{node.name} serves, and is powered off without a reason")
 
     def begins(self, node: Node, operation: Operation) -> None:
@@ -243,9 +242,12 @@ class Watch:
         failed = [one for entries in history.values() for one in entries.values() if one.failed and self._counts(one)]
         if failed:
             self._violated(f"{name}: {failed[0].task} of {failed[0].resource} has failed ({failed[0].rc})")
-        # Of failures before a crash, or before others forgot it, only the attribute manager knows: nobody clears them.
-        marks = [mark for mark in MARKS if not ((node.crashed or node.forgotten) and "fail" in mark)]
-        left = [mark for mark, value in node.attrd[name].items() if mark.startswith(tuple(marks)) or value == LOST]
+        # Of failures before a crash only the attribute manager knows: they end, and are cleared by nobody.
+        marks = [mark for mark in MARKS if not (node.crashed and "fail" in mark)]
+        # Nor of those that are out of the CIB, as others took this node for lost.
+        unseen = {mark for mark in node.attrd[name] if node.forgotten and "fail" in mark} - {*node.attributes[name]}
+        left = [mark for mark, value in node.attrd[name].items()
+                if mark not in unseen and (mark.startswith(tuple(marks)) or value == LOST)]  # fmt: skip
         if left:
             self._violated(f"{name} has the mark {left[0]}")
         if runs(node, "FloatIP") != owns:

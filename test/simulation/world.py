@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from simulation.cloud import Cloud
 from simulation.cluster import Cluster
@@ -13,9 +13,6 @@ from simulation.node import Node
 from simulation.processes import Process
 from simulation.programs import Edits
 from simulation.scheduler import Config, Operation
-
-if TYPE_CHECKING:
-    from simulation.cluster import Partition
 
 
 class Setting(NamedTuple):
@@ -62,7 +59,6 @@ class World:
         self.nodes = [Node(self, at + 1, config) for at in range(number)]
         self.expected = number
         self.cluster = Cluster(self)
-        self.fencings: dict[str, Partition] = {}
         self.watchers: list[Any] = []
 
     def tell(self, text: str) -> None:
