@@ -235,6 +235,35 @@ def _mend_private(scene: Scene) -> None:
     _without_fencing(scene)
 
 
+def _cut_blink_fenced(scene: Scene) -> None:
+    """Only the other one decides before the cut is over: a request is left, which waits to spare the one that serves."""
+    _with_fencing(scene, BOTH_SHOOT)
+    machine(scene.active).run("pkill", "-STOP", "-x", "pacemaker-sched")
+    network.set_path(*BALANCERS, "down")
+    wait_for("a request to fence the one that serves", lambda: _is_requested(scene.passive, scene.active), 10, 0.1)
+    network.set_path(*BALANCERS, "up")
+    machine(scene.active).run("pkill", "-CONT", "-x", "pacemaker-sched")
+
+
+def _is_requested(by: str, target: str) -> bool:
+    said = machine(by).run("stonith_admin", "--history", "*", "--verbose").stdout
+    return any("pending" in line and f"of {target} " in line for line in said.splitlines())
+
+
+def _is_refused(scene: Scene) -> bool:
+    return "failed" in machine(scene.passive).run("stonith_admin", "--history", scene.active, "--verbose").stdout
+
+
+def _forget_refused(scene: Scene) -> None:
+    """Nobody has lost power."""
+    if (found := {name: machine(name).leader() for name in BALANCERS}) != _LEADERS:
+        raise LabError(f"powered off: {', '.join(name for name in found if found[name] != _LEADERS[name])}")
+    machine(scene.passive).run("stonith_admin", "--cleanup", "--history", scene.active)
+    _LEADERS.clear()
+    formula.set_pillar()
+    formula.apply()
+
+
 def _is_off(scene: Scene) -> bool:
     return owned_by_other(scene) and not machine(scene.active).leader()
 
@@ -311,6 +340,11 @@ FAULTS = [
         "cut-private-fenced", DAEMONS, "private link of the active balancer, with fencing", _cut_private_fenced,
         _mend_private, gap=TAKEOVER + BOTH_SHOOT + 2, moves=1, calls=400, after=_was_rebooted("active"), within=60.0,
         hold=20.0,
+    ),
+    Fault(
+        "cut-blink-fenced", DAEMONS, "path between the balancers until one of them asks for fencing, which has a delay",
+        _cut_blink_fenced, _forget_refused, gap=0.5, calls=400, after=_is_refused, within=60.0, hold=10.0,
+        operator="`stonith_admin --cleanup`, that the refusal no longer stands in `crm_mon`",
     ),
     Fault(
         "fence-off", DAEMONS, "`stonith_admin --fence`, active balancer, and `--unfence`", _fence("fence"), _unfence,

@@ -134,8 +134,8 @@ KINDS: dict[str, tuple[Step, Step]] = {
 """How each kind begins and ends: of a host, the other ones, and what the kind makes of its value."""
 FIRST = "leaves"
 """A kind whose end is waited for, and from which the times of what follows count."""
-FENCED = {"the fence loop"}
-"""What `cut-private-fenced` plays."""
+FENCED = {"the fence loop", "the waiting request"}
+"""What `cut-private-fenced` and `cut-blink-fenced` play."""
 
 
 def playable() -> dict[str, Story]:

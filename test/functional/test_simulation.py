@@ -7,7 +7,7 @@ import pytest
 from simulation import coverage, directed, found, history, scheduler
 from simulation.disturbances import KINDS, Disturbance
 from simulation.history import History
-from simulation.known import KNOWN
+from simulation.known import KNOWN, SELDOM
 from support.pillars import valid
 
 HISTORIES = 500
@@ -69,9 +69,9 @@ def test_what_is_explained_is_there():
     assert coverage.unknown() == []
 
 
-@pytest.mark.parametrize("fix", KNOWN)
+@pytest.mark.parametrize("fix", KNOWN | SELDOM)
 def test_a_fix_of_the_past_that_is_taken_out_is_found(fix):
-    assert history.run(FOUND[fix], KNOWN[fix]).wrong
+    assert history.run(FOUND[fix], (KNOWN | SELDOM)[fix]).wrong
 
 
 STORIES = found.FOUND | found.MENDED | found.BORNE

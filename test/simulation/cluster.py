@@ -297,8 +297,8 @@ class Partition:
             member.fresh = False
         if not self.alive or (self._transition and self._transition.busy):
             return
-        if any(member.executor.fences for member in self.members):
-            return  # decides when it knows how that has ended
+        if self.members[0].executor.fences:
+            return  # who asked for it decides when it knows how that has ended
         if not self.members[0].works:
             self._arm(0.5)
             return

@@ -29,12 +29,19 @@ def answer(node: Node, command: list[str], patience: float) -> Answer | None:
     if command[0] == "crm_node":
         return 0, f"{node.name}\n" if "--name" in command else members(node), ""
     if command[0] == "crm_mon":
-        return 0, scheduler.view(node.partition.cib()), ""
+        return 0, with_requests(scheduler.view(node.partition.cib()), node), ""
     if command[0] == "attrd_updater" and not node.attrd_down:
         return attrd_updater(node, options(command[1:]))
     if command[0] != "attrd_updater":
         raise LookupError(f"the simulation has no {command[0]}")
     return NOT_CONNECTED
+
+
+def with_requests(view: str, node: Node) -> str:
+    """crm_mon's XML, with what the cluster wants fenced, as far as this node's fencer knows."""
+    event = '<fence_event action="reboot" target="{}" client="pacemaker-controld.7" origin="{}" status="pending"/>'
+    events = "".join(event.format(target, node.name) for target in node.executor.fences)
+    return view.replace("</pacemaker-result>", f"<fence_history>{events}</fence_history></pacemaker-result>")
 
 
 def listed(node: Node) -> dict[str, str]:

@@ -25,7 +25,8 @@ class Place(NamedTuple):
 
 MODEL = "HAProxy, systemd and the kernel's tables are a flag here: test_haproxy_agent.py, test_haproxy_verdicts.py"
 NOT_ASKED = "Pacemaker asks for it when a configuration changes, or a person does: test_floatip.py, test_agents.py"
-ELSEWHERE = "is none of an agent of the address: test_fence_agent.py, test_upgrades.py, test_digitalocean_rules.py"
+ELSEWHERE = "is none of an agent of the address: test_fence_agent.py, test_upgrades.py, test_digitalocean_rules.py,\
+ test_returned.py"
 CONFIGURED = "the configuration is the formula's, and right: test_floatip.py"
 ANSWERS = "answers of the API that no fault of the cloud's model gives: test_digitalocean_rules.py, test_neighbours.py"
 MACHINE = "the machine has files, programs and connections of its own: test_floatip.py, test_digitalocean_rules.py"
@@ -61,7 +62,8 @@ HOLES = {
         "server.py", "local.py", "lan.py", "leaving.py", "fence_haproxy_ha_hetzner", "addresses.py", "listed.py",
         "servers.py", "rules.py", "mover.py addresses", "mover.py hold_resets", "mover.py let_resets_go",
         "answers.py number", "cluster.py own", "claims.py is_ours", "mover.py check_address: if", "mover.py leave",
-        "calls.py pages",
+        "calls.py pages", "returned.py need_not_be_fenced: if time", "returned.py need_not_be_fenced: time",
+        "returned.py need_not_be_fenced: return False",
     ),
     CONFIGURED: (
         "floating.py check_parameters: raise", "mover.py check_parameters: raise", "mover.py check_address: raise",

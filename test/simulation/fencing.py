@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 AGENT, RESOURCE = "fence_haproxy_ha_digitalocean", "fencing"
 SPAWN, LONGEST = 0.03, 60.0
 """Seconds until Python runs, and stonith-timeout."""
+TRIES = 2
+"""pcmk_reboot_retries."""
 
 
 def act(executor: Executor, node: Node, operation: Operation) -> int:
@@ -51,7 +53,10 @@ def begin(node: Node, plug: str, report: Callable[[bool], None]) -> None:
 
     def run() -> None:
         node.sleep(SPAWN)
-        process.code = ask(node, "reboot", plug)
+        for _ in range(TRIES):
+            process.code = ask(node, "reboot", plug)
+            if process.code == 0:
+                break
 
     def ended() -> None:
         alarm.cancel()

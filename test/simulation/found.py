@@ -25,11 +25,12 @@ class Story(NamedTuple):
     fencing: bool = False
 
 
-# What finds each fix of the past that is taken out: shrunk, as `make simulation DO=known` tells them.
+# What finds each fix of the past that is taken out (known.py): shrunk, as `make simulation DO=known` tells them.
 FOUND = {
     "the partition's end": Story(19, 2, 1, (Event(79.0, "pause", 1, 9.0),)),
     "the history's ban": Story(61, 2, 1, (Event(44.0, "cut", 2, 17.0, "peers"), Event(70.0, "power", 1, 90.0))),
     "the fence loop": Story(22, 2, 1, (Event(28.0, "cut private", 1, 90.0, "peers+servers"),), fencing=True),
+    "the waiting request": Story(22, 2, 0, (Event(20.0, "cut", 2, 0.5, "peers"),), fencing=True),
     "the forgotten node": Story(239, 3, 1, (
         Event(82.0, "leaves", 1, 2.0), Event(102.0, "cut private", 3, 53.0, "peers+servers"),
     )),

@@ -24,3 +24,11 @@ KNOWN = {
     # 6399075: a node that has left for good counts as lost.
     "the forgotten node": Setting(forgets=False),
 }  # fmt: skip
+
+SELDOM = {
+    # The fencer carries out a request whose node is back, and serves.
+    "the waiting request": Setting(
+        edits={"returned.py": (("    deadline = time.monotonic() + JOINING\n", "    return False\n"),)}
+    ),
+}
+"""The same, where one in some thousands of histories finds it: its story does."""

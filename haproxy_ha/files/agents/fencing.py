@@ -44,12 +44,14 @@ def read_options(description, words, lines):
     """The options: from the command line, or, without one, from lines `name=value`. What is unknown is not ours.
 
     Returns:
-        dict: Each option's text by its name; `agent` is the name of the agent, for what it logs.
+        dict: Each option's text by its name; `agent` is the name of the agent, for what it logs, and `node` what the
+            cluster calls the plug's machine.
     """
     given = _of_words(words) if words else _of_lines(lines)
     options = {option.name: given.get(option.name) or option.default for option in description.options}
     options["agent"] = description.name
     options["plug"] = options["plug"] or options["port"] or given.get("nodename", "")
+    options["node"] = given.get("nodename") or options["plug"]
     return options
 
 

@@ -80,14 +80,12 @@ def on(cloud, options):
 
 def off(cloud, options):
     """Powers the plug off."""
-    give_way(cloud, options)
-    cloud.switch("off")
+    take_power(cloud, options)
 
 
 def reboot(cloud, options):
     """What matters is the off; a machine that does not come on again is told, and is fenced all the same."""
-    give_way(cloud, options)
-    cloud.switch("off")
+    take_power(cloud, options)
     try:
         cloud.switch(cloud.has_power)
     except Failure as failure:
@@ -129,6 +127,20 @@ def monitor(cloud, options):
 
 def validate(cloud, options):
     """Whether the options make sense, and there is a token: without these there is no cloud."""
+
+
+def take_power(cloud, options):
+    """Powers the plug off, after the other one, and unless its node is back meanwhile.
+
+    Raises:
+        Failure: It is, or the API does not show the machine as off.
+    """
+    import returned
+
+    give_way(cloud, options)
+    if returned.need_not_be_fenced(options["node"]):
+        raise Failure(1, f"{options['node']} is a member of the cluster again, and well: it keeps its power")
+    cloud.switch("off")
 
 
 def give_way(cloud, options):
