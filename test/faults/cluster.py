@@ -236,7 +236,7 @@ def _mend_private(scene: Scene) -> None:
 
 
 def _cut_blink_fenced(scene: Scene) -> None:
-    """Only the other one decides before the cut is over: a request is left, which waits to spare the one that serves."""
+    """Only the other one decides before the cut is over: its request waits, to spare the one that serves."""
     _with_fencing(scene, BOTH_SHOOT)
     machine(scene.active).run("pkill", "-STOP", "-x", "pacemaker-sched")
     network.set_path(*BALANCERS, "down")

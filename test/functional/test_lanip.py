@@ -179,6 +179,19 @@ def test_it_asks_nobody_in_its_name(call, address):
     assert "lladdr" not in shown.stdout
 
 
+def test_who_answers_a_client_in_its_name_draws_no_others(call):
+    """Another machine has it too, at the end of a partition, and clients have heard so."""
+    call("start")
+    subprocess.run(["ip", "-n", HOST, "neighbour", "flush", "dev", "lan"], check=True)
+    elsewhere = "02:00:00:00:00:99"
+    of_peer("neighbour", "replace", WANTED[0], "lladdr", elsewhere, "nud", "stale")
+    command = ["ip", "netns", "exec", HOST, "ping", "-nq", "-c1", "-W1", "-I", WANTED[0], "10.1.0.2"]
+    subprocess.run(command, capture_output=True, check=False)
+    assert "10.1.0.2 dev lan lladdr" in ip("neighbour", "show")
+    shown = subprocess.run(["ip", "-n", PEER, "neighbour", "show"], capture_output=True, text=True, check=True).stdout
+    assert f"{WANTED[0]} dev lan lladdr {elsewhere}" in shown
+
+
 def test_one_that_is_meant_again_is_heard_of_again(call, take_off):
     call("start")
     for _ in range(2):

@@ -22,12 +22,16 @@ _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, s
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, lengths (to, from), tos, table, protocol, scope, type, flags
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # ndmsg: family, interface, state, flags, type
 _ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
+_LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, and which of these change
 _LIFETIMES = struct.Struct("=IIII")  # ifa_cacheinfo: preferred, valid, and two that the kernel fills in
 _NETLINK_ROUTE, _ERROR = 0, 2
 _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS, _GET_ROUTE, _GET_NEIGHBOUR = 20, 21, 22, 26, 30
+_SET_LINK = 19
 _REQUEST, _ACKNOWLEDGE, _DUMP, _CREATE, _ONLY_NEW = 0x1, 0x4, 0x300, 0x400, 0x200
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_CACHEINFO, _IFA_FLAGS = 1, 2, 6, 8
 _NO_DAD, _DAD_FAILED = 0x02, 0x08
+_IFLA_AF_SPEC, _IFLA_INET_CONF = 26, 1
+_ARP_ANNOUNCE, _OWN_ADDRESS = 18, 2  # IPV4_DEVCONF_ARP_ANNOUNCE, and its value
 _RTA_DESTINATION, _RTA_INTERFACE = 1, 4
 _NDA_DESTINATION, _NDA_LINK_LAYER, _NDA_CACHEINFO = 1, 2, 3
 _FIXED = 0x40 | 0x80  # NUD_NOARP, NUD_PERMANENT
@@ -121,7 +125,22 @@ def add(address, interface=""):
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise _failure(f"{address} cannot be put on {name_of(index)}", error) from None
+    if ":" not in address:
+        ask_in_own_name(index)
     announce(address, index)
+
+
+def ask_in_own_name(index):
+    """Has the kernel ask for neighbours on a link in the machine's own name, whatever address it speaks with.
+
+    By default it asks in the name of the address that a packet leaves with, and who is asked sends clients here from
+    then on (arp_announce, ip-sysctl): a machine that has lost an address and still answers for it would draw it back.
+    By a message, as /proc/sys may be read-only. IPv6 has no such setting.
+    """
+    try:
+        _asked(_SET_LINK, _ACKNOWLEDGE, own_name(index))
+    except OSError as error:
+        agent.log(f"{name_of(index)}: neighbours are asked in the name of the address: {error}")
 
 
 def remove(address):
@@ -321,6 +340,14 @@ def old_address(address, place):
     """The body of one that takes it away."""
     family, packed = packed_of(address)
     return _ADDRESS.pack(family, place.length, 0, 0, place.index) + attribute(_IFA_LOCAL, packed)
+
+
+def own_name(index):
+    """The body of a message that has neighbours of an interface asked in the machine's own name."""
+    import socket
+
+    setting = attribute(_IFLA_INET_CONF, attribute(_ARP_ANNOUNCE, struct.pack("=I", _OWN_ADDRESS)))
+    return _LINK.pack(0, 0, index, 0, 0) + attribute(_IFLA_AF_SPEC, attribute(socket.AF_INET, setting))
 
 
 def parse_addresses(bodies):

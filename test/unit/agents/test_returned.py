@@ -31,7 +31,7 @@ def agents():
 
 @pytest.fixture
 def asked(agents, monkeypatch):
-    """What is answered, of a cluster that says this, and then that it is well; time passes without anybody's waiting."""
+    """What is answered, of a cluster whose answers these are, the last one ever after; nobody waits."""
     returned, cluster = agents("returned"), agents("cluster")
     passed = []
     monkeypatch.setattr(returned.time, "sleep", passed.append)
