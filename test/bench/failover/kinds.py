@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -34,6 +35,8 @@ EVENTS = {
     "private link of the active balancer cut": "cut-private-active",
     "SIGKILL of HAProxy": "haproxy-kill-active",
 }
+AGENTS = hashlib.sha256((REPOSITORY / "haproxy_ha/agents.sha256").read_bytes()).hexdigest()[:8]
+"""Which set of agents is measured."""
 
 
 def trial(kind: Kind, event: str) -> dict:
@@ -48,6 +51,7 @@ def trial(kind: Kind, event: str) -> dict:
         "event": event,
         "addresses": kind.called,
         "load": round(load, 1),
+        "agents": AGENTS,
         "gaps": [round(record.longest_gap, 4) for record in records],
         "failed": [len(record.failed) for record in records],
     }

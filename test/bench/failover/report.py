@@ -116,20 +116,24 @@ def _line(row: dict) -> str:
 
 
 def kinds_rows(kinds: dict[str, list[dict]]) -> str:
-    """The rows of other addresses, by event, kind and address."""
+    """The rows of other addresses, by event, kind, address and the agents that were measured."""
     trials = [trial for some in kinds.values() for trial in some]
-    seen: dict[tuple[str, str], list[tuple[float, int, float]]] = {}
+    sets = list(dict.fromkeys(["", *(trial.get("agents", "") for trial in trials)]))
+    seen: dict[tuple[str, str, int], list[tuple[float, int, float]]] = {}
     for trial in trials:
+        agents = sets.index(trial.get("agents", "")) + 1
         for address, gap, failed in zip(trial["addresses"], trial["gaps"], trial["failed"], strict=True):
-            seen.setdefault((trial["event"], address), []).append((gap, failed, trial["load"]))
-    events = list(dict.fromkeys(event for event, _ in seen))
-    return "".join(_kinds_line(*at, seen[at]) for event in events for at in seen if at[0] == event)
+            seen.setdefault((trial["event"], address, agents), []).append((gap, failed, trial["load"]))
+    events = list(dict.fromkeys(event for event, *_ in seen))
+    places = list(dict.fromkeys(address for _, address, _ in seen))
+    by_address = sorted(seen, key=lambda at: (events.index(at[0]), places.index(at[1]), at[2]))
+    return "".join(_kinds_line(*at, seen[at]) for at in by_address)
 
 
-def _kinds_line(event: str, address: str, seen: list[tuple[float, int, float]]) -> str:
+def _kinds_line(event: str, address: str, agents: int, seen: list[tuple[float, int, float]]) -> str:
     gaps, failed, loads = zip(*seen, strict=True)
     figures = (statistics.median(gaps), percentile(gaps, 95), max(gaps))
-    cells = [event, address, str(len(seen)), *(f"{one:.2f} s" for one in figures), str(sum(failed))]
+    cells = [event, address, str(agents), str(len(seen)), *(f"{one:.2f} s" for one in figures), str(sum(failed))]
     cells.append(f"{min(loads):.0f} to {max(loads):.0f}")
     return f"| {' | '.join(cells)} |\n"
 

@@ -103,13 +103,15 @@ def test_other_addresses_have_rows_of_their_own(tmp_path):
         {"event": "failover", "addresses": ["IPv4", "IPv6"], "gaps": [0.1, 0.3], "failed": [0, 1], "load": 2.2},
         {"event": "power loss", "addresses": ["IPv4", "IPv6"], "gaps": [1.0, 2.0], "failed": [7, 8], "load": 2.6},
         {"event": "failover", "addresses": ["IPv4", "IPv6"], "gaps": [0.2, 0.1], "failed": [0, 2], "load": 9.0},
+        {"event": "failover", "addresses": ["IPv4"], "gaps": [0.2], "failed": [0], "load": 1.0, "agents": "b1f9d4ca"},
     ]
     lines = report.kinds_rows({"pair": trials}).splitlines()
     assert lines == [
-        "| failover | IPv4 | 2 | 0.15 s | 0.20 s | 0.20 s | 0 | 2 to 9 |",
-        "| failover | IPv6 | 2 | 0.20 s | 0.30 s | 0.30 s | 3 | 2 to 9 |",
-        "| power loss | IPv4 | 1 | 1.00 s | 1.00 s | 1.00 s | 7 | 3 to 3 |",
-        "| power loss | IPv6 | 1 | 2.00 s | 2.00 s | 2.00 s | 8 | 3 to 3 |",
+        "| failover | IPv4 | 1 | 2 | 0.15 s | 0.20 s | 0.20 s | 0 | 2 to 9 |",
+        "| failover | IPv4 | 2 | 1 | 0.20 s | 0.20 s | 0.20 s | 0 | 1 to 1 |",
+        "| failover | IPv6 | 1 | 2 | 0.20 s | 0.30 s | 0.30 s | 3 | 2 to 9 |",
+        "| power loss | IPv4 | 1 | 1 | 1.00 s | 1.00 s | 1.00 s | 7 | 3 to 3 |",
+        "| power loss | IPv6 | 1 | 1 | 2.00 s | 2.00 s | 2.00 s | 8 | 3 to 3 |",
     ]
     (tmp_path / report.KINDS).write_text(json.dumps({"pair": trials}), encoding="utf-8")
     report.write([ONE_SECOND], tmp_path, None)
