@@ -382,6 +382,46 @@ def test_of_two_that_have_it_the_one_keeps_it_that_took_it(call, lost):
     assert call("monitor")[0] == OK and there() == WANTED
 
 
+ONE_ANSWER = """
+import socket, time
+with socket.create_server(("{address}", 80)) as listener:
+    print("ready", flush=True)
+    while True:
+        connection, _ = listener.accept()
+        time.sleep({seconds})
+        try:
+            connection.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+            connection.close()
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize(("heard", "silent_link", "taken"), [(2, True, False), (1, True, True), (2, False, True)])
+def test_who_is_cut_off_from_the_cluster_takes_nothing_for_an_answer_that_is_late(
+    call, lost, installed, heard, silent_link, taken
+):
+    """Of those it has heard of on the cluster's link none answers; the address does, after half a second."""
+    ip("link", "add", "cluster", "type", "veth", "peer", "name", "far")
+    for command in (("link", "set", "cluster", "up"), ("link", "set", "far", "up"),
+                    ("address", "add", "192.0.2.1/24", "dev", "cluster")):  # fmt: skip
+        ip(*command)
+    for number in range(heard):
+        ip("neighbour", "replace", f"192.0.2.{7 + number}", "lladdr", f"02:00:00:00:00:{number:02}", "dev", "cluster",
+           "nud", "reachable")  # fmt: skip
+    if not silent_link:
+        ip("link", "set", "far", "down")  # as a cable whose other end has no power
+    of_peer("address", "add", f"{WANTED[0]}/32")
+    command = ["ip", "netns", "exec", PEER, "python3", "-c", ONE_ANSWER.format(address=WANTED[0], seconds=0.5)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as answers:
+        assert answers.stdout.readline() == "ready\n"
+        try:
+            assert call("start")[0] == OK
+        finally:
+            answers.kill()
+    assert there() == (WANTED if taken else [])
+
+
 def test_one_that_another_machine_took_is_given_up(call, lost, installed):
     (installed.parent / "programs" / "corosync-cmapctl").write_text(
         cmap.stand_in({"me": "member", "peer": "member"}), encoding="ascii"

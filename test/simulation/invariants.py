@@ -185,9 +185,9 @@ class Watch:
         return bool(taker.partition and asked < taker.partition.since <= began)
 
     def _hears_in_time(self, taker: Node, owner: Node | None) -> bool:
-        """Whoever stands by waits longer for an answer than a start that knows nothing."""
+        """Whoever stands by, or is cut off from all machines, waits longer for an answer than any other start."""
         network, since = self._world.network, self._stood.get(taker.name, -STOOD)
-        patience = PATIENCE[self._world.kernel.now - since < STOOD]
+        patience = PATIENCE[self._world.kernel.now - since < STOOD or not network.hears_anybody(taker)]
         recent = [one for moment, one in self.past if self._world.kernel.now - moment < STOOD]
         if any(one.kind == "loss" for one in (*self.active, *recent)):
             return False

@@ -51,6 +51,17 @@ class Process:
         return reasons[-1] if reasons else ""
 
 
+ARP_SECONDS = 0.3
+
+
+def nobody_answers(node: Node) -> bool:
+    """On the private link, as far as a machine waits for it."""
+    silent = not node.world.network.hears_anybody(node)
+    if silent:
+        node.sleep(ARP_SECONDS)
+    return silent
+
+
 def handed_in(node: Node) -> tuple[dict[str, Any], dict[str, Any]]:
     """Modules and built-in functions for a machine's programs."""
     kernel = node.world.kernel
@@ -74,8 +85,9 @@ def handed_in(node: Node) -> tuple[dict[str, Any], dict[str, Any]]:
         "ssl": SimpleNamespace(create_default_context=lambda cafile: object()),
         "socket": SimpleNamespace(create_connection=lambda address, timeout: Connection(node, address, timeout)),
         "local": SimpleNamespace(
-            places=lambda address: [SimpleNamespace(index=1)],
-            nobody_answers=lambda index: not node.world.network.hears_anybody(node),
+            places=lambda address: [SimpleNamespace(index=1)],  # former agents
+            link_of=lambda address: 1, has_carrier=lambda index: True,
+            nobody_answers=lambda index: nobody_answers(node),
         ),
         "http": http,
         "http.client": client,

@@ -75,6 +75,14 @@ def places(address):
         raise _failure(f"whether {address} is on this machine is unknown", error) from None
 
 
+def link_of(address):
+    """The index of the interface that has one of this machine's addresses; None for another one's, and for a name."""
+    try:
+        return next((place.index for place in places(address)), None)
+    except Failure:
+        return None
+
+
 def own_address(index):
     """The IPv4 address of this machine on a link, as bytes, by which neighbours know it; zeros for none."""
     import socket

@@ -22,6 +22,7 @@ ANSWER_TIMEOUT = 0.2
 SILENT_TIMEOUT = 0.05
 # Whoever stands by already has time: a lost packet is sent again after a second (RFC 6298).
 PATIENT_TIMEOUT = 1.5
+LINK_TIMEOUT = 3.0
 REMEDY = "bring back that node, or the link to it"
 ANEW = "the cluster is whole again, and decides anew"
 
@@ -43,10 +44,20 @@ class Partition:
     def _look(self):
         found = states(self._env)
         lost, late = is_half(found), self._is_late()
-        text = reason_to_stand_by(self._env) if lost else ""
+        text = self._reason() if lost else ""
         if late and not lost and len(found) == 2 and answers(self._env):
             text = f"{self._env['address']} answers, {ANEW}"
         return lost, text, is_incomplete(found) or late
+
+    def _reason(self):
+        """Why the address is left where it is: whoever is cut off itself asks once more, and waits for an answer."""
+        from haproxy_ha_host.connection import Background
+
+        alone = Background(is_cut_off)
+        text = reason_to_stand_by(self._env)
+        if not text and alone.result():
+            text = reason_to_stand_by(self._env, PATIENT_TIMEOUT)
+        return text
 
     def _is_late(self):
         """Whether the partition in which this start was asked for is over."""
@@ -105,13 +116,31 @@ def a_node_is_lost(env):
     return is_half(states(env))
 
 
-def reason_to_stand_by(env):
-    """While a node is lost: why the address is left where it is, although this side wants it; "" for no reason."""
+def is_cut_off():
+    """Whether nobody answers on the cluster's link, of at least two that this machine has just heard of there.
+
+    Without a carrier that is unknown: a cable between two machines has none when the other one is off.
+    """
+    import local
+
+    try:
+        link = local.link_of(cluster.own("ring0_addr", LINK_TIMEOUT))
+        return link is not None and local.has_carrier(link) and local.nobody_answers(link)
+    except (Failure, OSError):
+        return False
+
+
+def reason_to_stand_by(env, seconds=None):
+    """While a node is lost: why the address is left where it is, although this side wants it; "" for no reason.
+
+    Args:
+        seconds (float): How long an answer may take. Default: None, see :func:`patience`.
+    """
     rest = hold_off_left(env)
     if rest > 0:
         taken = f"{env['address']} was taken while a cluster node is lost; it is not taken back for {rest:.0f} s"
         return f"{taken} ({REMEDY})"
-    if env["port"] != "0" and answers(env):
+    if env["port"] != "0" and answers(env, seconds):
         return f"{env['address']} answers on port {env['port']} while a cluster node is lost ({REMEDY})"
     return ""
 
@@ -132,12 +161,13 @@ def patience(env):
     return SILENT_TIMEOUT if seen.is_silent(env["address"], env.state_directory, time.monotonic()) else ANSWER_TIMEOUT
 
 
-def answers(env):
+def answers(env, seconds=None):
     """Whether the port of the address answers, soon and with anything but an HTTP error of the server's side."""
     import socket
 
     try:
-        with socket.create_connection((env["address"], int(env["port"])), timeout=patience(env)) as connection:
+        asked = env["address"], int(env["port"])
+        with socket.create_connection(asked, timeout=seconds or patience(env)) as connection:
             connection.sendall(f"HEAD / HTTP/1.1\r\nHost: {env['address']}\r\nConnection: close\r\n\r\n".encode())
             start = connection.recv(12)
     except (OSError, ValueError, OverflowError):

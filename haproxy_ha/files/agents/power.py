@@ -161,26 +161,17 @@ def give_way(cloud, options):
 def reason_to_give_way(cloud, waited):
     """Why the other one is to be the first, after so many seconds; "" for no reason, or where no cluster runs."""
     import cluster
+    import local
 
     try:
         name, address = cluster.own("name", 3.0), cluster.own("ring0_addr", 3.0)
     except Failure:
         return ""
-    if hears_nobody(address):
+    link = local.link_of(address)
+    if link is not None and local.nobody_answers(link):
         return "nobody answers on the cluster's link"
     switched = name and waited < SWITCHED and cloud.is_under_way(name)
     return f"{name} is being switched itself" if switched else ""
-
-
-def hears_nobody(address):
-    """Whether no neighbour answers on the link of an address, of those that this machine has heard of just before."""
-    import local
-
-    try:
-        places = local.places(address)
-        return bool(places) and local.nobody_answers(places[0].index)
-    except Failure:  # it is a name
-        return False
 
 
 def members():
