@@ -146,6 +146,14 @@ class Takeover:
         ended = [cluster.change_attribute(name, "--delete", min(3.0, self._env.left), node) for node in nodes or ()]
         return nodes is not None and all(ended)
 
+    def give_up(self):
+        """The address leaves this node: HAProxy's monitor ends what whoever gets it cannot, as in another partition."""
+        if self.is_ours:
+            import undone
+
+            agent.replace_file(undone.path_of(self._env.state_directory, self._env["takeover_attribute"]), "")
+            remove(self._path)
+
     def end_when_settled(self):
         """To be called again and again: the cluster must have been whole for a while."""
         text = agent.read_file(self._path)

@@ -88,13 +88,14 @@ def start(env, mover):
 def stop(env, mover):
     """Gives the address and the claim up, and asks nobody.
 
-    A takeover is ended by who gets the address next: a change of an attribute now would have Pacemaker wait, before it
-    starts the address elsewhere, for all that is under way; and HAProxy's stop is, which waits for that very start.
+    A takeover is ended by who gets the address next, or a little later here: a change of an attribute now would have
+    Pacemaker wait, before it starts the address elsewhere, for all that is under way; and HAProxy's stop is, which waits
+    for that very start.
     """
     claim = Claim(env)
     addresses = sorted({(claim.read() or {}).get("address", env["address"]), env["address"]})
     leaves = [lambda one=one: mover.leave(one) for one in addresses]
-    for step in (*leaves, claim.release, lambda: forget_losses(env)):
+    for step in (*leaves, claim.release, Takeover(env).give_up, lambda: forget_losses(env)):
         try:
             step()
         except Exception as error:  # what is left behind is less bad than a stop that fails

@@ -57,6 +57,8 @@ class Partition:
         text = reason_to_stand_by(self._env)
         if not text and alone.result():
             text = reason_to_stand_by(self._env, PATIENT_TIMEOUT)
+            if not text and not a_node_is_lost(self._env):  # any more
+                text = ANEW
         return text
 
     def _is_late(self):
