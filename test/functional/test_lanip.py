@@ -1,5 +1,6 @@
 """The agent of addresses of a LAN, as Pacemaker runs it, between two machines in network namespaces."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -179,17 +180,39 @@ def test_it_asks_nobody_in_its_name(call, address):
     assert "lladdr" not in shown.stdout
 
 
-def test_who_answers_a_client_in_its_name_draws_no_others(call):
+@pytest.mark.parametrize("address", WANTED)
+def test_who_answers_a_client_in_its_name_draws_no_others(call, address):
     """Another machine has it too, at the end of a partition, and clients have heard so."""
     call("start")
     subprocess.run(["ip", "-n", HOST, "neighbour", "flush", "dev", "lan"], check=True)
     elsewhere = "02:00:00:00:00:99"
-    of_peer("neighbour", "replace", WANTED[0], "lladdr", elsewhere, "nud", "stale")
-    command = ["ip", "netns", "exec", HOST, "ping", "-nq", "-c1", "-W1", "-I", WANTED[0], "10.1.0.2"]
+    of_peer("neighbour", "replace", address, "lladdr", elsewhere, "nud", "stale")
+    other = "fd00:1::2" if ":" in address else "10.1.0.2"
+    command = ["ip", "netns", "exec", HOST, "ping", "-nq", "-c1", "-W1", "-I", address, other]
     subprocess.run(command, capture_output=True, check=False)
-    assert "10.1.0.2 dev lan lladdr" in ip("neighbour", "show")
+    assert f"{other} dev lan lladdr" in ip("neighbour", "show")
     shown = subprocess.run(["ip", "-n", PEER, "neighbour", "show"], capture_output=True, text=True, check=True).stdout
-    assert f"{WANTED[0]} dev lan lladdr {elsewhere}" in shown
+    assert f"{address} dev lan lladdr {elsewhere}" in shown
+
+
+def asked_as(address):
+    """In whose name neighbours are asked where the address speaks; None for nothing that is said of it."""
+    done = subprocess.run(["ip", "netns", "exec", HOST, "nft", "--json", "list", "ruleset"], capture_output=True,
+                          text=True, check=True)  # fmt: skip
+    maps = [one["map"] for one in json.loads(done.stdout)["nftables"] if "map" in one]
+    return dict(element for one in maps for element in one.get("elem", [])).get(address)
+
+
+def test_in_whose_name_is_of_those_that_are_here(call, take_off):
+    *_, address = WANTED
+    assert call("start")[0] == OK and asked_as(address).startswith("fe80:")
+    subprocess.run(["ip", "netns", "exec", HOST, "nft", "flush", "ruleset"], check=True)
+    assert call("monitor")[0] == OK and asked_as(address).startswith("fe80:")
+    assert call("start")[0] == OK and asked_as(address).startswith("fe80:")
+    assert call("stop")[0] == OK and asked_as(address) is None
+    take_off()
+    assert "haproxy_ha_asks" not in subprocess.run(
+        ["ip", "netns", "exec", HOST, "nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
 
 
 def test_one_that_is_meant_again_is_heard_of_again(call, take_off):

@@ -88,9 +88,9 @@ def start(env, mover):
 def stop(env, mover):
     """Gives the address and the claim up, and asks nobody.
 
-    A takeover is ended by who gets the address next, or a little later here: a change of an attribute now would have
-    Pacemaker wait, before it starts the address elsewhere, for all that is under way; and HAProxy's stop is, which waits
-    for that very start.
+    A takeover is ended by who gets the address next, and a little later here: a change of an attribute now would have
+    Pacemaker wait, before it starts the address elsewhere, for all that is under way, such as HAProxy's stop, which
+    waits for that very start.
     """
     claim = Claim(env)
     addresses = sorted({(claim.read() or {}).get("address", env["address"]), env["address"]})

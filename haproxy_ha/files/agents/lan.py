@@ -7,9 +7,11 @@ on the link answers for the first address (ARP, RFC 5227).
 import os
 
 import agent
+import asks
 import floating
 import leaving
 import local
+import undone
 from agent import Failure
 from claims import Claim, Takeover
 from mover import Mover, is_address
@@ -50,6 +52,10 @@ class Lan(Mover):
         """Puts them on the interface, tells the neighbours, and takes away what a former list had."""
         for address in self.addresses:
             local.add(address, self._env["interface"])
+        try:
+            asks.in_own_name(self._env, self.addresses)
+        except Failure as failure:
+            agent.log(failure.reason)  # after a partition clients may come here for some seconds
         for address in self._remembered():
             if address not in self.addresses:
                 local.remove(address)
@@ -89,15 +95,27 @@ class Lan(Mover):
 
     def leave(self, address):
         """Has all that came together stay for a while: neighbours send clients here until they hear of another."""
-        leaving.let_stay(self._env, self._all_with(address), silent=True)
-        agent.remove_file(self._path)
+        together = self._all_with(address)
+        leaving.let_stay(self._env, together, silent=True)
+        self._forget(together)
 
     def drop(self, address):
         """Takes them off every interface, all that came together."""
-        for one in self._all_with(address):
+        together = self._all_with(address)
+        for one in together:
             local.remove(one)
             leaving.forget(self._env, one)
+        self._forget(together)
+
+    def _forget(self, addresses):
+        """What stands for addresses that were put here; where nothing does, nobody is asked."""
+        if not os.path.exists(self._path):
+            return
         agent.remove_file(self._path)
+        try:
+            asks.as_it_is(self._env, addresses, not undone.left(self._env, asks.LAN))
+        except Failure as failure:
+            agent.log(failure.reason)
 
     def drop_what_stays(self):
         """Takes off what is here for longer than a while."""
@@ -115,7 +133,7 @@ class Lan(Mover):
 
     @property
     def _path(self):
-        return os.path.join(self._env.state_directory, f"haproxy_ha-lan-{self._env.instance}")
+        return os.path.join(self._env.state_directory, f"{asks.LAN}{self._env.instance}")
 
     # --- Who has them
 

@@ -39,6 +39,7 @@ _TICKS = 100  # a second of the kernel's ages
 _UNICAST = 1
 _GET_FLAGS, _RUNNING = 0x8913, 0x40  # SIOCGIFFLAGS, IFF_RUNNING
 _SCOPE_GLOBAL, _SCOPE_HOST = 0, 254
+_WHOLE = 128  # length of a prefix that is one address, as those that move have it
 _FOR_EVER = 0xFFFFFFFF
 _ETHERNET, _ETH_ARP = 1, 0x0806
 _BROADCAST = b"\xff" * 6
@@ -91,6 +92,27 @@ def own_address(index):
     return next((packed for packed, place in found if place.index == index and place.length < 32), bytes(4))
 
 
+def own_ipv6(index, others):
+    """An IPv6 address of this machine on a link, as text, that is none of some others: the link-local one if possible.
+
+    Args:
+        others (list[str]): Addresses.
+
+    Raises:
+        Failure: The kernel does not tell.
+    """
+    import socket
+
+    try:
+        found = [packed for packed, place in parse_addresses(_dumped(socket.AF_INET6))
+                 if place.index == index and place.is_usable and place.length < _WHOLE]  # fmt: skip
+    except OSError as error:
+        raise _failure(f"the addresses on {name_of(index)} are unknown", error) from None
+    texts = [socket.inet_ntop(socket.AF_INET6, packed) for packed in found]
+    wanted = sorted((text for text in texts if text not in others), key=lambda text: not text.startswith("fe80:"))
+    return wanted[0] if wanted else ""
+
+
 def interface_towards(address):
     """The index of the interface that leads to an address that is not here: of its own network, else the default route.
 
@@ -133,22 +155,7 @@ def add(address, interface=""):
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise _failure(f"{address} cannot be put on {name_of(index)}", error) from None
-    if ":" not in address:
-        ask_in_own_name(index)
     announce(address, index)
-
-
-def ask_in_own_name(index):
-    """Has the kernel ask for neighbours on a link in the machine's own name, whatever address it speaks with.
-
-    By default it asks in the name of the address that a packet leaves with, and who is asked sends clients here from
-    then on (arp_announce, ip-sysctl): a machine that has lost an address and still answers for it would draw it back.
-    By a message, as /proc/sys may be read-only. IPv6 has no such setting.
-    """
-    try:
-        _asked(_SET_LINK, _ACKNOWLEDGE, own_name(index))
-    except OSError as error:
-        agent.log(f"{name_of(index)}: neighbours are asked in the name of the address: {error}")
 
 
 def remove(address):
@@ -165,6 +172,20 @@ def remove(address):
             if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
                 raise _failure(f"{address} cannot be taken off {name_of(place.index)}", error) from None
     return bool(found)
+
+
+def ask_in_own_name(index):
+    """Has the kernel ask for neighbours (IPv4) on a link in the machine's own name, whatever address it speaks with.
+
+    By a message, as /proc/sys may be read-only.
+
+    Raises:
+        Failure: It does not.
+    """
+    try:
+        _asked(_SET_LINK, _ACKNOWLEDGE, own_name(index))
+    except OSError as error:
+        raise _failure(f"neighbours on {name_of(index)} are not asked in this machine's own name", error) from None
 
 
 def announce(address, index):

@@ -41,7 +41,7 @@ def begin(env, rules, addresses, time_of_nft=""):
         Failure: They do not.
     """
     agent.replace_file(_path(env), f"{time.monotonic():.3f}\n")
-    _nft(env, *_tables(rules, addresses), *_elements(rules, addresses, time_of_nft))
+    apply(env, *_tables(rules, addresses), *_elements(rules, addresses, time_of_nft))
 
 
 def end(env, rules, addresses):
@@ -50,7 +50,7 @@ def end(env, rules, addresses):
     Raises:
         Failure: They do.
     """
-    _nft(env, *_tables(rules, addresses), *_elements(rules, addresses, None))
+    apply(env, *_tables(rules, addresses), *_elements(rules, addresses, None))
 
 
 def take_off(env, at_once):
@@ -61,7 +61,7 @@ def take_off(env, at_once):
     tables = [f"{family} {one.table}" for one in (RESETS, SILENCE) for family, _ in one.families.values()]
     try:
         # Somebody may have flushed all.
-        _nft(env, *(f"{verb} table {table}" for table in tables for verb in ("add", "delete")))
+        apply(env, *(f"{verb} table {table}" for table in tables for verb in ("add", "delete")))
     except Failure as failure:
         agent.log(failure.reason)  # tried again
         return
@@ -93,7 +93,12 @@ def _family(address):
     return "ipv6" if ":" in address else "ipv4"
 
 
-def _nft(env, *commands):
+def apply(env, *commands):
+    """Has nft do all of it, or nothing.
+
+    Raises:
+        Failure: It does not.
+    """
     # What a start has begun it ends, also where its own time is over: the cluster kills a little later.
     done = agent.run(["nft", "; ".join(commands)], max(AT_LEAST, min(PATIENCE, env.left)), check=False)
     if done.returncode:
