@@ -14,6 +14,7 @@ import sys
 import time
 
 TIMEOUT = 1.0
+EPOCH = time.time() - time.monotonic()  # a clock that is set meanwhile is no gap
 
 
 async def ask(address, port, path):
@@ -38,7 +39,8 @@ def header(head, name):
 
 
 async def record(address, port, path):
-    start, clock = time.time(), time.monotonic()
+    clock = time.monotonic()
+    start = EPOCH + clock
     status, text, balancer = 0, "", ""
     try:
         status, text, balancer = await asyncio.wait_for(ask(address, port, path), TIMEOUT)

@@ -33,6 +33,7 @@ UNABLE = {
     "loss",
 }  # fmt: skip
 """While these go on, nobody need be able to take the address; and three failures of a start count for some time."""
+API_UNABLE = {"API", "cloud", "late requests", "token"}
 BANNED = 125.0
 LOST = "-1000"
 """What the watcher tells of a node to which clients do not come."""
@@ -106,8 +107,13 @@ class Watch:
     def fenced(self, node: Node) -> None:
         """Nobody loses its power who serves, and to whom nothing has happened."""
         serves = self._world.cloud.owner_node() is node and self._world.network.serves(node) and self._claims(node)
-        if serves and not (self._excuses(node) or self._took_blindly(node)):
+        if serves and not (self._excuses(node) or self._took_blindly(node) or self._api_was_unable()):
             self._violated(f"{node.name} serves, and is powered off without a reason")
+
+    def _api_was_unable(self) -> bool:
+        """Of two that ask for each other's power it then does neither, until the one that is to wait has waited."""
+        recent = [one for moment, one in self.past if self._world.kernel.now - moment < EXCUSED]
+        return any(one.kind in API_UNABLE for one in (*self.active, *recent))
 
     def begins(self, node: Node, operation: Operation) -> None:
         if (operation.resource, operation.task) == ("FloatIP", "start"):
@@ -191,6 +197,9 @@ class Watch:
         recent = [one for moment, one in self.past if self._world.kernel.now - moment < STOOD]
         if any(one.kind == "loss" for one in (*self.active, *recent)):
             return False
+        was_late = [one for moment, one in self.past if one.kind == "late" and self._world.kernel.now - moment < LOOK]
+        if any(one.value > patience for one in was_late):
+            return False  # as it looked
         return network.both_ways(taker.name, "clients") and not (owner and network.trip(taker, owner) > patience)
 
     def _look(self) -> None:

@@ -133,7 +133,10 @@ class Takeover:
         """The address is here by the decision of a whole cluster: no node's takeover counts any more."""
         mine = not os.path.exists(self._path) or mark(self._env, "takeover_attribute", "--delete")
         if self._end_on_all() and mine:
+            import undone
+
             remove(self._path)
+            undone.forget(self._env, self._env["takeover_attribute"])
         elif not os.path.exists(self._path):
             self._remember("")  # tried again: it would draw the address there for ever
 

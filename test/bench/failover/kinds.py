@@ -81,7 +81,14 @@ def settle(kind: Kind) -> Scene:
     found = several.settle(asked, kind.clients, kind.where)
     [active] = found[kind.struck]
     wait_for("both balancers", lambda: several.both_run(asked), 150, 0.5)
+    wait_for("the end of earlier takeovers", lambda: not _takeovers(asked), 60, 0.5)
     return Scene(active, audit.passive_of(active), {})
+
+
+def _takeovers(host: str) -> bool:
+    """Whether an address is still drawn to where it was taken in a partition."""
+    where = "//transient_attributes//nvpair[starts-with(@name, 'haproxy_ha-takeover')]"
+    return not machine(host).run("cibadmin", "--query", "--xpath", where, check=False).returncode
 
 
 def _passed(seconds: float):
