@@ -151,11 +151,16 @@ class Takeover:
 
     def give_up(self):
         """The address leaves this node: HAProxy's monitor ends what whoever gets it cannot, as in another partition."""
-        if self.is_ours:
-            import undone
+        if not self.is_ours:
+            return
+        import undone
 
+        try:
             agent.replace_file(undone.path_of(self._env.state_directory, self._env["takeover_attribute"]), "")
-            remove(self._path)
+        except Failure as failure:
+            agent.log(failure.reason)
+            return
+        remove(self._path)
 
     def end_when_settled(self):
         """To be called again and again: the cluster must have been whole for a while."""
