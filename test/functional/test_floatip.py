@@ -21,8 +21,8 @@ of_hetzner = pytest.mark.parametrize("provider", ["hetzner"], indirect=True)
 
 
 def stopped(agent):
-    """What is left after a stop. Here no cluster says that no takeover is left: each monitor would ask again."""
-    return sorted([*agent.remembered, *agent.staying, "haproxy_ha-floatip-FloatIP-takeover"])
+    """What is left after a stop. Here no cluster says that no takeover is left: HAProxy's monitor ends this node's."""
+    return sorted([*agent.remembered, *agent.staying, "haproxy_ha-undone-haproxy_ha-takeover"])
 
 
 # The life of a resource
